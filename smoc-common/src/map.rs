@@ -1,0 +1,386 @@
+//! The layout of the BPF maps: what the kernel programs look up and the agent writes.
+//!
+//! | map | key | value | written by | a miss means |
+//! |---|---|---|---|---|
+//! | `SETTINGS` | 0 | [`Settings`] | agent | not configured yet: everything passes |
+//! | `PORTS` | port number | [`Port`] | agent | no such port |
+//! | `TX_PORTS` | port number | interface index (DEVMAP) | agent | no such port |
+//! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
+//! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
+//! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
+//! | `EDGE_NAMES` | [`EdgeIndex`] | [`EdgeName`] | agent, which alone reads it | index is free |
+//! | `HALF_OPEN` | [`FlowKey`] | [`HalfOpen`] | kernel | not in a handshake |
+//! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow |
+//! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
+//! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
+//! | `COUNTERS` | [`crate::event::counter_index`] | u64 per CPU | kernel | |
+//! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
+//! | `EVENTS` | | [`crate::event::Event`] (ring buffer) | kernel | |
+//!
+//! Numbers are in host byte order unless a field says otherwise. Every type is plain data without padding
+//! that the compiler chose, so that keys compare equal byte for byte and user space can copy them.
+
+use crate::{
+    route::{PortNumber, Rank, Route},
+    wire::{ethernet::MacAddress, ip::Address},
+};
+
+/// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
+pub const LAYOUT_VERSION: u32 = 1;
+/// The first field of [`Settings`] in every layout: "smoc".
+pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
+/// Entries in `PORTS` and `TX_PORTS`.
+pub const PORT_ENTRIES: u32 = PortNumber::MAX as u32 + 1;
+/// Entries in `EDGES` and `EDGE_NAMES` unless the agent asks for another number.
+pub const EDGE_ENTRIES: u32 = 4096;
+/// Entries in `PATH_SETS`: each edge can have the set in use and the one that replaces it.
+pub const PATH_SET_ENTRIES: u32 = 2 * EDGE_ENTRIES;
+/// Entries in `HOSTS` unless configured.
+pub const HOST_ENTRIES: u32 = 65_536;
+/// Entries in `HALF_OPEN` unless configured.
+pub const HALF_OPEN_ENTRIES: u32 = 16_384;
+/// Entries in `FLOWS` unless configured.
+pub const FLOW_ENTRIES: u32 = 131_072;
+/// Entries in `CONNECTIONS` unless configured; `TOKENS` has twice as many.
+pub const CONNECTION_ENTRIES: u32 = 65_536;
+/// Entries in `CONTINUATIONS`.
+pub const CONTINUATION_ENTRIES: u32 = 2;
+/// Bytes in the `EVENTS` ring buffer.
+pub const EVENT_BYTES: u32 = 256 * 1024;
+
+/// The programs that go on where the ones on the ports leave off. The kernel empties a program array that no
+/// process has open: `CONTINUATIONS` stays pinned for as long as the programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Continuation {
+    /// `smoc_choose`, after `smoc_host`.
+    Choose = 0,
+    /// `smoc_arrive`, after `smoc_fabric`.
+    Arrive = 1,
+}
+
+/// Marks the types of this module: plain data, any bit pattern of the right size is a value.
+pub trait Plain: Copy + 'static {}
+
+macro_rules! plain {
+    ($($type:ty = $size:literal),* $(,)?) => {
+        $(
+            impl Plain for $type {}
+            const _: () = assert!(size_of::<$type>() == $size);
+        )*
+    };
+}
+
+plain! {
+    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 40,
+    Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 104, Connection = 80, TokenKey = 8, TokenBinding = 16,
+}
+
+/// What holds for the whole switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Settings {
+    /// [`LAYOUT_MAGIC`].
+    pub magic: u32,
+    /// [`LAYOUT_VERSION`].
+    pub layout: u32,
+    /// Raised by the agent when a host moves or changes its MAC address: flows look their hosts up again.
+    pub epoch: u32,
+    /// Width in bits of this switch's port numbers in a route.
+    pub port_width: u8,
+    /// How traffic that is no MPTCP is spread over the ranks: [`Settings::SPREAD_NONE`] or
+    /// [`Settings::SPREAD_FLOWS`].
+    pub spread: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 2],
+    /// The MAC address under which the kernel takes frames of this switch (its bridge's, or a port's).
+    pub mac: MacAddress,
+}
+
+impl Settings {
+    /// Other traffic rides rank 0.
+    pub const SPREAD_NONE: u8 = 0;
+    /// Other flows are hashed over the ranks of least cost.
+    pub const SPREAD_FLOWS: u8 = 1;
+}
+
+/// A port of this switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Port {
+    /// The MAC address that this port answers to as a router: the bridge's, or its own.
+    pub mac: MacAddress,
+    /// 1 if frames may leave here: the port exists and its link is up.
+    pub usable: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 7],
+}
+
+/// An edge switch, numbered by this switch's agent; 0 is this switch itself.
+pub type EdgeIndex = u16;
+/// The index of this switch in its own tables.
+pub const THIS_EDGE: EdgeIndex = 0;
+
+/// Where a host is attached: two hosts of the network can have equal tokens, two behind one port cannot be
+/// told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C, align(4))]
+pub struct Attachment {
+    /// The edge switch.
+    pub edge: EdgeIndex,
+    /// The number of that switch's host port.
+    pub port: u16,
+}
+
+/// Where an address lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Host {
+    /// Where it is attached.
+    pub attachment: Attachment,
+    #[doc(hidden)]
+    pub reserved: [u8; 4],
+    /// Its MAC address.
+    pub mac: MacAddress,
+}
+
+/// One path to another edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Path {
+    /// [`Route::bits`] as it is pushed.
+    pub route: u64,
+    /// The port of this switch through which the path starts.
+    pub port: u16,
+    #[doc(hidden)]
+    pub reserved: [u8; 6],
+}
+
+impl Path {
+    /// The path that leaves through `port` and then follows `route`.
+    pub const fn new(port: PortNumber, route: Route) -> Self {
+        Self { route: route.bits(), port: port.get(), reserved: [0; 6] }
+    }
+}
+
+/// The ranked paths to one edge. Replaced as a whole: written to a free slot of `PATH_SETS`, then `EDGES` is
+/// pointed to it, so no frame ever sees half of one set and half of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct PathSet {
+    /// How many of `paths` are valid, from rank 0.
+    pub count: u8,
+    /// Bit k is set if rank k has the least cost of all.
+    pub cheapest: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 6],
+    /// The paths by rank.
+    pub paths: [Path; Rank::COUNT],
+}
+
+/// The name of an edge switch: what its index means, kept for an agent that restarts. UTF-8, zero padded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct EdgeName(pub [u8; 64]);
+
+/// A subflow as its edge sees it, the same in both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C, align(8))]
+pub struct FlowKey {
+    /// The address of the host that is attached to this switch.
+    pub local: Address,
+    /// The address of the host behind the other edge.
+    pub remote: Address,
+    /// TCP port of the local host.
+    pub local_port: u16,
+    /// TCP port of the remote host.
+    pub remote_port: u16,
+    #[doc(hidden)]
+    pub reserved: [u8; 4],
+}
+
+/// Names a connection within one switch; never 0.
+pub type ConnectionId = u64;
+
+/// Packets and bytes in one direction. Not atomic: a direction of a subflow is handled by one CPU at a time
+/// (receive-side scaling), and a counter that loses one in a migration is worth less than the 5 ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Traffic {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes of whole frames, Ethernet header included.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// Counts a frame of `bytes` bytes.
+    #[inline(always)]
+    pub fn add(&mut self, bytes: u32) {
+        self.packets += 1;
+        self.bytes += u64::from(bytes);
+    }
+}
+
+/// An established subflow. A path belongs to it for its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Flow {
+    /// The connection it belongs to, 0 if its join's token was unknown.
+    pub connection: ConnectionId,
+    /// When its SYN was seen, nanoseconds of CLOCK_MONOTONIC.
+    pub opened: u64,
+    /// From the local host into the fabric.
+    pub sent: Traffic,
+    /// Delivered to the local host.
+    pub received: Traffic,
+    /// The join's token: that of the receiver's key. 0 for an initial subflow.
+    pub token: u32,
+    /// [`Settings::epoch`] when the attachments below were looked up.
+    pub epoch: u32,
+    /// Where the remote host is attached.
+    pub remote: Attachment,
+    /// The switch port of the local host.
+    pub local_switch_port: u16,
+    /// The rank of its path.
+    pub rank: u8,
+    /// [`Flow::JOIN`] and the bits beside it.
+    pub flags: u8,
+    /// [`Flow::FIN_SENT`] and the bits beside it.
+    pub closing: u8,
+    /// The address id of the join's initiator.
+    pub address_id: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 6],
+    /// The MAC address under which the local host reaches the remote one: that host's own, or this switch's
+    /// where it routes.
+    pub peer_mac: MacAddress,
+    /// MAC address of the local host.
+    pub local_mac: MacAddress,
+}
+
+impl Flow {
+    /// An additional subflow, opened by MP_JOIN.
+    pub const JOIN: u8 = 1;
+    /// The local host sent the SYN.
+    pub const LOCAL_OPENED: u8 = 2;
+    /// The join asked to be used as a backup only.
+    pub const BACKUP: u8 = 4;
+    /// The local host addresses this switch as its router.
+    pub const ROUTED: u8 = 8;
+    /// The rank was hashed because the token was unknown or ambiguous.
+    pub const HASHED: u8 = 16;
+
+    /// The local host sent a FIN.
+    pub const FIN_SENT: u8 = 1;
+    /// The remote host sent a FIN.
+    pub const FIN_RECEIVED: u8 = 2;
+    /// Either host sent a RST.
+    pub const RESET: u8 = 4;
+
+    /// Whether both hosts are done with the subflow.
+    #[inline(always)]
+    pub const fn is_closed(&self) -> bool {
+        let both = Self::FIN_SENT | Self::FIN_RECEIVED;
+        self.closing & Self::RESET != 0 || self.closing & both == both
+    }
+}
+
+/// A subflow in its handshake. Kept apart from [`Flow`]s, so that a flood of SYNs evicts nothing in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct HalfOpen {
+    /// What becomes of it when the handshake is complete.
+    pub flow: Flow,
+    /// The initial sequence number of the SYN.
+    pub isn: u32,
+    /// The token of the key in the initiator's SYN (RFC 6824 only, else 0).
+    pub initiator_token: u32,
+    /// The token of the key in the SYN/ACK, 0 for a join.
+    pub responder_token: u32,
+    /// The MPTCP version of the SYN.
+    pub version: u8,
+    /// 1 when a SYN/ACK has answered the SYN in kind.
+    pub answered: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 2],
+}
+
+impl HalfOpen {
+    /// Nothing known yet; what `default` gives, as a constant.
+    pub const EMPTY: Self = Self {
+        flow: Flow {
+            connection: 0,
+            opened: 0,
+            sent: Traffic { packets: 0, bytes: 0 },
+            received: Traffic { packets: 0, bytes: 0 },
+            token: 0,
+            epoch: 0,
+            remote: Attachment { edge: 0, port: 0 },
+            local_switch_port: 0,
+            rank: 0,
+            flags: 0,
+            closing: 0,
+            address_id: 0,
+            reserved: [0; 6],
+            peer_mac: MacAddress::new([0; 6]),
+            local_mac: MacAddress::new([0; 6]),
+        },
+        isn: 0,
+        initiator_token: 0,
+        responder_token: 0,
+        version: 0,
+        answered: 0,
+        reserved: [0; 2],
+    };
+}
+
+/// An MPTCP connection whose keys were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Connection {
+    /// The initial subflow.
+    pub initial: FlowKey,
+    /// When it was bound, nanoseconds of CLOCK_MONOTONIC.
+    pub opened: u64,
+    /// Token of the local host's key.
+    pub local_token: u32,
+    /// Token of the remote host's key.
+    pub remote_token: u32,
+    /// Where the local host is attached.
+    pub local: Attachment,
+    /// Where the remote host is attached.
+    pub remote: Attachment,
+    /// How many subflows it has begun so far, the initial one included: the number of the next one.
+    pub subflows: u32,
+    /// How many additional subflows are established now.
+    pub joined: u32,
+    /// The MPTCP version, 0 or 1.
+    pub version: u8,
+    /// 1 if the local host opened it.
+    pub local_opened: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 6],
+}
+
+/// A token and where its owner is attached: tokens are unique within a host only (RFC 8684, 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C, align(8))]
+pub struct TokenKey {
+    /// The token.
+    pub token: u32,
+    /// Where the host is attached whose key it is of.
+    pub owner: Attachment,
+}
+
+/// What a token stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct TokenBinding {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// 1 if two connections claim the token: its joins are hashed.
+    pub ambiguous: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 7],
+}

@@ -1,0 +1,164 @@
+//! Frame in, verdict out: what smoc does in the packet path, generic over the frame and the tables, so that
+//! the kernel programs, the tests and the tools run the same code.
+//!
+//! * [`edge`]: from a host port; finds or chooses the path and pushes its route.
+//! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
+//! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
+//! * [`handshake`]: what both edges learn from SYN, SYN/ACK and third ACK.
+//! * [`rank`]: which of the ranked paths, where no handshake decided it.
+//!
+//! Whatever is not understood passes to the kernel untouched.
+
+pub mod deliver;
+pub mod edge;
+pub mod fabric;
+pub mod handshake;
+pub mod rank;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    event::{Event, Note, Outcome},
+    map::{
+        Connection, ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port, Settings,
+        TokenBinding, TokenKey,
+    },
+    token::{self, Version},
+    wire::{
+        Frame,
+        ip::Address,
+        tcp::{self, Segment},
+    },
+};
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why; decides between passing and redirecting.
+    pub outcome: Outcome,
+    /// The port to leave through if it is redirected, else 0.
+    pub port: u16,
+}
+
+impl Verdict {
+    const fn pass(outcome: Outcome) -> Self {
+        Self { outcome, port: 0 }
+    }
+}
+
+/// A handle of a table that the packet path itself writes.
+pub trait Table<'a, K, V> {
+    /// The entry of `key`, also marking it as used.
+    fn get(self, key: &K) -> Option<&'a mut V>;
+    /// Adds or replaces an entry; false if there is no room.
+    fn insert(self, key: &K, value: &V) -> bool;
+    /// Removes an entry if it is there.
+    fn remove(self, key: &K);
+}
+
+/// The tables of one switch; see [`crate::map`] for what each holds.
+pub trait Tables {
+    /// `SETTINGS`.
+    fn settings(&self) -> Option<&Settings>;
+    /// `PORTS`.
+    fn port(&self, number: u16) -> Option<&Port>;
+    /// `HOSTS`.
+    fn host(&self, address: &Address) -> Option<&Host>;
+    /// `EDGES` and `PATH_SETS`.
+    fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet>;
+    /// `FLOWS`.
+    fn flows(&mut self) -> impl Table<'_, FlowKey, Flow>;
+    /// `HALF_OPEN`.
+    fn half_open(&mut self) -> impl Table<'_, FlowKey, HalfOpen>;
+    /// `CONNECTIONS`.
+    fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection>;
+    /// `TOKENS`.
+    fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding>;
+
+    /// Adds to a number that other CPUs change at the same time, wrapping; the number before.
+    fn fetch_add(number: &mut u32, amount: u32) -> u32;
+    /// [`token::derive`], however it is called there.
+    #[inline(always)]
+    fn token(version: Version, key: u64) -> u32 {
+        token::derive(version, key)
+    }
+    /// The same number, of which the kernel's verifier knows nothing any more: without CAP_PERFMON it wants the
+    /// index of an array to be a constant on each way to it or on none.
+    #[inline(always)]
+    fn obscured(&mut self, number: u8) -> Option<u8> {
+        Some(number)
+    }
+    /// Nanoseconds of CLOCK_MONOTONIC.
+    fn now(&self) -> u64;
+    /// A number that no other connection of this switch has or had, and that is not 0.
+    fn new_connection_id(&self) -> ConnectionId;
+    /// Counts one in `COUNTERS`.
+    fn count(&mut self, counter: u32);
+    /// Hands an event to the agent if there is room.
+    fn report(&mut self, event: &Event);
+}
+
+/// A frame that came in from a host port. `None` if a path has to be chosen for it: [`choose`] goes on with it.
+/// The kernel runs the two in two programs joined by a tail call, because each of them has 512 bytes of stack.
+#[inline(always)]
+pub fn from_host(frame: &mut impl Frame, tables: &mut impl Tables) -> Option<Verdict> {
+    edge::forward(frame, tables).map(|result| counted(tables, result))
+}
+
+/// What [`from_host`] left undecided.
+#[inline(always)]
+pub fn choose(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
+    let result = edge::choose(frame, tables);
+    counted(tables, result)
+}
+
+/// A frame that came in from a fabric port. `None` if it is at its last switch and of no established subflow:
+/// [`arrive`] goes on with it.
+#[inline(always)]
+pub fn from_fabric(frame: &mut impl Frame, tables: &mut impl Tables) -> Option<Verdict> {
+    fabric::forward(frame, tables).map(|result| counted(tables, result))
+}
+
+/// What [`from_fabric`] left undecided.
+#[inline(always)]
+pub fn arrive(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
+    let result = deliver::arrive(frame, tables);
+    counted(tables, result)
+}
+
+#[inline(always)]
+fn counted(tables: &mut impl Tables, result: Result<Verdict, Outcome>) -> Verdict {
+    let verdict = result.unwrap_or_else(Verdict::pass);
+    tables.count(verdict.outcome.counter());
+    verdict
+}
+
+/// Counts a note and tells the agent about it.
+#[inline(never)]
+fn note(tables: &mut impl Tables, note: Note, key: &FlowKey, connection: ConnectionId, rank: u8) {
+    tables.count(note.counter());
+    let at = tables.now();
+    tables.report(&Event { flow: *key, connection, at, note: note.counter(), rank: u32::from(rank) });
+}
+
+/// Writes down a FIN or RST of an established subflow; `fin` says which side's FIN it would be. True if that
+/// was the end of an additional subflow of `flow.connection`.
+#[inline(always)]
+fn close(flow: &mut Flow, segment: &Segment, fin: u8) -> bool {
+    let was_closed = flow.is_closed();
+    if segment.has(tcp::FIN) {
+        flow.closing |= fin;
+    }
+    if segment.has(tcp::RST) {
+        flow.closing |= Flow::RESET;
+    }
+    flow.flags & Flow::JOIN != 0 && !was_closed && flow.is_closed()
+}
+
+/// One additional subflow of a connection is no more.
+#[inline(always)]
+fn left<T: Tables>(tables: &mut T, id: ConnectionId) {
+    if let Some(connection) = tables.connections().get(&id) {
+        T::fetch_add(&mut connection.joined, 1u32.wrapping_neg());
+    }
+}

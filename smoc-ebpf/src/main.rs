@@ -1,0 +1,92 @@
+//! smoc's XDP programs: entry points around the pipeline of `smoc-common`.
+//!
+//! [`smoc_host`] is attached to the ports that hosts are on, [`smoc_fabric`] to the ports that lead to other
+//! smoc switches. All decisions are the pipeline's; here are maps, the packet adapter and the mapping from a
+//! verdict to an XDP action. Only packet adapter and map access use `unsafe`.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+// `core::intrinsics::atomic_xadd`: the atomic types have no fetch_add on this target.
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
+
+#[cfg(target_arch = "bpf")]
+mod frame;
+#[cfg(target_arch = "bpf")]
+mod tables;
+
+#[cfg(target_arch = "bpf")]
+mod programs {
+    use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+    use smoc_common::{
+        event::Action,
+        map::Continuation,
+        pipeline::{self, Verdict},
+    };
+
+    use crate::{
+        frame::XdpFrame,
+        tables::{CONTINUATIONS, KernelTables, TX_PORTS},
+    };
+
+    /// For frames that hosts send.
+    #[xdp(frags)]
+    pub fn smoc_host(context: XdpContext) -> u32 {
+        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+            Some(verdict) => act(verdict),
+            None => go_on(&context, Continuation::Choose),
+        }
+    }
+
+    /// Goes on where [`smoc_host`] has to choose a path.
+    #[xdp(frags)]
+    pub fn smoc_choose(context: XdpContext) -> u32 {
+        act(pipeline::choose(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+    }
+
+    /// For frames that other switches send.
+    #[xdp(frags)]
+    pub fn smoc_fabric(context: XdpContext) -> u32 {
+        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+            Some(verdict) => act(verdict),
+            None => go_on(&context, Continuation::Arrive),
+        }
+    }
+
+    /// Goes on where [`smoc_fabric`] has reached the end of a route.
+    #[xdp(frags)]
+    pub fn smoc_arrive(context: XdpContext) -> u32 {
+        act(pipeline::arrive(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+    }
+
+    /// The tail call to the second half of a pipeline. Without that program the frame passes.
+    #[inline(always)]
+    fn go_on(context: &XdpContext, continuation: Continuation) -> u32 {
+        // SAFETY: the context is the one that the kernel called the program with.
+        unsafe { CONTINUATIONS.tail_call(context, continuation as u32) };
+        xdp_action::XDP_PASS
+    }
+
+    #[inline(always)]
+    fn act(verdict: Verdict) -> u32 {
+        match verdict.outcome.action() {
+            Action::Pass => xdp_action::XDP_PASS,
+            Action::Redirect => {
+                TX_PORTS.redirect(u32::from(verdict.port), 0).unwrap_or(xdp_action::XDP_ABORTED)
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {
+    eprintln!("This is a BPF program: build it with `cargo xtask build-ebpf`.");
+}

@@ -1,0 +1,241 @@
+//! The maps; `smoc_common::map` documents what each holds, who writes it and what a miss means.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns, generated::bpf_map_lookup_elem},
+    macros::map,
+    maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
+};
+use smoc_common::{
+    event::{COUNTER_ENTRIES, Event},
+    map::*,
+    pipeline::{Table, Tables},
+    token::{self, Schedule, Version},
+    wire::{headers::Headers, ip::Address, mptcp::Handshake, tcp::OptionBuffer},
+};
+
+use crate::frame;
+
+#[map]
+static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+#[map]
+static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
+#[map]
+pub static TX_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+#[map]
+static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
+#[map]
+static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
+#[map]
+static PATH_SETS: Array<PathSet> = Array::with_max_entries(PATH_SET_ENTRIES, 0);
+#[map]
+static EDGE_NAMES: Array<EdgeName> = Array::with_max_entries(EDGE_ENTRIES, 0);
+#[map]
+static HALF_OPEN: LruHashMap<FlowKey, HalfOpen> = LruHashMap::with_max_entries(HALF_OPEN_ENTRIES, 0);
+#[map]
+static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(FLOW_ENTRIES, 0);
+#[map]
+static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
+    LruHashMap::with_max_entries(CONNECTION_ENTRIES, 0);
+#[map]
+static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
+#[map]
+static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
+#[map]
+pub static CONTINUATIONS: ProgramArray = ProgramArray::with_max_entries(CONTINUATION_ENTRIES, 0);
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// What a program works on beside its stack, which has 512 bytes and which, without CAP_PERFMON, may not be read
+/// at an offset that only the frame knows.
+pub struct Scratch {
+    /// The options of a segment.
+    pub options: OptionBuffer,
+    /// The headers of the frame.
+    pub headers: Headers,
+    /// What the options say of a handshake.
+    pub handshake: Handshake,
+    /// What was copied from the frame last.
+    pub loaded: Loaded,
+    /// The message schedule of a token's hash.
+    schedule: Schedule,
+    number: usize,
+}
+
+/// Room for what is copied from a frame at a time, up to an IPv6 header.
+pub type Loaded = [u64; 5];
+
+/// The scratch of the running program.
+#[inline(always)]
+pub fn scratch() -> Option<*mut Scratch> {
+    first((&raw const SCRATCH).cast())
+}
+
+/// The same number by way of memory that the verifier does not follow.
+#[inline(always)]
+fn through_memory(scratch: *mut Scratch, number: usize) -> usize {
+    // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
+    unsafe {
+        (&raw mut (*scratch).number).write_volatile(number);
+        (&raw const (*scratch).number).read_volatile()
+    }
+}
+
+/// The token of a key.
+#[inline(always)]
+pub fn derive(version: Version, key: u64) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `through_memory`.
+    let schedule = unsafe { &mut (*scratch).schedule };
+    token::derive_with(version, key, schedule, |index| through_memory(scratch, index))
+}
+
+/// The only entry of an array map of `T`. The key is a constant and not on the stack, of which there is little.
+#[inline(always)]
+fn first<T>(map: *const c_void) -> Option<*mut T> {
+    static KEY: u32 = 0;
+    // SAFETY: callers pass a map of the type that they name.
+    let entry = unsafe { bpf_map_lookup_elem(map.cast_mut(), (&raw const KEY).cast()) };
+    (!entry.is_null()).then_some(entry.cast())
+}
+
+/// The maps of the running program.
+pub struct KernelTables(());
+
+impl KernelTables {
+    /// The maps are static: there is nothing to hold.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self(())
+    }
+}
+
+/// One of the hash tables that programs write.
+struct Lru<K: 'static, V: 'static>(&'static LruHashMap<K, V>);
+
+impl<'a, K, V> Table<'a, K, V> for Lru<K, V> {
+    #[inline(always)]
+    fn get(self, key: &K) -> Option<&'a mut V> {
+        // SAFETY: the kernel keeps the entry's memory for as long as the program runs. Another CPU may write
+        // it at the same time: fields are plain numbers, and where that matters they are changed by
+        // `fetch_add`.
+        self.0.get_ptr_mut(key).map(|value| unsafe { &mut *value })
+    }
+
+    #[inline(always)]
+    fn insert(self, key: &K, value: &V) -> bool {
+        self.0.insert(key, value, 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn remove(self, key: &K) {
+        // It may be gone already.
+        let _ = self.0.remove(key);
+    }
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        // SAFETY: the kernel keeps the memory of an array map for as long as the program runs.
+        let settings: &Settings = unsafe { &*first((&raw const SETTINGS).cast())? };
+        (settings.magic == LAYOUT_MAGIC).then_some(settings)
+    }
+
+    #[inline(always)]
+    fn port(&self, number: u16) -> Option<&Port> {
+        PORTS.get(u32::from(number))
+    }
+
+    #[inline(always)]
+    fn host(&self, address: &Address) -> Option<&Host> {
+        // SAFETY: the agent replaces entries as a whole; one that is reused while it is read gives a frame to
+        // a wrong port once, which the host there ignores.
+        unsafe { HOSTS.get(address) }
+    }
+
+    #[inline(always)]
+    fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {
+        match *EDGES.get(u32::from(edge))? {
+            0 => None,
+            slot => PATH_SETS.get(slot),
+        }
+    }
+
+    #[inline(always)]
+    fn flows(&mut self) -> impl Table<'_, FlowKey, Flow> {
+        Lru(&FLOWS)
+    }
+
+    #[inline(always)]
+    fn half_open(&mut self) -> impl Table<'_, FlowKey, HalfOpen> {
+        Lru(&HALF_OPEN)
+    }
+
+    #[inline(always)]
+    fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection> {
+        Lru(&CONNECTIONS)
+    }
+
+    #[inline(always)]
+    fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding> {
+        Lru(&TOKENS)
+    }
+
+    #[inline(always)]
+    fn fetch_add(number: &mut u32, amount: u32) -> u32 {
+        use core::intrinsics::{AtomicOrdering, atomic_xadd};
+        // LLVM lowers a relaxed addition to the instruction that returns nothing, even where the number before is
+        // used: every join would get the amount for its number.
+        // SAFETY: a valid reference to an aligned number in a map.
+        unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::AcqRel }>(number, amount) }
+    }
+
+    #[inline(always)]
+    fn token(version: Version, key: u64) -> u32 {
+        match version {
+            Version::V0 => frame::smoc_token_v0(key),
+            Version::V1 => frame::smoc_token_v1(key),
+        }
+    }
+
+    #[inline(always)]
+    fn obscured(&mut self, number: u8) -> Option<u8> {
+        Some(through_memory(scratch()?, usize::from(number)) as u8)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    /// The time with the CPU in the low bits: deriving the tokens takes longer than the 256 ns that two ids
+    /// of one CPU must lie apart.
+    #[inline(always)]
+    fn new_connection_id(&self) -> ConnectionId {
+        // SAFETY: a helper without arguments.
+        let cpu = unsafe { bpf_get_smp_processor_id() };
+        self.now() & !0xff | u64::from(cpu) & 0xff
+    }
+
+    #[inline(always)]
+    fn count(&mut self, counter: u32) {
+        if let Some(count) = COUNTERS.get_ptr_mut(counter) {
+            // SAFETY: per CPU, so nobody else writes it.
+            unsafe { *count += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn report(&mut self, event: &Event) {
+        // Without room the agent misses a line of its log; the counter has it.
+        if let Some(mut entry) = EVENTS.reserve::<Event>(0) {
+            entry.write(*event);
+            entry.submit(0);
+        }
+    }
+}
