@@ -1,0 +1,425 @@
+//! The control loop's state: everything that is known, and one step for each thing that can happen.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+
+use smoc_common::{
+    map::{Settings, THIS_EDGE},
+    route::{PortNumber, Route},
+};
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, info, warn};
+
+use super::{
+    AgentError,
+    learning::{Frame, Sockets},
+    ports::{self, Roles},
+};
+use crate::{
+    api::Snapshot,
+    clock::Nanos,
+    config::Config,
+    control::{Controller, EdgePaths, Inputs, edges},
+    dataplane::{
+        Dataplane, DataplaneError,
+        xdp::{Role, XdpDataplane},
+    },
+    discovery::{
+        Flood, Heard,
+        announcement::{self, Part},
+        neighbor,
+    },
+    hosts::{HostTable, KnownHost, Sighting, ip_address},
+    interfaces::{Interfaces, Netlink},
+    topology::{SwitchId, Topology},
+};
+
+/// How often time passes.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// Announcements are repeated, and interfaces looked at unasked, every so many ticks.
+const REPEAT: u64 = 5;
+/// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
+const BRIDGE_ROUNDS: usize = 3;
+
+/// One switch.
+pub(super) struct Switch {
+    config: Config,
+    topology: Arc<Topology>,
+    this: SwitchId,
+    roles: Roles,
+    dataplane: XdpDataplane,
+    controller: Controller,
+    netlink: Netlink,
+    interfaces: Interfaces,
+    hosts: HostTable,
+    known: Arc<BTreeMap<IpAddr, KnownHost>>,
+    sockets: Sockets,
+    flood: Flood,
+    ticks: u64,
+    incomplete: bool,
+    warnings: Vec<String>,
+    publish: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Switch {
+    /// Fills the maps, attaches the programs and sets the bridge's ports.
+    pub(super) async fn start(
+        config: Config,
+        topology: Arc<Topology>,
+        this: SwitchId,
+        dataplane: XdpDataplane,
+        netlink: Netlink,
+        interfaces: Interfaces,
+        frames: mpsc::Sender<Frame>,
+    ) -> Result<Self, AgentError> {
+        let installed = dataplane.installed()?;
+        let adopted = installed.settings != Settings::default();
+        let controller = Controller::adopt(&topology, this, config.paths, installed, Nanos::now());
+        let roles = Roles::new(&config, &topology, this);
+        let empty = Snapshot {
+            ready: false,
+            topology: topology.clone(),
+            this,
+            names: controller.names().clone(),
+            book: controller.book().clone(),
+            hosts: Arc::default(),
+            ports: Vec::new(),
+            bridge: None,
+            spread: config.spread,
+            epoch: 0,
+            edges: 0,
+            warnings: Vec::new(),
+        };
+        let mut switch = Self {
+            sockets: Sockets::new(frames, config.learn),
+            config,
+            topology,
+            this,
+            roles,
+            dataplane,
+            controller,
+            netlink,
+            interfaces,
+            hosts: HostTable::default(),
+            known: Arc::default(),
+            flood: Flood::default(),
+            ticks: 0,
+            incomplete: false,
+            warnings: Vec::new(),
+            publish: watch::Sender::new(Arc::new(empty)),
+        };
+        switch.remember();
+        switch.resolve();
+        info!(adopted, edges = switch.edges().len(), "computing paths");
+        let changes = switch.fill()?;
+        info!(changes, "maps are filled");
+        switch.attach()?;
+        switch.refresh().await?;
+        switch.settle_bridge().await;
+        switch.listen();
+        switch.publish();
+        Ok(switch)
+    }
+
+    /// Where the API reads what is published.
+    pub(super) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.publish.subscribe()
+    }
+
+    /// Something about some interface is different.
+    pub(super) async fn interfaces_changed(&mut self) {
+        let before = self.interfaces.clone();
+        if let Err(error) = self.refresh().await {
+            warn!(%error, "interfaces not read");
+            return;
+        }
+        if before == self.interfaces {
+            return;
+        }
+        self.tell_port_changes(&before);
+        self.update();
+        self.settle_bridge().await;
+        self.reattach().await;
+        self.listen();
+        self.announce();
+        self.publish();
+    }
+
+    /// A frame came from a packet socket.
+    pub(super) async fn heard(&mut self, mut frame: Frame) {
+        let now = Nanos::now();
+        let news = match frame.role {
+            Role::Host => self.heard_neighbor(&mut frame, now),
+            Role::Fabric => self.heard_announcement(&frame, now),
+        };
+        if news {
+            self.resolve();
+            self.update();
+            self.publish();
+        }
+    }
+
+    /// The store has another topology.
+    pub(super) async fn topology_changed(&mut self, topology: Arc<Topology>) {
+        match self.config.place(&topology) {
+            Ok(this) => {
+                info!(
+                    switches = topology.switches().len(),
+                    links = topology.links().len(),
+                    "the topology changed"
+                );
+                self.this = this;
+                self.controller.topology_changed(this);
+                self.roles = Roles::new(&self.config, &topology, this);
+                self.topology = topology;
+                self.resolve();
+                self.update();
+                self.reattach().await;
+                self.settle_bridge().await;
+                self.listen();
+                self.publish();
+            }
+            Err(error) => warn!(%error, "the topology stays as it was"),
+        }
+    }
+
+    /// A second has passed.
+    pub(super) async fn tick(&mut self) {
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(REPEAT) {
+            self.announce();
+            self.interfaces_changed().await;
+        }
+        self.hosts.expire(Nanos::now());
+        let before = self.known.clone();
+        self.resolve();
+        if before != self.known || self.incomplete {
+            self.update();
+            self.publish();
+        }
+    }
+
+    fn edges(&self) -> std::collections::BTreeSet<SwitchId> {
+        edges(&self.topology, self.this, &self.known)
+    }
+
+    /// Learned hosts that are installed are known until somebody says otherwise.
+    fn remember(&mut self) {
+        let names = self.controller.names();
+        let hosts = self.controller.installed().hosts.iter().filter_map(|(address, host)| {
+            let switch = match host.attachment.edge {
+                THIS_EDGE => None,
+                edge => Some(names.name(edge)?),
+            };
+            let port = PortNumber::new(host.attachment.port)?;
+            Some((switch, Sighting { address: ip_address(*address), mac: host.mac, port, seen: Nanos(0) }))
+        });
+        self.hosts.remember(hosts, Nanos::now());
+    }
+
+    fn resolve(&mut self) {
+        self.known = Arc::new(self.hosts.resolve(&self.topology, self.this));
+    }
+
+    /// Plans and makes all changes; how many there were.
+    fn fill(&mut self) -> Result<usize, AgentError> {
+        let hosts = self.known.clone();
+        let inputs = Inputs {
+            topology: &self.topology,
+            this: self.this,
+            ports: &self.config.ports,
+            bridge: self.config.bridge.as_deref(),
+            interfaces: &self.interfaces,
+            hosts: &hosts,
+            spread: self.config.spread,
+            host_entries: self.config.tables.hosts as usize,
+        };
+        let plan = self
+            .controller
+            .plan(&inputs, Nanos::now())
+            .map_err(|source| AgentError::Paths { path: self.config.path.clone(), source })?;
+        self.incomplete = plan.incomplete;
+        for change in &plan.changes {
+            if let Err(error) = self.dataplane.apply(change) {
+                let installed = self.dataplane.installed()?;
+                self.controller.resync(installed, Nanos::now());
+                return Err(error.into());
+            }
+            self.controller.applied(change);
+        }
+        self.warn_of(plan.left_out);
+        Ok(plan.changes.len())
+    }
+
+    /// Like [`Switch::fill`] while running: a failure is tried again with the next tick.
+    fn update(&mut self) {
+        match self.fill() {
+            Ok(0) => {}
+            Ok(changes) => debug!(changes, "maps are up to date"),
+            Err(error) => {
+                warn!(%error, "maps are not up to date");
+                self.incomplete = true;
+            }
+        }
+    }
+
+    /// Collects what the operator should know, and says what is new.
+    fn warn_of(&mut self, left_out: usize) {
+        let mut warnings = Vec::new();
+        if left_out > 0 {
+            warnings
+                .push(format!("{left_out} addresses do not fit: raise tables.hosts in the configuration"));
+        }
+        let book = self.controller.book();
+        for (edge, paths) in book.edges().filter(|(_, paths)| !paths.unroutable.is_empty()) {
+            warnings.push(unroutable(&self.config, &self.topology.switch(edge).name, paths));
+        }
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            warn!("{warning}");
+        }
+        self.warnings = warnings;
+    }
+
+    fn attach(&mut self) -> Result<(), DataplaneError> {
+        let present = ports::present(&self.config, &self.roles, &self.interfaces);
+        let present: Vec<_> = present.map(|(_, role, interface)| (role, interface)).collect();
+        self.dataplane.attach(&present)?;
+        info!(ports = present.len(), mode = %self.config.xdp, "programs are attached");
+        Ok(())
+    }
+
+    /// Attaches again where an interface was replaced or a port has another role.
+    async fn reattach(&mut self) {
+        let complete = ports::present(&self.config, &self.roles, &self.interfaces)
+            .all(|(_, role, interface)| ports::is_attached(&self.dataplane, role, interface));
+        if complete {
+            return;
+        }
+        let attached = self.attach();
+        if let Err(error) = attached {
+            warn!(%error, "not all ports have their program");
+        }
+        if let Err(error) = self.refresh().await {
+            warn!(%error, "interfaces not read");
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), AgentError> {
+        self.interfaces = self.netlink.interfaces().await?;
+        Ok(())
+    }
+
+    fn tell_port_changes(&self, before: &Interfaces) {
+        for (port, name) in &self.config.ports {
+            let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
+            if usable(before) != usable(&self.interfaces) {
+                info!(port = port.get(), interface = name, usable = usable(&self.interfaces), "port changed");
+            }
+        }
+    }
+
+    /// Sets bridge ports until they stay as they should be.
+    async fn settle_bridge(&mut self) {
+        for _ in 0..BRIDGE_ROUNDS {
+            let changes = ports::bridge_changes(&self.config, &self.roles, &self.interfaces);
+            if changes.is_empty() {
+                return;
+            }
+            for (interface, state) in changes {
+                match self.netlink.set_bridge_port(interface, state).await {
+                    Ok(()) => debug!(interface = interface.name, ?state, "bridge port set"),
+                    Err(error) => warn!(%error, "the base network may have a loop or a gap"),
+                }
+            }
+            if let Err(error) = self.refresh().await {
+                warn!(%error, "interfaces not read");
+                return;
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        self.sockets.follow(ports::present(&self.config, &self.roles, &self.interfaces));
+    }
+
+    fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
+        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
+        let sighting = Sighting { address, mac, port: frame.port, seen: now };
+        let news = self.hosts.learn(sighting);
+        if news {
+            debug!(%address, mac = %sighting.mac, port = frame.port.get(), "heard of a host");
+            self.announce();
+        }
+        news
+    }
+
+    fn heard_announcement(&mut self, frame: &Frame, now: Nanos) -> bool {
+        let Some(part) = Part::parse(&frame.bytes, now) else { return false };
+        let origin = self.topology.find_switch(&part.origin);
+        if origin.is_none_or(|origin| origin == self.this) {
+            return false;
+        }
+        let heard = self.flood.hear(&part, now);
+        if heard == Heard::Old {
+            return false;
+        }
+        self.sockets.announce(std::slice::from_ref(&part), Some(frame.port), now);
+        let Heard::Complete(hosts) = heard else { return false };
+        self.hosts.announced(&part.origin, hosts, now);
+        true
+    }
+
+    /// Tells all other agents which hosts were learned here.
+    fn announce(&self) {
+        let hosts = self.hosts.to_announce(&self.topology, self.this);
+        let since_1970 =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let sequence = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
+        self.sockets.announce(
+            &announcement::parts(&self.config.switch, sequence, &hosts),
+            None,
+            Nanos::now(),
+        );
+    }
+
+    fn publish(&self) {
+        let ports = ports::views(&self.config, &self.roles, &self.interfaces, &self.dataplane);
+        let installed = self.controller.installed();
+        let snapshot = Snapshot {
+            ready: !self.incomplete && ports.iter().all(|port| port.attached),
+            topology: self.topology.clone(),
+            this: self.this,
+            names: self.controller.names().clone(),
+            book: self.controller.book().clone(),
+            hosts: self.known.clone(),
+            ports,
+            bridge: ports::bridge(&self.config, &self.interfaces),
+            spread: self.config.spread,
+            epoch: installed.settings.epoch,
+            edges: installed.edges.len(),
+            warnings: self.warnings.clone(),
+        };
+        self.publish.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// What to say of an edge to which some paths cannot be used.
+fn unroutable(config: &Config, edge: &str, paths: &EdgePaths) -> String {
+    let unfit: Vec<_> =
+        paths.unroutable.iter().map(|path| format!("rank {} needs {} bits", path.rank, path.bits)).collect();
+    let remaining: Vec<_> = (0..paths.ranked.len() + unfit.len())
+        .filter(|rank| paths.unroutable.iter().all(|path| path.rank != *rank))
+        .map(|rank| rank.to_string())
+        .collect();
+    format!(
+        "{}: links: {} to {edge}: {} of the {} that a source route has; {}: use lower port numbers or fewer hops",
+        config.topology.display(),
+        config.switch,
+        unfit.join(", "),
+        Route::BITS,
+        if remaining.is_empty() {
+            "no rank remains".into()
+        } else {
+            format!("ranks {} remain", remaining.join(", "))
+        }
+    )
+}

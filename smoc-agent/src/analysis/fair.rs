@@ -1,0 +1,102 @@
+//! Max-min fair rates by progressive filling (Bertsekas and Gallager, "Data Networks", 2nd ed. 1992, section
+//! 6.5.2): all rates rise together; whoever meets a full resource stays where it is.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// The rate of each flow. A flow is the list of resources that it passes; `capacities` are by resource.
+/// A flow that passes none has no limit: its rate is infinite.
+pub fn max_min(capacities: &[f64], flows: &[Vec<usize>]) -> Vec<f64> {
+    let mut rates = vec![f64::INFINITY; flows.len()];
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); capacities.len()];
+    for (flow, passes) in flows.iter().enumerate() {
+        for &resource in passes {
+            users[resource].push(flow);
+        }
+    }
+    let mut left = capacities.to_vec();
+    let mut rising: Vec<usize> = users.iter().map(Vec::len).collect();
+    let level = |left: f64, rising: usize| Level((left / rising as f64).max(0.0));
+    let mut heap: BinaryHeap<Reverse<(Level, usize)>> = (0..capacities.len())
+        .filter(|&resource| rising[resource] > 0)
+        .map(|resource| Reverse((level(left[resource], rising[resource]), resource)))
+        .collect();
+    while let Some(Reverse((at, resource))) = heap.pop() {
+        if rising[resource] == 0 {
+            continue;
+        }
+        let now = level(left[resource], rising[resource]);
+        if now > at {
+            heap.push(Reverse((now, resource)));
+            continue;
+        }
+        for &flow in &users[resource] {
+            if rates[flow].is_infinite() {
+                rates[flow] = now.0;
+                for &other in &flows[flow] {
+                    left[other] -= now.0;
+                    rising[other] -= 1;
+                }
+            }
+        }
+    }
+    rates
+}
+
+/// A share of a resource; never NaN.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+struct Level(f64);
+
+impl Eq for Level {}
+
+#[allow(clippy::derive_ord_xor_partial_ord)]
+impl Ord for Level {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_avoids_the_crowd_gets_what_it_leaves() {
+        // A flow over three links of capacity 1, of which the middle one is the most crowded.
+        let flows = [vec![0, 1, 2], vec![0], vec![1], vec![1], vec![2]];
+        let rates = max_min(&[1.0, 1.0, 1.0], &flows);
+        let third = 1.0 / 3.0;
+        for (rate, expected) in rates.iter().zip([third, 2.0 * third, third, third, 2.0 * third]) {
+            assert!((rate - expected).abs() < 1e-9, "{rates:?}");
+        }
+    }
+
+    #[test]
+    fn no_flow_could_rise_without_a_poorer_one_falling() {
+        let mut random = crate::topology::generate::Random(1);
+        for _ in 0..200 {
+            let capacities: Vec<f64> = (0..6).map(|_| 1.0 + random.below(9) as f64).collect();
+            let mut flow = || {
+                let mut passes: Vec<usize> = (0..6).filter(|_| random.below(3) == 0).collect();
+                passes.push(random.below(6));
+                passes.sort_unstable();
+                passes.dedup();
+                passes
+            };
+            let flows: Vec<Vec<usize>> = (0..8).map(|_| flow()).collect();
+            let rates = max_min(&capacities, &flows);
+            let load = |resource: usize| -> f64 {
+                flows.iter().zip(&rates).filter(|(f, _)| f.contains(&resource)).map(|(_, rate)| rate).sum()
+            };
+            for (flow, rate) in flows.iter().zip(&rates) {
+                let bottleneck = flow.iter().any(|&resource| {
+                    let richest = flows.iter().zip(&rates).filter(|(f, _)| f.contains(&resource));
+                    load(resource) > capacities[resource] - 1e-9
+                        && richest.clone().all(|(_, r)| *r <= rate + 1e-9)
+                });
+                assert!(bottleneck, "{flows:?} {rates:?}");
+            }
+            assert!((0..6).all(|resource| load(resource) <= capacities[resource] + 1e-9));
+        }
+    }
+}

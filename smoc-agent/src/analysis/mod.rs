@@ -1,0 +1,16 @@
+//! What a topology and a policy promise, computed offline: diversity, failures, throughput.
+//!
+//! | file | what |
+//! |---|---|
+//! | `fair` | max-min fair rates |
+//! | `buffer` | the receive buffer that a set of paths asks for |
+//! | `diversity` | how disjoint the ranks of a pair are, against what the topology offers |
+//! | `failures` | what a failure does to every pair |
+//! | `traffic`, `simulate` | who sends to whom, and what throughput each routing gives them |
+
+pub mod buffer;
+pub mod diversity;
+pub mod failures;
+pub mod fair;
+pub mod simulate;
+pub mod traffic;

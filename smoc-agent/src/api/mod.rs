@@ -1,0 +1,24 @@
+//! The agent's API: JSON over HTTP on a Unix socket (mode 0660), read only.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/status` | [`Status`] |
+//! | `/hosts` | list of [`HostView`] |
+//! | `/conns` | list of [`crate::connections::ConnectionReport`] |
+//! | `/paths` | list of [`EdgeView`] |
+//! | `/topology` | [`TopologyView`] |
+//! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`crate::connections::Explanation`] |
+//!
+//! An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
+//! the control loop publishes; counters and connections are read from the kernel's tables at each request.
+
+mod client;
+mod server;
+mod view;
+
+pub use client::{ClientError, get};
+pub use server::{ApiServer, BindError};
+pub use view::{
+    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Snapshot, Status, SwitchView,
+    TableView, TopologyView, UnroutableView,
+};

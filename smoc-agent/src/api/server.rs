@@ -1,0 +1,214 @@
+//! The server: the only place that knows axum.
+
+use std::{
+    collections::HashMap,
+    fs::DirBuilder,
+    net::IpAddr,
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use nix::sys::stat::{Mode, umask};
+use serde::Serialize;
+use tokio::{net::UnixListener, sync::watch};
+
+use super::view::Snapshot;
+use crate::{
+    clock::Nanos,
+    connections::{Evidence, Names, Question, explain, report},
+    dataplane::{Fill, KernelTables, Observe},
+};
+
+/// Why the socket cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody answers there.
+    #[error("another agent listens on {0}: stop it, or give this one another api")]
+    InUse(PathBuf),
+    /// Any other reason.
+    #[error("cannot listen on {path}: {source}")]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What requests are answered from.
+#[derive(Clone)]
+struct Sources {
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    fills: watch::Receiver<Vec<Fill>>,
+    tables: Arc<dyn Observe>,
+    started: Instant,
+}
+
+/// A bound socket, which is removed when this is dropped.
+#[derive(Debug)]
+pub struct ApiServer {
+    listener: Option<UnixListener>,
+    path: PathBuf,
+}
+
+impl ApiServer {
+    /// Makes the socket, in place of one that nobody answers on any more.
+    ///
+    /// # Errors
+    /// It is in use, or cannot be made.
+    pub fn bind(path: &Path) -> Result<Self, BindError> {
+        let failed = |source| BindError::Io { path: path.into(), source };
+        if UnixStream::connect(path).is_ok() {
+            return Err(BindError::InUse(path.into()));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        if let Some(directory) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(failed)?;
+        }
+        let before = umask(Mode::from_bits_truncate(0o117));
+        let listener = UnixListener::bind(path);
+        umask(before);
+        Ok(Self { listener: Some(listener.map_err(failed)?), path: path.into() })
+    }
+
+    /// Answers requests until the socket fails.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn serve(
+        mut self,
+        snapshot: watch::Receiver<Arc<Snapshot>>,
+        fills: watch::Receiver<Vec<Fill>>,
+        tables: Arc<dyn Observe>,
+    ) -> std::io::Result<()> {
+        let Some(listener) = self.listener.take() else { return Ok(()) };
+        let sources = Sources { snapshot, fills, tables, started: Instant::now() };
+        axum::serve(listener, router(sources)).await
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/status", get(status))
+        .route(
+            "/hosts",
+            get(async |State(sources): State<Sources>| Json(sources.snapshot().host_views(Nanos::now()))),
+        )
+        .route("/paths", get(async |State(sources): State<Sources>| Json(sources.snapshot().edge_views())))
+        .route(
+            "/topology",
+            get(async |State(sources): State<Sources>| Json(sources.snapshot().topology_view())),
+        )
+        .route("/conns", get(conns))
+        .route("/explain", get(explanation))
+        .with_state(sources)
+}
+
+impl Sources {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Reads tables on a thread where that delays nobody else.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Observe) -> Result<T, crate::dataplane::DataplaneError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let tables = self.tables.clone();
+        let read = tokio::task::spawn_blocking(move || read(&*tables)).await;
+        match read {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+            Err(error) => Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+        }
+    }
+
+    async fn tables(&self) -> Result<KernelTables, Failure> {
+        self.read(|tables| tables.tables()).await
+    }
+}
+
+struct Failure(StatusCode, String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: String,
+        }
+        (self.0, Json(Body { error: self.1 })).into_response()
+    }
+}
+
+async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
+    let counters = sources.read(|tables| tables.counters()).await?;
+    let fills = sources.fills.borrow().clone();
+    let status = sources.snapshot().status(&counters, &fills, sources.started.elapsed().as_secs_f64());
+    Ok(Json(status).into_response())
+}
+
+fn names(snapshot: &Snapshot) -> Names<'_> {
+    Names { topology: &snapshot.topology, names: &snapshot.names, book: &snapshot.book }
+}
+
+async fn conns(State(sources): State<Sources>) -> Result<Response, Failure> {
+    let tables = sources.tables().await?;
+    let snapshot = sources.snapshot();
+    Ok(Json(report(&tables, names(&snapshot), Nanos::now())).into_response())
+}
+
+async fn explanation(
+    State(sources): State<Sources>,
+    Query(parameters): Query<HashMap<String, String>>,
+) -> Result<Response, Failure> {
+    let question = question(&parameters).map_err(|message| Failure(StatusCode::BAD_REQUEST, message))?;
+    let tables = sources.tables().await?;
+    let snapshot = sources.snapshot();
+    let evidence = Evidence {
+        tables: &tables,
+        names: names(&snapshot),
+        this: snapshot.this,
+        hosts: &snapshot.hosts,
+        usable: &snapshot.usable(),
+        spread: snapshot.spread,
+        now: Nanos::now(),
+    };
+    Ok(Json(explain(question, evidence)).into_response())
+}
+
+fn question(parameters: &HashMap<String, String>) -> Result<Question, String> {
+    if let Some(token) = parameters.get("token") {
+        let digits = token.strip_prefix("0x").unwrap_or(token);
+        let token = u32::from_str_radix(digits, 16)
+            .map_err(|_| format!("token \"{token}\" is not 1 to 8 hex digits"))?;
+        return Ok(Question::Token(token));
+    }
+    fn read<T: std::str::FromStr>(parameters: &HashMap<String, String>, key: &str) -> Result<T, String> {
+        let text = parameters.get(key).ok_or("give token, or src, sport, dst and dport")?;
+        text.parse().map_err(|_| format!("{key} \"{text}\" is none"))
+    }
+    Ok(Question::Flow {
+        source: read::<IpAddr>(parameters, "src")?,
+        source_port: read(parameters, "sport")?,
+        destination: read::<IpAddr>(parameters, "dst")?,
+        destination_port: read(parameters, "dport")?,
+    })
+}

@@ -1,0 +1,352 @@
+//! What the API tells, and the snapshot it is told from.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use smoc_common::event::{Note, Outcome};
+
+use crate::{
+    clock::Nanos,
+    config::Spread,
+    control::{EdgeNames, EdgePaths, PathBook},
+    dataplane::Fill,
+    hosts::KnownHost,
+    topology::{SwitchId, Topology},
+};
+
+/// What the control loop publishes.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Whether the maps are filled and all programs attached.
+    pub ready: bool,
+    /// The network.
+    pub topology: Arc<Topology>,
+    /// This switch.
+    pub this: SwitchId,
+    /// What the edge indexes mean.
+    pub names: EdgeNames,
+    /// The ranked paths.
+    pub book: Arc<PathBook>,
+    /// Where every known address lives.
+    pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
+    /// The ports.
+    pub ports: Vec<PortView>,
+    /// The bridge, if one is configured.
+    pub bridge: Option<BridgeView>,
+    /// How other traffic is spread.
+    pub spread: Spread,
+    /// How often hosts have moved.
+    pub epoch: u32,
+    /// Edges to which a path set is installed.
+    pub edges: usize,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// The state of the agent and of its switch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether the maps are filled and all programs attached.
+    pub ready: bool,
+    /// The switch.
+    pub switch: String,
+    /// The agent's process.
+    pub pid: u32,
+    /// The agent's version.
+    pub version: String,
+    /// Since the agent was started.
+    pub uptime_seconds: f64,
+    /// The ports.
+    pub ports: Vec<PortView>,
+    /// The bridge, if one is configured.
+    pub bridge: Option<BridgeView>,
+    /// Edges to which paths lead.
+    pub edges: usize,
+    /// Known addresses.
+    pub hosts: usize,
+    /// `none` or `flows`.
+    pub spread: Spread,
+    /// How often hosts have moved.
+    pub epoch: u32,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// Everything that the programs count.
+    pub counters: Vec<CounterView>,
+    /// How full the tables are.
+    pub tables: Vec<TableView>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortView {
+    /// Its number.
+    pub number: u16,
+    /// Its interface.
+    pub interface: String,
+    /// `host` or `fabric`.
+    pub role: String,
+    /// Whether the interface exists and has carrier.
+    pub usable: bool,
+    /// Whether the agent's program is attached.
+    pub attached: bool,
+    /// `native`, `generic` or `other`; null if nothing is attached.
+    pub mode: Option<String>,
+    /// `forwarding` or `closed` for the base network; null if it is no bridge port.
+    pub bridge: Option<String>,
+}
+
+/// The bridge of the base network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeView {
+    /// Its interface.
+    pub interface: String,
+    /// Whether the agent sets its port states; not if the bridge runs spanning tree by itself.
+    pub managed: bool,
+}
+
+/// A counter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CounterView {
+    /// Its name.
+    pub name: String,
+    /// `outcome` (one for every frame) or `note`.
+    pub kind: String,
+    /// Frames.
+    pub value: u64,
+    /// What it counts.
+    pub help: String,
+}
+
+/// How full a table is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableView {
+    /// The map.
+    pub name: String,
+    /// Entries when it was last looked through.
+    pub entries: usize,
+    /// Entries it has room for.
+    pub capacity: u32,
+}
+
+/// A known address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostView {
+    /// The address.
+    pub address: IpAddr,
+    /// Its MAC address.
+    pub mac: String,
+    /// The switch it is attached to.
+    pub switch: String,
+    /// The port of that switch.
+    pub port: u16,
+    /// The host's name, if the file gives one.
+    pub name: Option<String>,
+    /// `file`, `learned` or `announced`.
+    pub source: String,
+    /// Since it was last heard of; null for hosts of the file.
+    pub age_seconds: Option<f64>,
+}
+
+/// The ranked paths to an edge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EdgeView {
+    /// The switch.
+    pub edge: String,
+    /// Its index in this switch's maps; null without hosts.
+    pub index: Option<u16>,
+    /// The paths in use.
+    pub ranks: Vec<RankView>,
+    /// Paths that no source route can describe.
+    pub unroutable: Vec<UnroutableView>,
+}
+
+/// A ranked path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RankView {
+    /// Its rank.
+    pub rank: usize,
+    /// Its switches.
+    pub switches: Vec<String>,
+    /// Its links.
+    pub links: Vec<String>,
+    /// Its cost.
+    pub cost: u64,
+    /// How many of its links a better-ranked path also uses.
+    pub shared_links: usize,
+    /// This switch's port through which it starts.
+    pub port: u16,
+    /// Whether that port is usable.
+    pub usable: bool,
+}
+
+/// A path that does not fit into a source route.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnroutableView {
+    /// The rank it would have had.
+    pub rank: usize,
+    /// Bits it would need; 62 are there.
+    pub bits: u32,
+}
+
+/// The network as this agent sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TopologyView {
+    /// The switches.
+    pub switches: Vec<SwitchView>,
+    /// The links.
+    pub links: Vec<LinkView>,
+}
+
+/// A switch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SwitchView {
+    /// Its name.
+    pub name: String,
+    /// Where its agent is reached, if told.
+    pub agent: Option<IpAddr>,
+    /// Whether it is this one.
+    pub this: bool,
+    /// Known addresses behind it.
+    pub hosts: usize,
+}
+
+/// A link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkView {
+    /// Its name.
+    pub name: String,
+    /// Its cost.
+    pub cost: u32,
+    /// What it carries each way, if told.
+    pub capacity: Option<String>,
+    /// Its latency, if told.
+    pub latency: Option<String>,
+    /// Whether the base network uses it.
+    pub tree: bool,
+    /// Whether this switch's port has carrier; null for links of others.
+    pub usable: Option<bool>,
+}
+
+impl Snapshot {
+    /// Which ports are usable.
+    pub fn usable(&self) -> BTreeMap<u16, bool> {
+        self.ports.iter().map(|port| (port.number, port.usable)).collect()
+    }
+
+    /// The status, with counters by index and the fill of the tables.
+    pub fn status(&self, counters: &[u64], fills: &[Fill], uptime_seconds: f64) -> Status {
+        Status {
+            ready: self.ready,
+            switch: self.topology.switch(self.this).name.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds,
+            ports: self.ports.clone(),
+            bridge: self.bridge.clone(),
+            edges: self.edges,
+            hosts: self.hosts.len(),
+            spread: self.spread,
+            epoch: self.epoch,
+            warnings: self.warnings.clone(),
+            counters: counter_views(counters),
+            tables: fills
+                .iter()
+                .map(|fill| TableView {
+                    name: fill.table.to_owned(),
+                    entries: fill.entries,
+                    capacity: fill.capacity,
+                })
+                .collect(),
+        }
+    }
+
+    /// All known addresses.
+    pub fn host_views(&self, now: Nanos) -> Vec<HostView> {
+        let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
+            address: *address,
+            mac: host.mac.to_string(),
+            switch: self.topology.switch(host.at.switch).name.clone(),
+            port: host.at.port.get(),
+            name: host.name.clone(),
+            source: format!("{:?}", host.source).to_lowercase(),
+            age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
+        };
+        self.hosts.iter().map(view).collect()
+    }
+
+    /// The ranked paths to all edges.
+    pub fn edge_views(&self) -> Vec<EdgeView> {
+        let names = self.names.all();
+        let usable = self.usable();
+        let edges = self.book.edges().map(|(edge, paths)| {
+            let name = self.topology.switch(edge).name.clone();
+            let index = names.iter().find(|(_, known)| **known == name).map(|(index, _)| *index);
+            EdgeView {
+                edge: name,
+                index,
+                ranks: self.ranks(paths, &usable),
+                unroutable: paths
+                    .unroutable
+                    .iter()
+                    .map(|path| UnroutableView { rank: path.rank, bits: path.bits })
+                    .collect(),
+            }
+        });
+        edges.collect()
+    }
+
+    fn ranks(&self, paths: &EdgePaths, usable: &BTreeMap<u16, bool>) -> Vec<RankView> {
+        let rank = |(rank, path): (usize, &crate::paths::Path)| {
+            let port = path.hops(&self.topology).next().map_or(0, |(_, port)| port.get());
+            RankView {
+                rank,
+                switches: path.switches.iter().map(|s| self.topology.switch(*s).name.clone()).collect(),
+                links: path.links.iter().map(|link| self.topology.link_name(*link)).collect(),
+                cost: path.cost,
+                shared_links: path.shared_links,
+                port,
+                usable: usable.get(&port).copied().unwrap_or(false),
+            }
+        };
+        paths.ranked.iter().enumerate().map(rank).collect()
+    }
+
+    /// The network.
+    pub fn topology_view(&self) -> TopologyView {
+        let topology = &self.topology;
+        let tree = crate::control::spanning_tree(topology);
+        let usable = self.usable();
+        let behind = |switch| self.hosts.values().filter(|host| host.at.switch == switch).count();
+        let switches = topology.switch_ids().map(|id| SwitchView {
+            name: topology.switch(id).name.clone(),
+            agent: topology.switch(id).agent,
+            this: id == self.this,
+            hosts: behind(id),
+        });
+        let links = topology.link_ids().map(|id| {
+            let link = topology.link(id);
+            let port = link.end_at(self.this).map(|end| end.port.get());
+            LinkView {
+                name: topology.link_name(id),
+                cost: link.cost,
+                capacity: link.capacity.map(|capacity| capacity.to_string()),
+                latency: link.latency.map(|latency| latency.to_string()),
+                tree: tree.contains(&id),
+                usable: port.map(|port| usable.get(&port).copied().unwrap_or(false)),
+            }
+        });
+        TopologyView { switches: switches.collect(), links: links.collect() }
+    }
+}
+
+fn counter_views(values: &[u64]) -> Vec<CounterView> {
+    let view = |name: &str, kind: &str, index: u32, help: &str| CounterView {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        value: values.get(index as usize).copied().unwrap_or(0),
+        help: help.to_owned(),
+    };
+    let outcomes = Outcome::ALL.iter().map(|o| view(o.name(), "outcome", o.counter(), o.help()));
+    let notes = Note::ALL.iter().map(|n| view(n.name(), "note", n.counter(), n.help()));
+    outcomes.chain(notes).collect()
+}

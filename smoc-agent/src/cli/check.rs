@@ -1,0 +1,122 @@
+//! `smoc check FILE...`: validates topology files and agent configurations.
+//!
+//! What a file is shows in its top-level keys; a kind of file is added by one more arm in [`check_file`].
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use smoc_common::route::Route;
+
+use super::Failure;
+use super::offline::{Progress, pairs};
+use crate::config::Config;
+use crate::paths::{Pair, PathFinder, PathOptions, Unroutable, routable};
+use crate::topology::{SwitchId, Topology, TopologyFile};
+
+/// Arguments of `smoc check`.
+#[derive(clap::Args, Debug)]
+pub struct CheckArgs {
+    /// Topology files and agent configuration files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Runs the verb: says what each sound file describes, and all faults of the others.
+///
+/// # Errors
+/// At least one file is faulty.
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let mut faulty = 0;
+    for file in &args.files {
+        match check_file(file) {
+            Ok(summary) => println!("{}: {summary}", file.display()),
+            Err(error) => {
+                faulty += 1;
+                eprintln!("{error:#}");
+            }
+        }
+    }
+    match faulty {
+        0 => Ok(()),
+        _ => Err(Failure::BadInput(anyhow!("{faulty} of {} files must be corrected", args.files.len()))),
+    }
+}
+
+/// What a sound file describes, in a line.
+fn check_file(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    if Config::is_one(&text) { check_config(path, &text) } else { check_topology(path, &text) }
+}
+
+/// An agent's configuration, together with the topology that it names.
+fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
+    let config = Config::parse(path, text)?;
+    let topology = Topology::load(&config.topology)?;
+    let switch = config.place(&topology)?;
+    let fabric = config.fabric_ports(&topology, switch).len();
+    let hosts = config.ports.len() - fabric;
+    Ok(format!("ok: agent of {}, {fabric} ports to switches, {hosts} to hosts", config.switch))
+}
+
+/// At most so many pairs are listed one by one.
+const LISTED: usize = 20;
+
+fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
+    let file = TopologyFile::parse(path, text)?;
+    file.check_connected()?;
+    let topology = &file.topology;
+    let finder = PathFinder::new(topology, &PathOptions::default())?;
+    let misfits = misfits(&finder);
+    if !misfits.is_empty() {
+        return Err(file.fault(&misfits).into());
+    }
+    let count = |number: usize, what: &str| format!("{number} {what}");
+    Ok(format!(
+        "ok: {}, {}, {}",
+        count(topology.switches().len(), "switches"),
+        count(topology.links().len(), "links"),
+        count(topology.hosts().len(), "hosts")
+    ))
+}
+
+/// Each pair of edges with ranks that fit no source route, at its first switch.
+fn misfits(finder: &PathFinder<'_>) -> Vec<(SwitchId, String)> {
+    let topology = finder.topology();
+    let edges = topology.edges();
+    let progress = Progress::new("pairs", pairs(edges.len()));
+    let mut found = Vec::new();
+    for Pair { from, to, paths } in finder.all_pairs(&edges, |done| progress.at(done)) {
+        let (fit, unfit) = routable(topology, paths);
+        if !unfit.is_empty() {
+            found.push((from, misfit(topology, (from, to), fit.len(), &unfit)));
+        }
+    }
+    let more = found.len().saturating_sub(LISTED);
+    found.truncate(LISTED);
+    if let Some((_, last)) = found.last_mut().filter(|_| more > 0) {
+        *last += &format!("\n... and {more} more pairs");
+    }
+    found
+}
+
+fn misfit(topology: &Topology, pair: (SwitchId, SwitchId), fit: usize, unfit: &[Unroutable]) -> String {
+    let name = |switch: SwitchId| &topology.switch(switch).name;
+    let bits: Vec<_> =
+        unfit.iter().map(|path| format!("rank {} needs {} bits", path.rank, path.bits)).collect();
+    let remaining: Vec<_> = (0..fit + unfit.len())
+        .filter(|rank| unfit.iter().all(|path| path.rank != *rank))
+        .map(|rank| rank.to_string())
+        .collect();
+    let remain = match &remaining[..] {
+        [] => "no rank remains".to_owned(),
+        [one] => format!("the shorter rank {one} remains"),
+        more => format!("the shorter ranks {} remain", more.join(", ")),
+    };
+    format!(
+        "{} to {}: {} of the {} that a source route has; {remain}: use lower port numbers or fewer hops",
+        name(pair.0),
+        name(pair.1),
+        bits.join(", "),
+        Route::BITS
+    )
+}

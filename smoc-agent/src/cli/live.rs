@@ -1,0 +1,275 @@
+//! The verbs that ask a running agent: `status`, `hosts`, `conns`, `paths --live`, `topology`, `explain`.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use anyhow::Context;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Failure, Format, print, print_json, table::Table};
+use crate::{
+    api::{self, EdgeView, HostView, PortView, Status, TopologyView},
+    connections::{ConnectionReport, Explanation, SubflowReport},
+};
+
+/// Which agent to ask, and how to print its answer.
+#[derive(clap::Args, Debug)]
+pub struct LiveArgs {
+    #[command(flatten)]
+    agent: AgentSocket,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Which agent to ask.
+#[derive(clap::Args, Debug)]
+pub struct AgentSocket {
+    /// The agent's socket
+    #[arg(long, env = "SMOC_API", default_value = crate::config::DEFAULT_API, value_name = "SOCKET")]
+    api: PathBuf,
+}
+
+/// Arguments of `smoc explain`.
+#[derive(clap::Args, Debug)]
+pub struct ExplainArgs {
+    /// A token as `ss -Mi` or `smoc conns` show it
+    #[arg(long, value_name = "HEX", conflicts_with = "flow", required_unless_present = "flow")]
+    token: Option<String>,
+    /// Source address, source port, destination address and destination port of a flow
+    #[arg(num_args = 4, value_names = ["SRC", "SPORT", "DST", "DPORT"])]
+    flow: Vec<String>,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("start the runtime")?;
+    runtime.block_on(api::get(&agent.api, query)).map_err(|error| Failure::Failed(error.into()))
+}
+
+fn show<T: DeserializeOwned + Serialize>(
+    live: &LiveArgs,
+    query: &str,
+    render: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    let answer: T = ask(&live.agent, query)?;
+    match live.format {
+        Format::Json => print_json(&answer),
+        Format::Table => print(render(&answer).trim_end()),
+    }
+}
+
+/// `smoc status`.
+///
+/// # Errors
+/// No agent answers.
+pub fn status(args: &LiveArgs) -> Result<(), Failure> {
+    show(args, "/status", |status: &Status| {
+        let mut text = format!(
+            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses\n\n",
+            status.switch,
+            if status.ready { "ready" } else { "NOT READY" },
+            status.pid,
+            status.version,
+            status.uptime_seconds,
+            status.edges,
+            status.hosts
+        );
+        text += &ports(&status.ports);
+        for warning in &status.warnings {
+            text += &format!("\nwarning: {warning}\n");
+        }
+        let mut counters = Table::new(["counter", "frames", "meaning"]);
+        for counter in status.counters.iter().filter(|counter| counter.value > 0) {
+            counters.row([counter.name.clone(), counter.value.to_string(), counter.help.clone()]);
+        }
+        let mut tables = Table::new(["table", "entries", "capacity"]);
+        for table in &status.tables {
+            tables.row([table.name.clone(), table.entries.to_string(), table.capacity.to_string()]);
+        }
+        format!("{text}\n{counters}\n{tables}")
+    })
+}
+
+fn ports(ports: &[PortView]) -> String {
+    let mut table = Table::new(["port", "interface", "role", "link", "program", "base network"]);
+    for port in ports {
+        table.row([
+            port.number.to_string(),
+            port.interface.clone(),
+            port.role.clone(),
+            if port.usable { "up" } else { "DOWN" }.to_owned(),
+            port.mode.clone().unwrap_or_else(|| "NONE".to_owned()),
+            port.bridge.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table.to_string()
+}
+
+/// `smoc hosts`.
+///
+/// # Errors
+/// No agent answers.
+pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
+    show(args, "/hosts", |hosts: &Vec<HostView>| {
+        let mut table = Table::new(["address", "MAC address", "attached to", "name", "known from"]);
+        for host in hosts {
+            let age = host.age_seconds.map_or_else(String::new, |age| format!(", {age:.0} s ago"));
+            table.row([
+                host.address.to_string(),
+                host.mac.clone(),
+                format!("{}:{}", host.switch, host.port),
+                host.name.clone().unwrap_or_default(),
+                format!("{}{age}", host.source),
+            ]);
+        }
+        table.to_string()
+    })
+}
+
+/// `smoc conns`.
+///
+/// # Errors
+/// No agent answers.
+pub fn conns(args: &LiveArgs) -> Result<(), Failure> {
+    show(args, "/conns", |connections: &Vec<ConnectionReport>| connection_tables(connections))
+}
+
+fn connection_tables(connections: &[ConnectionReport]) -> String {
+    let mut text = String::new();
+    for connection in connections {
+        text += &match (connection.id, &connection.tokens) {
+            (Some(id), Some(tokens)) => format!(
+                "connection {id}: MPTCP v{}, token {} here, {} at {}, opened by the {} host {:.1} s ago\n",
+                connection.version.unwrap_or_default(),
+                tokens.local,
+                tokens.remote,
+                connection
+                    .remote
+                    .as_ref()
+                    .map_or_else(String::new, |at| format!("{}:{}", at.switch, at.port)),
+                connection.opened_by.as_deref().unwrap_or("?"),
+                connection.age_seconds.unwrap_or_default()
+            ),
+            _ => "subflows of connections that are not known (yet)\n".to_owned(),
+        };
+        text += &format!("{}\n", subflow_table(&connection.subflows));
+    }
+    if connections.is_empty() { "no MPTCP connections\n".to_owned() } else { text }
+}
+
+fn subflow_table(subflows: &[SubflowReport]) -> Table {
+    let mut table = Table::new(["local", "remote", "id", "rank", "path", "sent", "received", "state"]);
+    for subflow in subflows {
+        let flags = [(subflow.initial, "initial "), (subflow.backup, "backup "), (subflow.hashed, "hashed ")];
+        let flags: String = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+        table.row([
+            std::net::SocketAddr::new(subflow.local.address, subflow.local.port).to_string(),
+            std::net::SocketAddr::new(subflow.remote.address, subflow.remote.port).to_string(),
+            subflow.address_id.to_string(),
+            subflow.rank.to_string(),
+            subflow.switches.join(" - "),
+            format!("{} ({} bytes)", subflow.packets_sent, subflow.bytes_sent),
+            format!("{} ({} bytes)", subflow.packets_received, subflow.bytes_received),
+            format!("{flags}{}", subflow.state),
+        ]);
+    }
+    table
+}
+
+/// `smoc paths --live`.
+///
+/// # Errors
+/// No agent answers.
+pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> {
+    let edges: Vec<EdgeView> = ask(agent, "/paths")?;
+    if format == Format::Json {
+        return print_json(&edges);
+    }
+    let mut table = Table::new(["edge", "rank", "path", "cost", "shared", "first port"]);
+    for edge in &edges {
+        for rank in &edge.ranks {
+            table.row([
+                edge.edge.clone(),
+                rank.rank.to_string(),
+                rank.switches.join(" - "),
+                rank.cost.to_string(),
+                rank.shared_links.to_string(),
+                format!("{} ({})", rank.port, if rank.usable { "up" } else { "DOWN" }),
+            ]);
+        }
+        for path in &edge.unroutable {
+            let why = format!("needs {} of 62 bits", path.bits);
+            table.row([edge.edge.clone(), "-".into(), why, String::new(), String::new(), String::new()]);
+        }
+    }
+    print(table.to_string().trim_end())
+}
+
+/// `smoc topology`.
+///
+/// # Errors
+/// No agent answers.
+pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failure> {
+    let topology: TopologyView = ask(agent, "/topology")?;
+    if format == Format::Json {
+        return print_json(&topology);
+    }
+    let mut switches = Table::new(["switch", "agent", "addresses"]);
+    for switch in &topology.switches {
+        let here = if switch.this { format!("{} (here)", switch.name) } else { switch.name.clone() };
+        let agent = switch.agent.map_or_else(|| "-".to_owned(), |agent| agent.to_string());
+        switches.row([here, agent, switch.hosts.to_string()]);
+    }
+    let mut links = Table::new(["link", "cost", "capacity", "latency", "base network", "state"]);
+    for link in &topology.links {
+        let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        links.row([
+            link.name.clone(),
+            link.cost.to_string(),
+            told(&link.capacity),
+            told(&link.latency),
+            if link.tree { "yes" } else { "no" }.to_owned(),
+            link.usable.map_or("", |usable| if usable { "up" } else { "DOWN" }).to_owned(),
+        ]);
+    }
+    print(format!("{switches}\n{links}").trim_end())
+}
+
+/// `smoc explain`.
+///
+/// # Errors
+/// The question makes no sense, or no agent answers.
+pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+    let query = match (&args.token, &args.flow[..]) {
+        (Some(token), _) => {
+            let digits = token.trim_start_matches("0x");
+            u32::from_str_radix(digits, 16)
+                .with_context(|| format!("token \"{token}\": write 1 to 8 hex digits"))
+                .map_err(Failure::BadInput)?;
+            format!("/explain?token={digits}")
+        }
+        (None, [source, source_port, destination, destination_port]) => {
+            let address = |text: &str| {
+                text.parse::<IpAddr>()
+                    .with_context(|| format!("\"{text}\" is no IP address"))
+                    .map_err(Failure::BadInput)
+            };
+            let port = |text: &str| {
+                text.parse::<u16>()
+                    .with_context(|| format!("\"{text}\" is no port"))
+                    .map_err(Failure::BadInput)
+            };
+            format!(
+                "/explain?src={}&sport={}&dst={}&dport={}",
+                address(source)?,
+                port(source_port)?,
+                address(destination)?,
+                port(destination_port)?
+            )
+        }
+        _ => return Err(Failure::BadInput(anyhow::anyhow!("give --token, or SRC SPORT DST DPORT"))),
+    };
+    show(&args.live, &query, |explanation: &Explanation| explanation.story.join("\n"))
+}

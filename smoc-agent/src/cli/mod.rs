@@ -1,0 +1,132 @@
+//! The command line: one file per verb, and what all verbs share.
+//!
+//! Exit status: 0 done, 1 it failed, 2 bad usage or bad input. With `--format json` standard output
+//! carries the JSON document and nothing else; notes, progress and logs go to standard error.
+
+mod agent;
+mod check;
+mod decode;
+mod live;
+mod offline;
+mod paths;
+mod simulate;
+mod table;
+mod topology;
+mod what_if;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The whole command line.
+#[derive(Parser, Debug)]
+#[command(name = "smoc", version, about = "Gives each subflow of a Multipath TCP connection its own path")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the agent of one switch
+    Agent(agent::AgentArgs),
+    /// Take away the programs and maps that an agent left attached
+    Detach(agent::DetachArgs),
+    /// Show a running agent's ports, counters and tables
+    Status(live::LiveArgs),
+    /// Show where each address is attached
+    Hosts(live::LiveArgs),
+    /// Show MPTCP connections, their subflows and the paths these take
+    Conns(live::LiveArgs),
+    /// Tell step by step why a flow takes its path
+    Explain(live::ExplainArgs),
+    /// Validate topology and configuration files
+    Check(check::CheckArgs),
+    /// Compute the ranked paths between two switches
+    Paths(paths::PathsArgs),
+    /// Print and convert topologies
+    Topology(topology::TopologyArgs),
+    /// Show what a failure does to every pair of edges
+    WhatIf(what_if::WhatIfArgs),
+    /// Simulate the throughput that a routing gives
+    Simulate(simulate::SimulateArgs),
+    /// Show what Multipath TCP does in a capture
+    Decode(decode::DecodeArgs),
+}
+
+/// How a verb that prints writes its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// JSON on standard output and nothing else there.
+    Json,
+}
+
+/// Why a verb did not do what it was asked; decides the exit status.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user's input is at fault: exit status 2.
+    BadInput(anyhow::Error),
+    /// Something else went wrong: exit status 1.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Failure {
+    /// The user's input is at fault, for this reason.
+    pub fn bad_input(error: impl Into<anyhow::Error>) -> Self {
+        Self::BadInput(error.into())
+    }
+}
+
+/// Prints the one JSON document of `--format json`.
+fn print_json(document: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| Failure::Failed(error.into()))?;
+    print(&text)
+}
+
+/// Prints to standard output; that nobody reads on is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.into())),
+        _ => Ok(()),
+    }
+}
+
+/// Parses the command line, runs the verb and reports its failure on standard error.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done: Result<(), Failure> = match &cli.command {
+        Command::Agent(args) => agent::run(args),
+        Command::Detach(args) => agent::detach(args),
+        Command::Status(args) => live::status(args),
+        Command::Hosts(args) => live::hosts(args),
+        Command::Conns(args) => live::conns(args),
+        Command::Explain(args) => live::explain(args),
+        Command::Check(args) => check::run(args),
+        Command::Paths(args) => paths::run(args),
+        Command::Topology(args) => topology::run(args),
+        Command::WhatIf(args) => what_if::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Decode(args) => decode::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(error)) => {
+            eprintln!("smoc: {error:#}");
+            ExitCode::from(1)
+        }
+        Err(Failure::BadInput(error)) => {
+            eprintln!("smoc: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

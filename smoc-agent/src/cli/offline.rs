@@ -1,0 +1,189 @@
+//! What the offline verbs share: reading topologies, search options, progress, pictures.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path as FilePath;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+
+use super::Failure;
+use crate::paths::{Metric, Path, PathOptions, Policy, Protect};
+use crate::topology::convert::Colours;
+use crate::topology::{SwitchId, Topology, convert};
+
+/// What all verbs that compute paths ask for.
+#[derive(clap::Args, Debug)]
+pub(super) struct SearchArgs {
+    /// How many paths at most
+    #[arg(short = 'k', long = "count", default_value_t = 8, value_name = "N")]
+    count: usize,
+    /// diverse, smoc or shortest
+    #[arg(long, default_value_t)]
+    policy: Policy,
+    /// What paths should not share: link or node
+    #[arg(long, default_value_t)]
+    protect: Protect,
+    /// What makes a path long: cost, hops, latency or capacity
+    #[arg(long, default_value_t)]
+    metric: Metric,
+    /// Drop paths costlier than this multiple of the cheapest
+    #[arg(long, value_name = "FACTOR")]
+    max_stretch: Option<f64>,
+}
+
+impl SearchArgs {
+    /// As the path search takes them.
+    pub fn options(&self) -> PathOptions {
+        PathOptions {
+            policy: self.policy,
+            count: self.count,
+            protect: self.protect,
+            metric: self.metric,
+            max_stretch: self.max_stretch,
+        }
+    }
+}
+
+/// Reads a topology in any format; what had to be changed goes to standard error.
+pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {
+    let mut notes = Vec::new();
+    let topology = convert::read(path, &mut notes).map_err(Failure::bad_input)?;
+    for note in notes {
+        eprintln!("{}: note: {note}", path.display());
+    }
+    Ok(topology)
+}
+
+/// The switch of that name.
+pub(super) fn find_switch(topology: &Topology, name: &str) -> Result<SwitchId, Failure> {
+    topology.find_switch(name).ok_or_else(|| {
+        let hint = match topology.find_host(name) {
+            Some(host) => {
+                format!("it is a host; its switch is {}", topology.switch(host.at.switch).name)
+            }
+            None => some_names(topology, name),
+        };
+        Failure::BadInput(anyhow!("the topology has no switch \"{name}\": {hint}"))
+    })
+}
+
+fn some_names(topology: &Topology, name: &str) -> String {
+    let names: Vec<_> = topology.switches().iter().map(|switch| switch.name.as_str()).collect();
+    let from = names.partition_point(|&other| other < name).min(names.len().saturating_sub(4));
+    let some: Vec<_> = names.iter().skip(from).take(4).copied().collect();
+    match names.len() {
+        0..=4 => format!("there are {}", some.join(", ")),
+        all => format!("there are {all} switches, among them {}", some.join(", ")),
+    }
+}
+
+/// A path as `--format json` shows it.
+#[derive(Serialize)]
+pub(super) struct PathJson<'a> {
+    rank: usize,
+    switches: Vec<&'a str>,
+    links: Vec<String>,
+    cost: u64,
+    shared_links: usize,
+}
+
+/// Ranked paths as `--format json` shows them.
+pub(super) fn paths_json<'a>(topology: &'a Topology, paths: &[Path]) -> Vec<PathJson<'a>> {
+    let one = |(rank, path): (usize, &Path)| PathJson {
+        rank,
+        switches: path.switches.iter().map(|&s| topology.switch(s).name.as_str()).collect(),
+        links: path.links.iter().map(|&link| topology.link_name(link)).collect(),
+        cost: path.cost,
+        shared_links: path.shared_links,
+    };
+    paths.iter().enumerate().map(one).collect()
+}
+
+/// `e1:1 > 1:m1:2 > 1:e2`: each switch between the ports by which the path comes and goes.
+pub(super) fn describe(topology: &Topology, path: &Path) -> String {
+    let name = |switch: SwitchId| topology.switch(switch).name.as_str();
+    let mut text = name(path.switches[0]).to_owned();
+    for (&link, pair) in path.links.iter().zip(path.switches.windows(2)) {
+        let link = topology.link(link);
+        let port = |switch| link.end_at(switch).map_or(0, |end| end.port.get());
+        text += &format!(":{} > {}:{}", port(pair[0]), port(pair[1]), name(pair[1]));
+    }
+    text
+}
+
+/// Colours of the ranks, best first, repeated beyond the last: dark ones that differ for colour-blind eyes
+/// (Okabe and Ito 2008).
+const RANK_COLOURS: [&str; 8] =
+    ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000"];
+
+/// The links of ranked paths, each in the colours of its ranks.
+pub(super) fn colours(paths: &[Path]) -> Colours {
+    let mut colours = Colours::new();
+    for (rank, path) in paths.iter().enumerate() {
+        for &link in &path.links {
+            colours.entry(link).or_default().push(RANK_COLOURS[rank % RANK_COLOURS.len()]);
+        }
+    }
+    colours
+}
+
+/// Has Graphviz lay out a DOT graph and draw it.
+pub(super) fn svg(dot: &str) -> Result<String, Failure> {
+    let mut child = Command::new("dot")
+        .args(["-Grankdir=LR", "-Tsvg"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start Graphviz: install the package graphviz, or print with --format dot")?;
+    let mut stdin = child.stdin.take().context("Graphviz takes no input")?;
+    let input = dot.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().context("Graphviz")?;
+    let written = writer.join().map_err(|_| anyhow!("the thread that feeds Graphviz died"))?;
+    if !output.status.success() {
+        return Err(Failure::Failed(anyhow!("Graphviz failed: {}", output.status)));
+    }
+    written.context("feeding Graphviz")?;
+    Ok(String::from_utf8(output.stdout).context("Graphviz")?.trim_end().to_owned())
+}
+
+/// Says on a terminal, about once a second, how far a long computation has come.
+pub(super) struct Progress {
+    what: &'static str,
+    all: usize,
+    /// When something was last said, and whether anything was.
+    said: Option<Mutex<(Instant, bool)>>,
+}
+
+impl Progress {
+    /// Of so many `what`; silent if standard error is no terminal.
+    pub fn new(what: &'static str, all: usize) -> Self {
+        let said = std::io::stderr().is_terminal().then(|| Mutex::new((Instant::now(), false)));
+        Self { what, all, said }
+    }
+
+    /// So many are done.
+    pub fn at(&self, done: usize) {
+        let Some(mut said) = self.said.as_ref().and_then(|said| said.try_lock().ok()) else { return };
+        if said.0.elapsed() > Duration::from_secs(1) {
+            *said = (Instant::now(), true);
+            eprint!("\r{done} of {} {}", self.all, self.what);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.said.as_ref().and_then(|said| said.lock().ok()).is_some_and(|said| said.1) {
+            eprintln!();
+        }
+    }
+}
+
+/// How many pairs so many switches make.
+pub(super) fn pairs(edges: usize) -> usize {
+    edges * edges.saturating_sub(1) / 2
+}

@@ -1,0 +1,253 @@
+//! `smoc paths TOPOLOGY --from SW --to SW`, or `--all`: ranked paths, offline.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+use super::live::AgentSocket;
+use super::offline::{
+    PathJson, Progress, SearchArgs, colours, describe, find_switch, load, pairs, paths_json, svg,
+};
+use super::{Failure, Format};
+use crate::analysis::diversity::{Diversities, Diversity, most_shared};
+use crate::paths::{Pair, Path, PathFinder};
+use crate::topology::Topology;
+use crate::topology::convert::dot;
+
+/// Arguments of `smoc paths`.
+#[derive(clap::Args, Debug)]
+pub struct PathsArgs {
+    /// The topology: a file of ours, GraphML or node-link JSON
+    #[arg(required_unless_present = "live")]
+    topology: Option<PathBuf>,
+    /// Instead, the paths that a running agent uses
+    #[arg(long, conflicts_with_all = ["topology", "from", "to", "all", "diversity", "receive_buffer"])]
+    live: bool,
+    #[command(flatten)]
+    agent: AgentSocket,
+    /// The first switch
+    #[arg(long, required_unless_present_any = ["all", "live"], requires = "to")]
+    from: Option<String>,
+    /// The last switch
+    #[arg(long, requires = "from")]
+    to: Option<String>,
+    /// Every pair of edge switches (those with hosts; all switches if there are no hosts), each once
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    all: bool,
+    /// Report how disjoint the paths are instead of listing them
+    #[arg(long)]
+    diversity: bool,
+    /// Buffer that a receiver has, in bytes: warn of path sets that need more
+    #[arg(long, value_name = "BYTES")]
+    receive_buffer: Option<u64>,
+    #[command(flatten)]
+    search: SearchArgs,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: PathsFormat,
+}
+
+/// How paths are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum PathsFormat {
+    /// A table for people
+    #[default]
+    Table,
+    /// JSON
+    Json,
+    /// Graphviz, the ranks in colours
+    Dot,
+    /// A picture drawn by Graphviz
+    Svg,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// The topology or the question makes no sense.
+pub fn run(args: &PathsArgs) -> Result<(), Failure> {
+    let Some(topology) = &args.topology else { return live(args) };
+    let topology = &load(topology)?;
+    let finder = PathFinder::new(topology, &args.search.options()).map_err(Failure::bad_input)?;
+    let found = match (&args.from, &args.to) {
+        (Some(from), Some(to)) => vec![one_pair(&finder, from, to)?],
+        _ => {
+            let edges = topology.edges();
+            let progress = Progress::new("pairs", pairs(edges.len()));
+            finder.all_pairs(&edges, |done| progress.at(done))
+        }
+    };
+    if let Some(buffer) = args.receive_buffer {
+        warn_of_buffers(topology, &found, buffer)?;
+    }
+    match args.format {
+        PathsFormat::Dot | PathsFormat::Svg => {
+            let all: Vec<Path> = match &found[..] {
+                [pair] => pair.paths.clone(),
+                many => many.iter().filter_map(|pair| pair.paths.first().cloned()).collect(),
+            };
+            let text = dot(topology, &colours(&all));
+            super::print(&if args.format == PathsFormat::Svg { svg(&text)? } else { text })
+        }
+        _ if args.diversity => report(args, topology, &found),
+        PathsFormat::Json if args.all => {
+            super::print_json(&found.iter().map(|pair| PairJson::new(topology, pair)).collect::<Vec<_>>())
+        }
+        PathsFormat::Json => super::print_json(&paths_json(topology, &found[0].paths)),
+        PathsFormat::Table => {
+            let tables: Vec<_> = found.iter().map(|pair| table(topology, pair, args.all)).collect();
+            super::print(&tables.join("\n"))
+        }
+    }
+}
+
+fn live(args: &PathsArgs) -> Result<(), Failure> {
+    match args.format {
+        PathsFormat::Table => super::live::paths(&args.agent, Format::Table),
+        PathsFormat::Json => super::live::paths(&args.agent, Format::Json),
+        _ => Err(Failure::BadInput(anyhow!("--live: a running agent answers as table or json only"))),
+    }
+}
+
+fn one_pair(finder: &PathFinder<'_>, from: &str, to: &str) -> Result<Pair, Failure> {
+    let topology = finder.topology();
+    let (a, b) = (find_switch(topology, from)?, find_switch(topology, to)?);
+    if a == b {
+        let message = format!("--from and --to are both {from}: name two different switches");
+        return Err(Failure::BadInput(anyhow!(message)));
+    }
+    let paths = finder.ranked(a, b);
+    if paths.is_empty() {
+        eprintln!("smoc: no path joins {from} and {to}");
+    }
+    Ok(Pair { from: a, to: b, paths })
+}
+
+#[derive(Serialize)]
+struct PairJson<'a> {
+    from: &'a str,
+    to: &'a str,
+    paths: Vec<PathJson<'a>>,
+}
+
+impl<'a> PairJson<'a> {
+    fn new(topology: &'a Topology, pair: &Pair) -> Self {
+        let name = |switch| topology.switch(switch).name.as_str();
+        Self { from: name(pair.from), to: name(pair.to), paths: paths_json(topology, &pair.paths) }
+    }
+}
+
+fn table(topology: &Topology, pair: &Pair, title: bool) -> String {
+    let mut text = String::new();
+    if title {
+        let name = |switch| &topology.switch(switch).name;
+        text += &format!("{} to {}\n", name(pair.from), name(pair.to));
+    }
+    text += "rank  cost  shared  path";
+    for (rank, path) in pair.paths.iter().enumerate() {
+        let way = describe(topology, path);
+        text += &format!("\n{rank:>4}  {:>4}  {:>6}  {way}", path.cost, path.shared_links);
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    pairs: Vec<PairReport<'a>>,
+    fabric: FabricReport,
+}
+
+#[derive(Serialize)]
+struct PairReport<'a> {
+    from: &'a str,
+    to: &'a str,
+    #[serde(flatten)]
+    diversity: Diversity,
+}
+
+/// Means over all pairs, and the link that most ranks of all pairs use.
+#[derive(Serialize)]
+struct FabricReport {
+    pairs: usize,
+    disjoint_paths: f64,
+    disjoint_ranks: f64,
+    disjoint_share: f64,
+    throughput_share: f64,
+    most_shared: Option<(String, usize)>,
+}
+
+fn report(args: &PathsArgs, topology: &Topology, found: &[Pair]) -> Result<(), Failure> {
+    let diversities = Diversities::new(topology, |_| true);
+    let progress = Progress::new("pairs", found.len());
+    let name = |switch| topology.switch(switch).name.as_str();
+    let pairs: Vec<_> = (found.iter().enumerate())
+        .map(|(done, pair)| {
+            progress.at(done + 1);
+            let diversity = diversities.of(pair);
+            PairReport { from: name(pair.from), to: name(pair.to), diversity }
+        })
+        .collect();
+    let asked = args.search.options().count as u64;
+    let mean = |of: &dyn Fn(&Diversity) -> f64| {
+        pairs.iter().map(|pair| of(&pair.diversity)).sum::<f64>() / pairs.len().max(1) as f64
+    };
+    let fabric = FabricReport {
+        pairs: pairs.len(),
+        disjoint_paths: mean(&|d| d.disjoint_paths as f64),
+        disjoint_ranks: mean(&|d| d.disjoint_ranks as f64),
+        disjoint_share: mean(&|d| d.disjoint_ranks as f64 / d.disjoint_paths.min(asked).max(1) as f64),
+        throughput_share: mean(&|d| d.throughput_share),
+        most_shared: most_shared(topology, found.iter().flat_map(|pair| &pair.paths)),
+    };
+    if args.format == PathsFormat::Json {
+        return super::print_json(&Report { pairs, fabric });
+    }
+    super::print(&report_table(&pairs, &fabric))
+}
+
+fn report_table(pairs: &[PairReport<'_>], fabric: &FabricReport) -> String {
+    let shared = |most: &Option<(String, usize)>| match most {
+        Some((link, times)) => format!("{link} ({times} times)"),
+        None => "-".into(),
+    };
+    let mut text = "disjoint  ranks  of them disjoint  throughput  most shared link       pair".to_owned();
+    for PairReport { from, to, diversity } in pairs {
+        text += &format!(
+            "\n{:>8}  {:>5}  {:>16}  {:>9.0}%  {:<22} {from} to {to}",
+            diversity.disjoint_paths,
+            diversity.ranks,
+            diversity.disjoint_ranks,
+            diversity.throughput_share * 100.0,
+            shared(&diversity.most_shared),
+        );
+    }
+    text + &format!(
+        "\n\n{} pairs: {:.2} link-disjoint paths exist, {:.2} of the ranks are ({:.0} % of what could be); subflows reach {:.0} % of the maximum flow; most shared link {}",
+        fabric.pairs,
+        fabric.disjoint_paths,
+        fabric.disjoint_ranks,
+        fabric.disjoint_share * 100.0,
+        fabric.throughput_share * 100.0,
+        shared(&fabric.most_shared),
+    )
+}
+
+/// RFC 6182, section 5.3 and RFC 8684, section 3.3.1: a receiver needs 2 x sum(bandwidth) x max(RTT).
+fn warn_of_buffers(topology: &Topology, found: &[Pair], buffer: u64) -> Result<(), Failure> {
+    let name = |switch| &topology.switch(switch).name;
+    for pair in found {
+        let needed = crate::analysis::buffer::needed(topology, &pair.paths).map_err(Failure::bad_input)?;
+        if needed > buffer {
+            let (over, percent) = (needed - buffer, needed as f64 / buffer.max(1) as f64 * 100.0);
+            eprintln!(
+                "warning: {} to {}: the {} paths need a receive buffer of {needed} bytes, {over} more than {buffer} ({percent:.0} %): \
+                 set --max-stretch or fewer paths, or give the receivers more",
+                name(pair.from),
+                name(pair.to),
+                pair.paths.len()
+            );
+        }
+    }
+    Ok(())
+}

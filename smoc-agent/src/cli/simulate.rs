@@ -1,0 +1,219 @@
+//! `smoc simulate TOPOLOGY`: what throughput each routing gives, before deploying it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use serde_json::json;
+
+use super::offline::{Progress, load};
+use super::{Failure, Format};
+use crate::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
+use crate::analysis::traffic::Traffic;
+use crate::paths::{PathOptions, Policy};
+use crate::topology::{Bandwidth, Topology};
+
+/// Arguments of `smoc simulate`.
+#[derive(clap::Args, Debug)]
+pub struct SimulateArgs {
+    /// The topology, with hosts: a file of ours, GraphML or node-link JSON
+    topology: PathBuf,
+    /// permutation, all-to-all, or a file of lines "sender receiver"
+    #[arg(long, default_value = "permutation")]
+    traffic: String,
+    /// Subflows of each connection; several numbers are simulated one after the other
+    #[arg(long, default_value = "8", value_delimiter = ',', value_name = "N")]
+    subflows: Vec<usize>,
+    /// How subflows find their paths; several are simulated one after the other
+    #[arg(long, value_enum, default_values = ["diverse"], value_delimiter = ',')]
+    routing: Vec<RoutingArg>,
+    /// Draws of traffic (and of paths under ecmp), seeds 0, 1, 2 ...
+    #[arg(long, default_value_t = 10)]
+    seeds: u64,
+    /// Capacity of links that have none, and of host ports
+    #[arg(long, default_value = "1Gbit")]
+    capacity: Bandwidth,
+    /// List every connection's throughput
+    #[arg(long)]
+    pairs: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum RoutingArg {
+    /// The policy smoc, rank by rank
+    Smoc,
+    /// The policy diverse, rank by rank
+    Diverse,
+    /// The k shortest paths, rank by rank
+    Shortest,
+    /// A random shortest path for every subflow
+    Ecmp,
+    /// One shortest path for everything between two edges
+    Single,
+}
+
+impl RoutingArg {
+    fn routing(self) -> Routing {
+        match self {
+            Self::Smoc => Routing::Ranked(Policy::Smoc),
+            Self::Diverse => Routing::Ranked(Policy::Diverse),
+            Self::Shortest => Routing::Ranked(Policy::Shortest),
+            Self::Ecmp => Routing::Ecmp,
+            Self::Single => Routing::Single,
+        }
+    }
+}
+
+/// One line of the answer.
+struct Outcome {
+    routing: RoutingArg,
+    subflows: usize,
+    /// By seed.
+    draws: Vec<Vec<Throughput>>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// The topology or the question makes no sense.
+pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    let topology = &load(&args.topology)?;
+    if topology.hosts().len() < 2 {
+        let message = "the topology has fewer than two hosts: who should send?";
+        return Err(Failure::BadInput(anyhow!(message)));
+    }
+    if args.seeds == 0 || args.subflows.contains(&0) {
+        return Err(Failure::BadInput(anyhow!("--seeds and --subflows must be at least 1")));
+    }
+    let traffic = traffic(topology, &args.traffic)?;
+    let progress = Progress::new("draws", args.routing.len() * args.subflows.len() * args.seeds as usize);
+    let mut outcomes = Vec::new();
+    for &routing in &args.routing {
+        for &subflows in &args.subflows {
+            let simulation = Simulation {
+                traffic: traffic.clone(),
+                subflows,
+                routing: routing.routing(),
+                options: PathOptions::default(),
+                capacity: args.capacity.bits_per_second() as f64,
+            };
+            let mut simulator = Simulator::new(topology, &simulation).map_err(Failure::bad_input)?;
+            let mut draws = Vec::new();
+            for seed in 0..args.seeds {
+                draws.push(simulator.run(seed));
+                progress.at(outcomes.len() * args.seeds as usize + draws.len());
+            }
+            outcomes.push(Outcome { routing, subflows, draws });
+        }
+    }
+    match args.format {
+        Format::Json => {
+            let all: Vec<_> = outcomes.iter().map(|outcome| outcome.json(topology, args.pairs)).collect();
+            super::print_json(&all)
+        }
+        Format::Table => super::print(&table(topology, &outcomes, args.pairs)),
+    }
+}
+
+fn traffic(topology: &Topology, text: &str) -> Result<Traffic, Failure> {
+    match text {
+        "permutation" => Ok(Traffic::Permutation),
+        "all-to-all" => Ok(Traffic::AllToAll),
+        path => {
+            let lines = std::fs::read_to_string(path)
+                .with_context(|| format!("--traffic: no permutation, all-to-all or file: {path}"))
+                .map_err(Failure::BadInput)?;
+            Traffic::parse(topology, &lines).map_err(|faults| {
+                let faults: Vec<_> = faults.lines().map(|fault| format!("{path}:{fault}")).collect();
+                Failure::BadInput(anyhow!(faults.join("\n")))
+            })
+        }
+    }
+}
+
+impl Outcome {
+    fn shares(&self) -> Vec<f64> {
+        let mut shares: Vec<f64> = self.draws.iter().flatten().map(|throughput| throughput.share).collect();
+        shares.sort_by(f64::total_cmp);
+        shares
+    }
+
+    /// Mean share, least share, and the least and greatest mean of a draw.
+    fn summary(&self) -> [f64; 4] {
+        let mean = |shares: &mut dyn Iterator<Item = f64>| {
+            let (sum, count) = shares.fold((0.0, 0usize), |(sum, count), share| (sum + share, count + 1));
+            sum / count.max(1) as f64
+        };
+        let shares = self.shares();
+        let draws = self.draws.iter().map(|draw| mean(&mut draw.iter().map(|throughput| throughput.share)));
+        let (least, most) = draws.fold((f64::INFINITY, 0.0f64), |(a, b), draw| (a.min(draw), b.max(draw)));
+        [mean(&mut shares.iter().copied()), shares.first().copied().unwrap_or(0.0), least, most]
+    }
+
+    fn routing_name(&self) -> String {
+        format!("{:?}", self.routing).to_lowercase()
+    }
+
+    fn json(&self, topology: &Topology, pairs: bool) -> serde_json::Value {
+        let [mean, worst, worst_draw, best_draw] = self.summary();
+        let mut object = json!({
+            "routing": self.routing_name(),
+            "subflows": self.subflows,
+            "seeds": self.draws.len(),
+            "mean_share": mean,
+            "worst_share": worst,
+            "worst_draw_mean": worst_draw,
+            "best_draw_mean": best_draw,
+        });
+        if pairs {
+            let name = |host: usize| &topology.hosts()[host].name;
+            let all = self.draws.iter().zip(0..).flat_map(|(draw, seed): (_, u64)| {
+                draw.iter().map(move |t| {
+                    json!({
+                        "seed": seed,
+                        "from": name(t.pair.0),
+                        "to": name(t.pair.1),
+                        "mbit": t.rate / 1e6,
+                        "share": t.share,
+                    })
+                })
+            });
+            object["pairs"] = all.collect();
+        }
+        object
+    }
+}
+
+fn table(topology: &Topology, outcomes: &[Outcome], pairs: bool) -> String {
+    let mut text =
+        "share of what the host ports allow\nrouting   subflows   mean  worst connection  mean of each draw"
+            .to_owned();
+    for outcome in outcomes {
+        let [mean, worst, least, most] = outcome.summary().map(|share| share * 100.0);
+        let (routing, subflows) = (outcome.routing_name(), outcome.subflows);
+        text +=
+            &format!("\n{routing:<9} {subflows:>8}  {mean:>4.1}%  {worst:>15.1}%  {least:.1} to {most:.1}%");
+    }
+    for outcome in outcomes.iter().filter(|_| pairs) {
+        text += &format!(
+            "\n\n{} with {} subflows\nseed      Mbit/s   share  connection",
+            outcome.routing_name(),
+            outcome.subflows
+        );
+        for (seed, draw) in outcome.draws.iter().enumerate() {
+            for throughput in draw {
+                let name = |host: usize| &topology.hosts()[host].name;
+                text += &format!(
+                    "\n{seed:>4}  {:>10.1}  {:>5.1}%  {} to {}",
+                    throughput.rate / 1e6,
+                    throughput.share * 100.0,
+                    name(throughput.pair.0),
+                    name(throughput.pair.1)
+                );
+            }
+        }
+    }
+    text
+}

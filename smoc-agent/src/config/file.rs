@@ -1,0 +1,187 @@
+//! From YAML to [`Config`].
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_path_to_error::Segment;
+use serde_saphyr::Spanned;
+use smoc_common::route::{PortNumber, Rank};
+
+use super::{Config, Lines, PathOptions, Spread, Tables, XdpMode};
+
+/// The socket of the API unless configured.
+pub(crate) const DEFAULT_API: &str = "/run/smoc/api.sock";
+const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+/// What a table may hold: at least enough to be of use, at most what a 32-bit count of entries allows.
+const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
+/// The longest name that the kernel gives an interface.
+const INTERFACE_NAME: usize = 15;
+/// The longest path that a Unix socket can have.
+const SOCKET_PATH: usize = 107;
+
+/// The file as it stands.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    switch: Spanned<String>,
+    topology: PathBuf,
+    ports: Spanned<BTreeMap<u16, Spanned<String>>>,
+    bridge: Option<Spanned<String>>,
+    api: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    bpf: RawBpf,
+    paths: Option<Spanned<PathOptions>>,
+    #[serde(default)]
+    spread: Spread,
+    #[serde(default = "yes")]
+    learn: bool,
+    #[serde(default)]
+    xdp: XdpMode,
+    tables: Option<Spanned<Tables>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBpf {
+    object: Option<PathBuf>,
+    pin: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Line (0: not known) and fault.
+type Faults = Vec<(u64, String)>;
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
+    let raw = read(text).map_err(|fault| vec![fault])?;
+    let mut faults = Faults::new();
+    let ports = ports(&raw.ports, &mut faults);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    if let Some(bridge) = &raw.bridge {
+        check_interface("bridge", bridge, &mut faults);
+    }
+    if let Some(api) = &raw.api
+        && directory.join(&api.value).as_os_str().len() > SOCKET_PATH
+    {
+        let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
+        faults.push((api.referenced.line(), message));
+    }
+    check_paths(raw.paths.as_ref(), &mut faults);
+    check_tables(raw.tables.as_ref(), &mut faults);
+    if !faults.is_empty() {
+        faults.sort();
+        return Err(faults);
+    }
+    Ok(Config {
+        path: path.into(),
+        topology: directory.join(raw.topology),
+        lines: Lines {
+            switch: raw.switch.referenced.line(),
+            ports: raw.ports.referenced.line(),
+            paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
+        },
+        switch: raw.switch.value,
+        ports,
+        bridge: raw.bridge.map(|bridge| bridge.value),
+        api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
+        object: raw.bpf.object.map(|object| directory.join(object)),
+        pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
+        paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
+        spread: raw.spread,
+        learn: raw.learn,
+        xdp: raw.xdp,
+        tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
+    })
+}
+
+/// Whether a mapping has a key that a configuration needs and a topology does not know.
+pub(super) fn has_own_keys(text: &str) -> bool {
+    let keys: Result<BTreeMap<String, serde::de::IgnoredAny>, _> = serde_saphyr::from_str(text);
+    keys.is_ok_and(|keys| ["switch", "topology", "ports"].iter().any(|key| keys.contains_key(*key)))
+}
+
+fn read(text: &str) -> Result<Raw, (u64, String)> {
+    let mut field = String::new();
+    let options = serde_saphyr::options! { budget: None, with_snippet: false };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+        let mut track = serde_path_to_error::Track::new();
+        let raw = Raw::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track));
+        field = field_path(&track.path());
+        raw
+    })
+    .map_err(|error| {
+        let line = error.location().map_or(0, |at| at.line());
+        let message = error.without_snippet().to_string();
+        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        (line, if field.is_empty() { message } else { format!("{field}: {message}") })
+    })
+}
+
+/// `bpf.pin`; the wrappers that carry positions are no part of it.
+fn field_path(path: &serde_path_to_error::Path) -> String {
+    let keys = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } if key != "value" => Some(key.as_str()),
+        _ => None,
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
+fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> BTreeMap<PortNumber, String> {
+    let mut ports: BTreeMap<PortNumber, String> = BTreeMap::new();
+    if raw.value.is_empty() {
+        faults.push((raw.referenced.line(), "ports: empty: write port number: interface".into()));
+    }
+    for (&number, interface) in &raw.value {
+        let line = interface.referenced.line();
+        check_interface(&format!("ports.{number}"), interface, faults);
+        let Some(port) = PortNumber::new(number) else {
+            let message = format!("ports.{number}: no port number: write one from 1 to {}", PortNumber::MAX);
+            faults.push((line, message));
+            continue;
+        };
+        if let Some((other, _)) = ports.iter().find(|(_, name)| **name == interface.value) {
+            let message =
+                format!("ports.{number}: {} is already the interface of port {other}", interface.value);
+            faults.push((line, message));
+        }
+        ports.insert(port, interface.value.clone());
+    }
+    ports
+}
+
+fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {
+    let text = &name.value;
+    let odd = |c: char| c.is_whitespace() || c == '/' || c == ':' || c == '\0';
+    if text.is_empty() || text.len() > INTERFACE_NAME || text.contains(odd) || text == "." || text == ".." {
+        let message = format!(
+            "{field}: \"{text}\" is no interface name: 1 to {INTERFACE_NAME} bytes without blanks, \"/\" or \":\""
+        );
+        faults.push((name.referenced.line(), message));
+    }
+}
+
+fn check_paths(paths: Option<&Spanned<PathOptions>>, faults: &mut Faults) {
+    let Some(paths) = paths else { return };
+    let line = paths.referenced.line();
+    if let Err(error) = paths.value.check() {
+        faults.push((line, format!("paths: {error}")));
+    } else if paths.value.count > Rank::COUNT {
+        let (count, most) = (paths.value.count, Rank::COUNT);
+        faults.push((line, format!("paths.count: {count} is too many: the packet path has {most} ranks")));
+    }
+}
+
+fn check_tables(tables: Option<&Spanned<Tables>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = tables else { return };
+    let Tables { flows, half_open, connections, hosts } = *value;
+    let sizes = [("flows", flows), ("half_open", half_open), ("connections", connections), ("hosts", hosts)];
+    for (field, size) in sizes.into_iter().filter(|(_, size)| !TABLE_RANGE.contains(size)) {
+        let (least, most) = (TABLE_RANGE.start(), TABLE_RANGE.end());
+        faults.push((referenced.line(), format!("tables.{field}: {size} is not from {least} to {most}")));
+    }
+}

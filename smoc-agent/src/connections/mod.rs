@@ -1,0 +1,11 @@
+//! MPTCP connections as the kernel's tables show them, and the housekeeping in these tables.
+
+mod explain;
+mod report;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use explain::{Evidence, Explanation, Question, explain};
+pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
+pub use sweep::Sweep;

@@ -1,0 +1,84 @@
+//! From what is installed to what is desired, in an order in which no frame meets half of it.
+
+use super::{desired::Desired, slots::FreeSlots};
+use crate::{
+    clock::Nanos,
+    dataplane::{Change, Installed, Slot},
+};
+
+/// Changes to be made in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// Whether some have to wait until a slot of `PATH_SETS` has rested: plan again a little later.
+    pub incomplete: bool,
+    /// Addresses that found no room in the map.
+    pub left_out: usize,
+}
+
+/// The changes that turn `installed` into `desired`.
+///
+/// Names come first, then ports, paths, hosts, and the settings last: they switch smoc on, and a new epoch
+/// must find the new hosts. Slots that are taken or freed are booked in `slots`.
+pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos) -> Plan {
+    let mut plan = Plan { left_out: desired.left_out, ..Plan::default() };
+    for (index, name) in &desired.names {
+        if installed.names.get(index) != Some(name) {
+            plan.changes.push(Change::NameEdge(*index, name.clone()));
+        }
+    }
+    for (port, entry) in &desired.ports {
+        if installed.ports.get(port) != Some(entry) {
+            plan.changes.push(Change::SetPort(*port, *entry));
+        }
+    }
+    path_sets(desired, installed, slots, now, &mut plan);
+    for port in installed.ports.keys().filter(|port| !desired.ports.contains_key(port)) {
+        plan.changes.push(Change::RemovePort(*port));
+    }
+    let moved = hosts(desired, installed, &mut plan);
+    let mut settings = desired.settings;
+    settings.epoch = installed.settings.epoch.wrapping_add(u32::from(moved));
+    if settings != installed.settings {
+        plan.changes.push(Change::SetSettings(settings));
+    }
+    plan
+}
+
+fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos, plan: &mut Plan) {
+    for (&edge, set) in &desired.path_sets {
+        let current = installed.edges.get(&edge).copied();
+        if current.and_then(|slot| installed.path_sets.get(&slot)) == Some(set) {
+            continue;
+        }
+        let Some(slot) = slots.take(now) else {
+            plan.incomplete = true;
+            continue;
+        };
+        plan.changes.push(Change::WritePathSet(slot, *set));
+        plan.changes.push(Change::PointEdge(edge, slot));
+        slots.free(current.unwrap_or_default(), now);
+    }
+    for (&edge, &slot) in installed.edges.iter().filter(|(edge, _)| !desired.path_sets.contains_key(edge)) {
+        plan.changes.push(Change::PointEdge(edge, Slot(0)));
+        slots.free(slot, now);
+    }
+}
+
+/// Plans the hosts; whether one moved or left, so that flows have to look their hosts up again.
+fn hosts(desired: &Desired, installed: &Installed, plan: &mut Plan) -> bool {
+    let mut moved = false;
+    for address in installed.hosts.keys().filter(|address| !desired.hosts.contains_key(address)) {
+        plan.changes.push(Change::RemoveHost(*address));
+        moved = true;
+    }
+    for (address, host) in &desired.hosts {
+        let before = installed.hosts.get(address);
+        if before != Some(host) {
+            plan.changes.push(Change::SetHost(*address, *host));
+            moved |= before.is_some();
+        }
+    }
+    moved
+}

@@ -1,0 +1,107 @@
+//! Decides what the packet path should do. Pure: no clock, no sockets, no BPF.
+//!
+//! `Inputs -> desired -> plan (the difference to what is installed) -> changes`
+
+mod book;
+mod desired;
+mod diff;
+mod names;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use book::{EdgePaths, PathBook};
+pub use desired::{Desired, Inputs, edges};
+pub use diff::Plan;
+pub use names::EdgeNames;
+pub use slots::QUARANTINE;
+pub use tree::{spanning_tree, split_ports};
+
+use std::sync::Arc;
+
+use slots::FreeSlots;
+
+use crate::{
+    clock::Nanos,
+    dataplane::{Change, Installed},
+    paths::{OptionsError, PathOptions},
+    topology::{SwitchId, Topology},
+};
+
+/// Knows what is installed and plans what is to change.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    this: SwitchId,
+    options: PathOptions,
+    installed: Installed,
+    names: EdgeNames,
+    slots: FreeSlots,
+    book: Arc<PathBook>,
+}
+
+impl Controller {
+    /// Takes over maps as they were found.
+    pub fn adopt(
+        topology: &Topology,
+        this: SwitchId,
+        options: PathOptions,
+        installed: Installed,
+        now: Nanos,
+    ) -> Self {
+        Self {
+            this,
+            options,
+            names: EdgeNames::found(&installed.names, &topology.switch(this).name),
+            slots: FreeSlots::found(&installed, now),
+            book: PathBook::new(this, options).into(),
+            installed,
+        }
+    }
+
+    /// The topology is another one: all paths are searched again at the next plan.
+    pub fn topology_changed(&mut self, this: SwitchId) {
+        self.this = this;
+        self.book = PathBook::new(this, self.options).into();
+    }
+
+    /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];
+    /// if one fails, it reads back what is installed and calls [`Controller::resync`].
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
+        let edges = edges(inputs.topology, self.this, inputs.hosts);
+        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
+            Arc::make_mut(&mut self.book).extend(inputs.topology, &edges)?;
+        }
+        let desired = desired::desired(inputs, &self.book, &mut self.names);
+        Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
+    }
+
+    /// Takes note that a change was made.
+    pub fn applied(&mut self, change: &Change) {
+        self.installed.apply(change);
+    }
+
+    /// Takes note of what is really installed.
+    pub fn resync(&mut self, installed: Installed, now: Nanos) {
+        self.slots = FreeSlots::found(&installed, now);
+        self.installed = installed;
+    }
+
+    /// What is installed.
+    pub fn installed(&self) -> &Installed {
+        &self.installed
+    }
+
+    /// What the edge indexes mean.
+    pub fn names(&self) -> &EdgeNames {
+        &self.names
+    }
+
+    /// The ranked paths.
+    pub fn book(&self) -> &Arc<PathBook> {
+        &self.book
+    }
+}

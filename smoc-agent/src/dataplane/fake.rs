@@ -1,0 +1,46 @@
+//! A packet path in memory, which keeps the rules that the real one cannot enforce.
+
+use super::{Change, Dataplane, DataplaneError, Installed, Slot};
+
+/// Holds what was written to it.
+#[derive(Clone, Debug, Default)]
+pub struct FakeDataplane {
+    /// As it would stand in the maps.
+    pub state: Installed,
+    /// Every change so far.
+    pub log: Vec<Change>,
+}
+
+impl Dataplane for FakeDataplane {
+    fn installed(&self) -> Result<Installed, DataplaneError> {
+        Ok(self.state.clone())
+    }
+
+    /// # Panics
+    /// When a path set is overwritten that an edge points to, an edge is pointed to a slot that holds none, or
+    /// an edge index changes its meaning.
+    fn apply(&mut self, change: &Change) -> Result<(), DataplaneError> {
+        let state = &self.state;
+        match change {
+            Change::NameEdge(index, name) => {
+                assert!(
+                    state.names.get(index).is_none_or(|before| before == name),
+                    "edge {index} changed its meaning"
+                );
+            }
+            Change::WritePathSet(slot, _) => {
+                assert!(
+                    *slot != Slot(0) && !state.edges.values().any(|used| used == slot),
+                    "{slot:?} is in use"
+                );
+            }
+            Change::PointEdge(_, slot) => {
+                assert!(*slot == Slot(0) || state.path_sets.contains_key(slot), "{slot:?} holds no path set");
+            }
+            _ => {}
+        }
+        self.state.apply(change);
+        self.log.push(change.clone());
+        Ok(())
+    }
+}

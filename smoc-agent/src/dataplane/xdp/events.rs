@@ -1,0 +1,46 @@
+//! Events from the kernel programs.
+
+use std::path::Path;
+
+use aya::maps::{MapData, RingBuf};
+use smoc_common::event::Event;
+use tokio::io::unix::AsyncFd;
+
+use super::maps::{open_events, parse_event};
+use crate::dataplane::DataplaneError;
+
+/// The consumer's end of `EVENTS`.
+pub struct Events(AsyncFd<RingBuf<MapData>>);
+
+impl Events {
+    /// Opens the ring buffer in a pin directory; there can be one consumer only.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
+        let ring = open_events(pin)?;
+        // SAFETY: the ring owns its file descriptor, which is the same as long as it lives.
+        let ring = unsafe { AsyncFd::register(ring) }.map_err(|error| DataplaneError::Map {
+            doing: "read",
+            map: "EVENTS",
+            source: error.into(),
+        })?;
+        Ok(Self(ring))
+    }
+
+    /// Waits for events and hands each to `each`.
+    ///
+    /// # Errors
+    /// The ring buffer cannot be waited for.
+    pub async fn receive(&mut self, mut each: impl FnMut(Event)) -> std::io::Result<()> {
+        let mut ready = self.0.readable_mut().await?;
+        let ring = ready.get_inner_mut();
+        while let Some(bytes) = ring.next() {
+            if let Some(event) = parse_event(&bytes) {
+                each(event);
+            }
+        }
+        ready.clear_ready();
+        Ok(())
+    }
+}

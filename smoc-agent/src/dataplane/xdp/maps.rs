@@ -1,0 +1,217 @@
+//! The maps with their types: the only place that tells aya what is in them.
+
+use std::{borrow::Borrow, path::Path};
+
+use aya::{
+    Pod,
+    maps::{Array, DevMap, HashMap, Map, MapData, MapError, MapInfo, MapType, PerCpuArray, RingBuf},
+};
+use smoc_common::{
+    event::{COUNTER_ENTRIES, Event},
+    map::{
+        Connection, ConnectionId, EdgeName, Flow, FlowKey, HalfOpen, Host, PathSet, Plain, Port, Settings,
+        TokenBinding, TokenKey,
+    },
+    wire::ip::Address,
+};
+
+use crate::{config::Tables, dataplane::DataplaneError};
+
+/// A type of the map layout, in the form in which aya copies it in and out of the kernel.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct Entry<T: Plain>(pub T);
+
+// SAFETY: `Plain` marks types without padding for which any bit pattern is a value.
+unsafe impl<T: Plain> Pod for Entry<T> {}
+
+/// What a pinned map must look like.
+pub(super) struct MapShape {
+    /// Its name, in the object and in the pin directory.
+    pub name: &'static str,
+    kind: MapType,
+    key: usize,
+    value: usize,
+}
+
+const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> MapShape {
+    MapShape { name, kind, key, value }
+}
+
+/// All maps that are pinned.
+pub(super) const SHAPES: [MapShape; 13] = [
+    shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
+    shape("PORTS", MapType::Array, 4, size_of::<Port>()),
+    shape("TX_PORTS", MapType::DevMap, 4, 8),
+    shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
+    shape("EDGES", MapType::Array, 4, 4),
+    shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
+    shape("EDGE_NAMES", MapType::Array, 4, size_of::<EdgeName>()),
+    shape("HALF_OPEN", MapType::LruHash, size_of::<FlowKey>(), size_of::<HalfOpen>()),
+    shape("FLOWS", MapType::LruHash, size_of::<FlowKey>(), size_of::<Flow>()),
+    shape("CONNECTIONS", MapType::LruHash, size_of::<ConnectionId>(), size_of::<Connection>()),
+    shape("TOKENS", MapType::LruHash, size_of::<TokenKey>(), size_of::<TokenBinding>()),
+    shape("COUNTERS", MapType::PerCpuArray, 4, 8),
+    shape("EVENTS", MapType::RingBuf, 0, 0),
+];
+
+/// How many entries a map gets instead of what the object says.
+pub(super) fn sizes(tables: &Tables) -> [(&'static str, u32); 5] {
+    [
+        ("HOSTS", tables.hosts),
+        ("FLOWS", tables.flows),
+        ("HALF_OPEN", tables.half_open),
+        ("CONNECTIONS", tables.connections),
+        ("TOKENS", tables.connections * 2),
+    ]
+}
+
+impl MapShape {
+    /// What is different about a map that was found; `None` if nothing is.
+    pub fn mismatch(&self, found: &MapInfo) -> Option<String> {
+        let kind = found.map_type().ok();
+        let (key, value) = (found.key_size() as usize, found.value_size() as usize);
+        // The value of a DEVMAP is 4 or 8 bytes, whether or not it can name a program.
+        let value_fits = value == self.value || (self.name == "TX_PORTS" && value == 4);
+        if kind == Some(self.kind) && key == self.key && value_fits {
+            return None;
+        }
+        Some(format!(
+            "map {} is {kind:?} with {key} + {value} bytes, not {:?} with {} + {}",
+            self.name, self.kind, self.key, self.value
+        ))
+    }
+}
+
+/// What the agent writes.
+pub(super) struct ConfigMaps {
+    pub settings: Array<MapData, Entry<Settings>>,
+    pub ports: Array<MapData, Entry<Port>>,
+    pub tx_ports: DevMap<MapData>,
+    pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
+    pub edges: Array<MapData, u32>,
+    pub path_sets: Array<MapData, Entry<PathSet>>,
+    pub edge_names: Array<MapData, Entry<EdgeName>>,
+}
+
+/// What the kernel writes.
+pub(super) struct KernelMaps {
+    pub half_open: HashMap<MapData, Entry<FlowKey>, Entry<HalfOpen>>,
+    pub flows: HashMap<MapData, Entry<FlowKey>, Entry<Flow>>,
+    pub connections: HashMap<MapData, ConnectionId, Entry<Connection>>,
+    pub tokens: HashMap<MapData, Entry<TokenKey>, Entry<TokenBinding>>,
+    pub counters: PerCpuArray<MapData, u64>,
+}
+
+impl ConfigMaps {
+    pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
+        Ok(Self {
+            settings: open(pin, "SETTINGS")?,
+            ports: open(pin, "PORTS")?,
+            tx_ports: open(pin, "TX_PORTS")?,
+            hosts: open(pin, "HOSTS")?,
+            edges: open(pin, "EDGES")?,
+            path_sets: open(pin, "PATH_SETS")?,
+            edge_names: open(pin, "EDGE_NAMES")?,
+        })
+    }
+}
+
+impl KernelMaps {
+    pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
+        Ok(Self {
+            half_open: open(pin, "HALF_OPEN")?,
+            flows: open(pin, "FLOWS")?,
+            connections: open(pin, "CONNECTIONS")?,
+            tokens: open(pin, "TOKENS")?,
+            counters: open(pin, "COUNTERS")?,
+        })
+    }
+
+    /// Sums every counter over the CPUs.
+    pub fn counters(&self) -> Result<Vec<u64>, MapError> {
+        (0..COUNTER_ENTRIES).map(|index| Ok(self.counters.get(&index, 0)?.iter().sum())).collect()
+    }
+}
+
+/// Opens a pinned map.
+pub(super) fn open<M>(pin: &Path, name: &'static str) -> Result<M, DataplaneError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let opened = MapData::from_pin(pin.join(name)).and_then(Map::from_map_data).and_then(M::try_from);
+    opened.map_err(|error| read_error(name, error))
+}
+
+/// Opens the ring buffer of events.
+pub(super) fn open_events(pin: &Path) -> Result<RingBuf<MapData>, DataplaneError> {
+    open(pin, "EVENTS")
+}
+
+/// Reads a whole hash table that the kernel goes on changing. An entry may be missed, or come twice when the
+/// walk starts over because the entry it stood on is gone; it ends all the same.
+pub(super) fn entries<M, K, V>(map: &HashMap<M, K, V>, capacity: usize) -> Result<Vec<(K, V)>, MapError>
+where
+    M: Borrow<MapData>,
+    K: Pod,
+    V: Pod,
+{
+    let mut entries = Vec::new();
+    for entry in map.iter().take(2 * capacity) {
+        match entry {
+            Ok(entry) => entries.push(entry),
+            Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(entries)
+}
+
+/// How many entries a map has room for.
+pub(super) fn capacity(pin: &Path, name: &'static str) -> Result<u32, DataplaneError> {
+    let info = MapInfo::from_pin(pin.join(name)).map_err(|error| read_error(name, error))?;
+    Ok(info.max_entries())
+}
+
+/// An event as it lies in the ring buffer; `None` if it is no event of this layout.
+pub(super) fn parse_event(bytes: &[u8]) -> Option<Event> {
+    let bytes: &[u8; size_of::<Event>()] = bytes.try_into().ok()?;
+    // SAFETY: the bytes are as many as an `Event` has, and any bit pattern is a value of a `Plain` type.
+    Some(unsafe { bytes.as_ptr().cast::<Event>().read_unaligned() })
+}
+
+pub(super) fn read_error(map: &'static str, error: MapError) -> DataplaneError {
+    DataplaneError::Map { doing: "read", map, source: error.into() }
+}
+
+pub(super) fn write_error(map: &'static str, error: MapError) -> DataplaneError {
+    DataplaneError::Map { doing: "write", map, source: error.into() }
+}
+
+/// A name as `EDGE_NAMES` holds it; topology names have at most 64 bytes.
+pub(super) fn edge_name(name: &str) -> EdgeName {
+    let mut bytes = [0; 64];
+    let length = name.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    EdgeName(bytes)
+}
+
+/// The name that an entry of `EDGE_NAMES` holds; `None` if the index is free or the bytes are no name.
+pub(super) fn parse_edge_name(EdgeName(bytes): &EdgeName) -> Option<&str> {
+    let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    std::str::from_utf8(&bytes[..length]).ok().filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_the_map() {
+        for name in ["e1", "ö", &"x".repeat(64)] {
+            assert_eq!(parse_edge_name(&edge_name(name)), Some(name));
+        }
+        assert_eq!(parse_edge_name(&EdgeName([0; 64])), None);
+        assert_eq!(parse_edge_name(&EdgeName([0xff; 64])), None);
+    }
+}

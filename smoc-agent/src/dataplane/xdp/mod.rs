@@ -1,0 +1,394 @@
+//! The packet path in the kernel: loads the BPF object, takes over what is pinned, reads and writes the maps.
+//! The only module that knows aya.
+
+mod attach;
+mod events;
+mod maps;
+mod pins;
+
+pub use events::Events;
+pub use pins::PinDirectory;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    maps::{MapData, MapError, ProgramArray},
+    programs::{ProgramFd, Xdp},
+};
+use smoc_common::{
+    map::{Continuation, EdgeName, PathSet, Port, Settings, TokenBinding},
+    route::PortNumber,
+};
+
+use super::{
+    BoxError, Change, Dataplane, DataplaneError, Installed, KernelTables, Observe, PortEntry, Removal, Slot,
+    errno,
+};
+use crate::{
+    config::{Config, XdpMode},
+    interfaces::{IfIndex, Interface},
+};
+use attach::NewLinks;
+use maps::{
+    ConfigMaps, Entry, KernelMaps, SHAPES, edge_name, entries, parse_edge_name, read_error, sizes,
+    write_error,
+};
+
+/// Which program a port gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Hosts are behind it.
+    Host,
+    /// Another switch is behind it.
+    Fabric,
+}
+
+impl Role {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Host => "smoc_host",
+            Self::Fabric => "smoc_fabric",
+        }
+    }
+}
+
+/// Programs that go on where those on the ports leave off.
+const CONTINUATIONS: [(&str, Continuation); 2] =
+    [("smoc_choose", Continuation::Choose), ("smoc_arrive", Continuation::Arrive)];
+
+/// Loaded programs and the maps they use.
+pub struct XdpDataplane {
+    pins: PinDirectory,
+    ebpf: Ebpf,
+    maps: ConfigMaps,
+    mode: XdpMode,
+    programs: [(Role, u32); 2],
+    /// Where the program array of these programs is pinned.
+    continuations: PathBuf,
+}
+
+impl XdpDataplane {
+    /// Claims the pin directory, takes over the maps in it or makes new ones, and loads the programs. Nothing
+    /// is attached yet.
+    ///
+    /// # Errors
+    /// Everything in [`DataplaneError`] that is not about interfaces.
+    pub fn load(config: &Config) -> Result<Self, DataplaneError> {
+        let object = find_object(config)?;
+        let pins = PinDirectory::claim(&config.pin)?;
+        pins.verify(&config.switch)?;
+        let continuations = pins.new_continuations();
+        let before = pins.maps();
+        let loaded = load_object(config, &object, &pins, &continuations);
+        let (ebpf, programs) = loaded.inspect_err(|_| {
+            let new = pins.maps().into_iter().filter(|path| !before.contains(path));
+            new.chain([continuations.clone()]).for_each(|path| drop(std::fs::remove_file(path)));
+        })?;
+        let maps = ConfigMaps::open(pins.path())?;
+        Ok(Self { pins, ebpf, maps, mode: config.xdp, programs, continuations })
+    }
+
+    /// Attaches each port's program and detaches ports that are not in `ports`. What is new is taken back if
+    /// any of it fails.
+    ///
+    /// # Errors
+    /// Those of [`DataplaneError`] about interfaces.
+    pub fn attach(&mut self, ports: &[(Role, &Interface)]) -> Result<(), DataplaneError> {
+        for (_, interface) in ports {
+            attach::check_free(&self.pins, interface)?;
+        }
+        let mut new = NewLinks::default();
+        for (role, interface) in ports {
+            let program = xdp(&mut self.ebpf, role.program()).expect("checked when the object was loaded");
+            attach::attach(&self.pins, program, interface, self.mode, &mut new)?;
+        }
+        new.keep()?;
+        let kept: Vec<PathBuf> = ports.iter().map(|(_, interface)| self.pins.link(&interface.name)).collect();
+        for path in self.pins.links()?.iter().filter(|path| !kept.contains(path)) {
+            attach::unpin(path)?;
+        }
+        let others = self.pins.continuations()?;
+        others.iter().filter(|path| **path != self.continuations).try_for_each(|path| attach::unpin(path))
+    }
+
+    /// The number of the program that a port of this role should have.
+    pub fn program_id(&self, role: Role) -> u32 {
+        self.programs.iter().find(|(of, _)| *of == role).map_or(0, |(_, id)| *id)
+    }
+
+    /// The pin directory.
+    pub fn pin(&self) -> &Path {
+        self.pins.path()
+    }
+}
+
+/// Makes or opens the maps and loads all programs; the numbers of those for the ports.
+fn load_object(
+    config: &Config,
+    object: &Path,
+    pins: &PinDirectory,
+    continuations: &Path,
+) -> Result<(Ebpf, [(Role, u32); 2]), DataplaneError> {
+    let bad = |what: String| DataplaneError::BadObject { path: object.into(), what };
+    let mut loader = EbpfLoader::new();
+    for (name, size) in sizes(&config.tables) {
+        loader.map_max_entries(name, size);
+    }
+    for shape in &SHAPES {
+        loader.map_pin_path(shape.name, pins.path().join(shape.name));
+    }
+    loader.map_pin_path("CONTINUATIONS", continuations);
+    let mut ebpf = loader.load_file(object).map_err(|error| match error {
+        EbpfError::MapError(error) => {
+            DataplaneError::Map { doing: "create", map: "maps", source: error.into() }
+        }
+        other => bad(with_causes(&other)),
+    })?;
+    if let Some(missing) = SHAPES.iter().find(|shape| ebpf.map(shape.name).is_none()) {
+        return Err(bad(format!("it has no map {}", missing.name)));
+    }
+    // What was there before was verified, so what does not fit now is what this object made.
+    pins.mismatch().map_or(Ok(()), |what| Err(bad(what)))?;
+    let mut programs = [(Role::Host, 0), (Role::Fabric, 0)];
+    for (role, id) in &mut programs {
+        *id = load_program(&mut ebpf, role.program(), &bad)?.0;
+    }
+    let array = ebpf.take_map("CONTINUATIONS").ok_or_else(|| bad("it has no map CONTINUATIONS".into()))?;
+    let failed = |error| write_error("CONTINUATIONS", error);
+    let mut array: ProgramArray<MapData> = array.try_into().map_err(failed)?;
+    for (name, place) in CONTINUATIONS {
+        let (_, fd) = load_program(&mut ebpf, name, &bad)?;
+        array.set(place as u32, &fd, 0).map_err(failed)?;
+    }
+    Ok((ebpf, programs))
+}
+
+/// Loads one program; its number and descriptor.
+fn load_program(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    bad: &impl Fn(String) -> DataplaneError,
+) -> Result<(u32, ProgramFd), DataplaneError> {
+    let program = xdp(ebpf, name).ok_or_else(|| bad(format!("it has no program {name}")))?;
+    let refused = |source: BoxError| DataplaneError::Refused { program: name, source };
+    program.load().map_err(|error| refused(error.into()))?;
+    let id = program.info().map_err(|error| refused(error.into()))?.id();
+    let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?)).map_err(|error| refused(error.into()))?;
+    Ok((id, fd))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text += &format!(": {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut Xdp> {
+    ebpf.program_mut(name)?.try_into().ok()
+}
+
+fn find_object(config: &Config) -> Result<PathBuf, DataplaneError> {
+    let tried = config.object_candidates();
+    tried.iter().find(|path| path.is_file()).cloned().ok_or(DataplaneError::NoObject { tried })
+}
+
+impl Dataplane for XdpDataplane {
+    fn installed(&self) -> Result<Installed, DataplaneError> {
+        let maps = &self.maps;
+        let Entry(settings) = maps.settings.get(&0, 0).map_err(|error| read_error("SETTINGS", error))?;
+        let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
+        let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
+        let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
+            parse_edge_name(name).map(str::to_owned)
+        })?;
+        let edges = maps.edges.iter().zip(0u16..).map(|(slot, index)| Ok((index, slot?)));
+        let edges = collect("EDGES", edges, |slot| (*slot != 0).then_some(Slot(*slot)))?;
+        let sets = maps.path_sets.iter().zip(0u32..).map(|(set, slot)| Ok((Slot(slot), set?)));
+        let path_sets = collect("PATH_SETS", sets, |Entry(set): &Entry<PathSet>| {
+            (*set != PathSet::default()).then_some(*set)
+        })?;
+        Ok(Installed {
+            settings,
+            ports: self.installed_ports()?,
+            hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
+            names,
+            edges,
+            path_sets,
+        })
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), DataplaneError> {
+        let maps = &mut self.maps;
+        match change {
+            Change::NameEdge(index, name) => {
+                let done = maps.edge_names.set(u32::from(*index), Entry(edge_name(name)), 0);
+                done.map_err(|error| write_error("EDGE_NAMES", error))
+            }
+            Change::SetPort(port, entry) => self.set_port(*port, *entry),
+            Change::RemovePort(port) => self.set_port(*port, PortEntry::default()),
+            Change::WritePathSet(slot, set) => {
+                maps.path_sets.set(slot.0, Entry(*set), 0).map_err(|error| write_error("PATH_SETS", error))
+            }
+            Change::PointEdge(edge, slot) => {
+                maps.edges.set(u32::from(*edge), slot.0, 0).map_err(|error| write_error("EDGES", error))
+            }
+            Change::SetHost(address, host) => {
+                maps.hosts.insert(Entry(*address), Entry(*host), 0).map_err(|error| match errno(&error) {
+                    Some(libc::E2BIG) => DataplaneError::Full { map: "HOSTS", field: "tables.hosts" },
+                    _ => write_error("HOSTS", error),
+                })
+            }
+            Change::RemoveHost(address) => {
+                gone_is_fine(maps.hosts.remove(&Entry(*address))).map_err(|error| write_error("HOSTS", error))
+            }
+            Change::SetSettings(settings) => {
+                let done = maps.settings.set(0, Entry::<Settings>(*settings), 0);
+                done.map_err(|error| write_error("SETTINGS", error))
+            }
+        }
+    }
+}
+
+impl XdpDataplane {
+    fn installed_ports(&self) -> Result<BTreeMap<PortNumber, PortEntry>, DataplaneError> {
+        let mut ports = BTreeMap::new();
+        for number in (1..=PortNumber::MAX).filter_map(PortNumber::new) {
+            let index = u32::from(number.get());
+            let Entry(port): Entry<Port> =
+                self.maps.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
+            let device = match self.maps.tx_ports.get(index, 0) {
+                Ok(device) => IfIndex(device.if_index),
+                Err(MapError::KeyNotFound) => IfIndex::default(),
+                Err(error) => return Err(read_error("TX_PORTS", error)),
+            };
+            let entry = PortEntry { port, index: device };
+            if entry != PortEntry::default() {
+                ports.insert(number, entry);
+            }
+        }
+        Ok(ports)
+    }
+
+    /// The interface comes first and goes last, so that a port that may be used always leads somewhere.
+    fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
+        let index = u32::from(number.get());
+        let Self { maps: ConfigMaps { ports, tx_ports, .. }, .. } = self;
+        let device = tx_ports.set(index, entry.index.0, None, 0);
+        let device = device.map_err(|error| DataplaneError::Map {
+            doing: "write",
+            map: "TX_PORTS",
+            source: error.into(),
+        });
+        let port = ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error));
+        device.and(port)
+    }
+}
+
+/// Collects what `keep` makes of each value.
+fn collect<K: Ord, V, T>(
+    map: &'static str,
+    entries: impl Iterator<Item = Result<(K, V), MapError>>,
+    keep: impl Fn(&V) -> Option<T>,
+) -> Result<BTreeMap<K, T>, DataplaneError> {
+    let kept = entries.filter_map(|entry| match entry {
+        Ok((key, value)) => keep(&value).map(|value| Ok((key, value))),
+        Err(error) => Some(Err(read_error(map, error))),
+    });
+    kept.collect()
+}
+
+fn gone_is_fine(done: Result<(), MapError>) -> Result<(), MapError> {
+    match done {
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
+        Err(error) if errno(&error) == Some(libc::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+/// Reads and tidies what the kernel writes.
+pub struct XdpTables {
+    maps: std::sync::Mutex<KernelMaps>,
+    capacities: Vec<(&'static str, u32)>,
+}
+
+impl XdpTables {
+    /// Opens the tables in a pin directory.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
+        let tables = ["FLOWS", "HALF_OPEN", "CONNECTIONS", "TOKENS", "HOSTS"];
+        let capacities = tables.into_iter().map(|name| Ok((name, maps::capacity(pin, name)?)));
+        Ok(Self {
+            maps: KernelMaps::open(pin)?.into(),
+            capacities: capacities.collect::<Result<_, DataplaneError>>()?,
+        })
+    }
+
+    fn maps(&self) -> std::sync::MutexGuard<'_, KernelMaps> {
+        self.maps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn capacity(&self, name: &str) -> usize {
+        self.capacities.iter().find(|(table, _)| *table == name).map_or(0, |(_, size)| *size as usize)
+    }
+}
+
+impl Observe for XdpTables {
+    fn tables(&self) -> Result<KernelTables, DataplaneError> {
+        let maps = self.maps();
+        let flows = entries(&maps.flows, self.capacity("FLOWS"));
+        let half_open = entries(&maps.half_open, self.capacity("HALF_OPEN"));
+        let connections = entries(&maps.connections, self.capacity("CONNECTIONS"));
+        let tokens = entries(&maps.tokens, self.capacity("TOKENS"));
+        let failed = |map| move |error| read_error(map, error);
+        Ok(KernelTables {
+            flows: flows.map_err(failed("FLOWS"))?.into_iter().map(|(Entry(k), Entry(v))| (k, v)).collect(),
+            half_open: half_open
+                .map_err(failed("HALF_OPEN"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k, v))
+                .collect(),
+            connections: connections
+                .map_err(failed("CONNECTIONS"))?
+                .into_iter()
+                .map(|(k, Entry(v))| (k, v))
+                .collect(),
+            tokens: tokens
+                .map_err(failed("TOKENS"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k, v))
+                .collect(),
+        })
+    }
+
+    fn counters(&self) -> Result<Vec<u64>, DataplaneError> {
+        self.maps().counters().map_err(|error| read_error("COUNTERS", error))
+    }
+
+    fn remove(&self, removal: Removal) -> Result<(), DataplaneError> {
+        let mut maps = self.maps();
+        let (map, done) = match removal {
+            Removal::Flow(key) => ("FLOWS", maps.flows.remove(&Entry(key))),
+            Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
+            Removal::Token(key) => ("TOKENS", maps.tokens.remove(&Entry(key))),
+            Removal::Rebind(key, binding) => {
+                ("TOKENS", maps.tokens.insert(Entry(key), Entry::<TokenBinding>(binding), 0))
+            }
+        };
+        gone_is_fine(done).map_err(|error| write_error(map, error))
+    }
+
+    fn capacities(&self) -> Vec<(&'static str, u32)> {
+        self.capacities.clone()
+    }
+}

@@ -1,0 +1,183 @@
+//! The pin directory: whether it can be used, and whether what lies in it is ours.
+
+use std::{
+    fs::{DirBuilder, File},
+    io::ErrorKind,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use aya::maps::{Array, MapData, MapInfo};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::statfs::{BPF_FS_MAGIC, statfs},
+};
+use smoc_common::map::{EdgeName, LAYOUT_MAGIC, LAYOUT_VERSION, Settings, THIS_EDGE};
+
+use super::maps::{Entry, SHAPES, open, parse_edge_name};
+use crate::dataplane::DataplaneError;
+
+/// Where a BPF file system usually is.
+const USUAL_MOUNT: &str = "/sys/fs/bpf";
+/// Pinned links are named `link-` and the interface.
+const LINK_PREFIX: &str = "link-";
+/// Program arrays are named `CONTINUATIONS-` and a number: each set of programs has its own, because halves of
+/// different sets do not fit together, and the kernel empties one that is not pinned.
+const CONTINUATIONS_PREFIX: &str = "CONTINUATIONS-";
+
+/// A pin directory that this process alone uses.
+#[derive(Debug)]
+pub struct PinDirectory {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl PinDirectory {
+    /// Makes the directory if need be and locks it.
+    ///
+    /// # Errors
+    /// It is on no BPF file system, cannot be made, or is in use by another agent.
+    pub fn claim(path: &Path) -> Result<Self, DataplaneError> {
+        check_file_system(path)?;
+        let failed = |source| DataplaneError::PinDirectory { path: path.into(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let directory = File::open(path).map_err(failed)?;
+        let lock =
+            Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+                nix::Error::EWOULDBLOCK => DataplaneError::InUse { path: path.into(), field: "bpf.pin" },
+                other => failed(other.into()),
+            })?;
+        Ok(Self { path: path.into(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the link of an interface is pinned. A BPF file system takes no dots in names.
+    pub fn link(&self, interface: &str) -> PathBuf {
+        self.path.join(format!("{LINK_PREFIX}{}", interface.replace('%', "%25").replace('.', "%2e")))
+    }
+
+    /// All pinned links.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn links(&self) -> Result<Vec<PathBuf>, DataplaneError> {
+        self.with_prefix(LINK_PREFIX)
+    }
+
+    /// All pinned program arrays.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn continuations(&self) -> Result<Vec<PathBuf>, DataplaneError> {
+        self.with_prefix(CONTINUATIONS_PREFIX)
+    }
+
+    /// Where the program array of a new set of programs can be pinned.
+    pub fn new_continuations(&self) -> PathBuf {
+        let mut candidates = (0u32..).map(|number| self.path.join(format!("{CONTINUATIONS_PREFIX}{number}")));
+        candidates.find(|path| !path.exists()).expect("a directory has no 4294967296 entries")
+    }
+
+    fn with_prefix(&self, prefix: &str) -> Result<Vec<PathBuf>, DataplaneError> {
+        let entries = self.entries()?;
+        Ok(entries.into_iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, path)| path).collect())
+    }
+
+    /// Whether the pinned maps can be taken over by the agent of `switch`.
+    ///
+    /// # Errors
+    /// [`DataplaneError::Foreign`] says what does not fit.
+    pub fn verify(&self, switch: &str) -> Result<(), DataplaneError> {
+        let foreign = |what| Err(DataplaneError::Foreign { pin: self.path.clone(), what });
+        if let Some(what) = self.mismatch() {
+            return foreign(what);
+        }
+        if self.path.join("SETTINGS").exists() {
+            let settings: Array<MapData, Entry<Settings>> = open(&self.path, "SETTINGS")?;
+            let Entry(found) =
+                settings.get(&0, 0).map_err(|error| super::maps::read_error("SETTINGS", error))?;
+            if found != Settings::default() && (found.magic, found.layout) != (LAYOUT_MAGIC, LAYOUT_VERSION) {
+                return foreign(format!(
+                    "its layout is {:#x} version {}, not {LAYOUT_MAGIC:#x} version {LAYOUT_VERSION}",
+                    found.magic, found.layout
+                ));
+            }
+        }
+        if self.path.join("EDGE_NAMES").exists() {
+            let names: Array<MapData, Entry<EdgeName>> = open(&self.path, "EDGE_NAMES")?;
+            let this = u32::from(THIS_EDGE);
+            let Entry(name) =
+                names.get(&this, 0).map_err(|error| super::maps::read_error("EDGE_NAMES", error))?;
+            if let Some(other) = parse_edge_name(&name).filter(|name| *name != switch) {
+                return foreign(format!("it is of switch \"{other}\", not \"{switch}\""));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is different about the first pinned map that is not of this layout.
+    pub fn mismatch(&self) -> Option<String> {
+        let there = SHAPES.iter().filter(|shape| self.path.join(shape.name).exists());
+        there.into_iter().find_map(|shape| match MapInfo::from_pin(self.path.join(shape.name)) {
+            Ok(found) => shape.mismatch(&found),
+            Err(error) => Some(format!("{} cannot be opened as a map ({error})", shape.name)),
+        })
+    }
+
+    /// The maps that are pinned, program arrays not included.
+    pub fn maps(&self) -> Vec<PathBuf> {
+        SHAPES.iter().map(|shape| self.path.join(shape.name)).filter(|path| path.exists()).collect()
+    }
+
+    /// Removes all links, which detaches the programs, then all maps, then the directory if it is empty; how
+    /// many of each there were.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn remove(self) -> Result<(usize, usize), DataplaneError> {
+        let remove = |path: &PathBuf| {
+            std::fs::remove_file(path)
+                .map_err(|source| DataplaneError::PinDirectory { path: path.clone(), source })
+        };
+        let links = self.links()?;
+        links.iter().try_for_each(remove)?;
+        let mut maps = self.maps();
+        maps.extend(self.continuations()?);
+        maps.iter().try_for_each(remove)?;
+        match std::fs::remove_dir(&self.path) {
+            Err(source) if source.kind() != ErrorKind::DirectoryNotEmpty => {
+                Err(DataplaneError::PinDirectory { path: self.path, source })
+            }
+            _ => Ok((links.len(), maps.len())),
+        }
+    }
+
+    fn entries(&self) -> Result<Vec<(String, PathBuf)>, DataplaneError> {
+        let failed = |source| DataplaneError::PinDirectory { path: self.path.clone(), source };
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+        }
+        entries.sort();
+        Ok(entries)
+    }
+}
+
+/// Finds out on which file system the directory is, or would be.
+fn check_file_system(path: &Path) -> Result<(), DataplaneError> {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    match statfs(existing) {
+        Ok(stat) if stat.filesystem_type() == BPF_FS_MAGIC => Ok(()),
+        Ok(_) => {
+            let usual = Path::new(USUAL_MOUNT);
+            let mount = if path.starts_with(usual) { usual } else { path.parent().unwrap_or(path) };
+            Err(DataplaneError::NoBpfFileSystem { pin: path.into(), mount: mount.into() })
+        }
+        Err(error) => Err(DataplaneError::PinDirectory { path: existing.into(), source: error.into() }),
+    }
+}

@@ -1,0 +1,189 @@
+//! Frames out of a pcap or pcapng file, either byte order, one block at a time.
+
+use std::{
+    fs::File,
+    io::{Cursor, Read as _},
+    path::Path,
+};
+
+use pcap_parser::{
+    Block, InterfaceDescriptionBlock, LegacyPcapReader, PcapBlockOwned, PcapError, PcapNGReader,
+    UnknownBlock,
+    traits::{PcapNGPacketBlock as _, PcapReaderIterator},
+};
+
+use super::{Damage, Error, link::LinkType};
+
+/// How much is read ahead, and the block size to start with.
+const CHUNK: usize = 1 << 18;
+/// No block of a sane capture is longer; a length field beyond it is damage.
+const LONGEST_BLOCK: usize = 1 << 26;
+/// pcap keeps other things than the link type in the upper half of that field.
+const LINK_TYPE_MASK: i32 = 0xffff;
+
+/// One captured frame.
+pub struct Captured<'a> {
+    /// Its place in the file, from 1, over all interfaces and sections.
+    pub number: u64,
+    /// What the interface captures; `Err` holds the number of a link type that smoc cannot read.
+    pub link: Result<LinkType, u16>,
+    /// The bytes that the capture kept of it.
+    pub bytes: &'a [u8],
+}
+
+/// What a pcapng section says of an interface; a pcap file has exactly one.
+struct Interface {
+    link: Result<LinkType, u16>,
+    snap_length: usize,
+}
+
+impl Interface {
+    fn new(link: i32, snap_length: u32) -> Self {
+        let number = (link & LINK_TYPE_MASK) as u16;
+        let snap_length = if snap_length == 0 { usize::MAX } else { snap_length as usize };
+        Self { link: LinkType::from_number(number).ok_or(number), snap_length }
+    }
+}
+
+/// An open capture file.
+pub struct Capture {
+    reader: Box<dyn PcapReaderIterator>,
+    blocks: Blocks,
+}
+
+impl Capture {
+    /// Opens a file and reads its first block.
+    ///
+    /// # Errors
+    /// The file cannot be read, or it is neither pcap nor pcapng.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut head = Vec::with_capacity(CHUNK);
+        file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(unreadable)?;
+        let is_pcapng = head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
+        let is_gzip = head.starts_with(&[0x1f, 0x8b]);
+        let whole = Cursor::new(head).chain(file);
+        let reader = if is_pcapng {
+            PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator>)
+        } else {
+            LegacyPcapReader::new(CHUNK, whole).map(|reader| Box::new(reader) as _)
+        };
+        match reader {
+            Ok(reader) => Ok(Self { reader, blocks: Blocks::default() }),
+            Err(_) if is_gzip => Err(Error::Compressed(path.to_owned())),
+            Err(_) => Err(Error::NotACapture(path.to_owned())),
+        }
+    }
+
+    /// Shows every frame to `see`, in the order of the file.
+    ///
+    /// # Errors
+    /// The file ends or stops making sense within a block; all frames before it have been shown.
+    pub fn for_each(mut self, mut see: impl FnMut(Captured)) -> Result<(), Damage> {
+        let mut capacity = CHUNK;
+        loop {
+            let frames = self.blocks.frames;
+            let needs_room = match self.reader.next() {
+                Ok((length, block)) => {
+                    self.blocks.take(block, &mut see)?;
+                    self.reader.consume(length);
+                    continue;
+                }
+                Err(PcapError::Eof) => return Ok(()),
+                Err(PcapError::Incomplete(_)) => false,
+                Err(PcapError::BufferTooSmall) => true,
+                Err(PcapError::UnexpectedEof) => return Err(Damage::EndsWithin { frames }),
+                Err(_) => return Err(Damage::NoBlock { frames }),
+            };
+            if needs_room && capacity < LONGEST_BLOCK {
+                capacity *= 2;
+                self.reader.grow(capacity);
+            } else if needs_room && self.reader.data().len() >= capacity {
+                return Err(Damage::NoBlock { frames });
+            }
+            self.reader.refill().map_err(|_| Damage::ReadFailed { frames })?;
+        }
+    }
+}
+
+/// What has to be remembered from one block to the next.
+#[derive(Default)]
+struct Blocks {
+    interfaces: Vec<Interface>,
+    is_big_endian: bool,
+    frames: u64,
+}
+
+impl Blocks {
+    fn take(&mut self, block: PcapBlockOwned, see: &mut impl FnMut(Captured)) -> Result<(), Damage> {
+        match block {
+            PcapBlockOwned::LegacyHeader(header) => {
+                self.interfaces.push(Interface::new(header.network.0, header.snaplen));
+            }
+            PcapBlockOwned::Legacy(packet) => self.frame(0, packet.data, see)?,
+            PcapBlockOwned::NG(Block::SectionHeader(section)) => {
+                self.interfaces.clear();
+                self.is_big_endian = section.big_endian();
+            }
+            PcapBlockOwned::NG(Block::InterfaceDescription(InterfaceDescriptionBlock {
+                linktype,
+                snaplen,
+                ..
+            })) => self.interfaces.push(Interface::new(linktype.0, snaplen)),
+            PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+                self.frame(packet.if_id as usize, packet.packet_data(), see)?;
+            }
+            PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
+                let longest = self.interfaces.first().map_or(0, |interface| interface.snap_length);
+                let bytes = packet.packet_data();
+                self.frame(0, &bytes[..bytes.len().min(longest)], see)?;
+            }
+            PcapBlockOwned::NG(Block::Unknown(block)) => self.obsolete_packet(&block, see)?,
+            PcapBlockOwned::NG(_) => {}
+        }
+        Ok(())
+    }
+
+    fn frame(
+        &mut self,
+        interface: usize,
+        bytes: &[u8],
+        see: &mut impl FnMut(Captured),
+    ) -> Result<(), Damage> {
+        let Some(interface) = self.interfaces.get(interface) else {
+            return Err(Damage::NoInterface { frames: self.frames });
+        };
+        self.frames += 1;
+        see(Captured { number: self.frames, link: interface.link, bytes });
+        Ok(())
+    }
+
+    /// The Packet Block that pcapng had before the Enhanced Packet Block: interface (2 bytes), drops (2),
+    /// time (8), captured and original length (4 each), bytes.
+    fn obsolete_packet(
+        &mut self,
+        block: &UnknownBlock,
+        see: &mut impl FnMut(Captured),
+    ) -> Result<(), Damage> {
+        let (kind, word): (_, fn([u8; 4]) -> u32) = if self.is_big_endian {
+            (block.block_type.swap_bytes(), u32::from_be_bytes)
+        } else {
+            (block.block_type, u32::from_le_bytes)
+        };
+        let Some(([interface, _, _, length, _], bytes)) =
+            block.data.split_first_chunk::<20>().map(|(head, bytes)| {
+                let words =
+                    [0, 4, 8, 12, 16].map(|at| word([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+                (words, bytes)
+            })
+        else {
+            return Ok(());
+        };
+        if kind != 2 {
+            return Ok(());
+        }
+        let interface = if self.is_big_endian { interface >> 16 } else { interface & 0xffff };
+        self.frame(interface as usize, &bytes[..bytes.len().min(length as usize)], see)
+    }
+}

@@ -1,0 +1,151 @@
+//! Which options are shown, and what is said of them.
+
+use serde_json::{Value, json};
+use smoc_common::{
+    token::Version,
+    wire::tcp::{ACK, RST, SYN},
+};
+
+use super::scene::{Scene, capable, decode_file, ip, join, option, packet, pcap};
+
+const A: &str = "10.0.0.1:40000";
+const B: &str = "10.0.0.2:5001";
+
+fn shown(flags: u8, options: &[u8]) -> Value {
+    serde_json::to_value(Scene::default().send(A, B, flags, [1, 1], options).decode().options).unwrap()
+}
+
+#[test]
+fn fields_are_those_that_apply() {
+    let common = json!({
+        "frame": 1, "src": "10.0.0.1", "sport": 40000, "dst": "10.0.0.2", "dport": 5001, "connection": null,
+    });
+    let mut hmac = vec![5, 10, 0, 0, 9];
+    hmac.resize(13, 0xaa);
+    let table = [
+        (
+            SYN,
+            join(0xab, 3, true),
+            json!({"subtype": "MP_JOIN", "phase": "syn", "token": "000000ab",
+            "address_id": 3, "backup": true}),
+        ),
+        (
+            SYN | ACK,
+            option(1, 0, &[4; 13]),
+            json!({"subtype": "MP_JOIN", "phase": "synack",
+            "address_id": 4, "backup": false}),
+        ),
+        (ACK, option(1, 0, &[4; 21]), json!({"subtype": "MP_JOIN", "phase": "ack"})),
+        (ACK, option(3, 0, &hmac), json!({"subtype": "ADD_ADDR", "address_id": 5})),
+        (ACK, option(3, 1, &hmac[..5]), json!({"subtype": "ADD_ADDR", "address_id": 5})),
+        (ACK, option(3, 4, &hmac[..7]), json!({"subtype": "ADD_ADDR", "address_id": 5})),
+        (ACK, option(3, 6, &[7; 17]), json!({"subtype": "ADD_ADDR", "address_id": 7})),
+        (ACK, option(3, 0, &[7; 27]), json!({"subtype": "ADD_ADDR", "address_id": 7})),
+        (ACK, option(4, 0, &[1, 2, 9]), json!({"subtype": "REMOVE_ADDR", "address_ids": [1, 2, 9]})),
+        (ACK, option(5, 1, &[]), json!({"subtype": "MP_PRIO", "backup": true})),
+        (ACK, option(5, 0, &[8]), json!({"subtype": "MP_PRIO", "backup": false, "address_id": 8})),
+        (ACK, option(6, 0, &[0; 9]), json!({"subtype": "MP_FAIL"})),
+        (ACK, option(7, 0, &[0; 9]), json!({"subtype": "MP_FASTCLOSE"})),
+        (RST, option(8, 0, &[1]), json!({"subtype": "MP_TCPRST"})),
+    ];
+    for (flags, options, expected) in table {
+        let mut object = common.clone();
+        object.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
+        assert_eq!(shown(flags, &options), json!([object]), "{options:02x?}");
+    }
+}
+
+#[test]
+fn what_hosts_ignore_is_left_out_and_counted() {
+    let without_hmac = |version: u8, flags: u8| option(0, version, &[flags]);
+    let table = [
+        (SYN, without_hmac(1, 0x80)),
+        (SYN, without_hmac(1, 0x41)),
+        (SYN, without_hmac(2, 0x01)),
+        (SYN, without_hmac(0, 0x01)),
+        (SYN, capable(Version::V1, &[1])),
+        (SYN | ACK, capable(Version::V1, &[])),
+        (ACK, capable(Version::V1, &[1])),
+        (SYN, option(1, 0, &[0; 8])),
+        (ACK, option(1, 0, &[0; 9])),
+        (ACK, option(3, 0, &[0; 5])),
+        (ACK, option(3, 1, &[0; 13])),
+        (ACK, option(4, 0, &[])),
+        (ACK, option(4, 0, &[0; 9])),
+        (ACK, option(5, 0, &[0; 2])),
+        (ACK, option(6, 0, &[])),
+        (ACK, option(7, 0, &[])),
+        (ACK, option(8, 0, &[0])),
+        (ACK, option(9, 0, &[0])),
+        (ACK, option(15, 0, &[0])),
+    ];
+    for (flags, options) in table {
+        let decoded = Scene::default().send(A, B, flags, [1, 1], &options).decode();
+        assert_eq!((decoded.options.len(), decoded.ignored), (0, 1), "{options:02x?}");
+    }
+}
+
+#[test]
+fn dss_is_neither_shown_nor_counted() {
+    for rest in [&[0; 9][..], &[]] {
+        let decoded = Scene::default().send(A, B, ACK, [1, 1], &option(2, 0, rest)).decode();
+        assert_eq!((decoded.options.len(), decoded.ignored), (0, 0));
+    }
+}
+
+#[test]
+fn all_options_of_a_segment_are_shown_in_their_order() {
+    let options =
+        [option(5, 1, &[]), option(2, 0, &[0]), vec![1, 1, 8, 4, 0, 0], option(4, 0, &[1])].concat();
+    let decoded = Scene::default().send(A, B, ACK, [1, 1], &options).decode();
+    let names: Vec<_> = decoded.options.iter().map(|seen| (seen.frame, seen.subtype)).collect();
+    assert_eq!(names, [(1, "MP_PRIO"), (1, "REMOVE_ADDR")]);
+}
+
+#[test]
+fn option_that_reaches_beyond_the_header_ends_the_walk() {
+    let options = [&option(5, 1, &[])[..], &[30, 12, 0x10, 0, 1]].concat();
+    let decoded = Scene::default().send(A, B, SYN, [1, 1], &options).decode();
+    assert_eq!(decoded.options.len(), 1);
+}
+
+#[test]
+fn frame_cut_within_its_options_shows_those_before_the_cut() {
+    let options = [option(5, 1, &[]), vec![1], join(1, 1, false)].concat();
+    let whole = packet(A, B, SYN, [1, 1], &options);
+    for kept in 40..=whole.len() {
+        let decoded = decode_file(&pcap(101, &[whole[..kept].to_vec()], u32::to_le_bytes));
+        let expected = [&["MP_PRIO", "MP_JOIN"][..], &["MP_PRIO"], &[]][match kept {
+            56.. => 0,
+            43.. => 1,
+            _ => 2,
+        }];
+        assert_eq!(decoded.options.iter().map(|seen| seen.subtype).collect::<Vec<_>>(), expected, "{kept}");
+        assert_eq!(decoded.cut, u64::from(kept < whole.len()), "{kept}");
+    }
+}
+
+#[test]
+fn first_fragments_are_read_and_later_ones_are_not() {
+    let mut first = packet(A, B, SYN, [1, 0], &capable(Version::V1, &[]));
+    first[6] = 0x20;
+    let mut later = first.clone();
+    later[7] = 1;
+    let tcp = &first[20..];
+    let fragment = |bits: u16| {
+        let bits = bits.to_be_bytes();
+        let payload = [&[6, 0, bits[0], bits[1], 0, 0, 0, 9], tcp].concat();
+        ip("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap(), 44, &payload)
+    };
+    let packets = vec![first.clone(), later, fragment(1), fragment(8 | 1), fragment(8)];
+    let frames: Vec<_> = Scene { packets }.decode().options.iter().map(|seen| seen.frame).collect();
+    assert_eq!(frames, [1, 3]);
+}
+
+#[test]
+fn header_that_ends_behind_its_packet_is_not_read() {
+    let mut short = packet(A, B, SYN, [1, 0], &capable(Version::V1, &[]));
+    short[3] -= 1;
+    let udp = ip("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap(), 17, &short[20..]);
+    assert_eq!(Scene { packets: vec![short, udp] }.decode().options.len(), 0);
+}

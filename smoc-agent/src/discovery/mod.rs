@@ -1,0 +1,12 @@
+//! Learns hosts from what they say themselves, and tells the other agents.
+//!
+//! Every port has a packet socket. On host ports it hears ARP and neighbour discovery ([`neighbor`]); on fabric
+//! ports the announcements of other agents ([`announcement`]), which [`Flood`] passes on.
+
+pub mod announcement;
+mod flood;
+pub mod neighbor;
+mod socket;
+
+pub use flood::{Flood, Heard};
+pub use socket::{PacketSocket, Wanted};

@@ -1,0 +1,168 @@
+//! What a host says of its own address: ARP (RFC 826, RFC 5227) and IPv6 neighbour discovery (RFC 4861).
+//!
+//! | ARP bytes | field | ICMPv6 bytes | field |
+//! |---|---|---|---|
+//! | 0..2 | hardware type, 1 | 0 | type: 135 solicitation, 136 advertisement |
+//! | 2..4 | protocol type, 0x0800 | 1 | code, 0 |
+//! | 4, 5 | address lengths, 6 and 4 | 8..24 | target address |
+//! | 6..8 | operation: 1 request, 2 reply | 24.. | options: type, length in 8 bytes, value |
+//! | 8..14 | sender's hardware address | | 1: source link-layer address |
+//! | 14..18 | sender's protocol address | | 2: target link-layer address |
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smoc_common::wire::{
+    Bytes, Frame,
+    ethernet::{self, MacAddress},
+    ip::{Family, Packet},
+};
+
+/// EtherType of ARP.
+pub const ARP: u16 = 0x0806;
+/// Protocol number of ICMPv6.
+pub const ICMP_V6: u8 = 58;
+/// ICMPv6 types of neighbour discovery.
+pub const SOLICITATION: u8 = 135;
+/// See [`SOLICITATION`].
+pub const ADVERTISEMENT: u8 = 136;
+const SOURCE_LINK_LAYER: u8 = 1;
+const TARGET_LINK_LAYER: u8 = 2;
+/// At most so many options are looked at.
+const MAX_OPTIONS: usize = 8;
+
+/// The address that the sender of a frame claims for itself, and its MAC address. `None` for all other frames,
+/// for probes (which ask whether an address is free), and when the claim is for a MAC address other than the
+/// frame's own source: whoever speaks for others is not where they are.
+pub fn claim(frame: &mut [u8]) -> Option<(IpAddr, MacAddress)> {
+    let frame = Bytes(frame);
+    let header = ethernet::Header::parse(&frame)?;
+    let (address, mac) = match header.ether_type {
+        ARP => arp(&frame, header.payload)?,
+        ethernet::IPV6 => neighbor_discovery(&frame, &header)?,
+        _ => return None,
+    };
+    (mac == header.source && !mac.is_group() && !address.is_unspecified()).then_some((address, mac))
+}
+
+fn arp(frame: &Bytes<'_>, at: usize) -> Option<(IpAddr, MacAddress)> {
+    let [0, 1, 0x08, 0x00, 6, 4, 0, 1 | 2] = frame.read::<8>(at)? else { return None };
+    let mac = MacAddress::new(frame.read::<6>(at + 8)?);
+    Some((Ipv4Addr::from(frame.read::<4>(at + 14)?).into(), mac))
+}
+
+fn neighbor_discovery(frame: &Bytes<'_>, header: &ethernet::Header) -> Option<(IpAddr, MacAddress)> {
+    let packet = Packet::parse(frame, header)?;
+    // RFC 4861, 7.1: a hop limit of 255 shows that no router has passed it on.
+    if packet.family != Family::V6
+        || packet.protocol != ICMP_V6
+        || packet.hops_left != 255
+        || packet.is_fragment
+    {
+        return None;
+    }
+    let [kind, 0] = frame.read::<2>(packet.payload)? else { return None };
+    let (address, wanted) = match kind {
+        SOLICITATION => (packet.source.octets(), SOURCE_LINK_LAYER),
+        ADVERTISEMENT => (frame.read::<16>(packet.payload + 8)?, TARGET_LINK_LAYER),
+        _ => return None,
+    };
+    let mac = link_layer_option(frame, packet.payload + 24, wanted)?.unwrap_or(header.source);
+    Some((Ipv6Addr::from(address).into(), mac))
+}
+
+/// The MAC address in an option of that type; the inner `None` if there is no such option, the outer one if
+/// the options are malformed.
+#[allow(clippy::option_option)]
+fn link_layer_option(frame: &Bytes<'_>, mut at: usize, wanted: u8) -> Option<Option<MacAddress>> {
+    for _ in 0..MAX_OPTIONS {
+        let Some([kind, length]) = frame.read::<2>(at) else { break };
+        if length == 0 {
+            return None;
+        }
+        if kind == wanted {
+            return Some(Some(MacAddress::new(frame.read::<6>(at + 2)?)));
+        }
+        at += usize::from(length) * 8;
+    }
+    Some(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
+
+    fn frame(ether_type: u16, payload: &[u8]) -> Vec<u8> {
+        [&[0xff; 6], &MAC[..], &ether_type.to_be_bytes(), payload].concat()
+    }
+
+    fn arp(operation: u8, mac: [u8; 6], sender: [u8; 4]) -> Vec<u8> {
+        let head = [0, 1, 8, 0, 6, 4, 0, operation];
+        frame(ARP, &[&head[..], &mac, &sender, &[0; 6], &[10, 0, 0, 2]].concat())
+    }
+
+    fn icmp(source: &str, hops: u8, body: &[u8]) -> Vec<u8> {
+        let source: Ipv6Addr = source.parse().unwrap();
+        let head = [0x60, 0, 0, 0, 0, body.len() as u8, ICMP_V6, hops];
+        frame(ethernet::IPV6, &[&head[..], &source.octets(), &[0xff; 16], body].concat())
+    }
+
+    fn discovery(kind: u8, target: &str, option: &[u8]) -> Vec<u8> {
+        let target: Ipv6Addr = target.parse().unwrap();
+        [&[kind, 0, 0, 0, 0, 0, 0, 0], &target.octets()[..], option].concat()
+    }
+
+    fn claimed(mut frame: Vec<u8>) -> Option<String> {
+        claim(&mut frame).map(|(address, mac)| {
+            assert_eq!(mac.octets(), MAC);
+            address.to_string()
+        })
+    }
+
+    #[test]
+    fn requests_and_replies_tell_the_sender() {
+        for operation in [1, 2] {
+            assert_eq!(claimed(arp(operation, MAC, [10, 0, 0, 1])).as_deref(), Some("10.0.0.1"));
+        }
+    }
+
+    #[test]
+    fn probes_and_claims_for_others_tell_nothing() {
+        assert_eq!(claimed(arp(1, MAC, [0; 4])), None, "RFC 5227 probe");
+        assert_eq!(claimed(arp(2, [2, 0, 0, 0, 0, 8], [10, 0, 0, 1])), None, "another MAC address");
+        assert_eq!(claimed(arp(3, MAC, [10, 0, 0, 1])), None, "RARP");
+    }
+
+    #[test]
+    fn a_tagged_request_tells_the_same() {
+        let mut tagged = arp(1, MAC, [10, 0, 0, 1]);
+        tagged.splice(12..12, [0x81, 0, 0, 5]);
+        assert_eq!(claimed(tagged).as_deref(), Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn solicitations_tell_the_source_and_advertisements_the_target() {
+        let option = [1, 1, 2, 0, 0, 0, 0, 7];
+        let body = discovery(SOLICITATION, "fd00::2", &option);
+        assert_eq!(claimed(icmp("fd00::1", 255, &body)).as_deref(), Some("fd00::1"));
+        assert_eq!(claimed(icmp("::", 255, &body)), None, "duplicate address detection");
+        let body = discovery(ADVERTISEMENT, "fd00::3", &[2, 1, 2, 0, 0, 0, 0, 7]);
+        assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"));
+        let body = discovery(ADVERTISEMENT, "fd00::3", &[]);
+        assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"), "no option");
+    }
+
+    #[test]
+    fn what_a_router_passed_on_or_is_malformed_tells_nothing() {
+        let body = discovery(SOLICITATION, "fd00::2", &[1, 1, 2, 0, 0, 0, 0, 7]);
+        assert_eq!(claimed(icmp("fd00::1", 64, &body)), None);
+        let body = discovery(SOLICITATION, "fd00::2", &[1, 0, 2, 0, 0, 0, 0, 7]);
+        assert_eq!(claimed(icmp("fd00::1", 255, &body)), None, "option of length 0");
+        assert_eq!(claimed(icmp("fd00::1", 255, &[128, 0, 0, 0])), None, "echo request");
+        let whole = arp(1, MAC, [10, 0, 0, 1]);
+        for length in 0..whole.len() - 14 {
+            assert_eq!(claimed(whole[..length].to_vec()), None, "{length} bytes");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The `smoc` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smoc_agent::cli::run()
+}

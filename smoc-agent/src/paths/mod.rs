@@ -1,0 +1,240 @@
+//! Ranked paths between edge switches: pure, deterministic, and exact.
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | what may be asked for |
+//! | `graph` | the compact graph, weights, and how ties break |
+//! | `diverse`, `flow`, `peel` | policy `diverse`: min-cost flow, its residual network, its decomposition |
+//! | `groups` | policy `diverse` with shared-risk groups |
+//! | `ranked` | policies `shortest` and `smoc`: k shortest simple paths |
+//! | `tight` | all of them where the paths wanted are all shortest ones |
+//! | `share` | what counts as shared |
+//! | `pairs` | all pairs of edges |
+//! | `table` | all paths from one switch, kept up to date |
+//! | `route` | which paths fit into a source route |
+
+mod diverse;
+mod flow;
+mod graph;
+mod groups;
+mod options;
+#[cfg(test)]
+mod oracle;
+mod pairs;
+mod peel;
+mod ranked;
+mod route;
+mod share;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tight;
+
+use std::collections::HashSet;
+
+pub use options::{Metric, OptionsError, PathOptions, Policy, Protect};
+pub use pairs::Pair;
+pub use route::{Unroutable, routable};
+pub use table::Table;
+
+use smoc_common::route::PortNumber;
+
+use crate::topology::{LinkId, SwitchId, Topology};
+use diverse::{FlowSearch, Query};
+use flow::{LinkFlow, NodeFlow};
+use graph::Graph;
+use ranked::{RankedSearch, SpurSearch};
+use share::Shares;
+use tight::Tight;
+
+/// A simple path between two switches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Its switches, from first to last.
+    pub switches: Vec<SwitchId>,
+    /// Its links, one fewer than switches.
+    pub links: Vec<LinkId>,
+    /// Sum of the link costs under the metric asked for.
+    pub cost: u64,
+    /// How many of its links a better-ranked path of the same pair also uses (a link of the same
+    /// shared-risk group counts).
+    pub shared_links: usize,
+}
+
+impl Path {
+    /// Each switch except the last and the port through which the path leaves it, first to last.
+    pub fn hops<'a>(
+        &'a self,
+        topology: &'a Topology,
+    ) -> impl DoubleEndedIterator<Item = (SwitchId, PortNumber)> + ExactSizeIterator + 'a {
+        self.switches.iter().zip(&self.links).map(|(&switch, &link)| {
+            let end = topology.link(link).end_at(switch).expect("a path's links join its switches");
+            (switch, end.port)
+        })
+    }
+
+    fn reversed(mut self) -> Self {
+        self.switches.reverse();
+        self.links.reverse();
+        self
+    }
+}
+
+/// Computes ranked paths over one topology under one set of options.
+///
+/// Rank k from A to B, reversed, is rank k from B to A; the same topology gives the same paths whatever
+/// the order of its description. A failed link changes only pairs whose paths use it, and once it is
+/// back all is as before.
+#[derive(Clone, Debug)]
+pub struct PathFinder<'a> {
+    topology: &'a Topology,
+    options: PathOptions,
+    graph: Graph,
+}
+
+impl<'a> PathFinder<'a> {
+    /// Over the whole topology, which may be in pieces.
+    ///
+    /// # Errors
+    /// The options are out of range, or ask for what the topology does not say.
+    pub fn new(topology: &'a Topology, options: &PathOptions) -> Result<Self, OptionsError> {
+        Self::without(topology, options, &HashSet::new())
+    }
+
+    /// As if the links in `down` were not there.
+    ///
+    /// # Errors
+    /// As [`PathFinder::new`].
+    pub fn without(
+        topology: &'a Topology,
+        options: &PathOptions,
+        down: &HashSet<LinkId>,
+    ) -> Result<Self, OptionsError> {
+        options.check()?;
+        let costs = options.metric.costs(topology)?;
+        let graph = Graph::new(topology, &costs, |link| !down.contains(&link), options.count)?;
+        Ok(Self { topology, options: *options, graph })
+    }
+
+    /// The topology.
+    pub fn topology(&self) -> &'a Topology {
+        self.topology
+    }
+
+    /// The options.
+    pub fn options(&self) -> &PathOptions {
+        &self.options
+    }
+
+    /// The cost of the cheapest path from every switch to `root`; `u64::MAX` if none leads there.
+    pub fn distances(&self, root: SwitchId) -> Vec<u64> {
+        self.graph.distances(root)
+    }
+
+    /// The cost of a link under the metric asked for.
+    pub fn cost(&self, link: LinkId) -> u64 {
+        self.graph.cost(link.0)
+    }
+
+    /// The ranked paths between two different switches, best first; empty if no path joins them.
+    pub fn ranked(&self, from: SwitchId, to: SwitchId) -> Vec<Path> {
+        self.source(from).to(to)
+    }
+
+    /// Whether more than a flow is needed.
+    fn heeds_groups(&self) -> bool {
+        self.options.policy == Policy::Diverse && !self.topology.srlgs().is_empty()
+    }
+
+    /// A search from one switch to many others, which shares what depends on that switch alone.
+    pub fn source(&self, from: SwitchId) -> Source<'_> {
+        let distances = self.graph.distances(from);
+        let switches = self.graph.len();
+        let links = self.topology.links().len();
+        let search = match (self.options.policy, self.options.protect) {
+            (Policy::Diverse, Protect::Link) => Search::Links(FlowSearch::new(
+                LinkFlow::new(links),
+                switches,
+                Some(Tight::new(&self.graph, &distances)),
+            )),
+            (Policy::Diverse, Protect::Node) => {
+                Search::Nodes(FlowSearch::new(NodeFlow::new(links, switches), switches, None))
+            }
+            _ => Search::Ranked(RankedSearch::new(&self.graph, &distances)),
+        };
+        let shares = Shares::new(self.topology, self.options.protect == Protect::Node);
+        Source { finder: self, from, distances, search, spur: None, shares }
+    }
+}
+
+/// Paths from one switch; see [`PathFinder::source`].
+pub struct Source<'a> {
+    finder: &'a PathFinder<'a>,
+    from: SwitchId,
+    /// Cost of the cheapest path between `from` and each switch.
+    distances: Vec<u64>,
+    search: Search,
+    /// For shared-risk groups.
+    spur: Option<SpurSearch>,
+    shares: Shares<'a>,
+}
+
+enum Search {
+    Links(FlowSearch<LinkFlow>),
+    Nodes(FlowSearch<NodeFlow>),
+    Ranked(RankedSearch),
+}
+
+impl Source<'_> {
+    /// The ranked paths to another switch, best first; empty if no path joins them.
+    pub fn to(&mut self, to: SwitchId) -> Vec<Path> {
+        let Self { finder, from, ref distances, .. } = *self;
+        let (graph, count) = (&finder.graph, finder.options.count);
+        let seed = graph.seed(from, to);
+        let query = Query { graph, to_root: distances, start: to.0, root: from.0, seed };
+        if from == to || !query.connected() {
+            return Vec::new();
+        }
+        let mut ranked = match &mut self.search {
+            Search::Links(search) => {
+                peel::peel(&query, search.optimal(&query, count), count, &mut self.shares)
+            }
+            Search::Nodes(search) => {
+                peel::peel(&query, search.optimal(&query, count), count, &mut self.shares)
+            }
+            Search::Ranked(search) if finder.options.policy == Policy::Smoc => {
+                ranked::smoc(&query, count, search, &mut self.shares)
+            }
+            Search::Ranked(search) => ranked::shortest(&query, count, search),
+        };
+        if finder.heeds_groups() {
+            let search = self.spur.get_or_insert_with(|| SpurSearch::new(graph.len()));
+            ranked = groups::improve(&query, finder.topology, ranked, count, search, &mut self.shares);
+        }
+        let longest = finder
+            .options
+            .max_stretch
+            .map_or(u64::MAX, |stretch| (distances[to.index()] as f64 * stretch).min(u64::MAX as f64) as u64);
+        self.shares.clear();
+        let mut paths = Vec::with_capacity(ranked.len());
+        for links in ranked {
+            let cost = links.iter().map(|&link| graph.cost(link)).sum();
+            if cost <= longest {
+                let shared_links = links.iter().filter(|&&link| self.shares.shared(link)).count();
+                self.shares.add(&query, &links);
+                paths.push(path(graph, to, &links, cost, shared_links).reversed());
+            }
+        }
+        paths
+    }
+}
+
+fn path(graph: &Graph, start: SwitchId, links: &[u32], cost: u64, shared_links: usize) -> Path {
+    let mut switches = vec![start];
+    for &link in links {
+        let (low, high) = graph.ends(link);
+        let at = switches[switches.len() - 1].0;
+        switches.push(SwitchId(if at == low { high } else { low }));
+    }
+    Path { switches, links: links.iter().map(|&link| LinkId(link)).collect(), cost, shared_links }
+}

@@ -1,0 +1,166 @@
+//! Taking an optimal flow apart into ranked paths.
+//!
+//! Many sets of paths can make up one flow. The rule: rank 0 is the cheapest path of the flow; then again
+//! and again, of all paths that what is left of the flow still contains, the one that was not ranked yet,
+//! shares the fewest links with those ranked, then (under `protect: node`) the fewest transit switches, then is the
+//! cheapest, then has the least tie. That is the order that the policy asks for, and since each path is chosen among
+//! all that are left, no other set from the same flow starts better. Only when nothing but ranked paths is left
+//! one of them comes again, and is dropped.
+//!
+//! An optimal flow has no cycles, so each choice is a shortest path in a directed acyclic graph of at most
+//! k times path-length links.
+
+use super::diverse::{Query, Used};
+use super::graph::Weight;
+use super::share::Shares;
+
+/// The distinct paths of a flow from `start` to `root`, in their ranks' order, as lists of links.
+pub(super) fn peel(
+    query: &Query<'_>,
+    used: Vec<Used>,
+    count: usize,
+    shares: &mut Shares<'_>,
+) -> Vec<Vec<u32>> {
+    let mut left = Remainder::new(used, query.start, query.root);
+    let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(count);
+    shares.clear();
+    for _ in 0..count {
+        left.weigh(query, shares);
+        let all: Vec<usize> = (0..ranked.len()).collect();
+        if let Some((_, links)) = left.new_path(left.start, 0, &ranked, &all) {
+            left.remove(&links);
+            shares.add(query, &links);
+            ranked.push(links);
+        } else if let Some(links) = left.cheapest_path(left.start) {
+            left.remove(&links);
+        } else {
+            break;
+        }
+    }
+    ranked
+}
+
+/// What is left of a flow; its switches are numbered from 0.
+struct Remainder {
+    /// What the switches are called outside.
+    switches: Vec<u32>,
+    /// Sorted by first switch, then link.
+    arcs: Vec<Used>,
+    /// Of each arc, as [`Remainder::weigh`] last saw it.
+    weights: Vec<Weight>,
+    /// The arcs of switch s are `first[s]..first[s + 1]`.
+    first: Vec<usize>,
+    /// Switches, each after all that it leads to.
+    order: Vec<usize>,
+    /// Weight of the best way to the root, and the arc by which it begins.
+    best: Vec<Option<(Weight, usize)>>,
+    start: usize,
+    root: usize,
+}
+
+impl Remainder {
+    fn new(mut arcs: Vec<Used>, start: u32, root: u32) -> Self {
+        let mut switches = vec![start, root];
+        switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
+        switches.sort_unstable();
+        switches.dedup();
+        let local = |switch| switches.partition_point(|&s| s < switch);
+        for arc in &mut arcs {
+            (arc.from, arc.to) = (local(arc.from) as u32, local(arc.to) as u32);
+        }
+        arcs.sort_unstable_by_key(|arc| (arc.from, arc.link));
+        let mut left = Self {
+            first: (0..=switches.len())
+                .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
+                .collect(),
+            weights: vec![0; arcs.len()],
+            best: vec![None; switches.len()],
+            order: Vec::with_capacity(switches.len()),
+            arcs,
+            start: local(start),
+            root: local(root),
+            switches,
+        };
+        left.visit(left.start, &mut vec![false; left.switches.len()]);
+        left
+    }
+
+    fn visit(&mut self, at: usize, seen: &mut [bool]) {
+        if std::mem::replace(&mut seen[at], true) {
+            return;
+        }
+        for i in self.first[at]..self.first[at + 1] {
+            self.visit(self.arcs[i].to as usize, seen);
+        }
+        self.order.push(at);
+    }
+
+    fn leaving(&self, at: usize) -> impl Iterator<Item = usize> {
+        (self.first[at]..self.first[at + 1]).filter(|&i| self.arcs[i].units > 0)
+    }
+
+    /// Weighs what is left against the paths ranked so far.
+    fn weigh(&mut self, query: &Query<'_>, shares: &Shares<'_>) {
+        for (arc, weight) in self.arcs.iter().zip(&mut self.weights) {
+            *weight = query.graph.link_weight(query.seed, arc.link)
+                + shares.weight(query.graph, arc.link)
+                + if arc.to as usize == self.root {
+                    0
+                } else {
+                    shares.switch_weight(query.graph, self.switches[arc.to as usize])
+                };
+        }
+        for position in 0..self.order.len() {
+            let at = self.order[position];
+            let onward = |i: usize| Some((self.weights[i] + self.weight_from(self.arcs[i].to)?, i));
+            self.best[at] = self.leaving(at).filter_map(onward).min();
+        }
+    }
+
+    fn weight_from(&self, at: u32) -> Option<Weight> {
+        if at as usize == self.root { Some(0) } else { self.best[at as usize].map(|(weight, _)| weight) }
+    }
+
+    fn cheapest_path(&self, mut at: usize) -> Option<Vec<u32>> {
+        let mut links = Vec::new();
+        while at != self.root {
+            let (_, i) = self.best[at]?;
+            links.push(self.arcs[i].link);
+            at = self.arcs[i].to as usize;
+        }
+        Some(links)
+    }
+
+    /// The best way from `at` to the root that is not the rest of one of `ranked` paths, of which those in
+    /// `same` have come to `at` by the same first `depth` links; with its weight.
+    fn new_path(
+        &self,
+        at: usize,
+        depth: usize,
+        ranked: &[Vec<u32>],
+        same: &[usize],
+    ) -> Option<(Weight, Vec<u32>)> {
+        if same.is_empty() {
+            return Some((self.weight_from(at as u32)?, self.cheapest_path(at)?));
+        }
+        if at == self.root {
+            return None;
+        }
+        let onward = |i: usize| {
+            let arc = &self.arcs[i];
+            let same: Vec<_> = same.iter().copied().filter(|&path| ranked[path][depth] == arc.link).collect();
+            let (weight, mut links) = self.new_path(arc.to as usize, depth + 1, ranked, &same)?;
+            links.insert(0, arc.link);
+            Some((weight + self.weights[i], links))
+        };
+        self.leaving(at).filter_map(onward).min()
+    }
+
+    fn remove(&mut self, links: &[u32]) {
+        for arc in &mut self.arcs {
+            if links.contains(&arc.link) {
+                arc.units -= 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Topologies in the formats of others.
+//!
+//! | format | in | out |
+//! |---|---|---|
+//! | smoc's own YAML | yes | yes |
+//! | GraphML, as the Internet Topology Zoo writes it | yes | yes |
+//! | node-link JSON of NetworkX | yes | yes |
+//! | Graphviz DOT | | yes |
+//! | RFC 8345 (`ietf-network-topology`) JSON | | yes |
+
+mod dot;
+mod graphml;
+mod node_link;
+mod rfc8345;
+mod sheet;
+mod yaml;
+
+use std::path::Path;
+
+pub use dot::{Colours, dot, quoted};
+pub use graphml::to_graphml;
+pub use node_link::to_node_link;
+pub use rfc8345::to_rfc8345;
+pub use yaml::to_yaml;
+
+use super::{Topology, TopologyError, TopologyFile};
+
+/// Reads a topology in any format that can be read, recognised by how the text begins.
+///
+/// Names that cannot be a switch's are made so; links that name no ports get the lowest free ones; links from
+/// a switch to itself are left out. `notes` are told what had to be changed.
+///
+/// # Errors
+/// The file cannot be read, or its faults.
+pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| TopologyError::Unreadable { path: path.into(), source })?;
+    let faulty = |message: String| TopologyError::Faulty { path: path.into(), problems: vec![(0, message)] };
+    let sheet = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        graphml::read(&text).map_err(faulty)?
+    } else if let Some(sheet) = node_link::read(&text) {
+        sheet.map_err(faulty)?
+    } else {
+        return Ok(TopologyFile::parse(path, &text)?.topology);
+    };
+    sheet.draft(notes).map_err(faulty)?.build().map_err(|problems| TopologyError::Faulty {
+        path: path.into(),
+        problems: problems.into_iter().map(|problem| (0, problem.to_string())).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = r#"
+switches: [{name: e1, agent: "10.9.0.1"}]
+links:
+  - {a: "m1:1", b: "e1:1", capacity: 100Mbit, latency: 1500us, cost: 2, srlg: [duct-7, "a b"]}
+  - {a: "e1:2", b: "m1:2"}
+hosts:
+  - {name: h1, port: "e1:3", mac: "02:00:00:00:00:01", addresses: [10.0.0.1, "fd00::1"]}
+  - {name: h2, port: "m1:9"}
+"#;
+
+    fn sample() -> Topology {
+        TopologyFile::parse(Path::new("t"), SAMPLE).unwrap().topology
+    }
+
+    fn read_back(text: &str) -> Topology {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let mut notes = Vec::new();
+        let topology = read(file.path(), &mut notes).unwrap();
+        assert_eq!(notes, Vec::<String>::new());
+        topology
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        for text in [to_yaml(&sample()), to_graphml(&sample()), to_node_link(&sample()).to_string()] {
+            assert_eq!(read_back(&text), sample(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_topology_zoo_is_understood() {
+        let text = r#"<?xml version="1.0" encoding="utf-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key attr.name="label" attr.type="string" for="node" id="d33" />
+  <key attr.name="Latitude" attr.type="double" for="node" id="d29" />
+  <key attr.name="Longitude" attr.type="double" for="node" id="d32" />
+  <key attr.name="LinkSpeedRaw" attr.type="double" for="edge" id="d35" />
+  <graph edgedefault="undirected">
+    <node id="0"><data key="d33">New York</data><data key="d29">40.71</data><data key="d32">-74.00</data></node>
+    <node id="1"><data key="d33">Chicago</data><data key="d29">41.85</data><data key="d32">-87.65</data></node>
+    <node id="2"><data key="d33">New York</data></node>
+    <edge source="0" target="1" id="e0"><data key="d35">10000000000.0</data></edge>
+    <edge source="0" target="1" id="e1" />
+    <edge source="2" target="2" />
+    <edge source="2" target="1" />
+  </graph>
+</graphml>"#;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let mut notes = Vec::new();
+        let topology = read(file.path(), &mut notes).unwrap();
+        let names: Vec<_> = topology.switches().iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["Chicago", "New-York", "New-York-2"]);
+        assert_eq!((topology.links().len(), notes.len()), (3, 3));
+        let link = topology.link(topology.find_link("New-York:1-Chicago:1").unwrap());
+        assert_eq!(link.capacity.unwrap().to_string(), "10Gbit");
+        let millis = link.latency.unwrap().nanos() as f64 / 1e6;
+        assert!((5.6..5.9).contains(&millis), "1,145 km at 200,000 km/s: {millis} ms");
+    }
+
+    #[test]
+    fn networkx_with_links_or_edges_is_understood() {
+        for key in ["links", "edges"] {
+            let text = format!(
+                r#"{{"directed": false, "multigraph": false, "graph": {{}},
+                "nodes": [{{"id": 1}}, {{"id": "b"}}], "{key}": [{{"source": 1, "target": "b", "cost": 3}}]}}"#
+            );
+            let topology = read_back(&text);
+            assert_eq!(topology.link_name(crate::topology::LinkId(0)), "1:1-b:1");
+            assert_eq!(topology.links()[0].cost, 3);
+        }
+    }
+
+    #[test]
+    fn rfc_8345_has_a_link_for_each_direction() {
+        let json = to_rfc8345(&sample());
+        let network = &json["ietf-network:networks"]["network"][0];
+        assert_eq!(network["node"].as_array().unwrap().len(), 4);
+        let links = network["ietf-network-topology:link"].as_array().unwrap();
+        assert_eq!(links.len(), 8);
+        assert_eq!(links[0]["source"]["source-node"], "m1");
+        assert_eq!(links[0]["destination"]["dest-tp"], "1");
+    }
+}

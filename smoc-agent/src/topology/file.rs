@@ -1,0 +1,313 @@
+//! The topology file: YAML with positions, so that every fault names file, line and field.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_path_to_error::Segment;
+use serde_saphyr::Spanned;
+
+use super::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Section, cost_message};
+use super::raw::{RawFile, RawHost, RawLink, RawSwitch, Text};
+use smoc_common::wire::ethernet::MacAddress;
+
+use super::{PortNumber, SwitchId, Topology};
+
+/// A topology together with where in its file things stand.
+#[derive(Clone, Debug)]
+pub struct TopologyFile {
+    /// What the file describes; it may be in pieces, see [`TopologyFile::connected`].
+    pub topology: Topology,
+    path: PathBuf,
+    raw: RawFile,
+}
+
+/// Why a topology file is refused: one line per fault, `file:line: field: what to change`.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{}", lines(path, problems))]
+    Faulty {
+        /// The file.
+        path: PathBuf,
+        /// Line (from 1; 0: not known) and fault.
+        problems: Vec<(u64, String)>,
+    },
+}
+
+fn lines(path: &Path, problems: &[(u64, String)]) -> String {
+    let line = |(line, message): &(u64, String)| match line {
+        0 => format!("{}: {message}", path.display()),
+        _ => format!("{}:{line}: {message}", path.display()),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+impl TopologyFile {
+    /// Reads and checks a file, except for being in one piece.
+    ///
+    /// # Errors
+    /// The file cannot be read, or all faults in it.
+    pub fn load(path: &Path) -> Result<Self, TopologyError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TopologyError::Unreadable { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text; `path` is for messages.
+    ///
+    /// # Errors
+    /// All faults in it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, TopologyError> {
+        let faulty = |problems| TopologyError::Faulty { path: path.into(), problems };
+        let mut field = String::new();
+        let options = serde_saphyr::options! { budget: None, with_snippet: false };
+        let raw: RawFile = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+            let mut track = serde_path_to_error::Track::new();
+            let raw = RawFile::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track));
+            field = field_path(&track.path());
+            raw
+        })
+        .map_err(|error| faulty(vec![syntax_fault(&error, &field)]))?;
+        let mut reader = Reader { faults: raw.unknown_keys() };
+        let draft = reader.draft(&raw);
+        let built = draft.build();
+        let found = built.as_ref().err().map_or(&[][..], |problems| problems);
+        reader.faults.extend(found.iter().map(|problem| (raw.line(problem.place), problem.to_string())));
+        match built {
+            Ok(topology) if topology.switches().is_empty() && reader.faults.is_empty() => {
+                Err(faulty(vec![(1, "links: missing: a topology needs at least one switch".into())]))
+            }
+            Ok(topology) if reader.faults.is_empty() => Ok(Self { topology, path: path.into(), raw }),
+            _ => {
+                reader.faults.sort();
+                Err(faulty(reader.faults))
+            }
+        }
+    }
+
+    /// The topology, if it is in one piece: what the agent needs.
+    ///
+    /// # Errors
+    /// Names the pieces.
+    pub fn connected(self) -> Result<Topology, TopologyError> {
+        self.check_connected()?;
+        Ok(self.topology)
+    }
+
+    /// Whether all switches are in one piece.
+    ///
+    /// # Errors
+    /// Names the pieces.
+    pub fn check_connected(&self) -> Result<(), TopologyError> {
+        let pieces = self.topology.pieces();
+        let Some(smallest) = pieces.iter().skip(1).min_by_key(|piece| piece.len()) else {
+            return Ok(());
+        };
+        let listed: Vec<_> = pieces.iter().map(|piece| self.piece_name(piece)).collect();
+        let message = format!(
+            "the topology is in {} pieces, {}: add the links that join them",
+            pieces.len(),
+            listed.join(" and ")
+        );
+        Err(self.fault(&[(smallest[0], message)]))
+    }
+
+    /// Faults of switches, each with the line and field that first name the switch.
+    pub fn fault(&self, faults: &[(SwitchId, String)]) -> TopologyError {
+        let place = |(switch, message): &(SwitchId, String)| {
+            let (line, field) = self.raw.first_mention(&self.topology.switch(*switch).name);
+            (line, format!("{field}: {message}"))
+        };
+        TopologyError::Faulty { path: self.path.clone(), problems: faults.iter().map(place).collect() }
+    }
+
+    fn piece_name(&self, piece: &[SwitchId]) -> String {
+        let names: Vec<_> = piece.iter().take(4).map(|&s| self.topology.switch(s).name.as_str()).collect();
+        let more = if piece.len() > 4 { format!(" and {} more", piece.len() - 4) } else { String::new() };
+        format!("{{{}{more}}}", names.join(", "))
+    }
+}
+
+impl Topology {
+    /// Reads a topology file that must be sound and in one piece.
+    ///
+    /// # Errors
+    /// See [`TopologyFile::load`] and [`TopologyFile::connected`].
+    pub fn load(path: &Path) -> Result<Self, TopologyError> {
+        TopologyFile::load(path)?.connected()
+    }
+}
+
+/// Line and message of what the YAML reader itself refuses.
+fn syntax_fault(error: &serde_saphyr::Error, field: &str) -> (u64, String) {
+    let line = error.location().map_or(0, |at| at.line());
+    let message = error.without_snippet().to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    let message = match message.split(',').next().unwrap_or(message) {
+        "expected mapping start" => "expected a mapping (key: value)",
+        "expected sequence start" => "expected a list",
+        "expected string scalar" => "expected a single value",
+        other => other,
+    };
+    (line, if field.is_empty() { message.to_owned() } else { format!("{field}: {message}") })
+}
+
+/// `links[3].a`; the positions that wrap every value in the raw form are no part of it.
+fn field_path(path: &serde_path_to_error::Path) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => text += &format!("[{index}]"),
+            Segment::Map { key } if key != "value" && text.is_empty() => text += key,
+            Segment::Map { key } if key != "value" => text += &format!(".{key}"),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Turns texts into values, noting what is none.
+struct Reader {
+    faults: Vec<(u64, String)>,
+}
+
+impl Reader {
+    fn draft(&mut self, raw: &RawFile) -> Draft {
+        let mut draft = Draft::default();
+        for (i, entry) in raw.switches.iter().flatten().enumerate() {
+            draft.switches.extend(self.switch(i, entry));
+        }
+        for (i, entry) in raw.links.iter().flatten().enumerate() {
+            draft.links.extend(self.link(i, entry));
+        }
+        for (i, entry) in raw.hosts.iter().flatten().enumerate() {
+            draft.hosts.extend(self.host(i, entry));
+        }
+        draft
+    }
+
+    fn switch(&mut self, entry: usize, raw: &Spanned<RawSwitch>) -> Option<DraftSwitch> {
+        let at = |field| Place { section: Section::Switches, entry, field };
+        let name = self.required(at("name"), raw, raw.value.name.as_ref(), |text| Ok(text.to_owned()));
+        let agent = self.optional(at("agent"), raw.value.agent.as_ref(), address);
+        Some(DraftSwitch { entry, name: name?, agent: agent? })
+    }
+
+    fn link(&mut self, entry: usize, raw: &Spanned<RawLink>) -> Option<DraftLink> {
+        let at = |field| Place { section: Section::Links, entry, field };
+        let link = &raw.value;
+        let a = self.required(at("a"), raw, link.a.as_ref(), end);
+        let b = self.required(at("b"), raw, link.b.as_ref(), end);
+        let capacity = self.optional(at("capacity"), link.capacity.as_ref(), |text| {
+            text.parse().map_err(|error: super::UnitError| error.to_string())
+        });
+        let latency = self.optional(at("latency"), link.latency.as_ref(), |text| {
+            text.parse().map_err(|error: super::UnitError| error.to_string())
+        });
+        let cost = self.optional(at("cost"), link.cost.as_ref(), |text| {
+            whole_number(text).and_then(|number| number.parse().ok()).ok_or_else(|| cost_message(text))
+        });
+        let srlg = link.srlg.iter().flatten().map(|name| name.value.clone()).collect();
+        Some(DraftLink {
+            entry,
+            a: a?,
+            b: b?,
+            capacity: capacity?,
+            latency: latency?,
+            cost: cost?.unwrap_or(1),
+            srlg,
+        })
+    }
+
+    fn host(&mut self, entry: usize, raw: &Spanned<RawHost>) -> Option<DraftHost> {
+        let at = |field| Place { section: Section::Hosts, entry, field };
+        let host = &raw.value;
+        let name = self.required(at("name"), raw, host.name.as_ref(), |text| Ok(text.to_owned()));
+        let port = self.required(at("port"), raw, host.port.as_ref(), end);
+        let mac = self.optional(at("mac"), host.mac.as_ref(), mac_address);
+        let mut addresses = Some(Vec::new());
+        for text in host.addresses.iter().flatten() {
+            let value = self.optional(at("addresses"), Some(text), address).flatten();
+            addresses = addresses.zip(value).map(|(mut all, one)| {
+                all.push(one);
+                all
+            });
+        }
+        Some(DraftHost { entry, name: name?, at: port?, mac: mac?, addresses: addresses? })
+    }
+
+    fn required<T, E>(
+        &mut self,
+        place: Place,
+        entry: &Spanned<E>,
+        text: Option<&Text>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if text.is_none() {
+            self.faults.push((entry.referenced.line(), format!("{place}: missing")));
+        }
+        self.optional(place, text, read).flatten()
+    }
+
+    /// `None` if the text is no such value (noted), `Some(None)` if it is absent.
+    #[allow(clippy::option_option)]
+    fn optional<T>(
+        &mut self,
+        place: Place,
+        text: Option<&Text>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        let Some(text) = text else { return Some(None) };
+        match read(&text.value) {
+            Ok(value) => Some(Some(value)),
+            Err(message) => {
+                self.faults.push((text.referenced.line(), format!("{place}: {message}")));
+                None
+            }
+        }
+    }
+}
+
+fn end(text: &str) -> Result<(String, PortNumber), String> {
+    let Some((switch, port)) = text.rsplit_once(':') else {
+        return Err(format!("\"{text}\" has no port: write switch:port-number, such as {text}:1"));
+    };
+    match whole_number(port).and_then(|number| number.parse().ok()).and_then(PortNumber::new) {
+        Some(port) => Ok((switch.to_owned(), port)),
+        None => Err(format!("\"{port}\" in \"{text}\" is no port: write a number from 1 to 1023")),
+    }
+}
+
+/// The text, if it is digits alone.
+fn whole_number(text: &str) -> Option<&str> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
+}
+
+fn address(text: &str) -> Result<std::net::IpAddr, String> {
+    text.parse().map_err(|_| {
+        format!("\"{text}\" is no IP address: write one such as 10.0.0.1 or fd00::1, without a prefix length")
+    })
+}
+
+pub(super) fn mac_address(text: &str) -> Result<MacAddress, String> {
+    let mut bytes = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut bytes {
+        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+        *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(|| {
+            format!("\"{text}\" is no MAC address: write six bytes such as 02:00:00:00:00:01")
+        })?;
+    }
+    match parts.next() {
+        None => Ok(MacAddress::new(bytes)),
+        Some(_) => Err(format!("\"{text}\" is no MAC address: it has more than six bytes")),
+    }
+}

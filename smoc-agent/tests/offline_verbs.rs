@@ -1,0 +1,150 @@
+//! The offline verbs as a user meets them: what they print, and how they end.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A shortest path (e1 m1 m2 e2) that is in no pair of disjoint paths, and a link elsewhere.
+const TRAP: &str = "links:
+  - {a: 'e1:1', b: 'm1:1'}
+  - {a: 'm1:2', b: 'm2:1'}
+  - {a: 'm2:2', b: 'e2:1'}
+  - {a: 'e1:2', b: 'm2:3', cost: 3}
+  - {a: 'm1:3', b: 'e2:2', cost: 3}
+  - {a: 'x:1', b: 'y:1'}
+";
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn smoc(arguments: &[&str], path: &PathBuf, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_smoc")).args(arguments).arg(path).args(more).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn errors(output: &Output, status: i32) -> String {
+    assert_eq!(output.status.code(), Some(status));
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn diverse_avoids_the_trap_that_the_shortest_path_is() {
+    let path = file("trap.yaml", TRAP);
+    let ask = |policy| {
+        json(&smoc(
+            &["paths"],
+            &path,
+            &["--from", "e1", "--to", "e2", "-k", "2", "--policy", policy, "--format", "json"],
+        ))
+    };
+    let diverse = ask("diverse");
+    let costs = |paths: &Value| -> Vec<u64> {
+        paths.as_array().unwrap().iter().map(|path| path["cost"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(costs(&diverse), [4, 4]);
+    assert_eq!(diverse[1]["shared_links"], 0);
+    assert_eq!(costs(&ask("shortest")), [3, 4]);
+    assert_eq!(costs(&ask("smoc")), [3, 4]);
+    let keys: Vec<_> = diverse[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["cost", "links", "rank", "shared_links", "switches"]);
+}
+
+#[test]
+fn links_are_named_as_in_the_file_and_its_order_does_not_matter() {
+    let ask = |name: &str, text: &str| {
+        json(&smoc(&["paths"], &file(name, text), &["--from", "e2", "--to", "e1", "--format", "json"]))
+    };
+    let mut lines: Vec<_> = TRAP.lines().skip(1).collect();
+    lines.reverse();
+    let there = ask("order.yaml", TRAP);
+    assert_eq!(there, ask("shuffled.yaml", &format!("links:\n{}\n", lines.join("\n"))));
+    assert!(there.to_string().contains("e1:2-m2:3"));
+    assert_eq!(there[0]["switches"][0], "e2");
+}
+
+#[test]
+fn a_question_that_makes_no_sense_ends_with_2_and_says_why() {
+    let path = file("sense.yaml", TRAP);
+    for (arguments, answer) in [
+        (&["--from", "e1", "--to", "nobody"][..], "no switch \"nobody\""),
+        (&["--from", "e1", "--to", "e1"], "name two different switches"),
+        (&["--from", "e1", "--to", "e2", "-k", "0"], "ask for 1 to 64 paths"),
+        (&["--from", "e1", "--to", "e2", "-k", "-1"], "-1"),
+        (&["--from", "e1", "--to", "e2", "--policy", "best"], "diverse, smoc, shortest"),
+        (&["--from", "e1", "--to", "e2", "--max-stretch", "0.5"], "at least 1"),
+        (&["--from", "e1", "--to", "e2", "--metric", "latency"], "has none"),
+        (&["--from", "e1"], "--to"),
+        (&[], "--from"),
+    ] {
+        let said = errors(&smoc(&["paths"], &path, arguments), 2);
+        assert!(said.contains(answer), "{arguments:?}: {said}");
+    }
+    for cost in ["0", "-1", "4294967296", "18446744073709551616", "x"] {
+        let text = TRAP.replace("cost: 3", &format!("cost: {cost}"));
+        let said = errors(&smoc(&["paths"], &file("cost.yaml", &text), &["--from", "e1", "--to", "e2"]), 2);
+        assert!(said.contains("cost.yaml:5: links[3].cost: "), "{said}");
+    }
+}
+
+#[test]
+fn switches_that_nothing_joins_have_no_paths_and_that_is_no_failure() {
+    let path = file("pieces.yaml", TRAP);
+    let output = smoc(&["paths"], &path, &["--from", "e1", "--to", "x", "--format", "json"]);
+    assert_eq!(json(&output), Value::Array(Vec::new()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no path joins e1 and x"));
+    let said = errors(&smoc(&["check"], &path, &[]), 2);
+    assert!(said.contains("pieces.yaml:7: links[5].a: the topology is in 2 pieces"), "{said}");
+}
+
+#[test]
+fn check_says_which_ranks_fit_no_source_route() {
+    let mut text = String::from("links:\n  - {a: 's00:2', b: 's07:2'}\n");
+    for i in 0..7 {
+        text += &format!("  - {{a: 's0{i}:1001', b: 's0{}:1000'}}\n", i + 1);
+    }
+    text += "hosts: [{name: a, port: 's00:5'}, {name: b, port: 's07:5'}]";
+    assert!(smoc(&["check"], &file("fits.yaml", &text), &[]).status.success());
+    let longer = text.replace("s07:", "s08:").replace("hosts", "  - {a: 's07:1001', b: 's08:1000'}\nhosts");
+    let longer = longer.replace("'s06:1001', b: 's08:1000'", "'s06:1001', b: 's07:1000'");
+    let said = errors(&smoc(&["check"], &file("misfit.yaml", &longer), &[]), 2);
+    assert!(said.contains("s00 to s08: rank 1 needs 71 bits of the 62"), "{said}");
+    assert!(said.contains("the shorter rank 0 remains"), "{said}");
+    assert!(said.contains("misfit.yaml:2: links[0].a: "), "{said}");
+}
+
+#[test]
+fn every_example_is_sound() {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let output = smoc(&["check"], &path, &[]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn what_if_and_simulate_answer_in_json() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/fat-tree-k4.yaml");
+    let answer = json(&smoc(&["what-if"], &path, &["--fail", "e11:1-a11:3", "--format", "json"]));
+    assert_eq!((&answer["untouched_pairs"], &answer["gone_pairs"]), (&21.into(), &0.into()));
+    assert_eq!(answer["pairs"].as_array().unwrap().len(), 7);
+    let arguments = ["--subflows", "1,4", "--routing", "ecmp,diverse", "--seeds", "3", "--format", "json"];
+    let answer = json(&smoc(&["simulate"], &path, &arguments));
+    let share = |i: usize| answer[i]["mean_share"].as_f64().unwrap();
+    assert_eq!(answer.as_array().unwrap().len(), 4);
+    assert!(share(3) >= share(1) && share(3) <= 1.0 + 1e-9);
+}
