@@ -1,0 +1,244 @@
+//! The command line of `smoc-lab`, which `cargo xtask lab` and `cargo xtask demo` run.
+//!
+//! Exit status: 0 done, 1 it failed, 2 bad usage, 130 interrupted; `exec` passes on its command's.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use smoc_agent::topology::Bandwidth;
+
+use crate::bench::{self, PacketOptions};
+use crate::demo::{self, DemoOptions};
+use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
+
+/// Topologies as network namespaces with real MPTCP hosts.
+#[derive(Parser, Debug)]
+#[command(name = "smoc-lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// One topology as namespaces, until it is taken down.
+    #[command(subcommand)]
+    Lab(LabCommand),
+    /// Measures plain TCP, MPTCP over ECMP and MPTCP over smoc on the same four paths.
+    Demo(DemoOptions),
+    /// Measures what smoc costs.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum BenchCommand {
+    /// What a frame costs in the XDP programs, beside a bare redirect.
+    Packet(PacketOptions),
+}
+
+#[derive(Subcommand, Debug)]
+enum LabCommand {
+    /// Turns a topology file into namespaces and waits until every agent is ready.
+    Up(UpArguments),
+    /// Runs a command on a node: `lab exec h1 -- ip address`.
+    Exec {
+        /// A switch or host.
+        node: String,
+        /// The command and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Breaks or repairs a link: `lab link e1:1-m1:1 down`.
+    Link {
+        /// The link as in the topology file.
+        link: String,
+        /// What it shall do.
+        #[arg(value_enum)]
+        condition: LinkVerb,
+        /// For `loss`: the share of frames that vanish, such as 30%.
+        #[arg(required_if_eq("condition", "loss"), value_parser = percent)]
+        share: Option<u8>,
+        /// To which frames this applies: a is the end that the topology names first.
+        #[arg(long, value_name = "a-b|b-a|both", default_value = "both")]
+        direction: Direction,
+    },
+    /// What is up: nodes with their namespaces, processes and sockets, and links.
+    Status {
+        /// How to print it.
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Ends the lab and removes everything it made.
+    Down,
+}
+
+#[derive(Args, Debug)]
+struct UpArguments {
+    /// The topology file.
+    file: PathBuf,
+    /// What links without a capacity carry each way, such as 100mbit; without it they are not shaped.
+    #[arg(long)]
+    rate: Option<Bandwidth>,
+    /// The MTU of every interface, in bytes.
+    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65535))]
+    mtu: u32,
+    /// How the switches forward.
+    #[arg(long, value_enum, default_value = "smoc")]
+    routing: Routing,
+    /// Most subflows of a connection, with the initial one; a host opens one for each address it has [default: 8].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    subflows: Option<u8>,
+    /// What the agents' path policy is: diverse, smoc or shortest.
+    #[arg(long, default_value = "diverse")]
+    policy: String,
+    /// How many paths the agents rank.
+    #[arg(long, default_value_t = 8)]
+    paths: u32,
+    /// What happens to traffic other than MPTCP: none (rank 0) or flows (hashed over the shortest paths).
+    #[arg(long, default_value = "none")]
+    spread: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LinkVerb {
+    Up,
+    Down,
+    Blackhole,
+    Loss,
+}
+
+/// How a verb that prints writes its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// JSON on standard output and nothing else there.
+    Json,
+}
+
+/// Parses the command line, runs the verb and reports its failure on standard error.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(options) => show(&options),
+        Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
+        Command::Lab(LabCommand::Up(arguments)) => up(&arguments),
+        Command::Lab(LabCommand::Exec { node, command }) => exec(&node, &command),
+        Command::Lab(LabCommand::Link { link, condition, share, direction }) => {
+            set_link(&link, condition, share, direction)
+        }
+        Command::Lab(LabCommand::Status { format }) => status(format),
+        Command::Lab(LabCommand::Down) => Lab::down(),
+    };
+    done.map_or_else(
+        |error| {
+            eprintln!("smoc-lab: {error:#}");
+            ExitCode::from(failure_status())
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn show(options: &DemoOptions) -> Result<()> {
+    ensure!(
+        demo::run(options)?,
+        "the demo did not show what it must; is the machine busy with something else?"
+    );
+    Ok(())
+}
+
+fn up(arguments: &UpArguments) -> Result<()> {
+    let mut options = LabOptions::new(&arguments.file);
+    options.rate = arguments.rate;
+    options.mtu = arguments.mtu;
+    options.routing = arguments.routing;
+    options.subflows = arguments.subflows;
+    options.agent.policy.clone_from(&arguments.policy);
+    options.agent.paths = arguments.paths;
+    options.agent.spread.clone_from(&arguments.spread);
+    Lab::up(&options)?.keep();
+    Ok(())
+}
+
+fn exec(node: &str, command: &[String]) -> Result<()> {
+    let namespace = Lab::open()?.namespace(node)?;
+    let (program, arguments) = command.split_first().context("no command given")?;
+    Err(namespace.command(program).args(arguments).exec()).with_context(|| format!("run {program} on {node}"))
+}
+
+fn set_link(link: &str, verb: LinkVerb, share: Option<u8>, direction: Direction) -> Result<()> {
+    ensure!(share.is_none() || verb == LinkVerb::Loss, "only loss takes a share");
+    let condition = match verb {
+        LinkVerb::Up => Condition::Up,
+        LinkVerb::Down => Condition::Down,
+        LinkVerb::Blackhole => Condition::Blackhole,
+        LinkVerb::Loss => Condition::Loss(share.context("loss of how much? for example: loss 30%")?),
+    };
+    Lab::open()?.set_link(link, condition, direction)
+}
+
+fn status(format: Format) -> Result<()> {
+    let lab = Lab::open()?;
+    let report = report(&lab)?;
+    match format {
+        Format::Json => println!("{report:#}"),
+        Format::Table => print_status(&lab, &report),
+    }
+    Ok(())
+}
+
+fn report(lab: &Lab) -> Result<Value> {
+    let (state, plan) = (lab.state(), lab.plan());
+    let mut nodes = Vec::new();
+    for switch in &plan.switches {
+        let api = state.agents.iter().any(|agent| agent.switch == switch.name).then(|| socket(&switch.name));
+        nodes.push(json!({"name": switch.name, "kind": "switch", "namespace": switch.namespace().name(),
+            "pids": lab.pids(&switch.name)?, "api": api}));
+    }
+    for host in &plan.hosts {
+        nodes.push(json!({"name": host.name, "kind": "host", "namespace": host.namespace().name(),
+            "pids": lab.pids(&host.name)?, "api": null, "addresses": host.addresses}));
+    }
+    let links: Vec<Value> = plan
+        .links
+        .iter()
+        .zip(&state.conditions)
+        .map(|(link, [from_a, from_b])| {
+            json!({"name": link.name, "bits_per_second": link.bits_per_second,
+                "from_a": from_a.to_string(), "from_b": from_b.to_string()})
+        })
+        .collect();
+    Ok(json!({"topology": state.topology, "routing": state.routing, "nodes": nodes, "links": links}))
+}
+
+fn print_status(lab: &Lab, report: &Value) {
+    println!("{} ({})\n", lab.state().topology.display(), report["routing"].as_str().unwrap_or_default());
+    println!("{:<12} {:<7} {:<18} {:<16} API", "NODE", "KIND", "NAMESPACE", "PIDS");
+    for node in report["nodes"].as_array().into_iter().flatten() {
+        let text = |key: &str| node[key].as_str().unwrap_or("-").to_owned();
+        let pids: Vec<String> = node["pids"].as_array().into_iter().flatten().map(Value::to_string).collect();
+        let pids = if pids.is_empty() { "-".to_owned() } else { pids.join(",") };
+        println!(
+            "{:<12} {:<7} {:<18} {pids:<16} {}",
+            text("name"),
+            text("kind"),
+            text("namespace"),
+            text("api")
+        );
+    }
+    println!("\n{:<24} {:<12} {:<12} FROM B", "LINK", "RATE", "FROM A");
+    for (link, [from_a, from_b]) in lab.plan().links.iter().zip(&lab.state().conditions) {
+        let rate = link.bits_per_second.and_then(Bandwidth::from_bits_per_second);
+        let rate = rate.map_or_else(|| "unshaped".to_owned(), |rate| rate.to_string());
+        println!("{:<24} {rate:<12} {:<12} {from_b}", link.name, from_a.to_string());
+    }
+}
+
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim_end_matches('%').parse::<u8>().ok().filter(|share| *share <= 100);
+    number.ok_or_else(|| "a share is 0% to 100%".to_owned())
+}

@@ -1,0 +1,162 @@
+//! The smoc agents of a lab, one per switch.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use nix::mount::{MsFlags, mount};
+use serde_json::Value;
+
+use super::bridge::BRIDGE;
+use super::plan::{Switch, port_interface};
+use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, socket};
+use super::{AgentOptions, check_interrupted};
+
+/// How long all agents of a lab may take to report ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an agent is run with.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The `smoc` command.
+    pub smoc: PathBuf,
+    /// The BPF object.
+    pub object: PathBuf,
+}
+
+impl Programs {
+    /// From `SMOC_BIN` and `SMOC_BPF_OBJECT`, or else from the target directory that this program was built in.
+    ///
+    /// # Errors
+    /// When one of them does not exist.
+    pub fn find() -> Result<Self> {
+        let target = target_directory()?;
+        let smoc = named_by("SMOC_BIN", target.join("debug/smoc"))?;
+        let object = named_by("SMOC_BPF_OBJECT", target.join("bpf/smoc.bpf.o"))?;
+        Ok(Self { smoc, object })
+    }
+}
+
+/// The directory above `debug/smoc-lab` or `debug/deps/some-test`.
+fn target_directory() -> Result<PathBuf> {
+    let this = std::env::current_exe().context("find this program's own file")?;
+    let profile = this.ancestors().skip(1).find(|directory| !directory.ends_with("deps"));
+    Ok(profile.and_then(Path::parent).unwrap_or(Path::new("target")).to_owned())
+}
+
+fn named_by(variable: &str, default: PathBuf) -> Result<PathBuf> {
+    let path = std::env::var_os(variable).map_or(default, PathBuf::from);
+    let path = path.canonicalize();
+    path.with_context(|| {
+        format!("{variable} names no file; `cargo xtask build-ebpf && cargo build` makes what it needs")
+    })
+}
+
+/// Mounts the lab's own BPF file system.
+pub fn mount_bpf() -> Result<()> {
+    let directory = bpf_directory();
+    fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+    mount(Some("bpf"), &directory, Some("bpf"), MsFlags::empty(), None::<&str>)
+        .with_context(|| format!("mount a BPF file system at {} (this needs root)", directory.display()))
+}
+
+/// Writes a switch's configuration.
+pub fn write_config(switch: &Switch, options: &AgentOptions, programs: &Programs) -> Result<()> {
+    let path = config_file(&switch.name);
+    fs::write(&path, config(switch, options, &programs.object))
+        .with_context(|| format!("write {}", path.display()))
+}
+
+fn config(switch: &Switch, options: &AgentOptions, object: &Path) -> String {
+    let mut text = format!("switch: {}\ntopology: {RUN_DIRECTORY}/topology.yaml\nports:\n", switch.name);
+    for &port in switch.fabric_ports.iter().chain(&switch.host_ports) {
+        let _ = writeln!(text, "  {port}: {}", port_interface(port));
+    }
+    let pin = bpf_directory().join(&switch.name);
+    let _ = write!(
+        text,
+        "bridge: {BRIDGE}\napi: {}\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n",
+        socket(&switch.name).display(),
+        object.display(),
+        pin.display(),
+        options.policy,
+        options.paths,
+        options.spread,
+    );
+    text
+}
+
+/// Starts a switch's agent in a process group of its own, so that Ctrl-C reaches the lab and not it.
+pub fn spawn(switch: &Switch, programs: &Programs) -> Result<Child> {
+    let path = log_file(&switch.name);
+    let log = File::options().create(true).append(true).open(&path);
+    let log = log.with_context(|| format!("open {}", path.display()))?;
+    let mut command = switch.namespace().command(&programs.smoc.to_string_lossy());
+    command.arg("agent").arg("--config").arg(config_file(&switch.name));
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+    command.spawn().with_context(|| format!("start the agent of {}", switch.name))
+}
+
+/// Runs one of `smoc`'s verbs against a switch's agent and returns the JSON it prints.
+pub fn ask(programs: &Programs, switch: &str, verb: &[&str]) -> Result<Value> {
+    let mut command = Command::new(&programs.smoc);
+    command.args(verb).arg("--api").arg(socket(switch)).args(["--format", "json"]);
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("run {}", programs.smoc.display()))?;
+    ensure!(
+        output.status.success(),
+        "smoc {} at {switch}: {}",
+        verb.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| format!("smoc {} printed no JSON", verb.join(" ")))
+}
+
+/// Waits until every agent reports ready.
+///
+/// # Errors
+/// When one has ended, with the last of what it logged, or when they are not ready in time.
+pub fn wait_ready(agents: &mut [(String, Child)], programs: &Programs, say: &dyn Fn(&str)) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let total = agents.len();
+    let mut waiting: Vec<usize> = (0..total).collect();
+    while !waiting.is_empty() {
+        check_interrupted()?;
+        let mut still = Vec::new();
+        for &index in &waiting {
+            let (switch, child) = &mut agents[index];
+            if let Some(status) = child.try_wait()? {
+                return Err(ended(switch, &status.to_string()));
+            }
+            let status = ask(programs, switch, &["status"]);
+            if !status.is_ok_and(|status| status["ready"] == true) {
+                still.push(index);
+            }
+        }
+        if still.len() != waiting.len() {
+            say(&format!("{} of {total} agents are ready", total - still.len()));
+        }
+        if let (Some(&index), true) = (still.first(), Instant::now() >= deadline) {
+            let switch = &agents[index].0;
+            bail!("the agent of {switch} is not ready after {PATIENCE:?}; it said:\n{}", last_words(switch));
+        }
+        waiting = still;
+        std::thread::sleep(Duration::from_millis(if waiting.is_empty() { 0 } else { 100 }));
+    }
+    Ok(())
+}
+
+/// What to say when an agent ends that should not.
+pub fn ended(switch: &str, how: &str) -> anyhow::Error {
+    anyhow!("the agent of {switch} ended ({how}); it said:\n{}", last_words(switch))
+}
+
+fn last_words(switch: &str) -> String {
+    let log = fs::read_to_string(log_file(switch)).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].iter().map(|line| format!("  {line}\n")).collect()
+}

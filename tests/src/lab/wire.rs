@@ -1,0 +1,244 @@
+//! Wires: what lies between the two switches of a link.
+//!
+//! A switch's XDP program redirects frames past its own qdiscs, so nothing can be shaped or lost at its ports.
+//! Each link's two veth pairs therefore end in a namespace of their own, where frames that arrive from one end
+//! are redirected (tc ingress, mirred) out of the other, through a token bucket of the link's capacity.
+//! There, too, links are broken: without a netem qdisc in the kernel, loss is a classic BPF filter that lets a
+//! random share of the frames through, and a black hole is the absence of any filter. Latency is not emulated.
+
+use std::fmt;
+use std::process::Command;
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::check_interrupted;
+use super::plan::{Link, Plan, WIRES};
+use crate::command::{batch, run};
+use crate::netns::Namespace;
+
+/// What a link does to frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// Carries them.
+    #[default]
+    Up,
+    /// Neither switch has carrier on its port.
+    Down,
+    /// The ports keep their carrier; frames vanish.
+    Blackhole,
+    /// This many percent of the frames vanish.
+    Loss(u8),
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up => f.write_str("up"),
+            Self::Down => f.write_str("down"),
+            Self::Blackhole => f.write_str("blackhole"),
+            Self::Loss(percent) => write!(f, "loss {percent}%"),
+        }
+    }
+}
+
+/// To which frames a condition applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// To all.
+    #[default]
+    Both,
+    /// To those from the end that the topology names first.
+    AToB,
+    /// To those from the other end.
+    BToA,
+}
+
+impl FromStr for Direction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "both" => Ok(Self::Both),
+            "a-b" => Ok(Self::AToB),
+            "b-a" => Ok(Self::BToA),
+            _ => {
+                Err("a direction is a-b, b-a or both; a is the end that the topology names first".to_owned())
+            }
+        }
+    }
+}
+
+/// Frames and bytes that entered a link at each end, since the lab came up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Load {
+    /// Frames sent by `a`'s switch.
+    pub frames_from_a: u64,
+    /// Frames sent by `b`'s switch.
+    pub frames_from_b: u64,
+    /// Bytes of those from `a`, with Ethernet headers.
+    pub bytes_from_a: u64,
+    /// Bytes of those from `b`, with Ethernet headers.
+    pub bytes_from_b: u64,
+}
+
+/// The namespace of all wires.
+pub fn namespace() -> Namespace {
+    Namespace::named(WIRES)
+}
+
+/// Connects the wire ends of every link; the interfaces exist already.
+pub fn connect(plan: &Plan) -> Result<()> {
+    let wires = namespace();
+    let mut ip = Vec::new();
+    let mut tc = Vec::new();
+    for link in &plan.links {
+        for (from, to) in [(link.wire_a(), link.wire_b()), (link.wire_b(), link.wire_a())] {
+            // A veth takes redirected frames only with GRO on; frames must not be merged, or loss and counters
+            // would be those of merged frames. XDP at the far end sees a VLAN tag only where it is in the frame.
+            let offloads = ["gro", "on", "tx-vlan-hw-insert", "off", "tx-vlan-stag-hw-insert", "off"];
+            run(wires.command("ethtool").args(["-K", &from]).args(offloads))?;
+            ip.push(format!("link set {from} gro_max_size 1 up"));
+            tc.push(format!("qdisc add dev {from} ingress"));
+            tc.extend(link.bits_per_second.map(|rate| shaper(&to, rate, plan.mtu)));
+            tc.extend(filter(Condition::Up, &from, &to));
+        }
+    }
+    batch("ip", &wires, &ip)?;
+    batch("tc", &wires, &tc)
+}
+
+/// Puts a link into a condition; what the other direction does stays as it is, unless the link was down.
+/// Returns once the switches' ports say so, too.
+///
+/// # Errors
+/// When asked to take only one direction down (a carrier has no direction), or when a tool fails.
+pub fn set(link: &Link, condition: Condition, direction: Direction) -> Result<()> {
+    let wires = namespace();
+    let (a, b) = (link.wire_a(), link.wire_b());
+    if condition == Condition::Down {
+        if direction != Direction::Both {
+            bail!("a link goes down in both directions: use blackhole or loss for one");
+        }
+        batch("ip", &wires, &[format!("link set {a} down"), format!("link set {b} down")])?;
+        return wait_for_ports(link, false);
+    }
+    let mut tc = Vec::new();
+    for (from, to, unless) in [(&a, &b, Direction::BToA), (&b, &a, Direction::AToB)] {
+        if direction != unless {
+            tc.extend([format!("qdisc del dev {from} ingress"), format!("qdisc add dev {from} ingress")]);
+            tc.extend(filter(condition, from, to));
+        }
+    }
+    batch("tc", &wires, &tc)?;
+    batch("ip", &wires, &[format!("link set {a} up"), format!("link set {b} up")])?;
+    wait_for_ports(link, true)
+}
+
+/// Waits until the ports at both ends know that they have a carrier, or that they have none.
+fn wait_for_ports(link: &Link, carrier: bool) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    for port in [&link.a, &link.b] {
+        let (namespace, interface) = (port.namespace(), port.interface());
+        let mut show = Command::new("ip");
+        show.args(["-n", namespace.name(), "-br", "link", "show", &interface]);
+        while (run(&mut show)?.split_whitespace().nth(1) == Some("UP")) != carrier {
+            check_interrupted()?;
+            ensure!(Instant::now() < deadline, "{interface} of {} does not notice its carrier", port.switch);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
+}
+
+/// What has entered every link so far, in the plan's order.
+pub fn loads(plan: &Plan) -> Result<Vec<Load>> {
+    let text = run(namespace().command("ip").args(["-j", "-s", "link", "show", "type", "veth"]))?;
+    let interfaces: Vec<Interface> = serde_json::from_str(&text).context("read what ip -s -j printed")?;
+    let received = |name: String| {
+        let found = interfaces.iter().find(|interface| interface.ifname == name);
+        found.map(|interface| interface.stats64.rx).with_context(|| format!("the wire {name} is gone"))
+    };
+    plan.links
+        .iter()
+        .map(|link| {
+            let (a, b) = (received(link.wire_a())?, received(link.wire_b())?);
+            Ok(Load {
+                frames_from_a: a.packets,
+                frames_from_b: b.packets,
+                bytes_from_a: a.bytes,
+                bytes_from_b: b.bytes,
+            })
+        })
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Interface {
+    ifname: String,
+    stats64: Statistics,
+}
+
+#[derive(Deserialize)]
+struct Statistics {
+    rx: Received,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Received {
+    packets: u64,
+    bytes: u64,
+}
+
+/// A token bucket on the way out of `interface`.
+///
+/// The bucket holds 5 ms, so that a timer that fires late on a busy machine loses no capacity. The queue holds
+/// 50 ms (625 kB at 100 Mbit/s, what a shallow-buffered switch has per port): with 20 ms a subflow's slow start
+/// overshoots it so far that the losses end in retransmission timeouts, and MPTCP stands still for 200 ms.
+fn shaper(interface: &str, bits_per_second: u64, mtu: u32) -> String {
+    let bytes_per_ms = bits_per_second / 8000;
+    let frame = u64::from(mtu) + 18;
+    let burst = (5 * bytes_per_ms).max(2 * frame);
+    let queue = (50 * bytes_per_ms).max(20 * frame);
+    format!("qdisc add dev {interface} root tbf rate {bits_per_second}bit burst {burst} limit {queue}")
+}
+
+/// The filter that lets frames from one end of a wire out at the other; none lets nothing through.
+fn filter(condition: Condition, from: &str, to: &str) -> Option<String> {
+    let which = match condition {
+        Condition::Up => "u32 match u32 0 0".to_owned(),
+        Condition::Loss(percent) => format!("bpf bytecode {}", random_share(100 - percent.min(100))),
+        Condition::Down | Condition::Blackhole => return None,
+    };
+    Some(format!(
+        "filter add dev {from} parent ffff: protocol all {which} action mirred egress redirect dev {to}"
+    ))
+}
+
+/// Classic BPF that matches this many percent of the frames, at random: `ld rand; jlt threshold; ret`.
+fn random_share(percent: u8) -> String {
+    const LOAD_RANDOM: u32 = 0xffff_f000 + 56; // SKF_AD_OFF + SKF_AD_RANDOM of <linux/filter.h>
+    let threshold = (u64::from(u32::MAX) * u64::from(percent) / 100) as u32;
+    format!("\"4,32 0 0 {LOAD_RANDOM},53 0 1 {threshold},6 0 0 0,6 0 0 4294967295,\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_for_loss_keeps_the_rest() {
+        assert_eq!(random_share(100), "\"4,32 0 0 4294963256,53 0 1 4294967295,6 0 0 0,6 0 0 4294967295,\"");
+        assert!(random_share(70).contains("53 0 1 3006477106,"));
+    }
+
+    #[test]
+    fn a_bucket_always_holds_two_frames() {
+        assert!(shaper("w0a", 1_000_000, 9000).contains("burst 18036 "));
+        assert!(shaper("w0a", 100_000_000, 1500).contains("burst 62500 limit 625000"));
+    }
+}

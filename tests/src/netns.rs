@@ -1,0 +1,100 @@
+//! Network namespaces by name, as `ip netns` keeps them, and entering one for the length of a scope.
+//!
+//! Only the network namespace changes. The mount namespace stays, so that, unlike under `ip netns exec`,
+//! `/sys/fs/bpf` and the lab's run directory remain visible.
+
+use std::fs::{self, File};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use nix::sched::{CloneFlags, setns};
+
+/// Where `ip netns` keeps its names.
+const NAMES: &str = "/run/netns";
+
+/// A named network namespace. The value is only the name: dropping it removes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// The namespace `ip netns` knows as `name`, whether or not it exists.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that stands for it.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(NAMES).join(&self.name)
+    }
+
+    /// Whether there is a namespace of this name.
+    pub fn exists(&self) -> bool {
+        self.path().exists()
+    }
+
+    /// Moves the calling thread into this namespace until the guard is dropped.
+    pub fn enter(&self) -> Result<NetnsGuard> {
+        let home = File::open("/proc/thread-self/ns/net").context("open this thread's network namespace")?;
+        let there = File::open(self.path())
+            .with_context(|| format!("network namespace {} does not exist; is the lab up?", self.name))?;
+        setns(there, CloneFlags::CLONE_NEWNET)
+            .with_context(|| format!("enter network namespace {} (this needs root)", self.name))?;
+        Ok(NetnsGuard { home, _stays_on_its_thread: PhantomData })
+    }
+
+    /// Runs `work` inside this namespace; sockets it opens stay there.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let _inside = self.enter()?;
+        Ok(work())
+    }
+
+    /// A command that will run inside this namespace.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.path().display())).arg(program);
+        command
+    }
+
+    /// Sets kernel parameters below `/proc/sys/net` of this namespace, given as (path, value).
+    pub fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let _inside = self.enter()?;
+        for (key, value) in settings {
+            fs::write(format!("/proc/sys/net/{key}"), value)
+                .with_context(|| format!("set net/{key} to {value} in {}", self.name))?;
+        }
+        Ok(())
+    }
+}
+
+/// While it lives, the thread that made it is in another network namespace; dropping it returns the thread.
+///
+/// It must be dropped on the thread that made it, hence it cannot be sent to another:
+///
+/// ```compile_fail
+/// fn sendable<T: Send>() {}
+/// sendable::<smoc_tests::netns::NetnsGuard>();
+/// ```
+#[must_use = "the thread returns to its own namespace as soon as the guard is dropped"]
+pub struct NetnsGuard {
+    home: File,
+    _stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl Drop for NetnsGuard {
+    fn drop(&mut self) {
+        if let Err(error) = setns(&self.home, CloneFlags::CLONE_NEWNET) {
+            // Whatever this thread did next would happen in the wrong network.
+            eprintln!("cannot return from a network namespace: {error}");
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The XDP programs, loaded but attached to nothing: they are run on frames with BPF_PROG_TEST_RUN.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use aya::maps::{Array, DevMap, HashMap, Map, PerCpuArray, ProgramArray};
+use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader, Pod};
+use nix::time::{ClockId, clock_gettime};
+use smoc_common::event::COUNTER_ENTRIES;
+use smoc_common::map::{
+    Connection, ConnectionId, Continuation, Flow, FlowKey, HalfOpen, Plain, TokenBinding, TokenKey,
+};
+use smoc_common::testing::Switch;
+use smoc_common::testing::switch::Entries;
+
+/// The action of a frame that is left to the kernel.
+pub const XDP_PASS: u32 = 2;
+/// The action of a frame that leaves through another port.
+pub const XDP_REDIRECT: u32 = 4;
+/// The interface that stands for every port: the loopback interface, which each namespace has.
+const LOOPBACK: u32 = 1;
+
+/// A type of the map layout, in the form in which aya copies it in and out of the kernel.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Entry<T: Plain>(T);
+
+// SAFETY: `Plain` marks types without padding for which any bit pattern is a value.
+unsafe impl<T: Plain> Pod for Entry<T> {}
+
+/// A loaded object.
+pub struct Programs {
+    ebpf: Ebpf,
+    open_port: Option<u16>,
+}
+
+/// The object of this name that `cargo xtask build-ebpf` builds: `smoc.bpf.o`, unless `SMOC_BPF_OBJECT` says
+/// where that is, or one beside it.
+pub fn object(name: &str) -> PathBuf {
+    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bpf/smoc.bpf.o");
+    std::env::var_os("SMOC_BPF_OBJECT").map_or_else(built, PathBuf::from).with_file_name(name)
+}
+
+impl Programs {
+    /// Loads every program of an object, and joins those of `smoc.bpf.o` by their tail calls.
+    ///
+    /// # Errors
+    /// There is no such object, or the kernel refuses something.
+    pub fn load(name: &str) -> Result<Self> {
+        let path = object(name);
+        let load = EbpfLoader::new().load_file(&path);
+        let mut ebpf =
+            load.with_context(|| format!("load {} (`cargo xtask build-ebpf` makes it)", path.display()))?;
+        for (name, program) in ebpf.programs_mut() {
+            let program: &mut Xdp = program.try_into()?;
+            program.load().with_context(|| format!("the kernel refuses {name}"))?;
+        }
+        let mut programs = Self { ebpf, open_port: None };
+        for (of, name) in [(Continuation::Choose, "smoc_choose"), (Continuation::Arrive, "smoc_arrive")] {
+            if programs.ebpf.map("CONTINUATIONS").is_some() {
+                let program = programs.descriptor(name)?;
+                programs.set_program("CONTINUATIONS", of as u32, &program)?;
+            }
+        }
+        Ok(programs)
+    }
+
+    /// A program, to be put into a program array.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn descriptor(&self, name: &str) -> Result<ProgramFd> {
+        let program: &Xdp =
+            self.ebpf.program(name).with_context(|| format!("no program {name}"))?.try_into()?;
+        Ok(program.fd()?.try_clone()?)
+    }
+
+    /// Puts a program into a program array.
+    ///
+    /// # Errors
+    /// There is no such array, or the kernel refuses it.
+    pub fn set_program(&mut self, map: &str, index: u32, program: &ProgramFd) -> Result<()> {
+        let mut map: ProgramArray<_> = self.map_mut(map)?.try_into()?;
+        Ok(map.set(index, program, 0)?)
+    }
+
+    /// Puts a value into an array.
+    ///
+    /// # Errors
+    /// There is no such array, or the kernel refuses it.
+    pub fn set<T: Pod>(&mut self, map: &str, index: u32, value: T) -> Result<()> {
+        let mut map: Array<_, T> = self.map_mut(map)?.try_into()?;
+        map.set(index, value, 0).with_context(|| format!("entry {index}"))
+    }
+
+    /// Lets an entry of a device map lead to the loopback interface, or to nowhere.
+    ///
+    /// # Errors
+    /// There is no such map, or the kernel refuses it.
+    pub fn set_device(&mut self, map: &str, index: u32, is_there: bool) -> Result<()> {
+        let mut map: DevMap<_> = self.map_mut(map)?.try_into()?;
+        // Interface 0 is none: the entry is emptied.
+        Ok(map.set(index, if is_there { LOOPBACK } else { 0 }, None, 0)?)
+    }
+
+    /// Writes the agent's tables of `switch`.
+    ///
+    /// # Errors
+    /// The kernel refuses an entry.
+    pub fn fill(&mut self, switch: &Switch) -> Result<()> {
+        self.set("SETTINGS", 0, Entry(switch.settings.unwrap_or_default()))?;
+        for (&number, &port) in &switch.ports {
+            self.set("PORTS", number.into(), Entry(port))?;
+        }
+        for (&edge, &set) in &switch.path_sets {
+            self.set("PATH_SETS", u32::from(edge) + 1, Entry(set))?;
+            self.set("EDGES", edge.into(), u32::from(edge) + 1)?;
+        }
+        let mut hosts: HashMap<_, Entry<_>, Entry<_>> = self.map_mut("HOSTS")?.try_into()?;
+        for (&address, &host) in &switch.hosts {
+            hosts.insert(Entry(address), Entry(host), 0)?;
+        }
+        Ok(())
+    }
+
+    /// Makes `port` the only one that a frame can leave through: a redirect to any other is not
+    /// [`XDP_REDIRECT`].
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn open_only(&mut self, port: u16) -> Result<()> {
+        if self.open_port == Some(port) {
+            return Ok(());
+        }
+        if let Some(other) = self.open_port.take() {
+            self.set_device("TX_PORTS", other.into(), false)?;
+        }
+        self.set_device("TX_PORTS", port.into(), true)?;
+        self.open_port = Some(port);
+        Ok(())
+    }
+
+    /// Runs a program `repeat` times on one frame: the action of the last run and the nanoseconds of this thread that
+    /// each took on average. (The kernel's own answer is in whole nanoseconds, too coarse for these programs.)
+    ///
+    /// # Errors
+    /// The kernel refuses the frame (it takes none below 14 bytes), or the frame's length changed.
+    pub fn run(&self, program: &str, frame: &mut [u8], repeat: u32) -> Result<(u32, f64)> {
+        let program: &Xdp = self.ebpf.program(program).context("no such program")?.try_into()?;
+        let sent = frame.to_vec();
+        let mut options = TestRunOptions::new();
+        (options.data_in, options.repeat) = (Some(sent.as_slice()), repeat);
+        let length = frame.len();
+        options.data_out = Some(frame);
+        let start = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?);
+        let result = program.test_run(options)?;
+        let time = Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?) - start;
+        if result.data_size_out as usize != length {
+            bail!("{length} bytes became {}", result.data_size_out);
+        }
+        Ok((result.return_value, time.as_nanos() as f64 / f64::from(repeat)))
+    }
+
+    /// All counters, over all CPUs.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn counters(&self) -> Result<Vec<u64>> {
+        let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
+        let sum = |index| Ok(map.get(&index, 0)?.iter().sum());
+        (0..COUNTER_ENTRIES).map(sum).collect()
+    }
+
+    /// Reads the tables that the packet path writes to `switch`.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn read_tables(&self, switch: &mut Switch) -> Result<()> {
+        self.read::<FlowKey, Flow>("FLOWS", &mut switch.flows)?;
+        self.read::<FlowKey, HalfOpen>("HALF_OPEN", &mut switch.half_open)?;
+        self.read::<TokenKey, TokenBinding>("TOKENS", &mut switch.tokens)?;
+        let map: HashMap<_, ConnectionId, Entry<Connection>> = self.map("CONNECTIONS")?.try_into()?;
+        let entry = |entry: Result<(_, Entry<_>), _>| entry.map(|(key, value)| (key, value.0));
+        switch.connections.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn read<K, V>(&self, map: &str, to: &mut Entries<K, V>) -> Result<()>
+    where
+        K: Plain + Eq + std::hash::Hash,
+        V: Plain,
+    {
+        let map: HashMap<_, Entry<K>, Entry<V>> = self.map(map)?.try_into()?;
+        let entry = |entry: Result<(Entry<K>, Entry<V>), _>| entry.map(|(key, value)| (key.0, value.0));
+        to.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn map(&self, name: &str) -> Result<&Map> {
+        self.ebpf.map(name).with_context(|| format!("no map {name}"))
+    }
+
+    fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("no map {name}"))
+    }
+}

@@ -1,0 +1,118 @@
+//! Numbered UDP datagrams at a steady pace: what shows a single lost frame.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::{Family, address};
+use crate::lab::Lab;
+
+/// How long after the last datagram was sent one may still arrive.
+const STRAGGLERS: Duration = Duration::from_millis(500);
+
+/// A stream of datagrams under way.
+#[derive(Debug)]
+pub struct Datagrams {
+    sender: JoinHandle<io::Result<u32>>,
+    receiver: JoinHandle<io::Result<Arrived>>,
+}
+
+/// What became of a stream of datagrams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// How many were sent.
+    pub sent: u32,
+    /// How many arrived, each number counted once.
+    pub received: u32,
+    /// How many arrived again.
+    pub duplicates: u32,
+    /// How many arrived after one with a higher number.
+    pub reordered: u32,
+    /// The longest time between two arrivals.
+    pub longest_gap: Duration,
+}
+
+impl Datagrams {
+    /// Sends `count` datagrams of `size` bytes (at least 4) of payload from one host to another, one every `pace`.
+    ///
+    /// # Errors
+    /// When a host or address is unknown or a socket cannot be opened.
+    pub fn start(
+        lab: &Lab,
+        from: &str,
+        to: &str,
+        family: Family,
+        count: u32,
+        size: usize,
+        pace: Duration,
+    ) -> Result<Self> {
+        let (from, to) = (lab.plan().host(from)?, lab.plan().host(to)?);
+        let (source, destination) = (address(from, family)?, address(to, family)?);
+        let inside = |host: &crate::lab::Host, ip: IpAddr| -> Result<UdpSocket> {
+            let socket = host.namespace().run(|| UdpSocket::bind(SocketAddr::new(ip, 0)))?;
+            socket.with_context(|| format!("open a UDP socket at {ip}"))
+        };
+        let (near, far) = (inside(from, source)?, inside(to, destination)?);
+        near.connect(far.local_addr()?)?;
+        let patience = pace * count + STRAGGLERS;
+        let receiver = thread::spawn(move || receive(&far, count, patience));
+        let sender = thread::spawn(move || send(&near, count, size.max(4), pace));
+        Ok(Self { sender, receiver })
+    }
+
+    /// Waits until all have been sent and have arrived or are lost.
+    pub fn finish(self) -> Result<Arrived> {
+        let sent = self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        let arrived = self.receiver.join().map_err(|_| anyhow!("the receiver panicked"))??;
+        Ok(Arrived { sent, ..arrived })
+    }
+}
+
+fn send(socket: &UdpSocket, count: u32, size: usize, pace: Duration) -> io::Result<u32> {
+    let mut payload = vec![0; size];
+    let begin = Instant::now();
+    for number in 0..count {
+        payload[..4].copy_from_slice(&number.to_be_bytes());
+        thread::sleep((begin + pace * number).saturating_duration_since(Instant::now()));
+        socket.send(&payload)?;
+    }
+    Ok(count)
+}
+
+fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arrived> {
+    let deadline = Instant::now() + patience;
+    let mut seen = vec![false; count as usize];
+    let mut arrived = Arrived::default();
+    let (mut last, mut highest) = (None::<Instant>, 0);
+    let mut buffer = vec![0; 65_535];
+    while arrived.received < count {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.recv(&mut buffer) {
+            Ok(length) if length >= 4 => {}
+            Ok(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+        let now = Instant::now();
+        arrived.longest_gap = arrived.longest_gap.max(last.map_or(Duration::ZERO, |last| now - last));
+        last = Some(now);
+        let number = u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
+        match seen.get_mut(number as usize) {
+            Some(seen @ false) => {
+                *seen = true;
+                arrived.received += 1;
+            }
+            _ => arrived.duplicates += 1,
+        }
+        arrived.reordered += u32::from(number < highest);
+        highest = highest.max(number);
+    }
+    Ok(arrived)
+}

@@ -1,0 +1,119 @@
+//! Every command that a human or CI runs, one file per verb.
+//!
+//! `main -> build_ebpf, test, lab, demo, bench -> products, requirements -> toolchain, artifacts ->
+//! workspace`.
+
+mod artifacts;
+mod bench;
+mod bench_paths;
+mod build_ebpf;
+mod demo;
+mod lab;
+mod products;
+mod requirements;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+/// Builds, tests and shows smoc: every MPTCP subflow on its own path.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true, after_help = START)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const START: &str = "\
+Where to start:
+  cargo xtask demo          builds everything, then shows four subflows on four paths (root, a few minutes)
+  cargo xtask test          everything that CI checks; ends with `N passed, N failed`
+
+To look around in a network of your own:
+  cargo xtask lab up examples/diamond.yaml
+  cargo xtask lab status
+  cargo xtask lab exec h1 -- ip mptcp endpoint show
+  cargo xtask lab down
+
+Whatever a verb needs and this machine lacks is named and installed first: by root with apt-get, rustup and cargo.
+Without root or network it prints the commands instead. Network namespaces and XDP need root (sudo -E).
+Plain `cargo test` needs none of this.";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Compile the XDP programs to target/bpf/smoc.bpf.o
+    BuildEbpf,
+    /// Run every check: format, lints, unit, property, program and lab tests, verifier cost
+    #[command(after_help = test::STEPS_HELP)]
+    Test {
+        /// Only these steps and what they need; without, all of them
+        #[arg(value_name = "STEP", value_parser = test::step_names())]
+        only: Vec<String>,
+    },
+    /// Turn a topology file into namespaces with agents and MPTCP hosts: up, exec, link, status, down
+    Lab(Passed),
+    /// The main job in one command: TCP, MPTCP over ECMP and MPTCP over smoc on the same four paths
+    Demo(Passed),
+    /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover)
+    Bench(Passed),
+}
+
+/// What is passed on as it is; `--help` too.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::BuildEbpf => {
+            for object in build_ebpf::run()? {
+                eprintln!("built {}", object.display());
+            }
+        }
+        Verb::Test { only } => return test::run(&only),
+        Verb::Lab(Passed { arguments }) => lab::run(&arguments)?,
+        Verb::Demo(Passed { arguments }) => demo::run(&arguments)?,
+        Verb::Bench(Passed { arguments }) => bench::run(&arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_lab_demo_and_bench_is_passed_on_unread() {
+        let line = ["cargo xtask", "lab", "exec", "h1", "--", "ip", "-4", "address"];
+        let Verb::Lab(Passed { arguments }) = Cli::parse_from(line).verb else { panic!("not the lab") };
+        assert_eq!(arguments, ["exec", "h1", "--", "ip", "-4", "address"]);
+        let Verb::Demo(Passed { arguments }) = Cli::parse_from(["cargo xtask", "demo", "--help"]).verb else {
+            panic!("not the demo")
+        };
+        assert_eq!(arguments, ["--help"]);
+    }
+}
