@@ -160,7 +160,7 @@ fn up(arguments: &UpArguments) -> Result<()> {
     options.agent.policy.clone_from(&arguments.policy);
     options.agent.paths = arguments.paths;
     options.agent.spread.clone_from(&arguments.spread);
-    Lab::up(&options)?.keep();
+    Lab::up(&options)?.keep()?;
     Ok(())
 }
 

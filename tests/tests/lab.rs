@@ -89,6 +89,23 @@ fn an_interrupted_start_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_a_killed_lab_left_behind_is_removed_by_the_next() -> Result<()> {
+    if !can_run("what_a_killed_lab_left_behind_is_removed_by_the_next") {
+        return Ok(());
+    }
+    let plan = plan_of("fat-tree-k4.yaml");
+    let file = example("fat-tree-k4.yaml");
+    let mut up = smoc_lab(&["up", file.to_str().unwrap(), "--routing", "bridge"]).spawn()?;
+    thread::sleep(Duration::from_millis(150));
+    up.kill()?;
+    up.wait()?;
+    let next = Lab::up(&options("line.yaml", Routing::Bridge))?;
+    drop(next);
+    assert_eq!(left_behind(&plan), [""; 0]);
+    Ok(())
+}
+
+#[test]
 fn a_failed_start_leaves_nothing_behind() -> Result<()> {
     if !can_run("a_failed_start_leaves_nothing_behind") {
         return Ok(());

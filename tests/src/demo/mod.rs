@@ -96,7 +96,7 @@ pub fn run(options: &DemoOptions) -> Result<bool> {
         Format::Table => println!("\n{last}\n{report}"),
     }
     if options.keep {
-        lab.keep();
+        lab.keep()?;
         say(HOW_TO_LOOK_AROUND);
     }
     Ok(report.shortfalls().is_empty())

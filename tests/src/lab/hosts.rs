@@ -13,6 +13,15 @@ pub const INTERFACE: &str = "eth0";
 /// Shorter prefixes than these would not put more hosts on one subnet but surprise the reader.
 const LONGEST_PREFIX: (u8, u8) = (24, 64);
 
+/// How hosts speak TCP, whatever the machine's own settings are.
+const SYSCTLS: [(&str, &str); 3] = [
+    // Linux's default; another one that the machine prefers fills a path differently.
+    ("ipv4/tcp_congestion_control", "cubic"),
+    // One trial must not teach the next one its congestion window.
+    ("ipv4/tcp_no_metrics_save", "1"),
+    ("mptcp/enabled", "1"),
+];
+
 /// Gives every host its Ethernet address, addresses and MPTCP endpoints; its interface exists and is still down.
 pub fn configure(plan: &Plan) -> Result<()> {
     let all: Vec<IpAddr> = plan.hosts.iter().flat_map(|host| host.addresses.iter().copied()).collect();
@@ -28,8 +37,7 @@ pub fn configure(plan: &Plan) -> Result<()> {
 
 fn configure_host(host: &Host, plan: &Plan, prefixes: (u8, u8)) -> Result<()> {
     let namespace = host.namespace();
-    // One trial must not teach the next one its congestion window.
-    namespace.set_sysctls(&[("ipv4/tcp_no_metrics_save", "1"), ("mptcp/enabled", "1")])?;
+    namespace.set_sysctls(&SYSCTLS)?;
     let ip = |command: String| batch("ip", &namespace, &[command]);
     if let Some(mac) = &host.mac {
         ip(format!("link set {INTERFACE} address {mac}"))?;

@@ -130,12 +130,13 @@ impl Lab {
         let plan = Plan::new(&topology, options)?;
         let programs = (options.routing == Routing::Smoc).then(Programs::find).transpose()?;
         let lock = state::lock(options.wait)?;
-        refuse_second_lab()?;
+        make_way()?;
         build::check_nothing_exists(&plan)?;
 
         let conditions = vec![[Condition::Up; 2]; plan.links.len()];
         let topology = options.topology.canonicalize()?;
-        let state = State { topology, routing: options.routing, plan, agents: Vec::new(), conditions };
+        let owner = Some(Process::with_pid(std::process::id() as i32)?);
+        let state = State { topology, routing: options.routing, plan, owner, agents: Vec::new(), conditions };
         let mut lab = Self { state, children: Vec::new(), programs, keep: false, _lock: Some(lock) };
         let built = interrupt::building(|| lab.build(options));
         built.map(|()| lab)
@@ -153,9 +154,15 @@ impl Lab {
     }
 
     /// Leaves the lab up when this value is dropped.
-    pub fn keep(mut self) {
+    ///
+    /// # Errors
+    /// When that cannot be written down; then the lab is ended.
+    pub fn keep(mut self) -> Result<()> {
+        self.state.owner = None;
+        self.state.write()?;
         self.keep = true;
         interrupt::release();
+        Ok(())
     }
 
     /// Ends the lab that is up, whoever started it and however far they came.
@@ -347,9 +354,14 @@ fn pids_in(namespace: &Namespace) -> Result<Vec<i32>> {
     Ok(pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
-fn refuse_second_lab() -> Result<()> {
-    if let Some(state) = State::read()? {
-        bail!("a lab is up already ({}): end it with `cargo xtask lab down` first", state.topology.display());
-    }
-    Ok(())
+/// Removes what an abandoned lab left behind; refuses to touch one that is up.
+fn make_way() -> Result<()> {
+    let Some(state) = State::read()? else { return Ok(()) };
+    let topology = state.topology.display();
+    ensure!(
+        state.is_abandoned(),
+        "a lab is up already ({topology}): end it with `cargo xtask lab down` first"
+    );
+    eprintln!("lab: removing what is left of a lab whose processes were killed ({topology})");
+    tear_down(&state)
 }

@@ -29,6 +29,8 @@ pub struct State {
     pub routing: Routing,
     /// Its nodes, links and hosts.
     pub plan: Plan,
+    /// Who ends it; nobody but `lab down` if that is `None`.
+    pub owner: Option<Process>,
     /// The agents, by switch.
     pub agents: Vec<Agent>,
     /// Per link of the plan, what happens to frames from `a` and to frames from `b`.
@@ -91,6 +93,12 @@ impl State {
         fs::write(&draft, serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("write {}", draft.display()))?;
         fs::rename(&draft, state_file()).context("replace the lab's state file")
+    }
+
+    /// Whether nobody is left who would use it or end it: its owner is gone, or all its agents are.
+    pub fn is_abandoned(&self) -> bool {
+        let agents_are_gone = !self.agents.is_empty() && self.processes().iter().all(|it| !it.is_alive());
+        agents_are_gone || self.owner.is_some_and(|owner| !owner.is_alive())
     }
 
     /// Every process the lab started and has not seen end.
