@@ -1,7 +1,10 @@
 //! What the kernel programs report: a counter for every outcome and observation, and events for the few
 //! that are worth a line in a log.
 
-use crate::map::{ConnectionId, FlowKey};
+use crate::{
+    map::{ConnectionId, FlowKey},
+    wire::probe::Probe,
+};
 
 /// What an XDP program does with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +13,10 @@ pub enum Action {
     Pass,
     /// It leaves through another port.
     Redirect,
+    /// It leaves through the port that it came in through.
+    Reflect,
+    /// It ends here; only frames that smoc itself made ever do.
+    Consume,
 }
 
 macro_rules! counted {
@@ -75,8 +82,12 @@ counted! {
     SameEdge => Pass, "same_edge", "Both hosts are attached to this switch: the bridge's business.";
     TimeToLive => Pass, "time_to_live", "To be routed, but its TTL or hop limit is used up.";
     NoPath => Pass, "no_path", "No path to the other edge is known.";
-    PortDown => Pass, "port_down", "The first port of the path is down.";
+    PortDown => Pass, "port_down", "No path to the other edge starts at a port that is up, not even a detour.";
     DeadEnd => Pass, "dead_end", "A route that cannot be followed here: MACs restored, left to the kernel.";
+    ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";
+    ProbeReflected => Reflect, "probe_reflected", "A probe that was to turn round here.";
+    ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
+    ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
 }
 
 counted! {
@@ -88,8 +99,12 @@ counted! {
     JoinAmbiguousToken, "join_ambiguous_token", "Two connections claim a join's token: its rank is hashed.";
     JoinBeyondLimit, "join_beyond_limit", "A join beyond 8 additional subflows, which hosts refuse: its rank is hashed.";
     SynAgain, "syn_again", "A SYN was seen again for the same subflow.";
+    SynMoved, "syn_moved", "A SYN was sent again because nothing answered: its subflow goes on on the next path.";
+    Blackhole, "blackhole", "A SYN was answered only after it had left out MP_CAPABLE: something on its path swallows the option.";
     FellBack, "fell_back", "A handshake went on without its MPTCP option.";
     AckDisagrees, "ack_disagrees", "A third ACK contradicts SYN and SYN/ACK: nothing was bound.";
+    FailedOver, "failed_over", "Another rank was taken because that of the subflow is down or broken.";
+    Detoured, "detoured", "The next port was down: the frame was sent around the neighbour or the link.";
     SourceUnknown, "source_unknown", "Delivered with this switch's MAC as source: the sender's is not known.";
     TableFull, "table_full", "An entry could not be stored: the subflow is hashed over the ranks.";
 }
@@ -115,6 +130,24 @@ pub struct Event {
 
 impl crate::map::Plain for Event {}
 const _: () = assert!(size_of::<Event>() == 64);
+
+/// What the programs saw of a probe ([`crate::wire::probe`]), for the agent that measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sighting {
+    /// When it was seen, nanoseconds of this switch's CLOCK_MONOTONIC.
+    pub at: u64,
+    /// The probe.
+    pub probe: Probe,
+    /// The probe came back; 0 for a neighbour's hello, of which `probe.back_port` is the port that it came in
+    /// through.
+    pub returned: u32,
+    #[doc(hidden)]
+    pub reserved: u32,
+}
+
+impl crate::map::Plain for Sighting {}
+const _: () = assert!(size_of::<Sighting>() == 56);
 
 #[cfg(test)]
 mod tests {

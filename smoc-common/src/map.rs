@@ -4,10 +4,11 @@
 //! |---|---|---|---|---|
 //! | `SETTINGS` | 0 | [`Settings`] | agent | not configured yet: everything passes |
 //! | `PORTS` | port number | [`Port`] | agent | no such port |
-//! | `TX_PORTS` | port number | interface index (DEVMAP) | agent | no such port |
+//! | `TX_PORTS` | port number | interface index (DEVMAP) | agent | no such port, or it is down |
 //! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
 //! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
 //! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
+//! | `DETOURS` | [`DetourKey`] | [`Detour`] | agent | no way around: next key, or a dead end |
 //! | `EDGE_NAMES` | [`EdgeIndex`] | [`EdgeName`] | agent, which alone reads it | index is free |
 //! | `HALF_OPEN` | [`FlowKey`] | [`HalfOpen`] | kernel | not in a handshake |
 //! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow |
@@ -15,6 +16,7 @@
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
 //! | `COUNTERS` | [`crate::event::counter_index`] | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
+//! | `SIGHTINGS` | | [`crate::event::Sighting`] (ring buffer) | kernel | |
 //! | `EVENTS` | | [`crate::event::Event`] (ring buffer) | kernel | |
 //!
 //! Numbers are in host byte order unless a field says otherwise. Every type is plain data without padding
@@ -45,8 +47,12 @@ pub const FLOW_ENTRIES: u32 = 131_072;
 pub const CONNECTION_ENTRIES: u32 = 65_536;
 /// Entries in `CONTINUATIONS`.
 pub const CONTINUATION_ENTRIES: u32 = 2;
+/// Entries in `DETOURS`: a switch of 256 ports between switches of 256 ports.
+pub const DETOUR_ENTRIES: u32 = 65_536;
 /// Bytes in the `EVENTS` ring buffer.
 pub const EVENT_BYTES: u32 = 256 * 1024;
+/// Bytes in the `SIGHTINGS` ring buffer: half a second of hellos on 48 ports.
+pub const SIGHTING_BYTES: u32 = 256 * 1024;
 
 /// The programs that go on where the ones on the ports leave off. The kernel empties a program array that no
 /// process has open: `CONTINUATIONS` stays pinned for as long as the programs are attached.
@@ -73,7 +79,7 @@ macro_rules! plain {
 
 plain! {
     Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 40,
-    Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 104, Connection = 80, TokenKey = 8, TokenBinding = 16,
+    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 112, Connection = 80, TokenKey = 8, TokenBinding = 16,
 }
 
 /// What holds for the whole switch.
@@ -110,10 +116,35 @@ impl Settings {
 pub struct Port {
     /// The MAC address that this port answers to as a router: the bridge's, or its own.
     pub mac: MacAddress,
-    /// 1 if frames may leave here: the port exists and its link is up.
-    pub usable: u8,
+    /// Width in bits of the port numbers of the switch behind this port, 0 behind a host port.
+    pub peer_width: u8,
     #[doc(hidden)]
     pub reserved: [u8; 7],
+}
+
+/// Where a frame was to go that a dead port keeps from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C, align(4))]
+pub struct DetourKey {
+    /// The dead port of this switch.
+    pub port: u16,
+    /// The port through which the neighbour behind it would have sent the frame on, for the way around that
+    /// neighbour; 0 for the way around the link alone, which ends at the neighbour.
+    pub next: u16,
+}
+
+/// A way around a neighbour or a link, to be followed by what is left of the route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Detour {
+    /// Port numbers to put in front of the rest of the route, the first hop's in the lowest bits.
+    pub prefix: u64,
+    /// The port of this switch through which the detour starts.
+    pub port: u16,
+    /// How many bits `prefix` has.
+    pub length: u8,
+    #[doc(hidden)]
+    pub reserved: [u8; 5],
 }
 
 /// An edge switch, numbered by this switch's agent; 0 is this switch itself.
@@ -172,8 +203,10 @@ pub struct PathSet {
     pub count: u8,
     /// Bit k is set if rank k has the least cost of all.
     pub cheapest: u8,
+    /// Bit k is set if rank k is known to be broken beyond this switch's own ports: others are taken instead.
+    pub broken: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
     /// The paths by rank.
     pub paths: [Path; Rank::COUNT],
 }
@@ -292,6 +325,8 @@ impl Flow {
 pub struct HalfOpen {
     /// What becomes of it when the handshake is complete.
     pub flow: Flow,
+    /// When the last SYN was seen, nanoseconds of CLOCK_MONOTONIC.
+    pub syn_seen: u64,
     /// The initial sequence number of the SYN.
     pub isn: u32,
     /// The token of the key in the initiator's SYN (RFC 6824 only, else 0).
@@ -302,8 +337,10 @@ pub struct HalfOpen {
     pub version: u8,
     /// 1 when a SYN/ACK has answered the SYN in kind.
     pub answered: u8,
+    /// 1 when the SYN came again without its MPTCP option.
+    pub left_out: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 2],
+    pub reserved: u8,
 }
 
 impl HalfOpen {
@@ -326,12 +363,14 @@ impl HalfOpen {
             peer_mac: MacAddress::new([0; 6]),
             local_mac: MacAddress::new([0; 6]),
         },
+        syn_seen: 0,
         isn: 0,
         initiator_token: 0,
         responder_token: 0,
         version: 0,
         answered: 0,
-        reserved: [0; 2],
+        left_out: 0,
+        reserved: 0,
     };
 }
 

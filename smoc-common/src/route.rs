@@ -133,6 +133,24 @@ impl Route {
         }
         Some((PortNumber::new(port as u16)?, Self(rest)))
     }
+
+    /// The route that begins with the `length` bits of `prefix` and goes on with this one; `None` if it does not
+    /// fit, or is no route.
+    #[inline(always)]
+    pub fn prepend(self, prefix: u64, length: u8) -> Option<Self> {
+        let length = u32::from(length) & 63;
+        if length >= Self::BITS || self.0 == 0 || self.0 >> (Self::BITS - length) != 0 {
+            return None;
+        }
+        Some(Self(self.0 << length | prefix))
+    }
+
+    /// The port numbers of a route without the sentinel, and how many bits they have: what goes in front of
+    /// another route.
+    pub const fn as_prefix(self) -> (u64, u8) {
+        let length = 63 - (self.0 | 1).leading_zeros();
+        (self.0 & !(1 << length), length as u8)
+    }
 }
 
 /// What travels beside the route: the rank of the path and how the frame is to be treated.
@@ -142,12 +160,30 @@ pub struct Label(u8);
 
 impl Label {
     const ROUTED: u8 = 0x10;
+    const DETOURED: u8 = 0x20;
+    const PROBE: u8 = 0x40;
+    const RETURNING: u8 = 0x80;
+
+    /// The label of a probe on its way out.
+    pub const OUTBOUND_PROBE: Self = Self(Self::PROBE);
 
     /// The label of a frame on the path of this rank; `routed` if the ingress edge forwarded it at layer 3,
     /// so that its source address at the far end is a router's.
     #[inline(always)]
     pub const fn new(rank: Rank, routed: bool) -> Self {
         Self(rank.get() | if routed { Self::ROUTED } else { 0 })
+    }
+
+    /// The label as it travels.
+    #[inline(always)]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The label that travels as this byte.
+    #[inline(always)]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
     }
 
     /// The rank of the path.
@@ -160,6 +196,36 @@ impl Label {
     #[inline(always)]
     pub const fn is_routed(self) -> bool {
         self.0 & Self::ROUTED != 0
+    }
+
+    /// Whether the frame has left its path for a detour; it does so once.
+    #[inline(always)]
+    pub const fn is_detoured(self) -> bool {
+        self.0 & Self::DETOURED != 0
+    }
+
+    /// The label of the same frame on a detour.
+    #[inline(always)]
+    pub const fn detoured(self) -> Self {
+        Self(self.0 | Self::DETOURED)
+    }
+
+    /// Whether the frame is a probe: [`crate::wire::probe`].
+    #[inline(always)]
+    pub const fn is_probe(self) -> bool {
+        self.0 & Self::PROBE != 0
+    }
+
+    /// Whether the frame is a probe that comes back.
+    #[inline(always)]
+    pub const fn is_returning(self) -> bool {
+        self.0 & Self::RETURNING != 0
+    }
+
+    /// The label of the same probe on its way back.
+    #[inline(always)]
+    pub const fn returning(self) -> Self {
+        Self(self.0 | Self::RETURNING)
     }
 }
 
@@ -176,31 +242,30 @@ impl PushedRoute {
     /// The first three bytes of the destination address of every frame with a pushed route.
     pub const PREFIX: u32 = 0x02_53_4d;
     /// U/L = 1 and I/G = 0 in the first byte of the source address.
-    const LOCAL: u64 = 0x02;
+    const LOCAL: u32 = 0x02;
 
-    /// Reads a route from the two addresses of a frame, as six big-endian numbers; `None` if no route was
+    /// Reads a route from the two addresses of a frame, as three big-endian numbers; `None` if no route was
     /// pushed.
     #[inline(always)]
-    pub fn parse([d0, d1, d2, s0, s1, s2]: [u16; 6]) -> Option<Self> {
-        if (d0 as u32) << 8 | (d1 >> 8) as u32 != Self::PREFIX {
+    pub const fn parse([w0, w1, w2]: [u32; 3]) -> Option<Self> {
+        if w0 >> 8 != Self::PREFIX {
             return None;
         }
-        let source = (s0 >> 8) as u64 >> 2 << 40 | ((s0 & 0xff) as u64) << 32 | (s1 as u64) << 16 | s2 as u64;
-        Some(Self { label: Label(d1 as u8), route: Route((d2 as u64) << 46 | source) })
+        let high = (w1 >> 16) as u64;
+        let (middle, low) = ((w1 >> 10 & 0x3f) as u64, (w1 & 0xff) as u64);
+        let bits = high << 46 | middle << 40 | low << 32 | w2 as u64;
+        Some(Self { label: Label(w0 as u8), route: Route(bits) })
     }
 
-    /// The six big-endian numbers that replace a frame's Ethernet addresses.
+    /// The three big-endian numbers that replace a frame's Ethernet addresses.
     #[inline(always)]
-    pub fn halves(self) -> [u16; 6] {
+    pub const fn words(self) -> [u32; 3] {
         let bits = self.route.0;
-        let first = (bits >> 40 & 0x3f) << 2 | Self::LOCAL;
+        let first = ((bits >> 40 & 0x3f) as u32) << 10 | Self::LOCAL << 8;
         [
-            (Self::PREFIX >> 8) as u16,
-            (Self::PREFIX << 8) as u16 | self.label.0 as u16,
-            (bits >> 46) as u16,
-            (first << 8) as u16 | (bits >> 32 & 0xff) as u16,
-            (bits >> 16) as u16,
-            bits as u16,
+            Self::PREFIX << 8 | self.label.0 as u32,
+            ((bits >> 46) as u32) << 16 | first | (bits >> 32) as u32 & 0xff,
+            bits as u32,
         ]
     }
 }
@@ -219,14 +284,14 @@ mod tests {
         let route = Route::through([(port(2), 2), (port(3), 2)]).unwrap();
         assert_eq!(route.bits(), 0b1_11_10);
         let pushed = PushedRoute { label: Label::new(Rank::new(5), true), route };
-        assert_eq!(pushed.halves(), [0x0253, 0x4d15, 0, 0x0200, 0, 0b1_11_10]);
+        assert_eq!(pushed.words(), [0x0253_4d15, 0x0000_0200, 0b1_11_10]);
     }
 
     #[test]
     fn a_full_route_uses_all_62_bits() {
         let pushed = PushedRoute { label: Label::new(Rank::BEST, false), route: Route(u64::MAX >> 2) };
-        assert_eq!(pushed.halves(), [0x0253, 0x4d00, 0xffff, 0xfeff, 0xffff, 0xffff]);
-        assert_eq!(PushedRoute::parse(pushed.halves()), Some(pushed));
+        assert_eq!(pushed.words(), [0x0253_4d00, 0xffff_feff, 0xffff_ffff]);
+        assert_eq!(PushedRoute::parse(pushed.words()), Some(pushed));
     }
 
     #[test]
@@ -258,21 +323,31 @@ mod tests {
             let hops: Vec<_> = hops.iter().map(|&(p, extra)| (port(p), port(p).width() + extra)).collect();
             let route = Route::through(hops.iter().copied()).unwrap();
             let label = Label::new(Rank::new(rank), routed);
-            let mut frame = PushedRoute { label, route }.halves();
-            prop_assert_eq!(frame[3] >> 8 & 3, 2, "locally administered, individual");
+            let mut frame = PushedRoute { label, route }.words();
+            prop_assert_eq!(frame[1] >> 8 & 3, 2, "locally administered, individual");
             for &(port, width) in &hops {
                 let PushedRoute { label, route } = PushedRoute::parse(frame).unwrap();
                 let (next, rest) = route.pop(width).unwrap();
                 prop_assert_eq!(next, port);
-                frame = PushedRoute { label, route: rest }.halves();
+                frame = PushedRoute { label, route: rest }.words();
             }
             prop_assert_eq!(PushedRoute::parse(frame), Some(PushedRoute { label, route: Route::END }));
         }
 
         #[test]
+        fn a_prefix_is_popped_before_the_rest(
+            prefix in proptest::collection::vec(1u16..64, 0..8), rest in proptest::collection::vec(1u16..64, 0..8),
+        ) {
+            let hops = |ports: &[u16]| -> Vec<_> { ports.iter().map(|&p| (port(p), 6)).collect() };
+            let whole = Route::through(hops(&[&prefix[..], &rest[..]].concat())).ok();
+            let (bits, length) = Route::through(hops(&prefix)).unwrap().as_prefix();
+            prop_assert_eq!(Route::through(hops(&rest)).unwrap().prepend(bits, length), whole);
+        }
+
+        #[test]
         fn every_route_survives_the_wire(bits in 0u64..1 << 62, rank in 0u8..8) {
             let pushed = PushedRoute { label: Label::new(Rank::new(rank), false), route: Route(bits) };
-            prop_assert_eq!(PushedRoute::parse(pushed.halves()), Some(pushed));
+            prop_assert_eq!(PushedRoute::parse(pushed.words()), Some(pushed));
         }
     }
 

@@ -7,6 +7,9 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use smoc_common::{
+    map::{ConnectionId, EdgeIndex},
+    pipeline::{Reroute, Tables, detour, failover},
+    route::{Label, Route},
     token::Version,
     wire::{
         Frame,
@@ -17,7 +20,7 @@ use smoc_common::{
     },
 };
 
-use crate::tables::{self, Loaded, scratch};
+use crate::tables::{self, KernelTables, Loaded, scratch};
 
 /// An XDP buffer. The Ethernet header and what follows it in the commonest frames are read in place, everything
 /// else by copying, which reaches into fragments too.
@@ -92,9 +95,12 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
-    fn ethernet(&self) -> Option<[u16; 7]> {
-        // SAFETY: `place` compared the end with the end of the packet data, which starts at an even address.
-        self.place::<0, [u16; 7]>().map(|halves| unsafe { *halves }.map(u16::from_be))
+    fn ethernet(&self) -> Option<([u32; 3], u16)> {
+        let addresses = self.place::<0, [u32; 3]>()?;
+        let ether_type = self.place::<12, u16>()?;
+        // SAFETY: `place` compared the ends with the end of the packet data, which starts at a multiple of four: the
+        // headroom before it is one.
+        unsafe { Some(((*addresses).map(u32::from_be), u16::from_be(*ether_type))) }
     }
 
     /// The numbers are at even addresses and no more than that. BPF programs may load packet data of any
@@ -107,9 +113,9 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
-    fn set_addresses(&mut self, addresses: [u16; 6]) -> Option<()> {
+    fn set_addresses(&mut self, addresses: [u32; 3]) -> Option<()> {
         // SAFETY: as for `ethernet`; nothing else holds a reference into the packet.
-        self.place::<0, [u16; 6]>().map(|place| unsafe { *place = addresses.map(u16::to_be) })
+        self.place::<0, [u32; 3]>().map(|place| unsafe { *place = addresses.map(u32::to_be) })
     }
 
     #[inline(always)]
@@ -161,6 +167,24 @@ impl Frame for XdpFrame<'_> {
     }
 }
 
+impl Reroute for XdpFrame<'_> {
+    #[inline(always)]
+    fn failover<T: Tables>(
+        &mut self,
+        _tables: &mut T,
+        edge: EdgeIndex,
+        connection: ConnectionId,
+        label: Label,
+    ) -> u16 {
+        smoc_failover(self.context.as_ptr().cast(), edge, connection, label.bits()) as u16
+    }
+
+    #[inline(always)]
+    fn detour<T: Tables>(&mut self, _tables: &mut T, label: Label, port: u16, rest: Route) -> u16 {
+        smoc_detour(self.context.as_ptr().cast(), label.bits(), port, rest.bits()) as u16
+    }
+}
+
 // Global functions: the verifier checks each of them once, for any arguments, and not again for each of the many
 // ways that lead to it.
 
@@ -196,6 +220,27 @@ pub extern "C" fn smoc_option_step(at: u32, length: u32) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `XdpFrame::options`.
     mptcp::step(unsafe { &(*scratch).options }, at, length)
+}
+
+/// Pushes the route of another rank; the port through which the frame leaves, or 0.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_failover(context: *mut xdp_md, edge: u16, connection: u64, label: u8) -> u32 {
+    let context = XdpContext::new(context);
+    let frame = &mut XdpFrame::new(&context);
+    u32::from(failover::push(frame, &mut KernelTables::new(), edge, connection, Label::from_bits(label)))
+}
+
+/// Sends a frame on its detour; the port through which it leaves, or 0.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_detour(context: *mut xdp_md, label: u8, port: u16, rest: u64) -> u32 {
+    let context = XdpContext::new(context);
+    let frame = &mut XdpFrame::new(&context);
+    let (label, rest) = (Label::from_bits(label), Route::from_bits(rest));
+    u32::from(detour::take(frame, &mut KernelTables::new(), label, port, rest))
 }
 
 /// The token of an RFC 6824 key.

@@ -23,7 +23,7 @@ mod programs {
 
     use crate::{
         frame::XdpFrame,
-        tables::{CONTINUATIONS, KernelTables, TX_PORTS},
+        tables::{CONTINUATIONS, KernelTables},
     };
 
     /// For frames that hosts send.
@@ -68,9 +68,10 @@ mod programs {
     fn act(verdict: Verdict) -> u32 {
         match verdict.outcome.action() {
             Action::Pass => xdp_action::XDP_PASS,
-            Action::Redirect => {
-                TX_PORTS.redirect(u32::from(verdict.port), 0).unwrap_or(xdp_action::XDP_ABORTED)
-            }
+            // `Tables::leave_through` has said where to.
+            Action::Redirect => xdp_action::XDP_REDIRECT,
+            Action::Reflect => xdp_action::XDP_TX,
+            Action::Consume => xdp_action::XDP_DROP,
         }
     }
 }

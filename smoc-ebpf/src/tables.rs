@@ -3,12 +3,13 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    bindings::{BPF_F_NO_PREALLOC, BPF_RB_NO_WAKEUP},
     helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns, generated::bpf_map_lookup_elem},
     macros::map,
     maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
 };
 use smoc_common::{
-    event::{COUNTER_ENTRIES, Event},
+    event::{COUNTER_ENTRIES, Event, Sighting},
     map::*,
     pipeline::{Table, Tables},
     token::{self, Schedule, Version},
@@ -22,13 +23,15 @@ static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
 static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
 #[map]
-pub static TX_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+static TX_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
 #[map]
 static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
 #[map]
 static PATH_SETS: Array<PathSet> = Array::with_max_entries(PATH_SET_ENTRIES, 0);
+#[map]
+static DETOURS: HashMap<DetourKey, Detour> = HashMap::with_max_entries(DETOUR_ENTRIES, BPF_F_NO_PREALLOC);
 #[map]
 static EDGE_NAMES: Array<EdgeName> = Array::with_max_entries(EDGE_ENTRIES, 0);
 #[map]
@@ -44,6 +47,8 @@ static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
+#[map]
+static SIGHTINGS: RingBuf = RingBuf::with_byte_size(SIGHTING_BYTES, 0);
 #[map]
 pub static CONTINUATIONS: ProgramArray = ProgramArray::with_max_entries(CONTINUATION_ENTRIES, 0);
 #[map]
@@ -151,6 +156,18 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn leave_through(&mut self, number: u16) -> bool {
+        TX_PORTS.redirect(u32::from(number), 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn detour(&self, key: &DetourKey) -> Option<&Detour> {
+        // SAFETY: as for `host`; a detour that is replaced while it is read leads to a dead end or to no host of
+        // the frame's, once.
+        unsafe { DETOURS.get(key) }
+    }
+
+    #[inline(always)]
     fn host(&self, address: &Address) -> Option<&Host> {
         // SAFETY: the agent replaces entries as a whole; one that is reused while it is read gives a frame to
         // a wrong port once, which the host there ignores.
@@ -236,6 +253,15 @@ impl Tables for KernelTables {
         if let Some(mut entry) = EVENTS.reserve::<Event>(0) {
             entry.write(*event);
             entry.submit(0);
+        }
+    }
+
+    #[inline(always)]
+    fn sighted(&mut self, sighting: &Sighting) {
+        // The agent looks by itself, every few milliseconds; without room it thinks that the probe was lost.
+        if let Some(mut entry) = SIGHTINGS.reserve::<Sighting>(0) {
+            entry.write(*sighting);
+            entry.submit(u64::from(BPF_RB_NO_WAKEUP));
         }
     }
 }

@@ -234,7 +234,7 @@ fn ways() -> [Way; 4] {
 
 fn pushed(mut frame: Vec<u8>, bits: u64) -> Vec<u8> {
     let pushed = PushedRoute { label: Label::new(Rank::BEST, false), route: Route::from_bits(bits) };
-    frame[..12].copy_from_slice(pushed.halves().map(u16::to_be_bytes).as_flattened());
+    frame[..12].copy_from_slice(pushed.words().map(u32::to_be_bytes).as_flattened());
     frame
 }
 

@@ -15,9 +15,13 @@ use smoc_common::map::{
 use smoc_common::testing::Switch;
 use smoc_common::testing::switch::Entries;
 
-/// The action of a frame that is left to the kernel.
+/// What is done with a frame, as <linux/bpf.h> numbers it: smoc's own ends here.
+pub const XDP_DROP: u32 = 1;
+/// It is left to the kernel.
 pub const XDP_PASS: u32 = 2;
-/// The action of a frame that leaves through another port.
+/// It leaves through the port that it came in through.
+pub const XDP_TX: u32 = 3;
+/// It leaves through another port.
 pub const XDP_REDIRECT: u32 = 4;
 /// The interface that stands for every port: the loopback interface, which each namespace has.
 const LOOPBACK: u32 = 1;
@@ -33,7 +37,6 @@ unsafe impl<T: Plain> Pod for Entry<T> {}
 /// A loaded object.
 pub struct Programs {
     ebpf: Ebpf,
-    open_port: Option<u16>,
 }
 
 /// The object of this name that `cargo xtask build-ebpf` builds: `smoc.bpf.o`, unless `SMOC_BPF_OBJECT` says
@@ -57,7 +60,7 @@ impl Programs {
             let program: &mut Xdp = program.try_into()?;
             program.load().with_context(|| format!("the kernel refuses {name}"))?;
         }
-        let mut programs = Self { ebpf, open_port: None };
+        let mut programs = Self { ebpf };
         for (of, name) in [(Continuation::Choose, "smoc_choose"), (Continuation::Arrive, "smoc_arrive")] {
             if programs.ebpf.map("CONTINUATIONS").is_some() {
                 let program = programs.descriptor(name)?;
@@ -113,32 +116,20 @@ impl Programs {
         self.set("SETTINGS", 0, Entry(switch.settings.unwrap_or_default()))?;
         for (&number, &port) in &switch.ports {
             self.set("PORTS", number.into(), Entry(port))?;
+            self.set_device("TX_PORTS", number.into(), !switch.down.contains(&number))?;
         }
         for (&edge, &set) in &switch.path_sets {
             self.set("PATH_SETS", u32::from(edge) + 1, Entry(set))?;
             self.set("EDGES", edge.into(), u32::from(edge) + 1)?;
         }
+        let mut detours: HashMap<_, Entry<_>, Entry<_>> = self.map_mut("DETOURS")?.try_into()?;
+        for (&key, &detour) in &switch.detours {
+            detours.insert(Entry(key), Entry(detour), 0)?;
+        }
         let mut hosts: HashMap<_, Entry<_>, Entry<_>> = self.map_mut("HOSTS")?.try_into()?;
         for (&address, &host) in &switch.hosts {
             hosts.insert(Entry(address), Entry(host), 0)?;
         }
-        Ok(())
-    }
-
-    /// Makes `port` the only one that a frame can leave through: a redirect to any other is not
-    /// [`XDP_REDIRECT`].
-    ///
-    /// # Errors
-    /// The kernel refuses it.
-    pub fn open_only(&mut self, port: u16) -> Result<()> {
-        if self.open_port == Some(port) {
-            return Ok(());
-        }
-        if let Some(other) = self.open_port.take() {
-            self.set_device("TX_PORTS", other.into(), false)?;
-        }
-        self.set_device("TX_PORTS", port.into(), true)?;
-        self.open_port = Some(port);
         Ok(())
     }
 

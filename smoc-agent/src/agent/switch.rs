@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use smoc_common::{
-    map::{Settings, THIS_EDGE},
+    map::{Detour, DetourKey, Settings, THIS_EDGE},
     route::{PortNumber, Route},
 };
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use crate::{
     api::Snapshot,
     clock::Nanos,
     config::Config,
-    control::{Controller, EdgePaths, Inputs, edges},
+    control::{Controller, EdgePaths, Failures, Inputs, edges},
     dataplane::{
         Dataplane, DataplaneError,
         xdp::{Role, XdpDataplane},
@@ -50,6 +50,8 @@ pub(super) struct Switch {
     controller: Controller,
     netlink: Netlink,
     interfaces: Interfaces,
+    failures: Failures,
+    detours: BTreeMap<DetourKey, Detour>,
     hosts: HostTable,
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     sockets: Sockets,
@@ -99,6 +101,8 @@ impl Switch {
             controller,
             netlink,
             interfaces,
+            failures: Failures::default(),
+            detours: BTreeMap::new(),
             hosts: HostTable::default(),
             known: Arc::default(),
             flood: Flood::default(),
@@ -229,6 +233,8 @@ impl Switch {
             ports: &self.config.ports,
             bridge: self.config.bridge.as_deref(),
             interfaces: &self.interfaces,
+            failures: &self.failures,
+            detours: &self.detours,
             hosts: &hosts,
             spread: self.config.spread,
             host_entries: self.config.tables.hosts as usize,

@@ -6,8 +6,11 @@ use std::{
 };
 
 use smoc_common::{
-    map::{Attachment, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port, Settings, THIS_EDGE},
-    route::PortNumber,
+    map::{
+        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port,
+        Settings, THIS_EDGE,
+    },
+    route::{PortNumber, Rank},
     wire::ip::Address,
 };
 
@@ -17,7 +20,7 @@ use crate::{
     dataplane::PortEntry,
     hosts::{KnownHost, map_address},
     interfaces::Interfaces,
-    topology::{SwitchId, Topology},
+    topology::{End, SwitchId, Topology},
 };
 
 /// What is decided from.
@@ -33,12 +36,25 @@ pub struct Inputs<'a> {
     pub bridge: Option<&'a str>,
     /// What the kernel says of the interfaces.
     pub interfaces: &'a Interfaces,
+    /// What hellos and probes have found.
+    pub failures: &'a Failures,
+    /// Ways around neighbours and links.
+    pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
     /// How other traffic is spread.
     pub spread: Spread,
     /// How many addresses the map has room for.
     pub host_entries: usize,
+}
+
+/// What does not work although its carrier says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Fabric ports whose neighbour is silent.
+    pub ports: BTreeSet<PortNumber>,
+    /// Ranks that are broken beyond this switch's own ports.
+    pub paths: BTreeSet<(SwitchId, Rank)>,
 }
 
 /// What the maps should say. The epoch in the settings is whatever is installed.
@@ -52,6 +68,8 @@ pub struct Desired {
     pub hosts: BTreeMap<Address, Host>,
     /// `EDGE_NAMES`.
     pub names: BTreeMap<EdgeIndex, String>,
+    /// `DETOURS`.
+    pub detours: BTreeMap<DetourKey, Detour>,
     /// What `EDGES` should lead to.
     pub path_sets: BTreeMap<EdgeIndex, PathSet>,
     /// Addresses that found no room.
@@ -73,7 +91,10 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     for edge in edges(topology, this, inputs.hosts) {
         let Some(index) = names.index(&topology.switch(edge).name) else { continue };
         index_of.insert(edge, index);
-        path_sets.extend(book.path_set(topology, edge).map(|set| (index, set)));
+        let Some(mut set) = book.path_set(topology, edge) else { continue };
+        let broken = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+        set.broken = broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get());
+        path_sets.insert(index, set);
     }
     let hosts = inputs.hosts.iter().filter_map(|(address, host)| {
         let edge = *index_of.get(&host.at.switch)?;
@@ -91,6 +112,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         ports: ports(inputs),
         hosts,
         names: names.all(),
+        detours: inputs.detours.clone(),
         path_sets,
         left_out,
     }
@@ -99,12 +121,15 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
 fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
     let entry = |(&number, name): (&PortNumber, &String)| {
         let interface = inputs.interfaces.named(name)?;
+        let end = End { switch: inputs.this, port: number };
+        let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
         let port = Port {
             mac: inputs.interfaces.router_mac(interface),
-            usable: u8::from(interface.usable),
+            peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
             reserved: [0; 7],
         };
-        Some((number, PortEntry { port, index: interface.index }))
+        let is_up = interface.usable && !inputs.failures.ports.contains(&number);
+        Some((number, PortEntry { port, leads_to: is_up.then_some(interface.index) }))
     };
     inputs.ports.iter().filter_map(entry).collect()
 }

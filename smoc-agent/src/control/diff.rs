@@ -1,5 +1,7 @@
 //! From what is installed to what is desired, in an order in which no frame meets half of it.
 
+use smoc_common::map::PathSet;
+
 use super::{desired::Desired, slots::FreeSlots};
 use crate::{
     clock::Nanos,
@@ -33,6 +35,7 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
             plan.changes.push(Change::SetPort(*port, *entry));
         }
     }
+    detours(desired, installed, &mut plan);
     path_sets(desired, installed, slots, now, &mut plan);
     for port in installed.ports.keys().filter(|port| !desired.ports.contains_key(port)) {
         plan.changes.push(Change::RemovePort(*port));
@@ -49,7 +52,13 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
 fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos, plan: &mut Plan) {
     for (&edge, set) in &desired.path_sets {
         let current = installed.edges.get(&edge).copied();
-        if current.and_then(|slot| installed.path_sets.get(&slot)) == Some(set) {
+        let before = current.and_then(|slot| Some((slot, installed.path_sets.get(&slot)?)));
+        if let Some((slot, before)) = before
+            && (PathSet { broken: set.broken, ..*before }) == *set
+        {
+            if before.broken != set.broken {
+                plan.changes.push(Change::MarkBroken(slot, *set));
+            }
             continue;
         }
         let Some(slot) = slots.take(now) else {
@@ -63,6 +72,17 @@ fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, no
     for (&edge, &slot) in installed.edges.iter().filter(|(edge, _)| !desired.path_sets.contains_key(edge)) {
         plan.changes.push(Change::PointEdge(edge, Slot(0)));
         slots.free(slot, now);
+    }
+}
+
+fn detours(desired: &Desired, installed: &Installed, plan: &mut Plan) {
+    for (key, detour) in &desired.detours {
+        if installed.detours.get(key) != Some(detour) {
+            plan.changes.push(Change::SetDetour(*key, *detour));
+        }
+    }
+    for key in installed.detours.keys().filter(|key| !desired.detours.contains_key(key)) {
+        plan.changes.push(Change::RemoveDetour(*key));
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 mod tree;
 
 pub use book::{EdgePaths, PathBook};
-pub use desired::{Desired, Inputs, edges};
+pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
 pub use names::EdgeNames;
 pub use slots::QUARANTINE;

@@ -9,8 +9,8 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Settings, THIS_EDGE},
-    route::{PortNumber, Route},
+    map::{Attachment, Detour, DetourKey, Settings, THIS_EDGE},
+    route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
 
@@ -48,6 +48,8 @@ struct World {
     topology: Topology,
     ports: BTreeMap<PortNumber, String>,
     interfaces: Interfaces,
+    failures: Failures,
+    detours: BTreeMap<DetourKey, Detour>,
     hosts: BTreeMap<IpAddr, KnownHost>,
     spread: Spread,
 }
@@ -57,7 +59,15 @@ impl World {
         let topology = TopologyFile::parse(Path::new("t.yaml"), TOPOLOGY).unwrap().topology;
         let hosts = HostTable::default().resolve(&topology, SwitchId(0));
         let ports = [1, 2, 9].map(|number| (port(number), format!("p{number}"))).into();
-        Self { topology, ports, interfaces: interfaces(|_| true), hosts, spread: Spread::None }
+        Self {
+            topology,
+            ports,
+            interfaces: interfaces(|_| true),
+            failures: Failures::default(),
+            detours: BTreeMap::new(),
+            hosts,
+            spread: Spread::None,
+        }
     }
 
     fn inputs(&self) -> Inputs<'_> {
@@ -67,6 +77,8 @@ impl World {
             ports: &self.ports,
             bridge: Some("br0"),
             interfaces: &self.interfaces,
+            failures: &self.failures,
+            detours: &self.detours,
             hosts: &self.hosts,
             spread: self.spread,
             host_entries: 1000,
@@ -139,7 +151,7 @@ fn a_first_start_fills_everything_and_switches_on_last() {
     assert_eq!(state.names, BTreeMap::from([(0, "e1".to_owned()), (1, "e2".to_owned())]));
     assert_eq!((state.settings.port_width, state.settings.spread), (2, Settings::SPREAD_NONE));
     assert_eq!(state.settings.mac, MacAddress::new([2, 0, 0, 0, 0xff, 10]), "the bridge's");
-    assert_eq!(state.ports[&port(9)].index, IfIndex(9));
+    assert_eq!(state.ports[&port(9)].leads_to, Some(IfIndex(9)));
     assert_eq!(state.ports[&port(9)].port.mac, state.settings.mac);
     let h2 = state.hosts[&map_address("fd00::2".parse().unwrap())];
     assert_eq!((h2.attachment, h2.mac.octets()[5]), (Attachment { edge: 1, port: 9 }, 2));
@@ -176,7 +188,7 @@ fn a_restart_repairs_what_is_missing_or_wrong() {
     let good = dataplane.state.clone();
     let address = map_address("10.0.0.2".parse().unwrap());
     dataplane.state.hosts.remove(&address);
-    dataplane.state.ports.get_mut(&port(1)).unwrap().index = IfIndex(77);
+    dataplane.state.ports.get_mut(&port(1)).unwrap().leads_to = Some(IfIndex(77));
     dataplane.state.ports.insert(port(5), dataplane.state.ports[&port(9)]);
     dataplane.state.edges.clear();
     let plan = world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
@@ -216,11 +228,40 @@ fn a_port_that_loses_its_link_is_marked_and_one_that_is_gone_removed() {
     world.interfaces = interfaces(|number| number != 1);
     let plan = world.settle(&mut controller, &mut dataplane, START);
     assert!(
-        matches!(plan.changes[..], [Change::SetPort(p, entry)] if p == port(1) && entry.port.usable == 0)
+        matches!(plan.changes[..], [Change::SetPort(p, entry)] if p == port(1) && entry.leads_to.is_none())
     );
     world.ports.remove(&port(2));
     let plan = world.settle(&mut controller, &mut dataplane, START);
     assert_eq!(plan.changes, [Change::RemovePort(port(2))]);
+}
+
+#[test]
+fn a_silent_neighbour_closes_its_port_and_a_broken_path_is_marked_in_place() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    world.settle(&mut controller, &mut dataplane, START);
+    let edge = world.topology.find_switch("e2").unwrap();
+    world.failures.ports.insert(port(1));
+    world.failures.paths.insert((edge, Rank::new(1)));
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    let [Change::SetPort(silent, entry), Change::MarkBroken(_, set)] = plan.changes[..] else {
+        panic!("{:?}", plan.changes)
+    };
+    assert_eq!((silent, entry.leads_to, set.broken), (port(1), None, 0b10));
+    world.failures = Failures::default();
+    assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes.len(), 2, "and back");
+}
+
+#[test]
+fn detours_are_written_changed_and_removed() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    let key = DetourKey { port: 1, next: 2 };
+    for detour in [None, Some(2), Some(9), None] {
+        world.detours = detour.map(|port| (key, Detour { port, ..Detour::default() })).into_iter().collect();
+        world.settle(&mut controller, &mut dataplane, START);
+        assert_eq!(dataplane.state.detours.get(&key).map(|detour| detour.port), detour);
+    }
 }
 
 #[test]

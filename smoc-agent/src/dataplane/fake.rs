@@ -1,5 +1,7 @@
 //! A packet path in memory, which keeps the rules that the real one cannot enforce.
 
+use smoc_common::map::PathSet;
+
 use super::{Change, Dataplane, DataplaneError, Installed, Slot};
 
 /// Holds what was written to it.
@@ -33,6 +35,11 @@ impl Dataplane for FakeDataplane {
                     *slot != Slot(0) && !state.edges.values().any(|used| used == slot),
                     "{slot:?} is in use"
                 );
+            }
+            Change::MarkBroken(slot, set) => {
+                let before =
+                    state.path_sets.get(slot).map(|before| PathSet { broken: set.broken, ..*before });
+                assert_eq!(before.as_ref(), Some(set), "{slot:?} is in use");
             }
             Change::PointEdge(_, slot) => {
                 assert!(*slot == Slot(0) || state.path_sets.contains_key(slot), "{slot:?} holds no path set");

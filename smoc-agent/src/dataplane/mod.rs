@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use smoc_common::{
     map::{
-        Connection, ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port, Settings,
-        TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
+        Settings, TokenBinding, TokenKey,
     },
     route::PortNumber,
     wire::ip::Address,
@@ -29,8 +29,8 @@ pub struct Slot(pub u32);
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
-    /// The interface in `TX_PORTS`.
-    pub index: IfIndex,
+    /// The interface in `TX_PORTS`, if the port is up.
+    pub leads_to: Option<IfIndex>,
 }
 
 /// All that the agent writes, as it stands in the maps.
@@ -40,6 +40,8 @@ pub struct Installed {
     pub settings: Settings,
     /// `PORTS` and `TX_PORTS`, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
+    /// `DETOURS`.
+    pub detours: BTreeMap<DetourKey, Detour>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
     /// `EDGE_NAMES`, without free ones.
@@ -59,6 +61,12 @@ pub enum Change {
     SetPort(PortNumber, PortEntry),
     /// A port that is gone.
     RemovePort(PortNumber),
+    /// A way around a neighbour or link, new or changed.
+    SetDetour(DetourKey, Detour),
+    /// A way that is not offered any more.
+    RemoveDetour(DetourKey),
+    /// Other ranks of a path set in use are broken, and nothing else about it is different.
+    MarkBroken(Slot, PathSet),
     /// A path set, into a slot that no edge points to.
     WritePathSet(Slot, PathSet),
     /// Which path set leads to an edge; slot 0: none.
@@ -78,7 +86,11 @@ impl Installed {
             Change::NameEdge(index, name) => drop(self.names.insert(index, name)),
             Change::SetPort(port, entry) => drop(self.ports.insert(port, entry)),
             Change::RemovePort(port) => drop(self.ports.remove(&port)),
-            Change::WritePathSet(slot, set) => drop(self.path_sets.insert(slot, set)),
+            Change::SetDetour(key, detour) => drop(self.detours.insert(key, detour)),
+            Change::RemoveDetour(key) => drop(self.detours.remove(&key)),
+            Change::WritePathSet(slot, set) | Change::MarkBroken(slot, set) => {
+                drop(self.path_sets.insert(slot, set))
+            }
             Change::PointEdge(edge, Slot(0)) => drop(self.edges.remove(&edge)),
             Change::PointEdge(edge, slot) => drop(self.edges.insert(edge, slot)),
             Change::SetHost(address, host) => drop(self.hosts.insert(address, host)),

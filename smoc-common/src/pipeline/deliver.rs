@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::{Note, Outcome},
     map::{Flow, FlowKey, THIS_EDGE},
-    route::PushedRoute,
+    route::Label,
     wire::{
         Frame,
         ethernet::{self, MacAddress},
@@ -37,8 +37,12 @@ pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Opti
 
 /// Delivers any frame whose route is used up, and learns from handshakes.
 #[inline(always)]
-pub(super) fn arrive<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Result<Verdict, Outcome> {
-    match last_hop(frame, tables) {
+pub(super) fn arrive<T: Tables>(
+    frame: &mut impl Frame,
+    tables: &mut T,
+    label: Label,
+) -> Result<Verdict, Outcome> {
+    match last_hop(frame, tables, label) {
         Some(hop) => hand_over(frame, tables, hop),
         None => Err(give_back(frame, tables)),
     }
@@ -46,8 +50,8 @@ pub(super) fn arrive<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Resul
 
 /// Restores both addresses and leaves through the host's port.
 #[inline(always)]
-fn hand_over(frame: &mut impl Frame, tables: &impl Tables, hop: LastHop) -> Result<Verdict, Outcome> {
-    if tables.port(hop.port).is_none_or(|port| port.usable == 0) {
+fn hand_over(frame: &mut impl Frame, tables: &mut impl Tables, hop: LastHop) -> Result<Verdict, Outcome> {
+    if !tables.leave_through(hop.port) {
         return Err(give_back(frame, tables));
     }
     ethernet::rewrite(frame, hop.destination, hop.source).ok_or(Outcome::NotForUs)?;
@@ -90,7 +94,7 @@ fn established<T: Tables>(frame: &impl Frame, tables: &mut T, headers: &Headers)
 
 /// Looks up both hosts of a frame and learns from its handshake; `None` if its host is not attached here.
 #[inline(always)]
-fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T) -> Option<LastHop> {
+fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Option<LastHop> {
     let mut room = Headers::default();
     let headers = frame.headers(&mut room)?;
     if headers.is_tcp
@@ -98,8 +102,6 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T) -> Option<LastHop> {
     {
         return Some(hop);
     }
-    let [addresses @ .., _] = frame.ethernet()?;
-    let label = PushedRoute::parse(addresses)?.label;
     let local = *tables.host(&headers.packet.destination)?;
     if local.attachment.edge != THIS_EDGE {
         return None;

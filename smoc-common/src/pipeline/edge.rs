@@ -1,13 +1,13 @@
 //! The ingress edge: a frame from a host port gets the route of its path.
 
 use super::{
-    Table, Tables, Verdict, close,
+    Reroute, Table, Tables, Verdict, close,
     handshake::{self, Subflow},
     left, rank,
 };
 use crate::{
     event::Outcome,
-    map::{EdgeIndex, Flow, FlowKey, Host, THIS_EDGE},
+    map::{ConnectionId, EdgeIndex, Flow, FlowKey, Host, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -34,12 +34,17 @@ struct Destination {
     edge: EdgeIndex,
     rank: u8,
     routed: bool,
+    /// The connection that it belongs to, 0 if none is known.
+    connection: ConnectionId,
 }
 
 /// Decides about a frame from a host port if it needs no choice: a frame of an established subflow gets its
 /// route, one that is not smoc's business passes. `None` leaves the frame untouched to [`choose`].
 #[inline(always)]
-pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
+pub(super) fn forward<T: Tables>(
+    frame: &mut impl Reroute,
+    tables: &mut T,
+) -> Option<Result<Verdict, Outcome>> {
     let Some(ethernet) = ethernet::Header::untagged(frame) else { return Some(Err(Outcome::NotForUs)) };
     if ethernet.destination.prefix() == PushedRoute::PREFIX {
         return Some(Err(Outcome::PushedByHost));
@@ -68,7 +73,7 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
 
 /// Decides about any frame that [`forward`] left: chooses its path by its handshake, or by hash or policy.
 #[inline(always)]
-pub(super) fn choose<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Result<Verdict, Outcome> {
+pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
     let mut room = Headers::default();
     let headers = frame.headers(&mut room).ok_or(Outcome::NotForUs)?;
     let packet = &headers.packet;
@@ -93,7 +98,9 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Resul
         (plain_rank(tables, &key, edge)?, Outcome::Plain)
     };
     let rank = tables.obscured(rank).ok_or(Outcome::NotConfigured)?;
-    send(frame, tables, packet, Destination { edge, rank, routed: ends.routed }, outcome)
+    let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
+    let connection = half_open.map_or(0, |half| half.flow.connection);
+    send(frame, tables, packet, Destination { edge, rank, routed: ends.routed, connection }, outcome)
 }
 
 /// The rank of a TCP segment of no established subflow: in a handshake, of a subflow that was never seen, or
@@ -138,7 +145,7 @@ fn established<T: Tables>(
     }
     flow.sent.add(frame.length());
     let routed = flow.flags & Flow::ROUTED != 0;
-    let to = Destination { edge: flow.remote.edge, rank: flow.rank, routed };
+    let to = Destination { edge: flow.remote.edge, rank: flow.rank, routed, connection: flow.connection };
     if segment.flags & (tcp::FIN | tcp::RST) != 0 {
         let id = flow.connection;
         if close(flow, segment, Flow::FIN_SENT) {
@@ -198,29 +205,43 @@ impl Ends {
 
 /// Pushes the route of a path and leaves through its first port.
 #[inline(always)]
-fn send(
-    frame: &mut impl Frame,
-    tables: &impl Tables,
+fn send<T: Tables>(
+    frame: &mut impl Reroute,
+    tables: &mut T,
     packet: &Packet,
     to: Destination,
     outcome: Outcome,
 ) -> Result<Verdict, Outcome> {
+    if to.routed && packet.hops_left <= 1 {
+        return Err(Outcome::TimeToLive);
+    }
+    let port = push(frame, tables, to)?;
+    if to.routed {
+        packet.decrement_hops(frame).ok_or(Outcome::NotForUs)?;
+    }
+    Ok(Verdict { outcome, port })
+}
+
+/// Pushes the route of the rank's path, or while that is down of another one, or at last a detour; the port
+/// through which the frame leaves.
+#[inline(always)]
+fn push<T: Tables>(frame: &mut impl Reroute, tables: &mut T, to: Destination) -> Result<u16, Outcome> {
     let set = tables.path_set(to.edge).ok_or(Outcome::NoPath)?;
     if set.count == 0 {
         return Err(Outcome::NoPath);
     }
     let rank = Rank::new(if to.rank < set.count { to.rank } else { to.rank % set.count });
-    let path = &set.paths[usize::from(rank.get())];
-    if tables.port(path.port).is_none_or(|port| port.usable == 0) {
-        return Err(Outcome::PortDown);
-    }
-    if to.routed {
-        if packet.hops_left <= 1 {
-            return Err(Outcome::TimeToLive);
-        }
-        packet.decrement_hops(frame).ok_or(Outcome::NotForUs)?;
-    }
+    let path = set.paths[usize::from(rank.get())];
     let pushed = PushedRoute { label: Label::new(rank, to.routed), route: Route::from_bits(path.route) };
-    frame.set_addresses(pushed.halves()).ok_or(Outcome::NotForUs)?;
-    Ok(Verdict { outcome, port: path.port })
+    let is_broken = set.broken >> rank.get() & 1 != 0;
+    if !is_broken && tables.leave_through(path.port) {
+        frame.set_addresses(pushed.words()).ok_or(Outcome::NotForUs)?;
+        return Ok(path.port);
+    }
+    let PushedRoute { label, route } = pushed;
+    let port = match frame.failover(tables, to.edge, to.connection, label) {
+        0 => frame.detour(tables, label, path.port, route),
+        port => port,
+    };
+    if port == 0 { Err(Outcome::PortDown) } else { Ok(port) }
 }

@@ -1,41 +1,50 @@
 //! A frame from a fabric port: one port number off its route, or the end of the way.
 
-use super::{Tables, Verdict, deliver};
+use super::{Reroute, Tables, Verdict, deliver, probe};
 use crate::{
     event::Outcome,
-    route::{Label, PushedRoute, Route},
+    route::{PushedRoute, Route},
     wire::Frame,
 };
 
-/// Decides about a frame from a fabric port and rewrites it; `None` leaves the frame untouched to
-/// [`deliver::arrive`], `Err` gives it to the kernel.
+/// Decides about a frame from a fabric port and rewrites it; `None` leaves the frame untouched to [`arrive`],
+/// `Err` gives it to the kernel.
 #[inline(always)]
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
-    let Some([addresses @ .., _]) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
+    let Some((addresses, _)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
     let Some(PushedRoute { label, route }) = PushedRoute::parse(addresses) else {
         return Some(Err(Outcome::Unrouted));
     };
+    if label.is_probe() {
+        return None;
+    }
     if route == Route::END {
         return deliver::forward(frame, tables);
     }
-    Some(transit(frame, tables, label, route))
+    let Some(settings) = tables.settings() else { return Some(Err(Outcome::NotConfigured)) };
+    let (port, route) = route.pop(settings.port_width)?;
+    if !tables.leave_through(port.get()) {
+        return None;
+    }
+    let rewritten = frame.set_addresses(PushedRoute { label, route }.words());
+    Some(rewritten.map(|()| Verdict { outcome: Outcome::Transit, port: port.get() }).ok_or(Outcome::NotForUs))
 }
 
-/// Takes the next port off the route and leaves through it.
+/// Decides about any frame that [`forward`] left: probes, frames that end here, and frames whose next port is down.
 #[inline(always)]
-fn transit<T: Tables>(
-    frame: &mut impl Frame,
-    tables: &T,
-    label: Label,
-    route: Route,
-) -> Result<Verdict, Outcome> {
-    let width = tables.settings().ok_or(Outcome::NotConfigured)?.port_width;
-    let Some((port, route)) = route.pop(width) else {
-        return Err(deliver::give_back(frame, tables));
-    };
-    if tables.port(port.get()).is_none_or(|next| next.usable == 0) {
-        return Err(deliver::give_back(frame, tables));
+pub(super) fn arrive<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
+    let (addresses, _) = frame.ethernet().ok_or(Outcome::NotForUs)?;
+    let PushedRoute { label, route } = PushedRoute::parse(addresses).ok_or(Outcome::Unrouted)?;
+    if label.is_probe() {
+        return probe::follow(frame, tables, label, route);
     }
-    frame.set_addresses(PushedRoute { label, route }.halves()).ok_or(Outcome::NotForUs)?;
-    Ok(Verdict { outcome: Outcome::Transit, port: port.get() })
+    if route == Route::END {
+        return deliver::arrive(frame, tables, label);
+    }
+    let width = tables.settings().ok_or(Outcome::NotConfigured)?.port_width;
+    let Some((port, route)) = route.pop(width) else { return Err(deliver::give_back(frame, tables)) };
+    match frame.detour(tables, label, port.get(), route) {
+        0 => Err(deliver::give_back(frame, tables)),
+        port => Ok(Verdict { outcome: Outcome::Transit, port }),
+    }
 }

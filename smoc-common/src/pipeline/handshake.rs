@@ -26,6 +26,10 @@ use crate::{
 /// More additional subflows than this are refused by Linux hosts.
 const MOST_JOINS: u32 = 8;
 
+/// A SYN that comes again sooner than this, in nanoseconds, was copied on its way: hosts wait a second at first (RFC
+/// 6298, 2.1), and where they are set to wait less, hardly below this.
+const LEAST_BACKOFF: u64 = 150_000_000;
+
 /// What a handshake starts from. Copied and not built in place, because the loop that would zero it is none that
 /// the verifier accepts without CAP_PERFMON.
 static HALF_OPEN: HalfOpen = HalfOpen::EMPTY;
@@ -89,23 +93,14 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
     let Subflow { key, segment, .. } = *subflow;
     let mut room = Handshake::default();
     let option = frame.handshake(segment, &mut room).filter(|option| option.kind != Kind::Other);
-    if let Some(half) = tables.half_open().get(key)
-        && half.isn == segment.sequence
-    {
-        let rank = half.flow.rank;
-        subflow.count(&mut half.flow, frame);
-        if option.is_some() {
-            note(tables, Note::SynAgain, key, 0, rank);
-            return Choice::rank(rank);
-        }
-        tables.half_open().remove(key);
-        note(tables, Note::FellBack, key, 0, rank);
-        return Choice::NO_HANDSHAKE;
+    if tables.half_open().get(key).is_some_and(|half| half.isn == segment.sequence) {
+        return again(frame, tables, subflow, option.is_some());
     }
     let Some(option) = option else { return Choice::NO_HANDSHAKE };
     let mut half = *black_box(&HALF_OPEN);
     half.isn = segment.sequence;
     half.flow.opened = tables.now();
+    half.syn_seen = half.flow.opened;
     half.flow.flags = if subflow.is_from_local { Flow::LOCAL_OPENED } else { 0 };
     half.flow.rank = subflow.arrived_on;
     if option.kind == Kind::Capable {
@@ -126,6 +121,38 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
         note(tables, Note::TableFull, key, 0, half.flow.rank);
     }
     Choice::rank(half.flow.rank)
+}
+
+/// The SYN of a half-open subflow again. Its host heard no answer, so the subflow moves to the next path: something
+/// on this one may drop such SYNs, and hosts that get no answer give MPTCP up.
+#[inline(never)]
+fn again<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> Choice {
+    let now = tables.now();
+    let Some(half) = tables.half_open().get(subflow.key) else { return Choice::NO_HANDSHAKE };
+    subflow.count(&mut half.flow, frame);
+    let before = half.flow.rank;
+    let waited = now.wrapping_sub(half.syn_seen);
+    half.syn_seen = now;
+    if !has_option {
+        half.left_out = 1;
+        note(tables, Note::FellBack, subflow.key, 0, before);
+        return Choice::NO_HANDSHAKE;
+    }
+    if !subflow.is_from_local {
+        half.flow.rank = subflow.arrived_on;
+        note(tables, Note::SynAgain, subflow.key, 0, subflow.arrived_on);
+        return Choice::rank(subflow.arrived_on);
+    }
+    if waited < LEAST_BACKOFF || half.answered != 0 {
+        note(tables, Note::SynAgain, subflow.key, 0, before);
+        return Choice::rank(before);
+    }
+    let rank = rank::next(tables.path_set(subflow.receiver.edge), before);
+    if let Some(half) = tables.half_open().get(subflow.key) {
+        half.flow.rank = rank;
+    }
+    note(tables, Note::SynMoved, subflow.key, 0, before);
+    Choice::rank(rank)
 }
 
 /// Finds the connection of a join by its token and where the token's owner is attached; returns the
@@ -182,6 +209,14 @@ fn answered<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>
     subflow.count(&mut half.flow, frame);
     let rank = half.flow.rank;
     let is_join = half.flow.flags & Flow::JOIN != 0;
+    if half.left_out != 0 {
+        let is_blackhole = half.answered == 0 && half.flow.flags & Flow::LOCAL_OPENED != 0;
+        tables.half_open().remove(key);
+        if is_blackhole {
+            note(tables, Note::Blackhole, key, 0, rank);
+        }
+        return Choice::NO_HANDSHAKE;
+    }
     match option {
         Some(Handshake { kind: Kind::Capable, version, sender_key, .. })
             if !is_join && *version as u8 == half.version =>

@@ -2,7 +2,10 @@
 //! the kernel programs, the tests and the tools run the same code.
 //!
 //! * [`edge`]: from a host port; finds or chooses the path and pushes its route.
+//! * [`failover`]: the path of a rank, or another one while that is down.
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
+//! * [`detour`]: the way around a dead neighbour or link.
+//! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
 //! * [`handshake`]: what both edges learn from SYN, SYN/ACK and third ACK.
 //! * [`rank`]: which of the ranked paths, where no handshake decided it.
@@ -10,22 +13,26 @@
 //! Whatever is not understood passes to the kernel untouched.
 
 pub mod deliver;
+pub mod detour;
 pub mod edge;
 pub mod fabric;
+pub mod failover;
 pub mod handshake;
+pub mod probe;
 pub mod rank;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    event::{Event, Note, Outcome},
+    event::{Event, Note, Outcome, Sighting},
     map::{
-        Connection, ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port, Settings,
-        TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
+        Settings, TokenBinding, TokenKey,
     },
+    route::{Label, Route},
     token::{self, Version},
     wire::{
-        Frame,
+        Bytes, Frame,
         ip::Address,
         tcp::{self, Segment},
     },
@@ -34,14 +41,14 @@ use crate::{
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Why; decides between passing and redirecting.
+    /// Why; decides what is done with it.
     pub outcome: Outcome,
-    /// The port to leave through if it is redirected, else 0.
+    /// The port that it leaves through, if it does; [`Tables::leave_through`] has been told already.
     pub port: u16,
 }
 
 impl Verdict {
-    const fn pass(outcome: Outcome) -> Self {
+    const fn staying(outcome: Outcome) -> Self {
         Self { outcome, port: 0 }
     }
 }
@@ -62,6 +69,11 @@ pub trait Tables {
     fn settings(&self) -> Option<&Settings>;
     /// `PORTS`.
     fn port(&self, number: u16) -> Option<&Port>;
+    /// `TX_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
+    /// False if the port is down, or if there is no such port.
+    fn leave_through(&mut self, number: u16) -> bool;
+    /// `DETOURS`.
+    fn detour(&self, key: &DetourKey) -> Option<&Detour>;
     /// `HOSTS`.
     fn host(&self, address: &Address) -> Option<&Host>;
     /// `EDGES` and `PATH_SETS`.
@@ -96,39 +108,65 @@ pub trait Tables {
     fn count(&mut self, counter: u32);
     /// Hands an event to the agent if there is room.
     fn report(&mut self, event: &Event);
+    /// Hands a probe that was seen to the agent if there is room.
+    fn sighted(&mut self, sighting: &Sighting);
 }
+
+/// A frame that can be sent another way than its own, however the steps are called there: the kernel adapter makes
+/// functions of them, as of those of [`Frame`].
+pub trait Reroute: Frame {
+    /// [`failover::push`].
+    #[inline(always)]
+    fn failover<T: Tables>(
+        &mut self,
+        tables: &mut T,
+        edge: EdgeIndex,
+        connection: ConnectionId,
+        label: Label,
+    ) -> u16 {
+        failover::push(self, tables, edge, connection, label)
+    }
+
+    /// [`detour::take`].
+    #[inline(always)]
+    fn detour<T: Tables>(&mut self, tables: &mut T, label: Label, port: u16, rest: Route) -> u16 {
+        detour::take(self, tables, label, port, rest)
+    }
+}
+
+impl Reroute for Bytes<'_> {}
 
 /// A frame that came in from a host port. `None` if a path has to be chosen for it: [`choose`] goes on with it.
 /// The kernel runs the two in two programs joined by a tail call, because each of them has 512 bytes of stack.
 #[inline(always)]
-pub fn from_host(frame: &mut impl Frame, tables: &mut impl Tables) -> Option<Verdict> {
+pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
     edge::forward(frame, tables).map(|result| counted(tables, result))
 }
 
 /// What [`from_host`] left undecided.
 #[inline(always)]
-pub fn choose(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
+pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     let result = edge::choose(frame, tables);
     counted(tables, result)
 }
 
-/// A frame that came in from a fabric port. `None` if it is at its last switch and of no established subflow:
-/// [`arrive`] goes on with it.
+/// A frame that came in from a fabric port. `None` if it is a probe, at its last switch and of no established
+/// subflow, or if its next port is down: [`arrive`] goes on with it.
 #[inline(always)]
-pub fn from_fabric(frame: &mut impl Frame, tables: &mut impl Tables) -> Option<Verdict> {
+pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
     fabric::forward(frame, tables).map(|result| counted(tables, result))
 }
 
 /// What [`from_fabric`] left undecided.
 #[inline(always)]
-pub fn arrive(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
-    let result = deliver::arrive(frame, tables);
+pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
+    let result = fabric::arrive(frame, tables);
     counted(tables, result)
 }
 
 #[inline(always)]
 fn counted(tables: &mut impl Tables, result: Result<Verdict, Outcome>) -> Verdict {
-    let verdict = result.unwrap_or_else(Verdict::pass);
+    let verdict = result.unwrap_or_else(Verdict::staying);
     tables.count(verdict.outcome.counter());
     verdict
 }

@@ -1,6 +1,8 @@
 //! Which rank a flow takes where no handshake decided it. The hash is the same in both directions, so that
 //! both edges choose the same path.
 
+use core::hint::black_box;
+
 use crate::{
     map::{FlowKey, PathSet, Settings},
     route::Rank,
@@ -23,16 +25,29 @@ pub fn plain(set: &PathSet, spread: u8, key: &FlowKey) -> u8 {
     if spread != Settings::SPREAD_FLOWS || choices < 2 {
         return 0;
     }
-    let mut skip = flow_hash(key, 0) % choices;
-    let mut rank = 0;
-    while rank < Rank::COUNT as u8 {
-        if set.cheapest >> rank & 1 != 0 {
-            if skip == 0 {
-                return rank;
+    nth(set.cheapest, flow_hash(key, 0) % choices)
+}
+
+/// The rank after this one, the first after the last.
+#[inline(always)]
+pub fn next(set: Option<&PathSet>, rank: u8) -> u8 {
+    let after = rank.wrapping_add(1);
+    if set.is_some_and(|set| after < set.count) { after } else { 0 }
+}
+
+/// The n-th bit that is set, counted from 0: the n-th of some ranks. 0 without such a bit.
+#[inline(always)]
+pub fn nth(ranks: u8, mut n: u32) -> u8 {
+    let mut rank = 0u64;
+    while rank < Rank::COUNT as u64 {
+        if ranks >> rank & 1 != 0 {
+            if n == 0 {
+                return rank as u8;
             }
-            skip -= 1;
+            n -= 1;
         }
-        rank += 1;
+        // By way of the stack, as in `wire::mptcp`.
+        rank = black_box(rank + 1);
     }
     0
 }

@@ -115,7 +115,7 @@ pub fn settings() -> Settings {
 pub fn edge(this: usize) -> Switch {
     let mut switch = Switch { settings: Some(settings()), ..Switch::default() };
     for number in (1..=PATHS).chain([FIRST, SECOND]) {
-        switch.ports.insert(number, Port { mac: ROUTERS[this], usable: 1, ..Port::default() });
+        switch.ports.insert(number, Port { mac: ROUTERS[this], ..Port::default() });
     }
     for (end, edge, port) in PLACES {
         // Each agent numbers the edges itself: 0 is its own switch.
@@ -135,7 +135,7 @@ pub fn edge(this: usize) -> Switch {
 pub fn transit() -> Switch {
     let mut switch = Switch { settings: Some(settings()), ..Switch::default() };
     for number in 1..=2 {
-        switch.ports.insert(number, Port { mac: mac(0xf0), usable: 1, ..Port::default() });
+        switch.ports.insert(number, Port { mac: mac(0xf0), ..Port::default() });
     }
     switch
 }

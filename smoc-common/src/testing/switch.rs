@@ -1,12 +1,16 @@
 //! A switch whose tables are in ordinary memory: it runs the pipeline as the XDP programs do.
 
-use super::std::{collections::HashMap, hash::Hash, vec::Vec};
+use super::std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    vec::Vec,
+};
 
 use crate::{
-    event::{COUNTER_ENTRIES, Event},
+    event::{COUNTER_ENTRIES, Event, Sighting},
     map::{
-        Connection, ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port, Settings,
-        TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
+        Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     wire::{Bytes, ip::Address},
@@ -50,8 +54,12 @@ impl<'a, K: Hash + Eq + Copy, V: Copy> Table<'a, K, V> for &'a mut Entries<K, V>
 pub struct Switch {
     /// `SETTINGS`.
     pub settings: Option<Settings>,
-    /// `PORTS`; what is not there is a port that cannot be used.
+    /// `PORTS`.
     pub ports: HashMap<u16, Port>,
+    /// Those of them that are not in `TX_PORTS`.
+    pub down: HashSet<u16>,
+    /// `DETOURS`.
+    pub detours: HashMap<DetourKey, Detour>,
     /// `HOSTS`.
     pub hosts: HashMap<Address, Host>,
     /// `EDGES` and `PATH_SETS`.
@@ -68,6 +76,8 @@ pub struct Switch {
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
     pub events: Vec<Event>,
+    /// `SIGHTINGS`, likewise.
+    pub sightings: Vec<Sighting>,
     /// The time, in nanoseconds; also the next connection's id.
     pub clock: u64,
 }
@@ -77,6 +87,8 @@ impl Default for Switch {
         Self {
             settings: None,
             ports: HashMap::new(),
+            down: HashSet::new(),
+            detours: HashMap::new(),
             hosts: HashMap::new(),
             path_sets: HashMap::new(),
             flows: Entries::default(),
@@ -85,6 +97,7 @@ impl Default for Switch {
             tokens: Entries::default(),
             counters: [0; _],
             events: Vec::new(),
+            sightings: Vec::new(),
             clock: 1,
         }
     }
@@ -124,6 +137,14 @@ impl Tables for Switch {
 
     fn port(&self, number: u16) -> Option<&Port> {
         self.ports.get(&number)
+    }
+
+    fn leave_through(&mut self, number: u16) -> bool {
+        self.ports.contains_key(&number) && !self.down.contains(&number)
+    }
+
+    fn detour(&self, key: &DetourKey) -> Option<&Detour> {
+        self.detours.get(key)
     }
 
     fn host(&self, address: &Address) -> Option<&Host> {
@@ -170,5 +191,9 @@ impl Tables for Switch {
 
     fn report(&mut self, event: &Event) {
         self.events.push(*event);
+    }
+
+    fn sighted(&mut self, sighting: &Sighting) {
+        self.sightings.push(*sighting);
     }
 }

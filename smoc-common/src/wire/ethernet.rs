@@ -40,16 +40,6 @@ impl MacAddress {
         [a, b, c, d, e, f]
     }
 
-    #[inline(always)]
-    const fn from_halves(a: u16, b: u16, c: u16) -> Self {
-        Self((a as u64) << 32 | (b as u64) << 16 | c as u64)
-    }
-
-    #[inline(always)]
-    const fn halves(self) -> [u16; 3] {
-        [(self.0 >> 32) as u16, (self.0 >> 16) as u16, self.0 as u16]
-    }
-
     /// Whether the I/G bit is set: a group address, broadcast included.
     #[inline(always)]
     pub const fn is_group(self) -> bool {
@@ -101,10 +91,10 @@ impl Header {
     /// Reads addresses and the first EtherType or TPID; `None` if the frame is too short.
     #[inline(always)]
     pub fn untagged(frame: &impl Frame) -> Option<Self> {
-        let [d0, d1, d2, s0, s1, s2, ether_type] = frame.ethernet()?;
+        let ([w0, w1, w2], ether_type) = frame.ethernet()?;
         Some(Self {
-            destination: MacAddress::from_halves(d0, d1, d2),
-            source: MacAddress::from_halves(s0, s1, s2),
+            destination: MacAddress(u64::from(w0) << 16 | u64::from(w1 >> 16)),
+            source: MacAddress(u64::from(w1 & 0xffff) << 32 | u64::from(w2)),
             ether_type,
             payload: UNTAGGED,
         })
@@ -128,7 +118,7 @@ pub fn behind_tags(frame: &impl Frame, mut ether_type: u16, mut payload: usize) 
 /// Overwrites both addresses; `None` if the frame is too short.
 #[inline(always)]
 pub fn rewrite(frame: &mut impl Frame, destination: MacAddress, source: MacAddress) -> Option<()> {
-    let [d0, d1, d2] = destination.halves();
-    let [s0, s1, s2] = source.halves();
-    frame.set_addresses([d0, d1, d2, s0, s1, s2])
+    let (destination, source) = (destination.0, source.0);
+    let middle = (destination as u32) << 16 | (source >> 32) as u32;
+    frame.set_addresses([(destination >> 16) as u32, middle, source as u32])
 }

@@ -4,6 +4,7 @@ pub mod ethernet;
 pub mod headers;
 pub mod ip;
 pub mod mptcp;
+pub mod probe;
 pub mod signal;
 pub mod tcp;
 #[cfg(test)]
@@ -41,10 +42,11 @@ pub trait Frame: Sized {
         room: &'a mut tcp::OptionBuffer,
     ) -> Option<&'a tcp::OptionBuffer>;
 
-    /// Destination, source and EtherType or TPID, as seven 16-bit numbers; `None` if the frame is shorter.
+    /// Destination and source as three 32-bit numbers, and EtherType or TPID; `None` if the frame is shorter.
     #[inline(always)]
-    fn ethernet(&self) -> Option<[u16; 7]> {
-        self.halves(0)
+    fn ethernet(&self) -> Option<([u32; 3], u16)> {
+        let [ether_type] = self.halves(12)?;
+        Some((self.words(0)?, ether_type))
     }
 
     /// `N` 32-bit numbers from where the payload of a frame without tags begins; `None` if the frame ends before.
@@ -53,12 +55,9 @@ pub trait Frame: Sized {
         self.words(ethernet::UNTAGGED)
     }
 
-    /// Overwrites destination and source, as six 16-bit numbers; `None`, and nothing written, if the frame is
+    /// Overwrites destination and source, as three 32-bit numbers; `None`, and nothing written, if the frame is
     /// shorter.
-    #[inline(always)]
-    fn set_addresses(&mut self, addresses: [u16; 6]) -> Option<()> {
-        self.write(0, addresses)
-    }
+    fn set_addresses(&mut self, addresses: [u32; 3]) -> Option<()>;
 
     // What follows is the same everywhere. The kernel adapter makes functions of it that the verifier checks
     // once each, whatever led to them, instead of once for every way there.
@@ -119,6 +118,12 @@ impl Frame for Bytes<'_> {
         for (chunk, half) in chunks.iter_mut().zip(halves) {
             *chunk = half.to_be_bytes();
         }
+        Some(())
+    }
+
+    fn set_addresses(&mut self, addresses: [u32; 3]) -> Option<()> {
+        let place: &mut [u8; 12] = self.0.first_chunk_mut()?;
+        place.copy_from_slice(addresses.map(u32::to_be_bytes).as_flattened());
         Some(())
     }
 

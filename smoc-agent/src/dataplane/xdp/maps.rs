@@ -9,8 +9,8 @@ use aya::{
 use smoc_common::{
     event::{COUNTER_ENTRIES, Event},
     map::{
-        Connection, ConnectionId, EdgeName, Flow, FlowKey, HalfOpen, Host, PathSet, Plain, Port, Settings,
-        TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, HalfOpen, Host, PathSet, Plain,
+        Port, Settings, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
@@ -39,13 +39,14 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 13] = [
+pub(super) const SHAPES: [MapShape; 15] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
     shape("TX_PORTS", MapType::DevMap, 4, 8),
     shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
     shape("EDGES", MapType::Array, 4, 4),
     shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
+    shape("DETOURS", MapType::Hash, size_of::<DetourKey>(), size_of::<Detour>()),
     shape("EDGE_NAMES", MapType::Array, 4, size_of::<EdgeName>()),
     shape("HALF_OPEN", MapType::LruHash, size_of::<FlowKey>(), size_of::<HalfOpen>()),
     shape("FLOWS", MapType::LruHash, size_of::<FlowKey>(), size_of::<Flow>()),
@@ -53,6 +54,7 @@ pub(super) const SHAPES: [MapShape; 13] = [
     shape("TOKENS", MapType::LruHash, size_of::<TokenKey>(), size_of::<TokenBinding>()),
     shape("COUNTERS", MapType::PerCpuArray, 4, 8),
     shape("EVENTS", MapType::RingBuf, 0, 0),
+    shape("SIGHTINGS", MapType::RingBuf, 0, 0),
 ];
 
 /// How many entries a map gets instead of what the object says.
@@ -91,6 +93,7 @@ pub(super) struct ConfigMaps {
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
     pub edges: Array<MapData, u32>,
     pub path_sets: Array<MapData, Entry<PathSet>>,
+    pub detours: HashMap<MapData, Entry<DetourKey>, Entry<Detour>>,
     pub edge_names: Array<MapData, Entry<EdgeName>>,
 }
 
@@ -112,6 +115,7 @@ impl ConfigMaps {
             hosts: open(pin, "HOSTS")?,
             edges: open(pin, "EDGES")?,
             path_sets: open(pin, "PATH_SETS")?,
+            detours: open(pin, "DETOURS")?,
             edge_names: open(pin, "EDGE_NAMES")?,
         })
     }

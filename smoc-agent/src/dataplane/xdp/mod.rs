@@ -206,6 +206,7 @@ impl Dataplane for XdpDataplane {
         let maps = &self.maps;
         let Entry(settings) = maps.settings.get(&0, 0).map_err(|error| read_error("SETTINGS", error))?;
         let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
+        let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
         let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
         let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
             parse_edge_name(name).map(str::to_owned)
@@ -219,6 +220,7 @@ impl Dataplane for XdpDataplane {
         Ok(Installed {
             settings,
             ports: self.installed_ports()?,
+            detours: detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect(),
             hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
             names,
             edges,
@@ -235,7 +237,15 @@ impl Dataplane for XdpDataplane {
             }
             Change::SetPort(port, entry) => self.set_port(*port, *entry),
             Change::RemovePort(port) => self.set_port(*port, PortEntry::default()),
-            Change::WritePathSet(slot, set) => {
+            Change::SetDetour(key, detour) => {
+                let done = maps.detours.insert(Entry(*key), Entry(*detour), 0);
+                done.map_err(|error| write_error("DETOURS", error))
+            }
+            Change::RemoveDetour(key) => {
+                gone_is_fine(maps.detours.remove(&Entry(*key))).map_err(|error| write_error("DETOURS", error))
+            }
+            // One byte of the value is different, so a program that reads it meanwhile sees the one or the other.
+            Change::WritePathSet(slot, set) | Change::MarkBroken(slot, set) => {
                 maps.path_sets.set(slot.0, Entry(*set), 0).map_err(|error| write_error("PATH_SETS", error))
             }
             Change::PointEdge(edge, slot) => {
@@ -266,11 +276,11 @@ impl XdpDataplane {
             let Entry(port): Entry<Port> =
                 self.maps.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
             let device = match self.maps.tx_ports.get(index, 0) {
-                Ok(device) => IfIndex(device.if_index),
-                Err(MapError::KeyNotFound) => IfIndex::default(),
+                Ok(device) => Some(IfIndex(device.if_index)),
+                Err(MapError::KeyNotFound) => None,
                 Err(error) => return Err(read_error("TX_PORTS", error)),
             };
-            let entry = PortEntry { port, index: device };
+            let entry = PortEntry { port, leads_to: device };
             if entry != PortEntry::default() {
                 ports.insert(number, entry);
             }
@@ -278,11 +288,12 @@ impl XdpDataplane {
         Ok(ports)
     }
 
-    /// The interface comes first and goes last, so that a port that may be used always leads somewhere.
+    /// Without an interface the port is down.
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
         let Self { maps: ConfigMaps { ports, tx_ports, .. }, .. } = self;
-        let device = tx_ports.set(index, entry.index.0, None, 0);
+        // Interface 0 is none: the entry is emptied.
+        let device = tx_ports.set(index, entry.leads_to.unwrap_or_default().0, None, 0);
         let device = device.map_err(|error| DataplaneError::Map {
             doing: "write",
             map: "TX_PORTS",

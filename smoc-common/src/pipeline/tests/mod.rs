@@ -22,9 +22,11 @@ use crate::{
 };
 
 mod connections;
+mod failures;
 mod hashing;
 mod joins;
 mod other_traffic;
+mod probes;
 mod properties;
 mod routing;
 mod trouble;

@@ -63,8 +63,8 @@ fn switch_without_settings_or_paths_touches_nothing() {
         (Outcome::NotConfigured, (|edge| edge.settings = None) as fn(&mut Switch)),
         (Outcome::NoPath, |edge| edge.path_sets.clear()),
         (Outcome::NoPath, |edge| edge.path_sets.get_mut(&1).unwrap().count = 0),
-        (Outcome::PortDown, |edge| edge.ports.get_mut(&1).unwrap().usable = 0),
-        (Outcome::PortDown, |edge| edge.ports.retain(|&number, _| number != 1)),
+        (Outcome::PortDown, |edge| edge.down.extend(1..=PATHS)),
+        (Outcome::PortDown, |edge| edge.ports.retain(|&number, _| number > PATHS)),
     ] {
         let mut network = Network::new();
         change(&mut network.edges[0]);

@@ -12,7 +12,7 @@ fn hop() -> impl Strategy<Value = (u16, u8)> {
 fn switch_with(port: u16, width: u8) -> Switch {
     let mut switch = transit();
     switch.settings.as_mut().unwrap().port_width = width;
-    switch.ports.insert(port, Port { usable: 1, ..Port::default() });
+    switch.ports.insert(port, Port::default());
     switch
 }
 
@@ -44,7 +44,7 @@ proptest! {
             .collect();
         let mut ingress = edge(0);
         let path = Path::new(PortNumber::new(first).unwrap(), Route::through(hops.iter().copied()).unwrap());
-        ingress.ports.insert(first, Port { usable: 1, ..Port::default() });
+        ingress.ports.insert(first, Port::default());
         ingress.path_sets.insert(1, PathSet { count: 8, cheapest: 1 << rank, paths: [path; 8], ..PathSet::default() });
         ingress.settings.as_mut().unwrap().spread = Settings::SPREAD_FLOWS;
         let sent = Build::udp(A, B).payload(&payload).frame();
@@ -78,6 +78,7 @@ proptest! {
             match verdict.outcome.action() {
                 Action::Pass => prop_assert_eq!((&seen, verdict.port), (&frame, 0)),
                 Action::Redirect => prop_assert!(is_edge && (1..=PATHS).contains(&verdict.port)),
+                Action::Reflect | Action::Consume => prop_assert!(false, "{:?}", verdict.outcome),
             }
             prop_assert_eq!(seen.len(), frame.len());
         }
@@ -92,8 +93,8 @@ proptest! {
         changes.iter().for_each(|(at, byte)| *at.get_mut(&mut frame) = *byte);
         let route = Route::from_bits(if is_over { 1 } else { bits });
         let label = crate::route::Label::new(crate::route::Rank::new(bits as u8), bits & 8 != 0);
-        let halves = crate::route::PushedRoute { label, route }.halves();
-        frame[..12].copy_from_slice(halves.map(u16::to_be_bytes).as_flattened());
+        let words = crate::route::PushedRoute { label, route }.words();
+        frame[..12].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
         frame.truncate(cut.index(frame.len() + 1));
         let mut seen = frame.clone();
         let verdict = edge(1).from_fabric(&mut seen);

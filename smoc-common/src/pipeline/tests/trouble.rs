@@ -4,11 +4,17 @@ use super::*;
 use crate::route::{Label, PushedRoute, Rank};
 
 /// A frame with this route in place of its addresses.
-fn pushed(frame: &[u8], bits: u64) -> Vec<u8> {
-    let label = Label::new(Rank::new(2), false);
-    let halves = PushedRoute { label, route: Route::from_bits(bits) }.halves();
+pub(super) fn pushed(frame: &[u8], bits: u64) -> Vec<u8> {
+    pushed_on(frame, 2, bits)
+}
+
+/// A frame with this label and route in place of its addresses.
+pub(super) fn pushed_on(frame: &[u8], label: u8, bits: u64) -> Vec<u8> {
+    let none = Label::new(Rank::BEST, false);
+    let words = PushedRoute { label: none, route: Route::from_bits(bits) }.words();
     let mut frame = frame.to_vec();
-    frame[..12].copy_from_slice(halves.map(u16::to_be_bytes).as_flattened());
+    frame[..12].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
+    frame[3] = label;
     frame
 }
 
@@ -23,7 +29,7 @@ fn addressed(frame: &[u8], destination: MacAddress, source: MacAddress) -> Vec<u
 #[test]
 fn dead_end_gives_the_addresses_back() {
     let frame = Build::tcp(A, B).payload(b"data").frame();
-    let dead_port = |edge: &mut Switch| edge.ports.get_mut(&2).unwrap().usable = 0;
+    let dead_port = |edge: &mut Switch| _ = edge.down.insert(2);
     let no_change = |_: &mut Switch| {};
     for (name, bits, change) in [
         ("next port is down", 0x12, dead_port as fn(&mut Switch)),
@@ -62,7 +68,7 @@ fn dead_host_port_gives_the_addresses_back() {
     let mut network = Network::new();
     network.connect(Version::V1, [A, B], [1, 2]);
     let edge = &mut network.edges[1];
-    edge.ports.get_mut(&FIRST).unwrap().usable = 0;
+    _ = edge.down.insert(FIRST);
     for frame in [Build::tcp(A, B).frame(), Build::udp(A, B).frame()] {
         let mut seen = pushed(&frame, 1);
         assert_eq!(edge.from_fabric(&mut seen).outcome, Outcome::DeadEnd);

@@ -1,0 +1,57 @@
+//! Probes and hellos ([`crate::wire::probe`]): passed on, turned round where their route ends, and seen off when they
+//! are back.
+
+use super::{Tables, Verdict};
+use crate::{
+    event::{Outcome, Sighting},
+    route::{Label, PushedRoute, Route},
+    wire::{Frame, probe::Probe},
+};
+
+/// Decides about a probe and rewrites it. None of them ever leaves smoc: what cannot go on ends here.
+#[inline(always)]
+pub(super) fn follow<T: Tables>(
+    frame: &mut impl Frame,
+    tables: &mut T,
+    label: Label,
+    route: Route,
+) -> Result<Verdict, Outcome> {
+    if route != Route::END {
+        let width = tables.settings().ok_or(Outcome::ProbeLost)?.port_width;
+        let (port, route) = route.pop(width).ok_or(Outcome::ProbeLost)?;
+        return send(frame, tables, label, port.get(), route);
+    }
+    let probe = Probe::parse(frame).ok_or(Outcome::ProbeLost)?;
+    let is_hello = probe.flags & Probe::HELLO != 0;
+    if label.is_returning() || is_hello {
+        let at = tables.now();
+        let returned = u32::from(label.is_returning());
+        tables.sighted(&Sighting { at, probe, returned, reserved: 0 });
+    }
+    if label.is_returning() {
+        return Err(Outcome::ProbeReturned);
+    }
+    let back = Route::from_bits(probe.back_route);
+    if !is_hello {
+        return send(frame, tables, label.returning(), probe.back_port as u16, back);
+    }
+    // A hello goes back over the link that it came over, whether that link counts as up or not: so links come up.
+    let pushed = PushedRoute { label: label.returning(), route: back };
+    frame.set_addresses(pushed.words()).ok_or(Outcome::ProbeLost)?;
+    Ok(Verdict { outcome: Outcome::ProbeReflected, port: probe.back_port as u16 })
+}
+
+#[inline(always)]
+fn send<T: Tables>(
+    frame: &mut impl Frame,
+    tables: &mut T,
+    label: Label,
+    port: u16,
+    route: Route,
+) -> Result<Verdict, Outcome> {
+    if !tables.leave_through(port) {
+        return Err(Outcome::ProbeLost);
+    }
+    frame.set_addresses(PushedRoute { label, route }.words()).ok_or(Outcome::ProbeLost)?;
+    Ok(Verdict { outcome: Outcome::ProbeTransit, port })
+}
