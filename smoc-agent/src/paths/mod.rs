@@ -11,8 +11,10 @@
 //! | `share` | what counts as shared |
 //! | `pairs` | all pairs of edges |
 //! | `table` | all paths from one switch, kept up to date |
+//! | `detour` | the ways around a dead port, for one switch |
 //! | `route` | which paths fit into a source route |
 
+mod detour;
 mod diverse;
 mod flow;
 mod graph;
@@ -32,6 +34,7 @@ mod tight;
 
 use std::collections::HashSet;
 
+pub use detour::{Detour, Detours, UnroutableDetour};
 pub use options::{Metric, OptionsError, PathOptions, Policy, Protect};
 pub use pairs::Pair;
 pub use route::{Unroutable, routable};
