@@ -63,11 +63,21 @@ struct Failure {
     returned_milliseconds: f64,
 }
 
+/// All detours of one switch.
+#[derive(Serialize)]
+struct Detours {
+    topology: String,
+    switch: String,
+    detours: usize,
+    milliseconds: f64,
+}
+
 #[derive(Default, Serialize)]
 struct Report {
     one_to_all: Vec<OneToAll>,
     all_pairs: Vec<AllPairs>,
     failures: Vec<Failure>,
+    detours: Vec<Detours>,
 }
 
 fn main() {
@@ -151,6 +161,16 @@ fn measure(name: &str, topology: &Topology, quick: bool, report: &mut Report) {
         }
     }
     failures(name, topology, &edges, report);
+    let finder = PathFinder::new(topology, &PathOptions::default()).expect("legal options");
+    for switch in [from, topology.arcs(from)[0].to.switch] {
+        let (took, detours) = time(3, || finder.detours(switch));
+        report.detours.push(Detours {
+            topology: name.into(),
+            switch: topology.switch(switch).name.clone(),
+            detours: detours.routable.len(),
+            milliseconds: millis(took),
+        });
+    }
 }
 
 /// Every so many-th pair is looked at for the share of the bound, so that at most a hundred are.
@@ -262,5 +282,9 @@ fn print(report: &Report) {
             "{:<14} {:<16} concerns {:>4} pairs: {:>7.2} ms after the failure, {:>7.2} ms after the return",
             row.topology, row.link, row.concerned, row.failed_milliseconds, row.returned_milliseconds
         );
+    }
+    println!("\nall detours of one switch");
+    for row in &report.detours {
+        println!("{:<14} {:<6} {:>5} in {:>7.2} ms", row.topology, row.switch, row.detours, row.milliseconds);
     }
 }

@@ -6,9 +6,11 @@
 //! | `buffer` | the receive buffer that a set of paths asks for |
 //! | `diversity` | how disjoint the ranks of a pair are, against what the topology offers |
 //! | `failures` | what a failure does to every pair |
+//! | `detours` | what the switch next to a failure does meanwhile |
 //! | `traffic`, `simulate` | who sends to whom, and what throughput each routing gives them |
 
 pub mod buffer;
+pub mod detours;
 pub mod diversity;
 pub mod failures;
 pub mod fair;

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
+use smoc_common::route::Route;
 
 use super::offline::{Progress, SearchArgs, describe, load, pairs, paths_json};
 use super::{Failure, Format};
+use crate::analysis::detours::{Remedy, Repair, Repairs};
 use crate::analysis::diversity::{Diversities, Diversity};
 use crate::analysis::failures::{self, Effect, Effects};
-use crate::paths::Pair;
-use crate::topology::Topology;
+use crate::paths::{NoDetour, Pair};
+use crate::topology::{SwitchId, Topology};
 
 /// Arguments of `smoc what-if`.
 #[derive(clap::Args, Debug)]
@@ -44,21 +46,32 @@ pub fn run(args: &WhatIfArgs) -> Result<(), Failure> {
         .map_err(Failure::bad_input)?;
     let before = Diversities::new(topology, |_| true);
     let after = Diversities::new(topology, |link| !failure.links.contains(&link));
-    let diversities: Vec<_> = (effects.concerned.iter())
+    let mut repairs = Repairs::new(topology, &args.search.options(), &failure).map_err(Failure::bad_input)?;
+    let concerned: Vec<_> = (effects.concerned.iter())
         .map(|effect| {
             let now = Pair { paths: effect.after.clone(), ..effect.before };
-            (before.of(&effect.before), after.of(&now))
+            let diversity = (before.of(&effect.before), after.of(&now));
+            Concerned { effect, diversity, repairs: repairs.of(effect) }
         })
         .collect();
     match args.format {
-        Format::Json => super::print_json(&document(topology, &effects, &diversities)),
-        Format::Table => super::print(&table(topology, &effects, &diversities)),
+        Format::Json => super::print_json(&document(topology, &effects, &concerned)),
+        Format::Table => super::print(&table(topology, &effects, &concerned)),
     }
 }
 
-fn document(topology: &Topology, effects: &Effects, diversities: &[(Diversity, Diversity)]) -> Value {
+/// A pair that the failure concerns.
+struct Concerned<'a> {
+    effect: &'a Effect,
+    /// Before and after.
+    diversity: (Diversity, Diversity),
+    /// Of its broken paths, there and back.
+    repairs: Vec<Repair>,
+}
+
+fn document(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) -> Value {
     let name = |switch| &topology.switch(switch).name;
-    let concerned = effects.concerned.iter().zip(diversities).map(|(effect, (before, after))| {
+    let concerned = concerned.iter().map(|Concerned { effect, diversity, repairs }| {
         json!({
             "from": name(effect.before.from),
             "to": name(effect.before.to),
@@ -66,8 +79,9 @@ fn document(topology: &Topology, effects: &Effects, diversities: &[(Diversity, D
             "cut_off": effect.after.is_empty(),
             "before": paths_json(topology, &effect.before.paths),
             "after": paths_json(topology, &effect.after),
-            "diversity_before": before,
-            "diversity_after": after,
+            "diversity_before": diversity.0,
+            "diversity_after": diversity.1,
+            "detours": repairs.iter().map(|repair| repair_json(topology, repair)).collect::<Vec<_>>(),
         })
     });
     json!({
@@ -77,21 +91,60 @@ fn document(topology: &Topology, effects: &Effects, diversities: &[(Diversity, D
     })
 }
 
-fn table(topology: &Topology, effects: &Effects, diversities: &[(Diversity, Diversity)]) -> String {
+fn repair_json(topology: &Topology, repair: &Repair) -> Value {
+    let (around, way) = match &repair.remedy {
+        Remedy::Detour { switches, around_neighbor: true } => (Some("neighbor"), names(topology, switches)),
+        Remedy::Detour { switches, .. } => (Some("link"), names(topology, switches)),
+        Remedy::Broken | Remedy::Missing(_) => (None, Vec::new()),
+    };
+    json!({
+        "rank": repair.rank,
+        "at": topology.switch(repair.at).name,
+        "to": topology.switch(repair.to).name,
+        "around": around,
+        "switches": way,
+        "problem": problem(&repair.remedy),
+    })
+}
+
+fn names<'a>(topology: &'a Topology, switches: &[SwitchId]) -> Vec<&'a str> {
+    switches.iter().map(|&switch| topology.switch(switch).name.as_str()).collect()
+}
+
+/// Why frames are lost until new paths are in force, if they are.
+fn problem(remedy: &Remedy) -> Option<String> {
+    match remedy {
+        Remedy::Detour { .. } => None,
+        Remedy::Broken => Some("its detour leads into the same failure".into()),
+        Remedy::Missing(NoDetour { bits: None }) => Some("there is no other way".into()),
+        Remedy::Missing(NoDetour { bits: Some(bits) }) => {
+            Some(format!("the route would need {bits} bits of the {}", Route::BITS))
+        }
+    }
+}
+
+fn table(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) -> String {
     let cut_off = effects.concerned.iter().filter(|effect| effect.after.is_empty()).count();
+    let repairs = || concerned.iter().flat_map(|pair| &pair.repairs);
     let mut text = format!(
-        "{} pairs keep all their paths, {} lose some, {cut_off} are cut off, {} are gone with a switch",
+        "{} pairs keep all their paths, {} lose some, {cut_off} are cut off, {} are gone with a switch\n\
+         {} of {} broken paths, each direction by itself, have a detour until they are replaced",
         effects.untouched,
         effects.concerned.len() - cut_off,
-        effects.gone
+        effects.gone,
+        repairs().filter(|repair| problem(&repair.remedy).is_none()).count(),
+        repairs().count(),
     );
-    for (effect, (before, after)) in effects.concerned.iter().zip(diversities) {
-        text += &pair(topology, effect, before, after);
+    for concerned in concerned {
+        text += &pair(topology, concerned);
     }
     text
 }
 
-fn pair(topology: &Topology, effect: &Effect, before: &Diversity, after: &Diversity) -> String {
+fn pair(
+    topology: &Topology,
+    Concerned { effect, diversity: (before, after), repairs }: &Concerned<'_>,
+) -> String {
     let name = |switch| &topology.switch(switch).name;
     let lost: Vec<_> = effect.lost.iter().map(ToString::to_string).collect();
     let mut text = format!(
@@ -114,6 +167,16 @@ fn pair(topology: &Topology, effect: &Effect, before: &Diversity, after: &Divers
         let same = was.map(|path| &path.links) == is.map(|path| &path.links);
         let way = is.map_or("-".into(), |path| describe(topology, path));
         text += &format!("\n  {rank:>2} {} {way}", if same { "same" } else { "now " });
+        for repair in repairs.iter().filter(|repair| repair.rank == rank) {
+            let at = format!("\n     {} for {}", name(repair.at), name(repair.to));
+            text += &match (&repair.remedy, problem(&repair.remedy)) {
+                (Remedy::Detour { switches, around_neighbor }, _) => {
+                    let around = if *around_neighbor { "neighbour" } else { "link" };
+                    format!("{at}: detour around the {around}, {}", names(topology, switches).join(" > "))
+                }
+                (_, problem) => format!("{at}: no detour, {}", problem.unwrap_or_default()),
+            };
+        }
     }
     text
 }

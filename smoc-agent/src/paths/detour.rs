@@ -44,6 +44,8 @@ pub struct Detour {
     pub prefix: Route,
     /// All its switches, both ends included.
     pub switches: Vec<SwitchId>,
+    /// Its links, one fewer.
+    pub links: Vec<LinkId>,
 }
 
 /// A way that no source route can describe, by itself.
@@ -55,6 +57,13 @@ pub struct UnroutableDetour {
     pub next: Option<PortNumber>,
     /// Bits that it would need, the sentinel included; [`Route::BITS`] are there.
     pub bits: u32,
+}
+
+/// No detour of a frame both exists and fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoDetour {
+    /// The fewest bits that its route would need; `None` if there is no other way.
+    pub bits: Option<u32>,
 }
 
 /// The detours of one switch, one at most for each (port, next port at the neighbour). One that is in neither list does not
@@ -72,6 +81,41 @@ impl Detours {
     pub fn find(&self, port: PortNumber, next: Option<PortNumber>) -> Option<&Detour> {
         let found = self.routable.binary_search_by_key(&(port, next), |detour| (detour.port, detour.next));
         found.ok().map(|index| &self.routable[index])
+    }
+
+    /// What becomes of a frame whose next port is dead: around the neighbour if its whole route then fits,
+    /// else around the link. `rest` is what is left of its path behind that port, switches and their ports, the
+    /// neighbour first; empty if the neighbour is the last switch.
+    ///
+    /// # Errors
+    /// Neither exists and fits.
+    pub fn choose(
+        &self,
+        topology: &Topology,
+        port: PortNumber,
+        rest: &[(SwitchId, PortNumber)],
+    ) -> Result<&Detour, NoDetour> {
+        let width = |&(switch, _): &(SwitchId, PortNumber)| u32::from(topology.switch(switch).port_width);
+        let mut fewest: Option<u32> = None;
+        let around_neighbor = rest.split_first().map(|(&(_, next), behind)| (Some(next), behind));
+        for (next, behind) in around_neighbor.into_iter().chain([(None, rest)]) {
+            let Some(own) = self.bits(port, next) else { continue };
+            let bits = own + behind.iter().map(width).sum::<u32>();
+            match self.find(port, next) {
+                Some(detour) if bits <= Route::BITS => return Ok(detour),
+                _ => fewest = Some(fewest.map_or(bits, |fewest| fewest.min(bits))),
+            }
+        }
+        Err(NoDetour { bits: fewest })
+    }
+
+    /// How many bits a way needs by itself, the sentinel included.
+    fn bits(&self, port: PortNumber, next: Option<PortNumber>) -> Option<u32> {
+        if let Some(detour) = self.find(port, next) {
+            return Some(u64::BITS - detour.prefix.bits().leading_zeros());
+        }
+        let found = self.unroutable.binary_search_by_key(&(port, next), |detour| (detour.port, detour.next));
+        found.ok().map(|index| self.unroutable[index].bits)
     }
 }
 
@@ -112,7 +156,14 @@ impl Detours {
         let Some((_, first)) = way.hops(topology).next() else { return };
         match way.route(topology) {
             Ok(prefix) => {
-                self.routable.push(Detour { port, next, first, prefix, switches: way.switches });
+                self.routable.push(Detour {
+                    port,
+                    next,
+                    first,
+                    prefix,
+                    switches: way.switches,
+                    links: way.links,
+                });
             }
             Err(RouteTooLong { bits }) => self.unroutable.push(UnroutableDetour { port, next, bits }),
         }

@@ -34,7 +34,7 @@ mod tight;
 
 use std::collections::HashSet;
 
-pub use detour::{Detour, Detours, UnroutableDetour};
+pub use detour::{Detour, Detours, NoDetour, UnroutableDetour};
 pub use options::{Metric, OptionsError, PathOptions, Policy, Protect};
 pub use pairs::Pair;
 pub use route::{Unroutable, routable};
@@ -76,7 +76,9 @@ impl Path {
         })
     }
 
-    fn reversed(mut self) -> Self {
+    /// The same path from its other end.
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
         self.switches.reverse();
         self.links.reverse();
         self

@@ -1,0 +1,160 @@
+//! What the switch next to a failure does for each path that broke, until new paths are in force.
+//!
+//! Detours are worked out while all is well, so one may lead into the same failure.
+
+use std::collections::HashMap;
+
+use super::failures::{Effect, Failure};
+use crate::paths::{Detours, NoDetour, OptionsError, Path, PathFinder, PathOptions};
+use crate::topology::{SwitchId, Topology};
+
+/// A broken path in one direction, and what becomes of its frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The rank, as before the failure.
+    pub rank: usize,
+    /// The last switch before the failure.
+    pub at: SwitchId,
+    /// Where the path leads.
+    pub to: SwitchId,
+    /// What that switch does.
+    pub remedy: Remedy,
+}
+
+/// What a switch does with frames whose next port is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// It sends them another way.
+    Detour {
+        /// The switches of the way, both ends included.
+        switches: Vec<SwitchId>,
+        /// Whether the way avoids the neighbour; else only the link, and it ends at the neighbour.
+        around_neighbor: bool,
+    },
+    /// Its detour, or the path behind it, fails as well.
+    Broken,
+    /// It has no detour that fits.
+    Missing(NoDetour),
+}
+
+/// The detours of the switches next to a failure.
+pub struct Repairs<'a> {
+    finder: PathFinder<'a>,
+    failure: &'a Failure,
+    detours: HashMap<SwitchId, Detours>,
+}
+
+impl<'a> Repairs<'a> {
+    /// Of this failure.
+    ///
+    /// # Errors
+    /// As [`PathFinder::new`].
+    pub fn new(
+        topology: &'a Topology,
+        options: &PathOptions,
+        failure: &'a Failure,
+    ) -> Result<Self, OptionsError> {
+        Ok(Self { finder: PathFinder::new(topology, options)?, failure, detours: HashMap::new() })
+    }
+
+    /// What happens to each path that a pair lost, there and back.
+    pub fn of(&mut self, effect: &Effect) -> Vec<Repair> {
+        let lost = effect.lost.iter().map(|&rank| (rank, &effect.before.paths[rank]));
+        lost.flat_map(|(rank, path)| [(rank, path.clone()), (rank, path.clone().reversed())])
+            .filter_map(|(rank, path)| self.repair(rank, &path))
+            .collect()
+    }
+
+    /// `None` if the path is whole.
+    fn repair(&mut self, rank: usize, path: &Path) -> Option<Repair> {
+        let Self { finder, failure, detours } = self;
+        let topology = finder.topology();
+        let dead = path.links.iter().position(|link| failure.links.contains(link))?;
+        let hops: Vec<_> = path.hops(topology).collect();
+        let (at, port) = hops[dead];
+        let detours = detours.entry(at).or_insert_with(|| finder.detours(at));
+        let remedy = match detours.choose(topology, port, &hops[dead + 1..]) {
+            Ok(detour) => {
+                let around_neighbor = detour.next.is_some();
+                let behind = &path.links[dead + 1 + usize::from(around_neighbor)..];
+                if detour.links.iter().chain(behind).any(|link| failure.links.contains(link)) {
+                    Remedy::Broken
+                } else {
+                    Remedy::Detour { switches: detour.switches.clone(), around_neighbor }
+                }
+            }
+            Err(missing) => Remedy::Missing(missing),
+        };
+        Some(Repair { rank, at, to: *path.switches.last()?, remedy })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::TopologyFile;
+
+    /// What happens to the first pair's lost ranks, each in words.
+    fn repairs(text: &str, names: &[&str]) -> Vec<String> {
+        let topology = &TopologyFile::parse(std::path::Path::new("t"), text).unwrap().topology;
+        let mut failure = Failure::default();
+        for name in names {
+            failure.add(topology, name).unwrap();
+        }
+        let options = PathOptions { count: 1, ..PathOptions::default() };
+        let effects = failure.effects(topology, &options, &topology.edges(), |_| ()).unwrap();
+        let mut repairs = Repairs::new(topology, &options, &failure).unwrap();
+        let name = |switch: SwitchId| topology.switch(switch).name.as_str();
+        let words = |repair: Repair| match repair.remedy {
+            Remedy::Detour { switches, around_neighbor } => {
+                let way: Vec<_> = switches.into_iter().map(name).collect();
+                format!("{} {}", if around_neighbor { "neighbour" } else { "link" }, way.join(" "))
+            }
+            Remedy::Broken => format!("{} broken", name(repair.at)),
+            Remedy::Missing(NoDetour { bits }) => format!("{} {bits:?}", name(repair.at)),
+        };
+        repairs.of(&effects.concerned[0]).into_iter().map(words).collect()
+    }
+
+    /// a, b, c, d in a row; x beside b; y beside all four, but dearer.
+    const ROW: &str = "links:
+  - {a: 'a:1', b: 'b:1'}
+  - {a: 'b:2', b: 'c:1'}
+  - {a: 'c:2', b: 'd:1'}
+  - {a: 'b:3', b: 'x:1', cost: 5}
+  - {a: 'x:2', b: 'c:3', cost: 5}
+  - {a: 'y:1', b: 'a:2', cost: 9}
+  - {a: 'y:2', b: 'd:2', cost: 9}
+hosts: [{name: h1, port: 'a:9'}, {name: h2, port: 'd:9'}]";
+
+    #[test]
+    fn the_neighbour_is_left_out_where_it_can_be() {
+        assert_eq!(repairs(ROW, &["b:2-c:1"]), ["neighbour b a y d", "neighbour c d y a"]);
+        assert_eq!(repairs(ROW, &["c:2-d:1"]), ["link c b a y d", "neighbour d y a b"]);
+    }
+
+    #[test]
+    fn a_detour_into_the_same_failure_is_none() {
+        assert_eq!(repairs(ROW, &["b:2-c:1", "y"]), ["b broken", "c broken"]);
+    }
+
+    #[test]
+    fn without_another_way_there_is_none() {
+        let text = "links: [{a: 'a:1', b: 'b:1'}, {a: 'b:2', b: 'c:1'}]
+hosts: [{name: h1, port: 'a:9'}, {name: h2, port: 'c:9'}]";
+        assert_eq!(repairs(text, &["a:1-b:1"]), ["a None", "b None"]);
+    }
+
+    #[test]
+    fn a_route_that_would_be_too_long_is_none_and_says_how_long() {
+        let row = ROW.lines().filter(|line| !line.contains("x:") && !line.contains("y:2"));
+        let mut text: String = row.map(|line| format!("{line}\n")).collect();
+        text = text.replace("y:1", "z0:1000");
+        let mut around = String::new();
+        for hop in 0..5 {
+            around += &format!("  - {{a: 'z{hop}:1001', b: 'z{}:1000', cost: 9}}\n", hop + 1);
+        }
+        around += "  - {a: 'z5:1001', b: 'd:2', cost: 9}\nhosts";
+        assert_eq!(repairs(&text.replace("hosts", &around), &["b:2-c:1"]), ["b Some(63)", "c Some(63)"]);
+    }
+}
