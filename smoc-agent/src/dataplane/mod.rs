@@ -86,10 +86,10 @@ impl Installed {
             Change::NameEdge(index, name) => drop(self.names.insert(index, name)),
             Change::SetPort(port, entry) => drop(self.ports.insert(port, entry)),
             Change::RemovePort(port) => drop(self.ports.remove(&port)),
-            Change::SetDetour(key, detour) => drop(self.detours.insert(key, detour)),
-            Change::RemoveDetour(key) => drop(self.detours.remove(&key)),
+            Change::SetDetour(key, detour) => _ = self.detours.insert(key, detour),
+            Change::RemoveDetour(key) => _ = self.detours.remove(&key),
             Change::WritePathSet(slot, set) | Change::MarkBroken(slot, set) => {
-                drop(self.path_sets.insert(slot, set))
+                _ = self.path_sets.insert(slot, set);
             }
             Change::PointEdge(edge, Slot(0)) => drop(self.edges.remove(&edge)),
             Change::PointEdge(edge, slot) => drop(self.edges.insert(edge, slot)),

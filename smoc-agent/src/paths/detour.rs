@@ -24,7 +24,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
-use smoc_common::route::{PortNumber, Route, RouteTooLong};
+use smoc_common::{
+    map,
+    route::{PortNumber, Route, RouteTooLong},
+};
 
 use super::graph::{Arc, Graph, Seed, UNREACHABLE};
 use super::{PathFinder, path};
@@ -46,6 +49,15 @@ pub struct Detour {
     pub switches: Vec<SwitchId>,
     /// Its links, one fewer.
     pub links: Vec<LinkId>,
+}
+
+impl Detour {
+    /// What the map `DETOURS` says of it.
+    pub fn entry(&self) -> (map::DetourKey, map::Detour) {
+        let key = map::DetourKey { port: self.port.get(), next: self.next.map_or(0, PortNumber::get) };
+        let (prefix, length) = self.prefix.as_prefix();
+        (key, map::Detour { prefix, length, port: self.first.get(), ..map::Detour::default() })
+    }
 }
 
 /// A way that no source route can describe, by itself.
