@@ -13,6 +13,7 @@ use smoc_agent::topology::Bandwidth;
 
 use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
+use crate::failover::{self, FailoverOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
 
 /// Topologies as network namespaces with real MPTCP hosts.
@@ -39,6 +40,8 @@ enum Command {
 enum BenchCommand {
     /// What a frame costs in the XDP programs, beside a bare redirect.
     Packet(PacketOptions),
+    /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
+    Failover(FailoverOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -126,6 +129,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => show(&options),
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
+        Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
         Command::Lab(LabCommand::Up(arguments)) => up(&arguments),
         Command::Lab(LabCommand::Exec { node, command }) => exec(&node, &command),
         Command::Lab(LabCommand::Link { link, condition, share, direction }) => {

@@ -1,12 +1,13 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> demo -> traffic -> lab -> netns, command` and `cli -> bench -> program`.
+//! `cli -> demo, failover -> traffic -> lab -> netns, command` and `cli -> bench -> program`.
 
 pub mod bench;
 pub mod cli;
 pub mod command;
 pub mod demo;
+pub mod failover;
 pub mod lab;
 pub mod netns;
 pub mod program;

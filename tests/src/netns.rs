@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sched::{CloneFlags, setns};
 
 /// Where `ip netns` keeps its names.
@@ -39,6 +39,16 @@ impl Namespace {
     /// Whether there is a namespace of this name.
     pub fn exists(&self) -> bool {
         self.path().exists()
+    }
+
+    /// Removes it, and with it the interfaces in it once no process uses it any more.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn delete(&self) -> Result<()> {
+        let done = Command::new("ip").args(["netns", "delete", &self.name]).output().context("run ip")?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr).trim());
+        Ok(())
     }
 
     /// Moves the calling thread into this namespace until the guard is dropped.

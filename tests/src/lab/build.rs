@@ -122,8 +122,5 @@ struct Interface {
 
 /// Deletes those namespaces of the plan that exist, and with them every interface.
 pub fn remove_namespaces(plan: &Plan) -> Result<()> {
-    for namespace in plan.namespaces().iter().filter(|namespace| namespace.exists()) {
-        run(Command::new("ip").args(["netns", "delete", namespace.name()]))?;
-    }
-    Ok(())
+    plan.namespaces().iter().filter(|namespace| namespace.exists()).try_for_each(Namespace::delete)
 }

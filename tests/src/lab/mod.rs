@@ -252,6 +252,18 @@ impl Lab {
         self.state.write()
     }
 
+    /// Takes a switch away as if its power failed: what it was connected to keeps its carrier.
+    ///
+    /// # Errors
+    /// When the lab has no such switch, or it resists.
+    pub fn remove_switch(&mut self, switch: &str) -> Result<()> {
+        let namespace = self.namespace(switch)?;
+        if self.state.agents.iter().any(|agent| agent.switch == switch) {
+            self.kill_agent(switch)?;
+        }
+        namespace.delete()
+    }
+
     /// Starts an agent for a switch that has none, and waits until it reports ready.
     pub fn start_agent(&mut self, switch: &str) -> Result<()> {
         let plan = self.state.plan.switches.iter().find(|known| known.name == switch);

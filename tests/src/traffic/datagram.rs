@@ -31,8 +31,25 @@ pub struct Arrived {
     pub duplicates: u32,
     /// How many arrived after one with a higher number.
     pub reordered: u32,
-    /// The longest time between two arrivals.
-    pub longest_gap: Duration,
+    /// When each of them arrived.
+    arrivals: Vec<Instant>,
+    /// When the receiver gave up on those that are missing.
+    ended: Option<Instant>,
+}
+
+impl Arrived {
+    /// The longest time between two arrivals after this moment, and when it ended: `None` if no more came although
+    /// some were missing, and then it lasts until the last should have arrived.
+    pub fn longest_gap_after(&self, moment: Instant) -> (Duration, Option<Instant>) {
+        let later = &self.arrivals[self.arrivals.partition_point(|arrival| *arrival < moment)..];
+        let starts = [moment].into_iter().chain(later.iter().copied());
+        let gaps = starts.zip(later).map(|(start, end)| (*end - start, Some(*end)));
+        let last = later.last().map_or(moment, |last| *last);
+        // The receiver waits a little longer than the last datagram needs.
+        let silence = self.ended.map(|ended| ended.saturating_duration_since(last)).unwrap_or_default();
+        let silence = silence.saturating_sub(STRAGGLERS);
+        gaps.chain([(silence, None)]).max_by_key(|(gap, _)| *gap).unwrap_or_default()
+    }
 }
 
 impl Datagrams {
@@ -86,7 +103,7 @@ fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arr
     let deadline = Instant::now() + patience;
     let mut seen = vec![false; count as usize];
     let mut arrived = Arrived::default();
-    let (mut last, mut highest) = (None::<Instant>, 0);
+    let mut highest = 0;
     let mut buffer = vec![0; 65_535];
     while arrived.received < count {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -101,8 +118,7 @@ fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arr
             Err(error) => return Err(error),
         }
         let now = Instant::now();
-        arrived.longest_gap = arrived.longest_gap.max(last.map_or(Duration::ZERO, |last| now - last));
-        last = Some(now);
+        arrived.arrivals.push(now);
         let number = u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
         match seen.get_mut(number as usize) {
             Some(seen @ false) => {
@@ -114,5 +130,6 @@ fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arr
         arrived.reordered += u32::from(number < highest);
         highest = highest.max(number);
     }
+    arrived.ended = (arrived.received < count).then(Instant::now);
     Ok(arrived)
 }

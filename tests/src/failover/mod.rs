@@ -1,0 +1,271 @@
+//! What a failure costs: frames lost and silence at the receiver, then how much of what is left a connection uses.
+//!
+//! Each failure meets two kinds of traffic in a lab of its own: numbered datagrams, one a millisecond, which show
+//! every lost frame, and an MPTCP connection with a subflow on each of four paths.
+
+mod report;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, check_interrupted};
+use crate::traffic::{Amount, Arrived, Datagrams, Family, Protocol, Transfer};
+
+pub use report::Report;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+/// The hosts, and the edge switch of the first.
+const SENDER: &str = "h1";
+const RECEIVER: &str = "h2";
+const EDGE: &str = "e1";
+
+/// What fails. Near is the link from the sender's switch, far the one behind it on the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// The near link loses its carrier at both ends.
+    NearDown,
+    /// The far link loses its carrier at both ends.
+    FarDown,
+    /// The near link swallows everything and keeps its carrier.
+    NearSilent,
+    /// The far link swallows everything and keeps its carrier.
+    FarSilent,
+    /// The far link swallows what goes to the receiver.
+    OneWay,
+    /// The far link loses 30 % of the frames.
+    Loss,
+    /// The switch between them is gone, and the links to it seem to be up.
+    SwitchGone,
+    /// Two paths lose their carrier in the same moment, one near and one far.
+    TwoAtOnce,
+    /// The near link loses its carrier and gets it back, 20 times.
+    Flapping,
+    /// A link fails that is on no path of the traffic.
+    Elsewhere,
+    /// The agent of the sender's switch is killed and started again, which also replaces the programs.
+    AgentRestart,
+}
+
+/// What a failure did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// What failed.
+    pub failure: Failure,
+    /// Datagrams that never arrived.
+    pub lost: u32,
+    /// How many were sent.
+    pub sent: u32,
+    /// The longest time between two arrivals after the failure, in milliseconds.
+    pub gap_ms: f64,
+    /// From the failure until frames arrived again after that gap, in milliseconds; `None` if they did not.
+    pub back_ms: Option<f64>,
+    /// Goodput of the connection after the failure, as a share of what the links that are left carry.
+    pub share_left: f64,
+}
+
+/// How to measure.
+#[derive(Args, Clone, Debug)]
+pub struct FailoverOptions {
+    /// Measures only these failures.
+    #[arg(long, value_enum)]
+    pub only: Vec<Failure>,
+    /// How often an agent is restarted under traffic.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub restarts: u32,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
+/// Where a path from the sender passes.
+struct OnPath {
+    near: String,
+    far: String,
+    switch: String,
+}
+
+impl Failure {
+    /// What an operator would call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NearDown => "near link down",
+            Self::FarDown => "far link down",
+            Self::NearSilent => "near link silent",
+            Self::FarSilent => "far link silent",
+            Self::OneWay => "far link silent one way",
+            Self::Loss => "far link loses 30 %",
+            Self::SwitchGone => "transit switch gone",
+            Self::TwoAtOnce => "two links down at once",
+            Self::Flapping => "near link flaps 20 times",
+            Self::Elsewhere => "a link elsewhere down",
+            Self::AgentRestart => "agent restarted",
+        }
+    }
+
+    /// How many of the four paths are left.
+    fn paths_left(self) -> usize {
+        match self {
+            Self::TwoAtOnce => 2,
+            Self::AgentRestart | Self::Flapping => 4,
+            _ => 3,
+        }
+    }
+
+    /// Whether kernel routers can meet it.
+    fn is_of_routers(self) -> bool {
+        self != Self::AgentRestart
+    }
+
+    /// Makes it happen to the first of these paths.
+    fn strike(self, lab: &mut Lab, paths: &[OnPath], restarts: u32) -> Result<()> {
+        let [first, second, ..] = paths else { anyhow::bail!("there is one path only") };
+        let both = Direction::Both;
+        match self {
+            Self::NearDown => lab.set_link(&first.near, Condition::Down, both),
+            Self::FarDown => lab.set_link(&first.far, Condition::Down, both),
+            Self::NearSilent => lab.set_link(&first.near, Condition::Blackhole, both),
+            Self::FarSilent => lab.set_link(&first.far, Condition::Blackhole, both),
+            Self::OneWay => lab.set_link(&first.far, Condition::Blackhole, Direction::AToB),
+            Self::Loss => lab.set_link(&first.far, Condition::Loss(30), both),
+            Self::SwitchGone => lab.remove_switch(&first.switch),
+            Self::TwoAtOnce => {
+                lab.set_link(&first.near, Condition::Down, both)?;
+                lab.set_link(&second.far, Condition::Down, both)
+            }
+            Self::Flapping => (0..20).try_for_each(|_| {
+                lab.set_link(&first.near, Condition::Down, both)?;
+                thread::sleep(20 * MILLISECOND);
+                lab.set_link(&first.near, Condition::Up, both)?;
+                thread::sleep(20 * MILLISECOND);
+                check_interrupted()
+            }),
+            Self::Elsewhere => lab.set_link(&second.near, Condition::Down, both),
+            Self::AgentRestart => (0..restarts).try_for_each(|_| {
+                check_interrupted()?;
+                lab.kill_agent(EDGE)?;
+                lab.start_agent(EDGE)
+            }),
+        }
+    }
+}
+
+/// Measures every failure over smoc, and over kernel ECMP where that applies.
+///
+/// # Errors
+/// When a lab cannot be built, or a connection breaks.
+pub fn run(options: &FailoverOptions) -> Result<()> {
+    let failures = if options.only.is_empty() { Failure::value_variants() } else { &options.only };
+    let mut report = Report::default();
+    for &failure in failures {
+        eprintln!("failover: {}", failure.label());
+        report.smoc.push(measure(Routing::Smoc, failure, options.restarts)?);
+        if failure.is_of_routers() {
+            report.ecmp.push(measure(Routing::Ecmp, failure, options.restarts)?);
+        }
+    }
+    match options.format {
+        Format::Json => println!("{}", serde_json::to_string(&report)?),
+        Format::Table => println!("\n{report}"),
+    }
+    Ok(())
+}
+
+fn lab(routing: Routing) -> Result<Lab> {
+    let topology = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/demo.yaml"));
+    Lab::up(&LabOptions { routing, quiet: true, ..LabOptions::new(topology) })
+}
+
+fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {
+    let (arrived, struck) = strike_datagrams(&mut lab(routing)?, failure, restarts)?;
+    let (gap, ended) = arrived.longest_gap_after(struck);
+    let share_left = share_left(&mut lab(routing)?, failure, restarts)?;
+    Ok(Outcome {
+        failure,
+        lost: arrived.sent - arrived.received,
+        sent: arrived.sent,
+        gap_ms: milliseconds(gap),
+        back_ms: ended.map(|ended| milliseconds(ended - struck)),
+        share_left,
+    })
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Lets a failure happen to a stream of datagrams; what arrived, and when the failure began.
+///
+/// # Errors
+/// When the lab does not do as it is told.
+pub fn strike_datagrams(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<(Arrived, Instant)> {
+    let count = (SECOND + duration(failure, restarts)).as_millis() as u32;
+    let stream = Datagrams::start(lab, SENDER, RECEIVER, Family::V4, count, 200, MILLISECOND)?;
+    let paths = paths_under_load(lab)?;
+    let struck = Instant::now();
+    failure.strike(lab, &paths, restarts)?;
+    Ok((stream.finish()?, struck))
+}
+
+/// Lets a failure happen to a connection over all paths, whose every byte must arrive: its goodput afterwards, as a
+/// share of what the links that are left carry.
+///
+/// # Errors
+/// When the connection breaks.
+pub fn share_left(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<f64> {
+    let before = 2 * SECOND;
+    let end = before + duration(failure, restarts) + 2 * SECOND;
+    let transfer = Transfer::between(
+        lab,
+        SENDER,
+        RECEIVER,
+        Family::V4,
+        Protocol::Mptcp,
+        Amount::Time(end + SECOND / 5),
+    )?;
+    let running = transfer.start()?;
+    thread::sleep(before);
+    let paths = paths_under_load(lab)?;
+    let capacity = lab.plan().link(&paths[0].near)?.bits_per_second.context("the links have no capacity")?;
+    failure.strike(lab, &paths, restarts)?;
+    let received = running.finish()?;
+    let left = capacity as f64 * failure.paths_left() as f64;
+    Ok(received.goodput(end - 2 * SECOND, end) / left)
+}
+
+/// How long a failure takes with all that follows from it.
+fn duration(failure: Failure, restarts: u32) -> Duration {
+    match failure {
+        Failure::AgentRestart => restarts * SECOND,
+        Failure::Flapping => 6 * SECOND,
+        _ => 4 * SECOND,
+    }
+}
+
+/// The paths through one transit switch each, the busiest first.
+fn paths_under_load(lab: &Lab) -> Result<Vec<OnPath>> {
+    let before = lab.loads()?;
+    thread::sleep(300 * MILLISECOND);
+    let after = lab.loads()?;
+    let plan = lab.plan();
+    let mut near: Vec<(usize, u64)> = (0..plan.links.len())
+        .filter(|&link| plan.links[link].a.switch == EDGE)
+        .map(|link| (link, after[link].frames_from_a - before[link].frames_from_a))
+        .collect();
+    near.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));
+    let path = |(link, _): (usize, u64)| {
+        let near = &plan.links[link];
+        let switch = &near.b.switch;
+        let far = plan.links.iter().find(|link| link.a.switch == *switch);
+        let far = far.with_context(|| format!("no link leads on from {switch}"))?;
+        Ok(OnPath { near: near.name.clone(), far: far.name.clone(), switch: switch.clone() })
+    };
+    near.into_iter().map(path).collect()
+}

@@ -1,0 +1,43 @@
+//! What failures cost, as people and programs read it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Outcome;
+
+/// All that was measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Over smoc.
+    pub smoc: Vec<Outcome>,
+    /// Over kernel ECMP next-hop groups, which need not have met all of them.
+    pub ecmp: Vec<Outcome>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "One datagram a millisecond, and a connection of four subflows over four paths of 100 Mbit/s.\n"
+        )?;
+        writeln!(f, "{:<26} {:>26}   {:>26}", "", "SMOC", "KERNEL ECMP")?;
+        let columns = format!("{:>5} {:>8} {:>10} {:>5}", "LOST", "GAP MS", "BACK MS", "LEFT");
+        writeln!(f, "{:<26} {columns}   {columns}", "FAILURE")?;
+        for outcome in &self.smoc {
+            let ecmp = self.ecmp.iter().find(|other| other.failure == outcome.failure);
+            let ecmp = ecmp.map_or_else(|| "-".to_owned(), cells);
+            writeln!(f, "{:<26} {}   {ecmp}", outcome.failure.label(), cells(outcome))?;
+        }
+        f.write_str(
+            "\nLOST: datagrams that never arrived. GAP: longest silence at the receiver. BACK: from the failure to the\n\
+             end of that silence. LEFT: goodput afterwards, of what the links that are left carry (ceiling 94 %).\n",
+        )
+    }
+}
+
+fn cells(outcome: &Outcome) -> String {
+    let back = outcome.back_ms.map_or_else(|| "never".to_owned(), |back| format!("{back:.1}"));
+    let left = format!("{:.0} %", outcome.share_left * 100.0);
+    format!("{:>5} {:>8.1} {back:>10} {left:>5}", outcome.lost, outcome.gap_ms)
+}
