@@ -16,6 +16,7 @@ pub mod decode;
 pub mod discovery;
 pub mod hosts;
 pub mod interfaces;
+pub mod liveness;
 pub mod paths;
 pub mod store;
 pub mod topology;

@@ -1,14 +1,24 @@
 //! Looks through the kernel's tables every few seconds, and takes out what nobody needs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
+use smoc_common::{
+    map::{EdgeIndex, Flow},
+    route::Rank,
+};
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, warn};
 
 use crate::{
+    api::Snapshot,
     clock::Nanos,
     connections::Sweep,
     dataplane::{DataplaneError, Fill, KernelTables, Observe},
+    liveness::Command,
 };
 
 /// Time between two looks.
@@ -16,8 +26,19 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// A look takes at most one part in so many of the time.
 const SHARE: u32 = 20;
 
-/// Keeps house for ever.
-pub(super) async fn run(tables: Arc<dyn Observe>, fills: watch::Sender<Vec<Fill>>) {
+/// What was found in the tables.
+struct Found {
+    fills: Vec<Fill>,
+    used: BTreeSet<(EdgeIndex, u8)>,
+}
+
+/// Keeps house for ever, and tells the prober which paths are in use.
+pub(super) async fn run(
+    tables: Arc<dyn Observe>,
+    fills: watch::Sender<Vec<Fill>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    prober: mpsc::Sender<Command>,
+) {
     let mut sweep = Sweep::default();
     loop {
         let (observe, started) = (tables.clone(), Instant::now());
@@ -28,21 +49,43 @@ pub(super) async fn run(tables: Arc<dyn Observe>, fills: watch::Sender<Vec<Fill>
         let Ok((back, outcome)) = done.await else { return };
         sweep = back;
         match outcome {
-            Ok(fill) => drop(fills.send_replace(fill)),
+            Ok(found) => {
+                fills.send_replace(found.fills);
+                let used = used_paths(&found.used, &snapshot.borrow());
+                if prober.send(Command::Used(used)).is_err() {
+                    debug!("no prober to tell which paths are in use");
+                }
+            }
             Err(error) => warn!(%error, "the tables could not be looked through"),
         }
         tokio::time::sleep(PERIOD.max(started.elapsed() * SHARE)).await;
     }
 }
 
-fn look(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Vec<Fill>, DataplaneError> {
+fn look(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError> {
     let content = tables.tables()?;
     let removals = sweep.look(&content, Nanos::now());
     if !removals.is_empty() {
         debug!(entries = removals.len(), "taking out what is closed");
     }
     removals.into_iter().try_for_each(|removal| tables.remove(removal))?;
-    Ok(fills(&content, &tables.capacities()))
+    let place = |flow: &Flow| (flow.remote.edge, flow.rank);
+    let used = content.flows.iter().map(|(_, flow)| place(flow));
+    let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));
+    Ok(Found { fills: fills(&content, &tables.capacities()), used: used.collect() })
+}
+
+/// Edge indexes as switches, ranks as they wrap around.
+fn used_paths(
+    used: &BTreeSet<(EdgeIndex, u8)>,
+    snapshot: &Snapshot,
+) -> BTreeSet<(crate::topology::SwitchId, Rank)> {
+    let path = |&(index, rank): &(EdgeIndex, u8)| {
+        let edge = snapshot.topology.find_switch(snapshot.names.name(index)?)?;
+        let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
+        Some((edge, Rank::new(rank % count as u8)))
+    };
+    used.iter().filter_map(path).collect()
 }
 
 fn fills(content: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Fill> {

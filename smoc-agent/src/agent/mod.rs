@@ -3,14 +3,15 @@
 //! ```text
 //!   netlink watcher ------- interfaces changed --.
 //!   packet sockets -------- frames --------------+--> switch (control loop) --> maps, links, bridge ports
-//!   store ----------------- facts ---------------+        |            `-----> announcements to other agents
-//!   1 s tick, signals ---------------------------'        | watch: Snapshot
+//!   store ----------------- facts ---------------+        |  |         `-----> announcements to other agents
+//!   1 s tick, signals ---------------------------+        |  `- targets --> prober (thread) <--> hellos, probes
+//!   prober ---------------- what does not work --'        | watch: Snapshot
 //!                                                         v
 //!   housekeeper (reads and tidies tables) -- fills --> api server <-- smoc status, hosts, conns, ...
 //!   event log (ring buffer) --> log
 //! ```
 //!
-//! Everything runs on one thread; long reads of tables go to a pool. If the agent ends, however it ends, programs
+//! Everything runs on one thread, except the prober, which has its own; long reads of tables go to a pool. If the agent ends, however it ends, programs
 //! and maps stay as they are, pinned.
 
 mod events;
@@ -19,7 +20,9 @@ mod learning;
 mod notify;
 mod ports;
 mod privileges;
+mod prober;
 mod switch;
+mod targets;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -34,13 +37,13 @@ use crate::{
     config::{Config, ConfigError},
     dataplane::{
         DataplaneError, Observe,
-        xdp::{Events, PinDirectory, XdpDataplane, XdpTables},
+        xdp::{Events, PinDirectory, Sightings, XdpDataplane, XdpTables},
     },
     interfaces::{Netlink, NetlinkError, Watcher},
     paths::OptionsError,
     store::{FileStore, Store},
 };
-use switch::Switch;
+use switch::{Rim, Switch};
 
 /// Why the agent cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -110,12 +113,17 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let dataplane = XdpDataplane::load(&config)?;
     let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(dataplane.pin())?);
     let events = Events::open(dataplane.pin())?;
+    let sightings = Sightings::open(dataplane.pin())?;
+    let prober = prober::start(sightings);
+    let prober = prober.map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
+    let mut found = prober.found;
     let (frames, mut heard) = tokio::sync::mpsc::channel(1024);
-    let mut switch = Switch::start(config, topology, this, dataplane, netlink, interfaces, frames).await?;
+    let rim = Rim { dataplane, netlink, interfaces, frames, prober: prober.commands.clone() };
+    let mut switch = Switch::start(config, topology, this, rim).await?;
 
     let (fills, fill) = watch::channel(Vec::new());
     let serving = tokio::spawn(api.serve(switch.published(), fill, tables.clone()));
-    tokio::spawn(housekeeping::run(tables, fills));
+    tokio::spawn(housekeeping::run(tables, fills, switch.published(), prober.commands));
     tokio::spawn(events::run(events));
     notify::ready();
     info!("ready");
@@ -134,6 +142,10 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
                 Ok(changed) => info!(changed, "read the topology again"),
                 Err(error) => warn!(%error, "the topology stays as it was"),
             },
+            Ok(()) = found.changed() => {
+                let found = found.borrow_and_update().clone();
+                switch.failures_found(found);
+            }
             Some(()) = watcher.changed() => switch.interfaces_changed().await,
             Some(frame) = heard.recv() => switch.heard(frame).await,
             Ok(()) = facts.changed() => {

@@ -13,6 +13,7 @@ use super::{
     AgentError,
     learning::{Frame, Sockets},
     ports::{self, Roles},
+    targets,
 };
 use crate::{
     api::Snapshot,
@@ -20,7 +21,7 @@ use crate::{
     config::Config,
     control::{Controller, EdgePaths, Failures, Inputs, edges},
     dataplane::{
-        Dataplane, DataplaneError,
+        Change, Dataplane, DataplaneError,
         xdp::{Role, XdpDataplane},
     },
     discovery::{
@@ -30,6 +31,7 @@ use crate::{
     },
     hosts::{HostTable, KnownHost, Sighting, ip_address},
     interfaces::{Interfaces, Netlink},
+    liveness::{Command, Found, PortTarget, Targets},
     topology::{SwitchId, Topology},
 };
 
@@ -39,6 +41,15 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 const REPEAT: u64 = 5;
 /// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
 const BRIDGE_ROUNDS: usize = 3;
+
+/// What the control loop reaches the world through.
+pub(super) struct Rim {
+    pub dataplane: XdpDataplane,
+    pub netlink: Netlink,
+    pub interfaces: Interfaces,
+    pub frames: mpsc::Sender<Frame>,
+    pub prober: std::sync::mpsc::Sender<Command>,
+}
 
 /// One switch.
 pub(super) struct Switch {
@@ -52,6 +63,10 @@ pub(super) struct Switch {
     interfaces: Interfaces,
     failures: Failures,
     detours: BTreeMap<DetourKey, Detour>,
+    /// Detours that do not fit into a route.
+    unfit_detours: usize,
+    prober: std::sync::mpsc::Sender<Command>,
+    watched: Targets,
     hosts: HostTable,
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     sockets: Sockets,
@@ -62,21 +77,38 @@ pub(super) struct Switch {
     publish: watch::Sender<Arc<Snapshot>>,
 }
 
+/// What is decided from; a macro because a function would borrow the controller too.
+macro_rules! inputs {
+    ($switch:ident) => {
+        Inputs {
+            topology: &$switch.topology,
+            this: $switch.this,
+            ports: &$switch.config.ports,
+            bridge: $switch.config.bridge.as_deref(),
+            interfaces: &$switch.interfaces,
+            failures: &$switch.failures,
+            detours: &$switch.detours,
+            hosts: &$switch.known,
+            spread: $switch.config.spread,
+            host_entries: $switch.config.tables.hosts as usize,
+        }
+    };
+}
+
 impl Switch {
     /// Fills the maps, attaches the programs and sets the bridge's ports.
     pub(super) async fn start(
         config: Config,
         topology: Arc<Topology>,
         this: SwitchId,
-        dataplane: XdpDataplane,
-        netlink: Netlink,
-        interfaces: Interfaces,
-        frames: mpsc::Sender<Frame>,
+        rim: Rim,
     ) -> Result<Self, AgentError> {
+        let Rim { dataplane, netlink, interfaces, frames, prober } = rim;
         let installed = dataplane.installed()?;
         let adopted = installed.settings != Settings::default();
         let controller = Controller::adopt(&topology, this, config.paths, installed, Nanos::now());
         let roles = Roles::new(&config, &topology, this);
+        let failures = targets::left_down(&config, &roles, &interfaces, &controller, &topology);
         let empty = Snapshot {
             ready: false,
             topology: topology.clone(),
@@ -101,8 +133,11 @@ impl Switch {
             controller,
             netlink,
             interfaces,
-            failures: Failures::default(),
+            failures,
             detours: BTreeMap::new(),
+            unfit_detours: 0,
+            prober,
+            watched: Targets::default(),
             hosts: HostTable::default(),
             known: Arc::default(),
             flood: Flood::default(),
@@ -113,6 +148,8 @@ impl Switch {
         };
         switch.remember();
         switch.resolve();
+        switch.find_detours();
+        switch.note_lost_carriers();
         info!(adopted, edges = switch.edges().len(), "computing paths");
         let changes = switch.fill()?;
         info!(changes, "maps are filled");
@@ -120,6 +157,7 @@ impl Switch {
         switch.refresh().await?;
         switch.settle_bridge().await;
         switch.listen();
+        switch.watch();
         switch.publish();
         Ok(switch)
     }
@@ -139,12 +177,26 @@ impl Switch {
         if before == self.interfaces {
             return;
         }
+        self.note_lost_carriers();
+        self.update_urgently();
+        self.watch();
         self.tell_port_changes(&before);
         self.update();
         self.settle_bridge().await;
         self.reattach().await;
         self.listen();
         self.announce();
+        self.publish();
+    }
+
+    /// The prober has found something to be broken or whole.
+    pub(super) fn failures_found(&mut self, found: Found) {
+        if found.topology != self.watched.topology {
+            return;
+        }
+        self.failures = found.failures;
+        self.note_lost_carriers();
+        self.update_urgently();
         self.publish();
     }
 
@@ -158,6 +210,7 @@ impl Switch {
         if news {
             self.resolve();
             self.update();
+            self.watch();
             self.publish();
         }
     }
@@ -175,8 +228,12 @@ impl Switch {
                 self.controller.topology_changed(this);
                 self.roles = Roles::new(&self.config, &topology, this);
                 self.topology = topology;
+                self.failures.paths.clear();
+                self.watched.topology += 1;
                 self.resolve();
+                self.find_detours();
                 self.update();
+                self.watch();
                 self.reattach().await;
                 self.settle_bridge().await;
                 self.listen();
@@ -198,6 +255,7 @@ impl Switch {
         self.resolve();
         if before != self.known || self.incomplete {
             self.update();
+            self.watch();
             self.publish();
         }
     }
@@ -224,36 +282,73 @@ impl Switch {
         self.known = Arc::new(self.hosts.resolve(&self.topology, self.this));
     }
 
+    /// A port without carrier stays down until the prober says otherwise, even if carrier is back before the prober
+    /// has heard of it.
+    fn note_lost_carriers(&mut self) {
+        let up = |port: &PortTarget| port.carrier;
+        let ports = targets::ports(&self.config, (&self.topology, self.this), &self.roles, &self.interfaces);
+        self.failures.ports.extend(ports.iter().filter(|port| !up(port)).map(|port| port.number));
+    }
+
+    /// Tells the prober what to watch, if that is something else.
+    fn watch(&mut self) {
+        let (paths, unfit) = targets::paths(&self.topology, self.controller.book());
+        let targets = Targets {
+            topology: self.watched.topology,
+            hellos: self.config.hellos,
+            probes: self.config.probes,
+            ports: targets::ports(&self.config, (&self.topology, self.this), &self.roles, &self.interfaces),
+            paths,
+            unfit,
+            down: self.failures.clone(),
+        };
+        if (Targets { down: self.watched.down.clone(), ..targets.clone() }) == self.watched {
+            return;
+        }
+        self.watched = targets.clone();
+        if self.prober.send(Command::Watch(targets)).is_err() {
+            warn!("the prober has ended: ports and paths stay as they are");
+        }
+    }
+
+    fn find_detours(&mut self) {
+        match targets::detours(&self.topology, self.this, &self.config.paths) {
+            Ok((detours, unfit)) => (self.detours, self.unfit_detours) = (detours, unfit),
+            Err(error) => warn!(%error, "no detours"),
+        }
+    }
+
     /// Plans and makes all changes; how many there were.
     fn fill(&mut self) -> Result<usize, AgentError> {
-        let hosts = self.known.clone();
-        let inputs = Inputs {
-            topology: &self.topology,
-            this: self.this,
-            ports: &self.config.ports,
-            bridge: self.config.bridge.as_deref(),
-            interfaces: &self.interfaces,
-            failures: &self.failures,
-            detours: &self.detours,
-            hosts: &hosts,
-            spread: self.config.spread,
-            host_entries: self.config.tables.hosts as usize,
-        };
-        let plan = self
-            .controller
-            .plan(&inputs, Nanos::now())
-            .map_err(|source| AgentError::Paths { path: self.config.path.clone(), source })?;
+        let inputs = inputs!(self);
+        let plan = self.controller.plan(&inputs, Nanos::now());
+        let plan = plan.map_err(|source| AgentError::Paths { path: self.config.path.clone(), source })?;
         self.incomplete = plan.incomplete;
-        for change in &plan.changes {
+        self.make(&plan.changes)?;
+        self.warn_of(plan.left_out);
+        Ok(plan.changes.len())
+    }
+
+    /// Makes changes in order; if one fails, what is installed is read back.
+    fn make(&mut self, changes: &[Change]) -> Result<(), DataplaneError> {
+        for change in changes {
             if let Err(error) = self.dataplane.apply(change) {
                 let installed = self.dataplane.installed()?;
                 self.controller.resync(installed, Nanos::now());
-                return Err(error.into());
+                return Err(error);
             }
             self.controller.applied(change);
         }
-        self.warn_of(plan.left_out);
-        Ok(plan.changes.len())
+        Ok(())
+    }
+
+    /// Writes what is up and down, and nothing that takes long.
+    fn update_urgently(&mut self) {
+        let changes = self.controller.plan_urgent(&inputs!(self));
+        if let Err(error) = self.make(&changes) {
+            warn!(%error, "what is down is not written");
+            self.incomplete = true;
+        }
     }
 
     /// Like [`Switch::fill`] while running: a failure is tried again with the next tick.

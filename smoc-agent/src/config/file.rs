@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -10,13 +11,19 @@ use serde_path_to_error::Segment;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
 
-use super::{Config, Lines, PathOptions, Spread, Tables, XdpMode};
+use super::{Config, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
 
 /// The socket of the API unless configured.
 pub(crate) const DEFAULT_API: &str = "/run/smoc/api.sock";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
 /// What a table may hold: at least enough to be of use, at most what a 32-bit count of entries allows.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
+/// The shortest and longest time between two hellos or probes.
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+/// Probes a second: the most that one thread should send.
+const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
+/// Hellos to be missed.
+const MULTIPLIERS: std::ops::RangeInclusive<u32> = 1..=255;
 /// The longest name that the kernel gives an interface.
 const INTERFACE_NAME: usize = 15;
 /// The longest path that a Unix socket can have.
@@ -40,6 +47,8 @@ struct Raw {
     learn: bool,
     #[serde(default)]
     xdp: XdpMode,
+    hellos: Option<Spanned<Hellos>>,
+    probes: Option<Spanned<Probes>>,
     tables: Option<Spanned<Tables>>,
 }
 
@@ -72,6 +81,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         faults.push((api.referenced.line(), message));
     }
     check_paths(raw.paths.as_ref(), &mut faults);
+    check_hellos(raw.hellos.as_ref(), &mut faults);
+    check_probes(raw.probes.as_ref(), &mut faults);
     check_tables(raw.tables.as_ref(), &mut faults);
     if !faults.is_empty() {
         faults.sort();
@@ -95,6 +106,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         spread: raw.spread,
         learn: raw.learn,
         xdp: raw.xdp,
+        hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
+        probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
     })
 }
@@ -183,5 +196,38 @@ fn check_tables(tables: Option<&Spanned<Tables>>, faults: &mut Faults) {
     for (field, size) in sizes.into_iter().filter(|(_, size)| !TABLE_RANGE.contains(size)) {
         let (least, most) = (TABLE_RANGE.start(), TABLE_RANGE.end());
         faults.push((referenced.line(), format!("tables.{field}: {size} is not from {least} to {most}")));
+    }
+}
+
+fn check_hellos(hellos: Option<&Spanned<Hellos>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = hellos else { return };
+    check_interval("hellos.interval", value.interval, referenced.line(), faults);
+    check_number("hellos.multiplier", value.multiplier, MULTIPLIERS, referenced.line(), faults);
+}
+
+fn check_probes(probes: Option<&Spanned<Probes>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = probes else { return };
+    check_interval("probes.interval", value.interval, referenced.line(), faults);
+    check_interval("probes.idle_interval", value.idle_interval, referenced.line(), faults);
+    check_number("probes.budget", value.budget, BUDGETS, referenced.line(), faults);
+}
+
+fn check_interval(field: &str, interval: Duration, line: u64, faults: &mut Faults) {
+    if !interval.is_zero() && !INTERVALS.contains(&interval) {
+        let (least, most) = (INTERVALS.start(), INTERVALS.end());
+        faults.push((line, format!("{field}: {interval:?} is neither off nor from {least:?} to {most:?}")));
+    }
+}
+
+fn check_number(
+    field: &str,
+    number: u32,
+    range: std::ops::RangeInclusive<u32>,
+    line: u64,
+    faults: &mut Faults,
+) {
+    if !range.contains(&number) {
+        let (least, most) = (range.start(), range.end());
+        faults.push((line, format!("{field}: {number} is not from {least} to {most}")));
     }
 }

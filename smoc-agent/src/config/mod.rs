@@ -11,12 +11,15 @@
 //! spread: none                      # or flows
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! xdp: native                       # or generic
+//! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
+//! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
 //! tables: {flows: 131072, half_open: 16384, connections: 65536, hosts: 65536}
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
 //! `bridge` no bridge is touched.
 
+mod duration;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -63,6 +67,10 @@ pub struct Config {
     pub learn: bool,
     /// How programs are attached.
     pub xdp: XdpMode,
+    /// How fabric links are watched.
+    pub hellos: Hellos,
+    /// How paths are watched.
+    pub probes: Probes,
     /// How large the tables are.
     pub tables: Tables,
     lines: Lines,
@@ -120,6 +128,54 @@ impl Default for Tables {
             half_open: map::HALF_OPEN_ENTRIES,
             connections: map::CONNECTION_ENTRIES,
             hosts: map::HOST_ENTRIES,
+        }
+    }
+}
+
+/// How the link behind each fabric port is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hellos {
+    /// Time between two hellos; zero: none are sent, and carrier alone counts.
+    #[serde(deserialize_with = "duration::read")]
+    pub interval: Duration,
+    /// So many missed hellos in a row make a port dead.
+    pub multiplier: u32,
+    /// How long every hello has to come back before a port counts as up again.
+    #[serde(deserialize_with = "duration::read")]
+    pub hold_down: Duration,
+}
+
+impl Default for Hellos {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(10), multiplier: 3, hold_down: Duration::from_secs(1) }
+    }
+}
+
+/// How paths are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probes {
+    /// Time between two probes of a path in use; zero: none are sent.
+    #[serde(deserialize_with = "duration::read")]
+    pub interval: Duration,
+    /// Time between two probes of any other path; zero: these are not probed.
+    #[serde(deserialize_with = "duration::read")]
+    pub idle_interval: Duration,
+    /// Probes a second at most; all intervals stretch evenly to keep to it.
+    pub budget: u32,
+    /// How long losses have to be few before a path counts as whole again.
+    #[serde(deserialize_with = "duration::read")]
+    pub hold_down: Duration,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(20),
+            idle_interval: Duration::from_secs(1),
+            budget: 1000,
+            hold_down: Duration::from_secs(2),
         }
     }
 }

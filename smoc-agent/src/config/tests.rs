@@ -57,6 +57,12 @@ fn faults_name_line_and_field() {
         ("tables: {flows: 1}\n", 4, "tables.flows: 1 is not from 16"),
         ("spread: all\n", 4, "spread: "),
         ("learn: perhaps\n", 4, "learn: "),
+        ("hellos: {interval: 10}\n", 4, "hellos.interval: 10 has no unit: write 10ms"),
+        ("hellos: {interval: 1us}\n", 4, "hellos.interval: 1µs is neither off nor from 1ms to 60s"),
+        ("hellos: {multiplier: 0}\n", 4, "hellos.multiplier: 0 is not from 1 to 255"),
+        ("hellos: {period: 1s}\n", 4, "hellos: unknown field `period`"),
+        ("probes: {hold_down: long}\n", 4, "probes.hold_down: \"long\" is no time"),
+        ("probes: {budget: 0}\n", 4, "probes.budget: 0 is not from 1 to 100000"),
         ("bridge: a/b\n", 4, "bridge: \"a/b\" is no interface name"),
     ] {
         let message = refused(&format!("{MINIMAL}{text}"));
@@ -132,4 +138,11 @@ fn configurations_and_topologies_are_told_apart() {
             && !Config::is_one("nonsense")
             && !Config::is_one(": :\n- {")
     );
+}
+
+#[test]
+fn hellos_and_probes_can_be_switched_off() {
+    let config = parse(&format!("{MINIMAL}hellos: {{interval: off}}\nprobes: {{interval: 0}}\n")).unwrap();
+    assert!(config.hellos.interval.is_zero() && config.probes.interval.is_zero());
+    assert_eq!((config.hellos.multiplier, config.probes.budget), (3, 1000));
 }

@@ -92,8 +92,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         let Some(index) = names.index(&topology.switch(edge).name) else { continue };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        let broken = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-        set.broken = broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get());
+        set.broken = broken(inputs.failures, edge);
         path_sets.insert(index, set);
     }
     let hosts = inputs.hosts.iter().filter_map(|(address, host)| {
@@ -118,7 +117,13 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     }
 }
 
-fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
+/// A bit for each broken rank to an edge.
+pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
+    let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+}
+
+pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
     let entry = |(&number, name): (&PortNumber, &String)| {
         let interface = inputs.interfaces.named(name)?;
         let end = End { switch: inputs.this, port: number };

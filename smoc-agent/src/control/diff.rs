@@ -1,11 +1,13 @@
 //! From what is installed to what is desired, in an order in which no frame meets half of it.
 
-use smoc_common::map::PathSet;
+use std::collections::BTreeMap;
+
+use smoc_common::{map::PathSet, route::PortNumber};
 
 use super::{desired::Desired, slots::FreeSlots};
 use crate::{
     clock::Nanos,
-    dataplane::{Change, Installed, Slot},
+    dataplane::{Change, Installed, PortEntry, Slot},
 };
 
 /// Changes to be made in this order.
@@ -47,6 +49,23 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
         plan.changes.push(Change::SetSettings(settings));
     }
     plan
+}
+
+/// The changes that say which of the installed ports and path sets are down, and no others.
+pub fn urgent(
+    ports: &BTreeMap<PortNumber, PortEntry>,
+    sets: &[(Slot, PathSet)],
+    installed: &Installed,
+) -> Vec<Change> {
+    let ports = ports.iter().filter_map(|(port, entry)| {
+        let differs = installed.ports.get(port).is_some_and(|there| there.leads_to != entry.leads_to);
+        differs.then_some(Change::SetPort(*port, *entry))
+    });
+    let sets = sets.iter().filter_map(|(slot, set)| {
+        let differs = installed.path_sets.get(slot) != Some(set);
+        differs.then_some(Change::MarkBroken(*slot, *set))
+    });
+    ports.chain(sets).collect()
 }
 
 fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos, plan: &mut Plan) {

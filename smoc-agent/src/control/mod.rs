@@ -21,10 +21,11 @@ pub use tree::{spanning_tree, split_ports};
 use std::sync::Arc;
 
 use slots::FreeSlots;
+use smoc_common::map::PathSet;
 
 use crate::{
     clock::Nanos,
-    dataplane::{Change, Installed},
+    dataplane::{Change, Installed, Slot},
     paths::{OptionsError, PathOptions},
     topology::{SwitchId, Topology},
 };
@@ -77,6 +78,22 @@ impl Controller {
         }
         let desired = desired::desired(inputs, &self.book, &mut self.names);
         Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
+    }
+
+    /// The changes of [`Controller::plan`] that cannot wait: which ports and paths are down. It searches no paths
+    /// and looks at no hosts.
+    pub fn plan_urgent(&self, inputs: &Inputs<'_>) -> Vec<Change> {
+        diff::urgent(&desired::ports(inputs), &self.broken(inputs), &self.installed)
+    }
+
+    /// The path sets in use, with the marks that they should have.
+    fn broken(&self, inputs: &Inputs<'_>) -> Vec<(Slot, PathSet)> {
+        let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
+            let edge = inputs.topology.find_switch(self.names.name(index)?)?;
+            let set = self.installed.path_sets.get(&slot)?;
+            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge), ..*set }))
+        });
+        edges.collect()
     }
 
     /// Takes note that a change was made.

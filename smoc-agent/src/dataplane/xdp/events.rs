@@ -6,7 +6,7 @@ use aya::maps::{MapData, RingBuf};
 use smoc_common::event::Event;
 use tokio::io::unix::AsyncFd;
 
-use super::maps::{open_events, parse_event};
+use super::maps::{open_ring, parse};
 use crate::dataplane::DataplaneError;
 
 /// The consumer's end of `EVENTS`.
@@ -18,7 +18,7 @@ impl Events {
     /// # Errors
     /// It is not there.
     pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
-        let ring = open_events(pin)?;
+        let ring = open_ring(pin, "EVENTS")?;
         // SAFETY: the ring owns its file descriptor, which is the same as long as it lives.
         let ring = unsafe { AsyncFd::register(ring) }.map_err(|error| DataplaneError::Map {
             doing: "read",
@@ -36,7 +36,7 @@ impl Events {
         let mut ready = self.0.readable_mut().await?;
         let ring = ready.get_inner_mut();
         while let Some(bytes) = ring.next() {
-            if let Some(event) = parse_event(&bytes) {
+            if let Some(event) = parse::<Event>(&bytes) {
                 each(event);
             }
         }

@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, DevMap, HashMap, Map, MapData, MapError, MapInfo, MapType, PerCpuArray, RingBuf},
 };
 use smoc_common::{
-    event::{COUNTER_ENTRIES, Event},
+    event::COUNTER_ENTRIES,
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, HalfOpen, Host, PathSet, Plain,
         Port, Settings, TokenBinding, TokenKey,
@@ -147,9 +147,9 @@ where
     opened.map_err(|error| read_error(name, error))
 }
 
-/// Opens the ring buffer of events.
-pub(super) fn open_events(pin: &Path) -> Result<RingBuf<MapData>, DataplaneError> {
-    open(pin, "EVENTS")
+/// Opens a ring buffer.
+pub(super) fn open_ring(pin: &Path, name: &'static str) -> Result<RingBuf<MapData>, DataplaneError> {
+    open(pin, name)
 }
 
 /// Reads a whole hash table that the kernel goes on changing. An entry may be missed, or come twice when the
@@ -177,11 +177,13 @@ pub(super) fn capacity(pin: &Path, name: &'static str) -> Result<u32, DataplaneE
     Ok(info.max_entries())
 }
 
-/// An event as it lies in the ring buffer; `None` if it is no event of this layout.
-pub(super) fn parse_event(bytes: &[u8]) -> Option<Event> {
-    let bytes: &[u8; size_of::<Event>()] = bytes.try_into().ok()?;
-    // SAFETY: the bytes are as many as an `Event` has, and any bit pattern is a value of a `Plain` type.
-    Some(unsafe { bytes.as_ptr().cast::<Event>().read_unaligned() })
+/// What lies in a ring buffer; `None` if it is not of this layout.
+pub(super) fn parse<T: Plain>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() != size_of::<T>() {
+        return None;
+    }
+    // SAFETY: the bytes are as many as a `T` has, and any bit pattern is a value of a `Plain` type.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 pub(super) fn read_error(map: &'static str, error: MapError) -> DataplaneError {

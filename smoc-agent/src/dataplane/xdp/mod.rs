@@ -5,9 +5,11 @@ mod attach;
 mod events;
 mod maps;
 mod pins;
+mod sightings;
 
 pub use events::Events;
 pub use pins::PinDirectory;
+pub use sightings::Sightings;
 
 use std::{
     collections::BTreeMap,

@@ -1,0 +1,468 @@
+//! Whether the link behind a fabric port works: what carrier, hellos and other frames say.
+//!
+//! Every interval a hello goes to the neighbour, whose packet path returns it without asking its agent; and every
+//! hello says whether its sender hears the neighbour. A port is dead when
+//!
+//! | reason | what happened |
+//! |---|---|
+//! | [`Reason::NoCarrier`] | the interface is gone, switched off or has no carrier: at once |
+//! | [`Reason::Silent`] | as many hellos as the multiplier says went out in a row and nothing was heard: no hello came back, none of the neighbour's came, and the interface received no other frame |
+//! | [`Reason::NotHeard`] | the neighbour says that it does not hear this switch, and as many hellos did not come back |
+//! | [`Reason::OneWay`] | ten times as many hellos did not come back and no neighbour says that it hears this switch, though something is heard: one direction is broken and the neighbour's agent is dead |
+//!
+//! Hellos are counted, not time: a hello is missed when it was really sent, an interval ago, and nothing was heard since.
+//! So an agent that gets no processor for a while finds nothing dead, and one that sends nothing neither.
+//!
+//! A port is up again when it has carrier and every hello came back for a hold-down ([`HoldDown`]); for the limit only if
+//! none has ever come back before, because switches that are started one after the other are no failures.
+
+use std::time::Duration;
+
+use super::hold_down::HoldDown;
+use crate::{clock::Nanos, config::Hellos};
+
+/// A failure in one direction that the neighbour cannot tell of is found after so many times the usual limit.
+const PATIENCE: u32 = 10;
+
+/// Why a port is up or down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The agent started and nothing is wrong.
+    Started,
+    /// An earlier agent left it down.
+    LeftDown,
+    /// It worked for the whole hold-down.
+    Recovered,
+    /// No carrier.
+    NoCarrier,
+    /// Nothing is heard.
+    Silent,
+    /// The neighbour hears nothing.
+    NotHeard,
+    /// Hellos do not come back.
+    OneWay,
+}
+
+impl Reason {
+    /// For logs and people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Started => "since the agent started",
+            Self::LeftDown => "as the last agent left it",
+            Self::Recovered => "works again",
+            Self::NoCarrier => "no carrier",
+            Self::Silent => "nothing is heard",
+            Self::NotHeard => "the neighbour hears nothing",
+            Self::OneWay => "hellos do not come back",
+        }
+    }
+}
+
+/// The state of one port.
+#[derive(Clone, Debug)]
+pub struct Port {
+    rules: Hellos,
+    hold: HoldDown,
+    carrier: bool,
+    up: bool,
+    since: Nanos,
+    reason: Reason,
+    /// Whether a hello ever came back, or an earlier agent knew the port.
+    proven: bool,
+    /// The last hello, until it is judged.
+    sent: Option<Nanos>,
+    sequence: u32,
+    heard: Option<Nanos>,
+    returned: Option<(Nanos, u32)>,
+    /// When the neighbour last said whether it hears this switch, and what.
+    told: Option<(Nanos, bool)>,
+    /// Hellos missed in a row.
+    unheard: u32,
+    unreturned: u32,
+    /// Received frames of the interface, while hellos are missed.
+    frames: Option<u64>,
+    /// Since when every hello came back.
+    clean: Option<Nanos>,
+    round_trip: Option<Duration>,
+}
+
+impl Port {
+    /// A port that is up if it has carrier, unless an earlier agent left it `down`.
+    pub fn new(rules: Hellos, carrier: bool, down: bool, now: Nanos) -> Self {
+        let reason = match (carrier, down) {
+            (false, _) => Reason::NoCarrier,
+            (_, true) => Reason::LeftDown,
+            _ => Reason::Started,
+        };
+        Self {
+            hold: HoldDown::new(rules.hold_down),
+            rules,
+            carrier,
+            up: reason == Reason::Started,
+            since: now,
+            reason,
+            proven: reason == Reason::LeftDown,
+            sent: None,
+            sequence: 0,
+            heard: None,
+            returned: None,
+            told: None,
+            unheard: 0,
+            unreturned: 0,
+            frames: None,
+            clean: None,
+            round_trip: None,
+        }
+    }
+
+    /// Other rules from now on.
+    pub fn set_rules(&mut self, rules: Hellos) {
+        self.hold.set_least(rules.hold_down);
+        self.rules = rules;
+    }
+
+    /// The interface has carrier, or has it no more; whether that changed the port.
+    pub fn set_carrier(&mut self, carrier: bool, now: Nanos) -> bool {
+        if carrier == self.carrier {
+            return false;
+        }
+        self.carrier = carrier;
+        (self.sent, self.frames, self.unheard, self.unreturned, self.clean) = (None, None, 0, 0, None);
+        if carrier {
+            return false;
+        }
+        let was_up = self.up;
+        self.go_down(Reason::NoCarrier, now);
+        was_up
+    }
+
+    /// The number of the next hello.
+    pub fn next_sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// A hello was really sent.
+    pub fn sent(&mut self, now: Nanos) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sent = Some(now);
+    }
+
+    /// A hello is back.
+    pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) {
+        self.heard_at(at);
+        let in_turn = self.returned.is_some_and(|(_, last)| last.wrapping_add(1) == sequence);
+        if !in_turn || self.clean.is_none() {
+            self.clean = Some(at);
+        }
+        self.returned = Some((at, sequence));
+        self.proven |= self.up;
+        self.unreturned = 0;
+        let sample = at.since(sent);
+        self.round_trip = Some(self.round_trip.map_or(sample, |smooth| (smooth * 7 + sample) / 8));
+    }
+
+    /// The neighbour's hello came, and said whether it hears this switch.
+    pub fn told(&mut self, hears: bool, at: Nanos) {
+        self.heard_at(at);
+        self.told = Some((at, hears));
+    }
+
+    /// Judges the last hello. To be followed by [`Port::received`] if [`Port::wants_frames`], then
+    /// [`Port::decide`], before the next one is sent.
+    pub fn judge(&mut self, now: Nanos) {
+        // Timers are not exact: three quarters of an interval are enough of one.
+        let Some(sent) = self.sent.filter(|sent| now.since(*sent) >= self.rules.interval * 3 / 4) else { return };
+        self.sent = None;
+        if self.heard.is_none_or(|heard| heard < sent) {
+            self.unheard = self.unheard.saturating_add(1);
+        }
+        if self.returned.is_none_or(|(returned, _)| returned < sent) {
+            self.unreturned = self.unreturned.saturating_add(1);
+            if self.unreturned >= self.rules.multiplier {
+                self.clean = None;
+            }
+        }
+    }
+
+    /// Whether it matters how many frames the interface has received.
+    pub fn wants_frames(&self) -> bool {
+        self.up && self.unheard > 0
+    }
+
+    /// The interface has received so many frames in all.
+    pub fn received(&mut self, frames: u64, now: Nanos) {
+        if self.frames.is_some_and(|before| frames != before) {
+            self.heard_at(now);
+        } else {
+            self.frames = Some(frames);
+        }
+    }
+
+    /// Decides whether the port is up; whether that changed.
+    pub fn decide(&mut self, now: Nanos) -> bool {
+        if !self.up {
+            return self.recover(now);
+        }
+        let Some(reason) = self.fault(now) else { return false };
+        self.go_down(reason, now);
+        true
+    }
+
+    fn fault(&self, now: Nanos) -> Option<Reason> {
+        let told = self.told.filter(|(at, _)| now.since(*at) <= self.limit()).map(|(_, hears)| hears);
+        if self.rules.interval.is_zero() {
+            None
+        } else if self.unheard >= self.rules.multiplier {
+            Some(Reason::Silent)
+        } else if told == Some(false) && self.unreturned >= self.rules.multiplier {
+            Some(Reason::NotHeard)
+        } else if told != Some(true) && self.unreturned >= self.rules.multiplier.saturating_mul(PATIENCE) {
+            Some(Reason::OneWay)
+        } else {
+            None
+        }
+    }
+
+    fn recover(&mut self, now: Nanos) -> bool {
+        if self.carrier && self.rules.interval.is_zero() {
+            self.clean.get_or_insert(now);
+        }
+        let held = self.clean.is_some_and(|clean| now.since(clean) >= self.hold_down());
+        if self.carrier && held {
+            if self.proven {
+                self.hold.recovered(now);
+            }
+            (self.proven, self.up, self.since, self.reason) = (true, true, now, Reason::Recovered);
+        }
+        self.up
+    }
+
+    fn limit(&self) -> Duration {
+        self.rules.interval * self.rules.multiplier
+    }
+
+    fn hold_down(&self) -> Duration {
+        if self.proven { self.hold.needed() } else { self.limit() }
+    }
+
+    fn go_down(&mut self, reason: Reason, now: Nanos) {
+        self.clean = None;
+        self.reason = reason;
+        if self.up {
+            if self.proven {
+                self.hold.failed(now);
+            }
+            (self.up, self.since) = (false, now);
+        }
+    }
+
+    fn heard_at(&mut self, at: Nanos) {
+        self.heard = self.heard.max(Some(at));
+        self.unheard = 0;
+        self.frames = None;
+    }
+
+    /// What to say in a hello: whether the neighbour is heard. It does not depend on whether the port counts as up, so
+    /// that both ends come up.
+    pub fn hears(&self) -> bool {
+        self.carrier && self.unheard < self.rules.multiplier
+    }
+
+    /// Whether frames may be sent through the port.
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Since when it is up or down.
+    pub fn since(&self) -> Nanos {
+        self.since
+    }
+
+    /// Why it is up or down.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Time from sending a hello until it is back, smoothed.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// How often it went down.
+    pub fn failures(&self) -> u32 {
+        self.hold.failures()
+    }
+
+    /// How long it still has to work before it is up; `None` if it is.
+    pub fn hold_down_left(&self, now: Nanos) -> Option<Duration> {
+        let worked = self.clean.map_or(Duration::ZERO, |clean| now.since(clean));
+        (!self.up).then(|| self.hold_down().saturating_sub(worked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Hellos =
+        Hellos { interval: Duration::from_millis(10), multiplier: 3, hold_down: Duration::from_secs(1) };
+    const MS: u64 = 1_000_000;
+
+    /// What the link does to a hello.
+    #[derive(Clone, Copy, Default)]
+    struct Link {
+        echo: bool,
+        neighbor: Option<bool>,
+        frames: bool,
+    }
+
+    const GOOD: Link = Link { echo: true, neighbor: Some(true), frames: true };
+    const DEAD: Link = Link { echo: false, neighbor: None, frames: false };
+
+    struct Bench {
+        port: Port,
+        now: Nanos,
+        frames: u64,
+    }
+
+    impl Bench {
+        fn new(port: Port) -> Self {
+            Self { port, now: Nanos(1000 * MS), frames: 0 }
+        }
+
+        fn fresh() -> Self {
+            Self::new(Port::new(RULES, true, false, Nanos(1000 * MS)))
+        }
+
+        /// One tick as the prober does it; whether the port changed.
+        fn tick(&mut self, link: Link) -> bool {
+            self.now = self.now + RULES.interval;
+            self.port.judge(self.now);
+            self.frames += u64::from(link.frames);
+            if self.port.wants_frames() {
+                self.port.received(self.frames, self.now);
+            }
+            let changed = self.port.decide(self.now);
+            let sequence = self.port.next_sequence();
+            self.port.sent(self.now);
+            let soon = self.now + Duration::from_micros(50);
+            if link.echo {
+                self.port.returned(sequence, self.now, soon);
+            }
+            if let Some(hears) = link.neighbor {
+                self.port.told(hears, soon);
+            }
+            changed
+        }
+
+        /// How many ticks until the port changes.
+        fn until_change(&mut self, link: Link, most: usize) -> Option<usize> {
+            (1..=most).find(|_| self.tick(link))
+        }
+    }
+
+    #[test]
+    fn three_missed_hellos_in_a_row_take_it_down_and_a_second_of_answers_up() {
+        let mut bench = Bench::fresh();
+        assert_eq!(bench.until_change(GOOD, 1000), None);
+        assert_eq!(bench.until_change(DEAD, 100), Some(4), "3 hellos and an interval for the last one");
+        assert_eq!((bench.port.is_up(), bench.port.reason()), (false, Reason::Silent));
+        assert!(!bench.port.hears());
+        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+        assert_eq!((bench.port.is_up(), bench.port.reason()), (true, Reason::Recovered));
+        assert_eq!((bench.port.failures(), bench.port.hold_down_left(bench.now)), (1, None));
+    }
+
+    #[test]
+    fn a_port_that_flaps_is_held_longer() {
+        let mut bench = Bench::fresh();
+        bench.tick(GOOD);
+        for expected in [101, 201, 401] {
+            assert_eq!(bench.until_change(DEAD, 100), Some(4));
+            assert_eq!(bench.until_change(GOOD, 1000), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_dead_agent_at_the_far_end_changes_nothing() {
+        assert_eq!(Bench::fresh().until_change(Link { neighbor: None, ..GOOD }, 1000), None);
+    }
+
+    #[test]
+    fn any_frame_counts_as_life() {
+        let link = Link { frames: true, neighbor: Some(true), ..DEAD };
+        assert_eq!(Bench::fresh().until_change(link, 1000), None, "the neighbour hears us");
+        let link = Link { frames: true, ..DEAD };
+        assert_eq!(Bench::fresh().until_change(link, 1000), Some(31), "nobody says that we are heard");
+    }
+
+    #[test]
+    fn one_direction_that_fails_takes_it_down_at_both_ends() {
+        let mut deaf = Bench::fresh();
+        assert_eq!(deaf.until_change(DEAD, 100), Some(4));
+        let mut bench = Bench::fresh();
+        bench.tick(GOOD);
+        let link = Link { echo: false, neighbor: Some(true), frames: true };
+        assert_eq!(bench.until_change(link, 3), None, "the neighbour does not know yet");
+        assert!(bench.until_change(Link { neighbor: Some(false), ..link }, 2).is_some());
+        assert_eq!(bench.port.reason(), Reason::NotHeard);
+        assert!(bench.port.hears(), "the neighbour is heard");
+    }
+
+    #[test]
+    fn an_agent_that_got_no_processor_finds_nothing_dead() {
+        let mut bench = Bench::fresh();
+        bench.tick(GOOD);
+        for _ in 0..100 {
+            bench.now = bench.now + Duration::from_millis(300);
+            assert!(!bench.tick(GOOD), "one hello at most is missed in each gap");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_sends_nothing_finds_nothing_dead() {
+        let mut port = Bench::fresh().port;
+        for ms in 1000..5000 {
+            port.judge(Nanos(ms * MS));
+            assert!(!port.decide(Nanos(ms * MS)));
+        }
+    }
+
+    #[test]
+    fn lost_carrier_counts_at_once_and_needs_the_hold_down() {
+        let mut bench = Bench::fresh();
+        bench.tick(GOOD);
+        assert!(bench.port.set_carrier(false, bench.now));
+        assert_eq!(bench.port.reason(), Reason::NoCarrier);
+        assert!(!bench.port.set_carrier(true, bench.now) && !bench.port.is_up());
+        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+    }
+
+    #[test]
+    fn a_neighbor_that_starts_later_is_no_failure() {
+        let mut bench = Bench::fresh();
+        assert_eq!(bench.until_change(DEAD, 100), Some(4));
+        assert_eq!(bench.until_change(GOOD, 1000), Some(5), "a limit after the first answer");
+        assert_eq!(bench.port.failures(), 0);
+    }
+
+    #[test]
+    fn a_missed_hello_starts_the_hold_down_again() {
+        let mut bench = Bench::new(Port::new(RULES, true, true, Nanos(1000 * MS)));
+        assert_eq!(bench.until_change(GOOD, 90), None);
+        assert!(!bench.tick(DEAD));
+        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+    }
+
+    #[test]
+    fn without_hellos_carrier_alone_counts() {
+        let rules = Hellos { interval: Duration::ZERO, ..RULES };
+        let mut port = Port::new(rules, true, true, Nanos(0));
+        assert!(!port.decide(Nanos(0)) && port.decide(Nanos(1000 * MS)));
+        assert!(!port.decide(Nanos(2000 * MS)) && port.is_up());
+        assert!(port.set_carrier(false, Nanos(2000 * MS)));
+        port.set_carrier(true, Nanos(2001 * MS));
+        assert!(!port.decide(Nanos(2002 * MS)) && !port.decide(Nanos(4001 * MS)));
+        assert!(port.decide(Nanos(4002 * MS)), "twice as long the second time");
+    }
+}
