@@ -13,8 +13,6 @@ pub enum Action {
     Pass,
     /// It leaves through another port.
     Redirect,
-    /// It leaves through the port that it came in through.
-    Reflect,
     /// It ends here; only frames that smoc itself made ever do.
     Consume,
 }
@@ -85,7 +83,7 @@ counted! {
     PortDown => Pass, "port_down", "No path to the other edge starts at a port that is up, not even a detour.";
     DeadEnd => Pass, "dead_end", "A route that cannot be followed here: MACs restored, left to the kernel.";
     ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";
-    ProbeReflected => Reflect, "probe_reflected", "A probe that was to turn round here.";
+    ProbeReflected => Redirect, "probe_reflected", "A probe that was to turn round here.";
     ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
     ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
 }

@@ -5,6 +5,7 @@
 //! | `SETTINGS` | 0 | [`Settings`] | agent | not configured yet: everything passes |
 //! | `PORTS` | port number | [`Port`] | agent | no such port |
 //! | `TX_PORTS` | port number | interface index (DEVMAP) | agent | no such port, or it is down |
+//! | `ALL_PORTS` | port number | interface index (DEVMAP) | agent | no such port |
 //! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
 //! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
 //! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
@@ -31,7 +32,7 @@ use crate::{
 pub const LAYOUT_VERSION: u32 = 1;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
-/// Entries in `PORTS` and `TX_PORTS`.
+/// Entries in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
 pub const PORT_ENTRIES: u32 = PortNumber::MAX as u32 + 1;
 /// Entries in `EDGES` and `EDGE_NAMES` unless the agent asks for another number.
 pub const EDGE_ENTRIES: u32 = 4096;

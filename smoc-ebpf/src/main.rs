@@ -70,7 +70,6 @@ mod programs {
             Action::Pass => xdp_action::XDP_PASS,
             // `Tables::leave_through` has said where to.
             Action::Redirect => xdp_action::XDP_REDIRECT,
-            Action::Reflect => xdp_action::XDP_TX,
             Action::Consume => xdp_action::XDP_DROP,
         }
     }

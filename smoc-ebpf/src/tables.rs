@@ -25,6 +25,8 @@ static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static TX_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
 #[map]
+static ALL_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+#[map]
 static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
 #[map]
 static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
@@ -158,6 +160,12 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn leave_through(&mut self, number: u16) -> bool {
         TX_PORTS.redirect(u32::from(number), 0).is_ok()
+    }
+
+    /// Not XDP_TX: a veth whose peer has no program leaves such frames lying.
+    #[inline(always)]
+    fn leave_through_any(&mut self, number: u16) -> bool {
+        ALL_PORTS.redirect(u32::from(number), 0).is_ok()
     }
 
     #[inline(always)]

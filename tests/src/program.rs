@@ -19,8 +19,6 @@ use smoc_common::testing::switch::Entries;
 pub const XDP_DROP: u32 = 1;
 /// It is left to the kernel.
 pub const XDP_PASS: u32 = 2;
-/// It leaves through the port that it came in through.
-pub const XDP_TX: u32 = 3;
 /// It leaves through another port.
 pub const XDP_REDIRECT: u32 = 4;
 /// The interface that stands for every port: the loopback interface, which each namespace has.
@@ -116,6 +114,7 @@ impl Programs {
         self.set("SETTINGS", 0, Entry(switch.settings.unwrap_or_default()))?;
         for (&number, &port) in &switch.ports {
             self.set("PORTS", number.into(), Entry(port))?;
+            self.set_device("ALL_PORTS", number.into(), true)?;
             self.set_device("TX_PORTS", number.into(), !switch.down.contains(&number))?;
         }
         for (&edge, &set) in &switch.path_sets {

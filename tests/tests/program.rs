@@ -15,7 +15,7 @@ use smoc_common::token::{Version, derive};
 use smoc_common::wire::ethernet::MacAddress;
 use smoc_common::wire::probe::Probe;
 use smoc_common::wire::tcp::{ACK, FIN, RST, SYN};
-use smoc_tests::program::{Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
+use smoc_tests::program::{Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT};
 use smoc_tests::testing::can_run;
 
 /// Where a frame comes in.
@@ -68,7 +68,6 @@ impl Twins {
         let expected = match verdict.outcome.action() {
             Action::Pass => XDP_PASS,
             Action::Redirect => XDP_REDIRECT,
-            Action::Reflect => XDP_TX,
             Action::Consume => XDP_DROP,
         };
         let (action, _) = self.kernel.run(program, &mut by_kernel, 1).unwrap();

@@ -79,7 +79,9 @@ pub(super) fn left_down(
         let edge = controller.names().name(index).and_then(|name| topology.find_switch(name));
         let broken = installed.path_sets.get(slot).map_or(0, |set| set.broken);
         let ranks = (0..Rank::COUNT as u8).filter(|rank| broken >> rank & 1 == 1);
-        failures.paths.extend(edge.into_iter().flat_map(|edge| ranks.clone().map(move |rank| (edge, Rank::new(rank)))));
+        failures
+            .paths
+            .extend(edge.into_iter().flat_map(|edge| ranks.clone().map(move |rank| (edge, Rank::new(rank)))));
     }
     failures
 }

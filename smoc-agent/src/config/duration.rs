@@ -19,7 +19,9 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Er
     }
     match Written::deserialize(from)? {
         Written::Switch(false) | Written::Number(0) => Ok(Duration::ZERO),
-        Written::Switch(true) => Err(de::Error::custom("on is no time: write a number and us, ms or s, or off")),
+        Written::Switch(true) => {
+            Err(de::Error::custom("on is no time: write a number and us, ms or s, or off"))
+        }
         Written::Number(number) => {
             Err(de::Error::custom(format!("{number} has no unit: write {number}ms or {number}s")))
         }
@@ -43,7 +45,9 @@ fn parse(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * seconds;
-    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero() && *time <= Duration::from_secs(3600))
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero() && *time <= Duration::from_secs(3600))
 }
 
 #[cfg(test)]

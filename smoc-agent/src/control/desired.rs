@@ -134,7 +134,10 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
             reserved: [0; 7],
         };
         let is_up = interface.usable && !inputs.failures.ports.contains(&number);
-        Some((number, PortEntry { port, leads_to: is_up.then_some(interface.index) }))
+        Some((
+            number,
+            PortEntry { port, interface: interface.index, leads_to: is_up.then_some(interface.index) },
+        ))
     };
     inputs.ports.iter().filter_map(entry).collect()
 }

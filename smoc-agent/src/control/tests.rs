@@ -188,7 +188,7 @@ fn a_restart_repairs_what_is_missing_or_wrong() {
     let good = dataplane.state.clone();
     let address = map_address("10.0.0.2".parse().unwrap());
     dataplane.state.hosts.remove(&address);
-    dataplane.state.ports.get_mut(&port(1)).unwrap().leads_to = Some(IfIndex(77));
+    dataplane.state.ports.get_mut(&port(1)).unwrap().interface = IfIndex(77);
     dataplane.state.ports.insert(port(5), dataplane.state.ports[&port(9)]);
     dataplane.state.edges.clear();
     let plan = world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);

@@ -24,12 +24,14 @@ pub use error::{BoxError, DataplaneError, errno};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
-/// A port as it stands in `PORTS` and `TX_PORTS`.
+/// A port as it stands in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
-    /// The interface in `TX_PORTS`, if the port is up.
+    /// Its interface, in `ALL_PORTS`.
+    pub interface: IfIndex,
+    /// The same in `TX_PORTS`, if the port is up.
     pub leads_to: Option<IfIndex>,
 }
 

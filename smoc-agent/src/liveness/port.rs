@@ -171,7 +171,9 @@ impl Port {
     /// [`Port::decide`], before the next one is sent.
     pub fn judge(&mut self, now: Nanos) {
         // Timers are not exact: three quarters of an interval are enough of one.
-        let Some(sent) = self.sent.filter(|sent| now.since(*sent) >= self.rules.interval * 3 / 4) else { return };
+        let Some(sent) = self.sent.filter(|sent| now.since(*sent) >= self.rules.interval * 3 / 4) else {
+            return;
+        };
         self.sent = None;
         if self.heard.is_none_or(|heard| heard < sent) {
             self.unheard = self.unheard.saturating_add(1);

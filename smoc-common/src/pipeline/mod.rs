@@ -72,6 +72,8 @@ pub trait Tables {
     /// `TX_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
     /// False if the port is down, or if there is no such port.
     fn leave_through(&mut self, number: u16) -> bool;
+    /// `ALL_PORTS`: the same, for a port that may be down. False if there is no such port.
+    fn leave_through_any(&mut self, number: u16) -> bool;
     /// `DETOURS`.
     fn detour(&self, key: &DetourKey) -> Option<&Detour>;
     /// `HOSTS`.

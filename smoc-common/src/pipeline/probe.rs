@@ -36,9 +36,13 @@ pub(super) fn follow<T: Tables>(
         return send(frame, tables, label.returning(), probe.back_port as u16, back);
     }
     // A hello goes back over the link that it came over, whether that link counts as up or not: so links come up.
+    let port = probe.back_port as u16;
+    if !tables.leave_through_any(port) {
+        return Err(Outcome::ProbeLost);
+    }
     let pushed = PushedRoute { label: label.returning(), route: back };
     frame.set_addresses(pushed.words()).ok_or(Outcome::ProbeLost)?;
-    Ok(Verdict { outcome: Outcome::ProbeReflected, port: probe.back_port as u16 })
+    Ok(Verdict { outcome: Outcome::ProbeReflected, port })
 }
 
 #[inline(always)]

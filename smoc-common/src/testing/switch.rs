@@ -56,7 +56,7 @@ pub struct Switch {
     pub settings: Option<Settings>,
     /// `PORTS`.
     pub ports: HashMap<u16, Port>,
-    /// Those of them that are not in `TX_PORTS`.
+    /// Those of them that are not in `TX_PORTS`, but in `ALL_PORTS`.
     pub down: HashSet<u16>,
     /// `DETOURS`.
     pub detours: HashMap<DetourKey, Detour>,
@@ -141,6 +141,10 @@ impl Tables for Switch {
 
     fn leave_through(&mut self, number: u16) -> bool {
         self.ports.contains_key(&number) && !self.down.contains(&number)
+    }
+
+    fn leave_through_any(&mut self, number: u16) -> bool {
+        self.ports.contains_key(&number)
     }
 
     fn detour(&self, key: &DetourKey) -> Option<&Detour> {

@@ -208,7 +208,8 @@ impl State {
         let mut before: HashMap<_, _> =
             before.into_iter().map(|path| ((path.target.edge, path.target.rank), path)).collect();
         for target in &targets.paths {
-            let Some(port) = self.ports.iter().position(|port| port.target.number == target.route.port) else {
+            let Some(port) = self.ports.iter().position(|port| port.target.number == target.route.port)
+            else {
                 continue;
             };
             let old = before.remove(&(target.edge, target.rank));

@@ -39,10 +39,11 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 15] = [
+pub(super) const SHAPES: [MapShape; 16] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
     shape("TX_PORTS", MapType::DevMap, 4, 8),
+    shape("ALL_PORTS", MapType::DevMap, 4, 8),
     shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
     shape("EDGES", MapType::Array, 4, 4),
     shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
@@ -74,7 +75,7 @@ impl MapShape {
         let kind = found.map_type().ok();
         let (key, value) = (found.key_size() as usize, found.value_size() as usize);
         // The value of a DEVMAP is 4 or 8 bytes, whether or not it can name a program.
-        let value_fits = value == self.value || (self.name == "TX_PORTS" && value == 4);
+        let value_fits = value == self.value || (self.kind == MapType::DevMap && value == 4);
         if kind == Some(self.kind) && key == self.key && value_fits {
             return None;
         }
@@ -90,6 +91,7 @@ pub(super) struct ConfigMaps {
     pub settings: Array<MapData, Entry<Settings>>,
     pub ports: Array<MapData, Entry<Port>>,
     pub tx_ports: DevMap<MapData>,
+    pub all_ports: DevMap<MapData>,
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
     pub edges: Array<MapData, u32>,
     pub path_sets: Array<MapData, Entry<PathSet>>,
@@ -112,6 +114,7 @@ impl ConfigMaps {
             settings: open(pin, "SETTINGS")?,
             ports: open(pin, "PORTS")?,
             tx_ports: open(pin, "TX_PORTS")?,
+            all_ports: open(pin, "ALL_PORTS")?,
             hosts: open(pin, "HOSTS")?,
             edges: open(pin, "EDGES")?,
             path_sets: open(pin, "PATH_SETS")?,

@@ -18,7 +18,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::{MapData, MapError, ProgramArray},
+    maps::{DevMap, MapData, MapError, ProgramArray},
     programs::{ProgramFd, Xdp},
 };
 use smoc_common::{
@@ -277,12 +277,9 @@ impl XdpDataplane {
             let index = u32::from(number.get());
             let Entry(port): Entry<Port> =
                 self.maps.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
-            let device = match self.maps.tx_ports.get(index, 0) {
-                Ok(device) => Some(IfIndex(device.if_index)),
-                Err(MapError::KeyNotFound) => None,
-                Err(error) => return Err(read_error("TX_PORTS", error)),
-            };
-            let entry = PortEntry { port, leads_to: device };
+            let interface = device(&self.maps.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
+            let entry =
+                PortEntry { port, interface, leads_to: device(&self.maps.tx_ports, "TX_PORTS", index)? };
             if entry != PortEntry::default() {
                 ports.insert(number, entry);
             }
@@ -290,20 +287,40 @@ impl XdpDataplane {
         Ok(ports)
     }
 
-    /// Without an interface the port is down.
+    /// A port that is to be used is described first; one that is not loses its way out first.
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
-        let Self { maps: ConfigMaps { ports, tx_ports, .. }, .. } = self;
-        // Interface 0 is none: the entry is emptied.
-        let device = tx_ports.set(index, entry.leads_to.unwrap_or_default().0, None, 0);
-        let device = device.map_err(|error| DataplaneError::Map {
-            doing: "write",
-            map: "TX_PORTS",
-            source: error.into(),
-        });
-        let port = ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error));
-        device.and(port)
+        let ConfigMaps { ports, tx_ports, all_ports, .. } = &mut self.maps;
+        if entry.leads_to.is_none() {
+            set_device(tx_ports, "TX_PORTS", index, IfIndex::default())?;
+        }
+        ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error))?;
+        set_device(all_ports, "ALL_PORTS", index, entry.interface)?;
+        entry.leads_to.map_or(Ok(()), |to| set_device(tx_ports, "TX_PORTS", index, to))
     }
+}
+
+/// The interface in an entry of a device map.
+fn device(map: &DevMap<MapData>, name: &'static str, index: u32) -> Result<Option<IfIndex>, DataplaneError> {
+    match map.get(index, 0) {
+        Ok(device) => Ok(Some(IfIndex(device.if_index))),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(read_error(name, error)),
+    }
+}
+
+/// Lets an entry of a device map lead to an interface; to none if its number is 0.
+fn set_device(
+    map: &mut DevMap<MapData>,
+    name: &'static str,
+    index: u32,
+    to: IfIndex,
+) -> Result<(), DataplaneError> {
+    map.set(index, to.0, None, 0).map_err(|error| DataplaneError::Map {
+        doing: "write",
+        map: name,
+        source: error.into(),
+    })
 }
 
 /// Collects what `keep` makes of each value.

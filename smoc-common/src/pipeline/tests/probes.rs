@@ -42,7 +42,7 @@ fn hello_is_turned_round_over_a_port_that_is_down_and_tells_both_ends() {
     let mut frame = sent.frame(Route::END).to_vec();
     let verdict = neighbour.from_fabric(&mut frame);
     assert_eq!(verdict, Verdict { outcome: Outcome::ProbeReflected, port: 1 });
-    assert_eq!(verdict.outcome.action(), Action::Reflect);
+    assert_eq!(verdict.outcome.action(), Action::Redirect);
     assert_eq!((neighbour.sightings[0].probe, neighbour.sightings[0].returned), (sent, 0));
     let mut this = edge(0);
     this.down.extend(1..=4);

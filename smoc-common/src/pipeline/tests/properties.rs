@@ -78,7 +78,7 @@ proptest! {
             match verdict.outcome.action() {
                 Action::Pass => prop_assert_eq!((&seen, verdict.port), (&frame, 0)),
                 Action::Redirect => prop_assert!(is_edge && (1..=PATHS).contains(&verdict.port)),
-                Action::Reflect | Action::Consume => prop_assert!(false, "{:?}", verdict.outcome),
+                Action::Consume => prop_assert!(false, "{:?}", verdict.outcome),
             }
             prop_assert_eq!(seen.len(), frame.len());
         }
