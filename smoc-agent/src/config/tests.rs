@@ -60,7 +60,7 @@ fn faults_name_line_and_field() {
         ("hellos: {interval: 10}\n", 4, "hellos.interval: 10 has no unit: write 10ms"),
         ("hellos: {interval: 1us}\n", 4, "hellos.interval: 1µs is neither off nor from 1ms to 60s"),
         ("hellos: {multiplier: 0}\n", 4, "hellos.multiplier: 0 is not from 1 to 255"),
-        ("hellos: {period: 1s}\n", 4, "hellos: unknown field `period`"),
+        ("hellos: {period: 1s}\n", 4, "hellos.period: unknown field `period`"),
         ("probes: {hold_down: long}\n", 4, "probes.hold_down: \"long\" is no time"),
         ("probes: {budget: 0}\n", 4, "probes.budget: 0 is not from 1 to 100000"),
         ("bridge: a/b\n", 4, "bridge: \"a/b\" is no interface name"),

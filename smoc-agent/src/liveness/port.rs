@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(bench.until_change(DEAD, 100), Some(4), "3 hellos and an interval for the last one");
         assert_eq!((bench.port.is_up(), bench.port.reason()), (false, Reason::Silent));
         assert!(!bench.port.hears());
-        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+        assert_eq!(bench.until_change(GOOD, 1000), Some(102));
         assert_eq!((bench.port.is_up(), bench.port.reason()), (true, Reason::Recovered));
         assert_eq!((bench.port.failures(), bench.port.hold_down_left(bench.now)), (1, None));
     }
@@ -379,7 +379,7 @@ mod tests {
     fn a_port_that_flaps_is_held_longer() {
         let mut bench = Bench::fresh();
         bench.tick(GOOD);
-        for expected in [101, 201, 401] {
+        for expected in [102, 202, 402] {
             assert_eq!(bench.until_change(DEAD, 100), Some(4));
             assert_eq!(bench.until_change(GOOD, 1000), Some(expected));
         }
@@ -437,7 +437,7 @@ mod tests {
         assert!(bench.port.set_carrier(false, bench.now));
         assert_eq!(bench.port.reason(), Reason::NoCarrier);
         assert!(!bench.port.set_carrier(true, bench.now) && !bench.port.is_up());
-        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+        assert_eq!(bench.until_change(GOOD, 1000), Some(102));
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
         let mut bench = Bench::new(Port::new(RULES, true, true, Nanos(1000 * MS)));
         assert_eq!(bench.until_change(GOOD, 90), None);
         assert!(!bench.tick(DEAD));
-        assert_eq!(bench.until_change(GOOD, 1000), Some(101));
+        assert_eq!(bench.until_change(GOOD, 1000), Some(102));
     }
 
     #[test]
