@@ -105,6 +105,21 @@ impl<R: Residual> FlowSearch<R> {
         self.take(query.graph)
     }
 
+    /// Whether the optimal flow just found is made of the best path of each of `count` first links, so that no
+    /// path disturbs another; see [`super::table`].
+    pub fn is_separable(&self, query: &Query<'_>, used: &[Used], count: usize) -> bool {
+        let Some((_, search)) = &self.tight else { return false };
+        let mut least: Vec<u64> = search.starts(query.start).map(|(_, ties)| ties).collect();
+        if least.len() < count || used.iter().any(|arc| arc.units != 1) {
+            return false;
+        }
+        least.sort_unstable();
+        let least = query.graph.unit * Weight::from(query.to_root[query.start as usize]) * count as Weight
+            + least[..count].iter().copied().map(Weight::from).sum::<Weight>();
+        let found: Weight = used.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).sum();
+        found == least
+    }
+
     /// Adds the ties of the best way to the root to the potential of each switch on a shortest path, so that the
     /// first search goes straight; returns the greatest. Off these paths a link costs a unit more or leads to them, so no
     /// reduced cost becomes negative.

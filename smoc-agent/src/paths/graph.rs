@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::options::OptionsError;
-use crate::topology::{LinkId, SwitchId, Topology};
+use crate::topology::{End, Link, LinkId, SwitchId, Topology};
 
 /// Links shared, switches shared, cost and tie in one number; see the module.
 pub(super) type Weight = i128;
@@ -93,11 +93,13 @@ impl Graph {
         }
         let unit = 1 << fields[0];
         let switch_share = unit << fields[1];
+        let switch_hash: Vec<u64> =
+            topology.switches().iter().map(|switch| hash(switch.name.as_bytes())).collect();
         Ok(Self {
             first,
             arcs,
-            switch_hash: topology.switches().iter().map(|switch| hash(switch.name.as_bytes())).collect(),
-            link_hash: topology.link_ids().map(|link| hash_link(topology, link)).collect(),
+            link_hash: topology.links().iter().map(|link| hash_link(link, &switch_hash)).collect(),
+            switch_hash,
             ends: (topology.links().iter())
                 .map(|link| (link.a.switch.0.min(link.b.switch.0), link.a.switch.0.max(link.b.switch.0)))
                 .collect(),
@@ -198,11 +200,8 @@ fn bits(value: u64) -> u32 {
 }
 
 /// Of a link's two ends, lower name first, so that it does not matter how the file writes them.
-fn hash_link(topology: &Topology, link: LinkId) -> u64 {
-    let link = topology.link(link);
-    let end = |end: crate::topology::End| {
-        mix(hash(topology.switch(end.switch).name.as_bytes()) ^ u64::from(end.port.get()))
-    };
+fn hash_link(link: &Link, switch_hash: &[u64]) -> u64 {
+    let end = |end: End| mix(switch_hash[end.switch.index()] ^ u64::from(end.port.get()));
     mix(end(link.a.min(link.b)) ^ mix(end(link.a.max(link.b))))
 }
 

@@ -168,7 +168,7 @@ impl<'a> PathFinder<'a> {
             _ => Search::Ranked(RankedSearch::new(&self.graph, &distances)),
         };
         let shares = Shares::new(self.topology, self.options.protect == Protect::Node);
-        Source { finder: self, from, distances, search, spur: None, shares }
+        Source { finder: self, from, distances, search, spur: None, shares, separable: false }
     }
 }
 
@@ -182,6 +182,8 @@ pub struct Source<'a> {
     /// For shared-risk groups.
     spur: Option<SpurSearch>,
     shares: Shares<'a>,
+    /// Of the last answer; see [`table`].
+    separable: bool,
 }
 
 enum Search {
@@ -202,7 +204,9 @@ impl Source<'_> {
         }
         let mut ranked = match &mut self.search {
             Search::Links(search) => {
-                peel::peel(&query, search.optimal(&query, count), count, &mut self.shares)
+                let used = search.optimal(&query, count);
+                self.separable = search.is_separable(&query, &used, count);
+                peel::peel(&query, used, count, &mut self.shares)
             }
             Search::Nodes(search) => {
                 peel::peel(&query, search.optimal(&query, count), count, &mut self.shares)

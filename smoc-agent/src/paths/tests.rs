@@ -9,6 +9,7 @@ use super::flow::LinkFlow;
 use super::oracle::{Links, all_paths, draft, least, reference_flow, topology};
 use super::tight::Tight;
 use super::{Path, PathFinder, PathOptions, Policy, Protect, Table};
+use crate::topology::generate::fat_tree;
 use crate::topology::{LinkId, SwitchId, Topology};
 
 fn options(policy: Policy, count: usize) -> PathOptions {
@@ -166,6 +167,36 @@ proptest! {
                 down = down.symmetric_difference(&change).copied().collect();
                 let finder = PathFinder::without(&topology, &asked, &down).unwrap();
                 table.update(&finder, &failed, &returned);
+                prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_a_fabric_is_kept_up_to_date(
+        changes in proptest::collection::vec(proptest::collection::hash_set(0u32..108, 1..12), 1..8),
+        count in 1usize..=4,
+        protect in prop_oneof![Just(Protect::Link), Just(Protect::Node)],
+    ) {
+        let topology = fat_tree(6).unwrap().build().unwrap();
+        let (from, targets) = (topology.edges()[0], topology.edges());
+        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+            let asked = PathOptions { protect, ..options(policy, count) };
+            let mut down = HashSet::new();
+            let mut table = Table::new(&PathFinder::new(&topology, &asked).unwrap(), from, &targets);
+            for change in &changes {
+                let change: HashSet<_> = change.iter().copied().map(LinkId).collect();
+                let returned: HashSet<_> = change.intersection(&down).copied().collect();
+                let failed: HashSet<_> = change.difference(&down).copied().collect();
+                down = down.symmetric_difference(&change).copied().collect();
+                let finder = PathFinder::without(&topology, &asked, &down).unwrap();
+                table.update(&finder, &failed, &returned);
+                prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
+                // Half of what is down comes back, nothing else changes.
+                let returned: HashSet<_> = down.iter().copied().filter(|link| link.0 % 2 == 0).collect();
+                down.retain(|link| link.0 % 2 != 0);
+                let finder = PathFinder::without(&topology, &asked, &down).unwrap();
+                table.update(&finder, &HashSet::new(), &returned);
                 prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
             }
         }

@@ -161,6 +161,11 @@ impl TightSearch {
         &self.ways[first..first + self.count[at as usize] as usize]
     }
 
+    /// The tight links by which a path can start, each with the least sum of ties of such a path, as last weighed.
+    pub fn starts(&self, start: u32) -> impl Iterator<Item = (u32, u64)> {
+        self.ways(start).iter().map(|way| (way.link, way.ties))
+    }
+
     /// Each switch on a shortest path, and the least sum of ties from it to the root, as last weighed.
     pub fn rests(&self, root: u32) -> impl Iterator<Item = (u32, u64)> {
         let least =
