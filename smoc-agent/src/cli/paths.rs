@@ -83,11 +83,14 @@ pub fn run(args: &PathsArgs) -> Result<(), Failure> {
     }
     match args.format {
         PathsFormat::Dot | PathsFormat::Svg => {
-            let all: Vec<Path> = match &found[..] {
-                [pair] => pair.paths.clone(),
-                many => many.iter().filter_map(|pair| pair.paths.first().cloned()).collect(),
+            let text = match &found[..] {
+                [pair] => dot(topology, &colours(&pair.paths), &legend(&pair.paths)),
+                many => {
+                    let best: Vec<Path> =
+                        many.iter().filter_map(|pair| pair.paths.first().cloned()).collect();
+                    dot(topology, &colours(&best), &[])
+                }
             };
-            let text = dot(topology, &colours(&all));
             super::print(&if args.format == PathsFormat::Svg { svg(&text)? } else { text })
         }
         _ if args.diversity => report(args, topology, &found),
@@ -100,6 +103,12 @@ pub fn run(args: &PathsArgs) -> Result<(), Failure> {
             super::print(&tables.join("\n"))
         }
     }
+}
+
+/// The colour of each rank.
+fn legend(paths: &[Path]) -> Vec<(&'static str, String)> {
+    let colour = |rank: usize| Some(*colours(&paths[..=rank]).get(paths[rank].links.first()?)?.last()?);
+    (0..paths.len()).filter_map(|rank| Some((colour(rank)?, format!("rank {rank}")))).collect()
 }
 
 fn live(args: &PathsArgs) -> Result<(), Failure> {
@@ -208,8 +217,8 @@ fn report(args: &PathsArgs, topology: &Topology, found: &[Pair]) -> Result<(), F
 
 fn report_table(pairs: &[PairReport<'_>], fabric: &FabricReport) -> String {
     let shared = |most: &Option<(String, usize)>| match most {
-        Some((link, times)) => format!("{link} ({times} times)"),
-        None => "-".into(),
+        Some((link, times)) if *times > 1 => format!("{link} ({times} times)"),
+        _ => "-".into(),
     };
     let mut text = "disjoint  ranks  of them disjoint  throughput  most shared link       pair".to_owned();
     for PairReport { from, to, diversity } in pairs {

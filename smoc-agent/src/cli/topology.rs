@@ -69,8 +69,8 @@ pub fn run(args: &TopologyArgs) -> Result<(), Failure> {
         TopologyFormat::Graphml => super::print(&convert::to_graphml(topology)),
         TopologyFormat::NodeLink => super::print_json(&convert::to_node_link(topology)),
         TopologyFormat::Rfc8345 => super::print_json(&convert::to_rfc8345(topology)),
-        TopologyFormat::Dot => super::print(&convert::dot(topology, &Colours::new())),
-        TopologyFormat::Svg => super::print(&svg(&convert::dot(topology, &Colours::new()))?),
+        TopologyFormat::Dot => super::print(&convert::dot(topology, &Colours::new(), &[])),
+        TopologyFormat::Svg => super::print(&svg(&convert::dot(topology, &Colours::new(), &[]))?),
     }
 }
 

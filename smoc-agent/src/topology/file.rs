@@ -25,12 +25,12 @@ pub struct TopologyFile {
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
     /// The file could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It says something that cannot be.
     #[error("{}", lines(path, problems))]
@@ -57,7 +57,7 @@ impl TopologyFile {
     /// The file cannot be read, or all faults in it.
     pub fn load(path: &Path) -> Result<Self, TopologyError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| TopologyError::Unreadable { path: path.into(), source })?;
+            .map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
         Self::parse(path, &text)
     }
 

@@ -36,7 +36,7 @@ macro_rules! raw_mapping {
                         let mut raw = $name::default();
                         while let Some(key) = map.next_key::<String>()? {
                             match key.as_str() {
-                                $(stringify!($key) => raw.$key = Some(map.next_value()?),)+
+                                $(stringify!($key) => raw.$key = map.next_value()?,)+
                                 _ => {
                                     let value: Spanned<IgnoredAny> = map.next_value()?;
                                     raw.unknown.push(Spanned::new(key, value.referenced, value.defined));

@@ -81,6 +81,19 @@ fn one_switch_with_its_hosts_is_a_topology() {
     assert_eq!((topology.switches().len(), topology.links().len()), (1, 0));
 }
 
+#[test]
+fn a_key_without_a_value_counts_as_left_out() {
+    let topology = read("switches:\nlinks:\n  - {a: 'a:1', b: 'b:1', cost: , latency: null}");
+    assert_eq!((topology.links()[0].cost, topology.links()[0].latency), (1, None));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named_once() {
+    let error = TopologyFile::load(Path::new("/nowhere/t.yaml")).unwrap_err();
+    assert!(std::error::Error::source(&error).is_none(), "or the command line would print it twice");
+    assert_eq!(error.to_string(), "/nowhere/t.yaml: No such file or directory (os error 2)");
+}
+
 /// Replaces a line of the diamond (from 1) and expects exactly that answer.
 fn refused(line: usize, instead: &str, answer: &str) {
     let mut lines: Vec<_> = DIAMOND.lines().collect();

@@ -8,11 +8,17 @@ use crate::topology::{LinkId, Topology};
 pub type Colours = HashMap<LinkId, Vec<&'static str>>;
 
 /// Writes an undirected graph: switches as boxes, hosts as ellipses, port numbers at the ends of links.
-/// Links in `colours` are drawn in all their colours side by side.
-pub fn dot(topology: &Topology, colours: &Colours) -> String {
+/// Links in `colours` are drawn in all their colours side by side; `legend` says below the picture what a colour means.
+pub fn dot(topology: &Topology, colours: &Colours, legend: &[(&str, String)]) -> String {
     let mut text = String::from(
         "graph smoc {\n  graph [overlap=false, splines=true];\n  node [shape=box, style=filled, fillcolor=white];\n  edge [fontsize=8, color=gray60];\n",
     );
+    if !legend.is_empty() {
+        let legend: Vec<_> = (legend.iter())
+            .map(|(colour, meaning)| format!("<font color=\"{colour}\">{meaning}</font>"))
+            .collect();
+        text += &format!("  labelloc=b;\n  label=<{}>;\n", legend.join(" &#160; "));
+    }
     for switch in topology.switches() {
         text += &format!("  {};\n", quoted(&switch.name));
     }

@@ -30,7 +30,9 @@ pub(super) fn read(text: &str) -> Result<Sheet, String> {
                 format!("line {}: <{}> has no {name}", at.row, node.tag_name().name())
             })
         };
-        if node.has_tag_name_local("node") {
+        if node.has_tag_name_local("graph") {
+            sheet.directed = node.attribute("edgedefault") == Some("directed");
+        } else if node.has_tag_name_local("node") {
             sheet.nodes.push((attribute("id")?, attributes(node)));
         } else if node.has_tag_name_local("edge") {
             sheet.edges.push((attribute("source")?, attribute("target")?, attributes(node)));

@@ -28,15 +28,15 @@ use super::{Topology, TopologyError, TopologyFile};
 /// Reads a topology in any format that can be read, recognised by how the text begins.
 ///
 /// Names that cannot be a switch's are made so; links that name no ports get the lowest free ones; links from
-/// a switch to itself are left out. `notes` are told what had to be changed.
+/// a switch to itself are left out; of a directed graph, an edge and one back are one link. `notes` are told what had to be changed.
 ///
 /// # Errors
 /// The file cannot be read, or its faults.
 pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| TopologyError::Unreadable { path: path.into(), source })?;
+        .map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
     let faulty = |message: String| TopologyError::Faulty { path: path.into(), problems: vec![(0, message)] };
-    let sheet = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+    let mut sheet = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
         graphml::read(&text).map_err(faulty)?
     } else if let Some(sheet) = node_link::read(&text) {
         sheet.map_err(faulty)?
@@ -125,6 +125,34 @@ hosts:
             assert_eq!(topology.link_name(crate::topology::LinkId(0)), "1:1-b:1");
             assert_eq!(topology.links()[0].cost, 3);
         }
+    }
+
+    #[test]
+    fn a_directed_graph_has_one_link_for_there_and_back() {
+        let graphml = r#"<graphml><graph edgedefault="directed"><node id="a"/><node id="b"/><node id="c"/>
+            <edge source="a" target="b"/><edge source="b" target="a"/><edge source="b" target="c"/>
+            <edge source="a" target="b"/></graph></graphml>"#;
+        let networkx = r#"{"directed": true, "nodes": [{"id": "a"}, {"id": "b"}, {"id": "c"}], "edges": [
+            {"source": "a", "target": "b"}, {"source": "b", "target": "a"}, {"source": "b", "target": "c"},
+            {"source": "a", "target": "b"}]}"#;
+        for text in [graphml, networkx] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let mut notes = Vec::new();
+            let topology = read(file.path(), &mut notes).unwrap();
+            let names: Vec<_> = topology.link_ids().map(|link| topology.link_name(link)).collect();
+            assert_eq!(names, ["a:1-b:1", "a:2-b:3", "b:2-c:1"]);
+            assert_eq!(notes, ["the graph is directed: 1 edges are taken for the way back of another"]);
+        }
+    }
+
+    #[test]
+    fn a_picture_says_which_colour_is_which() {
+        let colours = Colours::from([(crate::topology::LinkId(0), vec!["#000000", "#D55E00"])]);
+        let text = dot(&sample(), &colours, &[("#000000", "rank 0".into()), ("#D55E00", "rank 1".into())]);
+        assert!(text.contains("color=\"#000000:#D55E00\""), "{text}");
+        assert!(text.contains("<font color=\"#D55E00\">rank 1</font>"), "{text}");
+        assert!(!dot(&sample(), &Colours::new(), &[]).contains("font color"));
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(super) fn read(text: &str) -> Option<Result<Sheet, String>> {
     let document: Value = serde_json::from_str(text).ok()?;
     let nodes = document.get("nodes")?.as_array()?;
     let edges = document.get("edges").or_else(|| document.get("links"))?.as_array()?;
-    Some(sheet(nodes, edges))
+    let directed = document.get("directed").and_then(Value::as_bool).unwrap_or(false);
+    Some(sheet(nodes, edges).map(|sheet| Sheet { directed, ..sheet }))
 }
 
 fn sheet(nodes: &[Value], edges: &[Value]) -> Result<Sheet, String> {

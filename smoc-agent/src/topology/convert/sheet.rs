@@ -16,6 +16,8 @@ pub(super) struct Sheet {
     pub nodes: Vec<(String, Attributes)>,
     /// Two identifiers and attributes.
     pub edges: Vec<(String, String, Attributes)>,
+    /// Edges lead one way only.
+    pub directed: bool,
 }
 
 impl Sheet {
@@ -55,7 +57,10 @@ impl Sheet {
     }
 
     /// As a draft; `notes` are told what was changed or left out.
-    pub fn draft(&self, notes: &mut Vec<String>) -> Result<Draft, String> {
+    pub fn draft(&mut self, notes: &mut Vec<String>) -> Result<Draft, String> {
+        if self.directed {
+            self.join_directions(notes);
+        }
         let mut import = Import { draft: Draft::default(), ports: Ports::default(), names: HashMap::new() };
         import.nodes(self, notes);
         let known = |id: &String| import.names.get(id).ok_or(format!("an edge names the unknown node {id}"));
@@ -68,6 +73,27 @@ impl Sheet {
             import.edge(&import.names[source].clone(), &import.names[target].clone(), attributes, notes)?;
         }
         Ok(import.draft)
+    }
+
+    /// Drops each edge for which there is one the other way.
+    fn join_directions(&mut self, notes: &mut Vec<String>) {
+        let all = self.edges.len();
+        let mut single: HashMap<(String, String), usize> = HashMap::new();
+        self.edges.retain(|(source, target, _)| match single.get_mut(&(target.clone(), source.clone())) {
+            Some(back) if *back > 0 => {
+                *back -= 1;
+                false
+            }
+            _ => {
+                *single.entry((source.clone(), target.clone())).or_default() += 1;
+                true
+            }
+        });
+        match all - self.edges.len() {
+            0 => {}
+            joined => notes
+                .push(format!("the graph is directed: {joined} edges are taken for the way back of another")),
+        }
     }
 }
 
