@@ -125,16 +125,20 @@ fn problem(remedy: &Remedy) -> Option<String> {
 
 fn table(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) -> String {
     let cut_off = effects.concerned.iter().filter(|effect| effect.after.is_empty()).count();
-    let repairs = || concerned.iter().flat_map(|pair| &pair.repairs);
     let mut text = format!(
-        "{} pairs keep all their paths, {} lose some, {cut_off} are cut off, {} are gone with a switch\n\
-         {} of {} broken paths, each direction by itself, have a detour until they are replaced",
+        "{} pairs keep all their paths, {} lose some, {cut_off} are cut off, {} are gone with a switch",
         effects.untouched,
         effects.concerned.len() - cut_off,
         effects.gone,
-        repairs().filter(|repair| problem(&repair.remedy).is_none()).count(),
-        repairs().count(),
     );
+    let repairs: Vec<_> = concerned.iter().flat_map(|pair| &pair.repairs).collect();
+    if !repairs.is_empty() {
+        text += &format!(
+            "\n{} of {} broken paths, each direction by itself, have a detour until they are replaced",
+            repairs.iter().filter(|repair| problem(&repair.remedy).is_none()).count(),
+            repairs.len(),
+        );
+    }
     for concerned in concerned {
         text += &pair(topology, concerned);
     }
