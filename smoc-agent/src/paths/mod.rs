@@ -117,7 +117,8 @@ impl<'a> PathFinder<'a> {
     ) -> Result<Self, OptionsError> {
         options.check()?;
         let costs = options.metric.costs(topology)?;
-        let graph = Graph::new(topology, &costs, |link| !down.contains(&link), options.count)?;
+        let down = marks(topology, down);
+        let graph = Graph::new(topology, &costs, |link| !down[link.index()], options.count)?;
         Ok(Self { topology, options: *options, graph })
     }
 
@@ -236,6 +237,15 @@ impl Source<'_> {
         }
         paths
     }
+}
+
+/// For each link whether it is among these: where every link is asked for, hashing each would cost more than the rest.
+fn marks(topology: &Topology, links: &HashSet<LinkId>) -> Vec<bool> {
+    let mut marks = vec![false; topology.links().len()];
+    for link in links {
+        marks[link.index()] = true;
+    }
+    marks
 }
 
 fn path(graph: &Graph, start: SwitchId, links: &[u32], cost: u64, shared_links: usize) -> Path {

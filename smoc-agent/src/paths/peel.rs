@@ -21,7 +21,7 @@ pub(super) fn peel(
     count: usize,
     shares: &mut Shares<'_>,
 ) -> Vec<Vec<u32>> {
-    let mut left = Remainder::new(used, query.start, query.root);
+    let mut left = Remainder::new(query, used);
     let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(count);
     shares.clear();
     for _ in 0..count {
@@ -46,7 +46,9 @@ struct Remainder {
     switches: Vec<u32>,
     /// Sorted by first switch, then link.
     arcs: Vec<Used>,
-    /// Of each arc, as [`Remainder::weigh`] last saw it.
+    /// Cost and tie of each arc.
+    lengths: Vec<Weight>,
+    /// Of each arc, sharing included, as [`Remainder::weigh`] last saw it.
     weights: Vec<Weight>,
     /// The arcs of switch s are `first[s]..first[s + 1]`.
     first: Vec<usize>,
@@ -59,7 +61,8 @@ struct Remainder {
 }
 
 impl Remainder {
-    fn new(mut arcs: Vec<Used>, start: u32, root: u32) -> Self {
+    fn new(query: &Query<'_>, mut arcs: Vec<Used>) -> Self {
+        let Query { start, root, .. } = *query;
         let mut switches = vec![start, root];
         switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
         switches.sort_unstable();
@@ -73,6 +76,7 @@ impl Remainder {
             first: (0..=switches.len())
                 .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
                 .collect(),
+            lengths: arcs.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).collect(),
             weights: vec![0; arcs.len()],
             best: vec![None; switches.len()],
             order: Vec::with_capacity(switches.len()),
@@ -101,8 +105,8 @@ impl Remainder {
 
     /// Weighs what is left against the paths ranked so far.
     fn weigh(&mut self, query: &Query<'_>, shares: &Shares<'_>) {
-        for (arc, weight) in self.arcs.iter().zip(&mut self.weights) {
-            *weight = query.graph.link_weight(query.seed, arc.link)
+        for (arc, (length, weight)) in self.arcs.iter().zip(self.lengths.iter().zip(&mut self.weights)) {
+            *weight = length
                 + shares.weight(query.graph, arc.link)
                 + if arc.to as usize == self.root {
                     0
@@ -157,10 +161,12 @@ impl Remainder {
     }
 
     fn remove(&mut self, links: &[u32]) {
-        for arc in &mut self.arcs {
-            if links.contains(&arc.link) {
-                arc.units -= 1;
-            }
+        let mut at = self.start;
+        for &link in links {
+            let leaving = &mut self.arcs[self.first[at]..self.first[at + 1]];
+            let Some(arc) = leaving.iter_mut().find(|arc| arc.link == link) else { return };
+            arc.units -= 1;
+            at = arc.to as usize;
         }
     }
 }

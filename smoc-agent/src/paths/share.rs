@@ -5,7 +5,7 @@
 
 use super::diverse::Query;
 use super::graph::{Graph, Weight};
-use crate::topology::{LinkId, Topology};
+use crate::topology::{LinkId, Srlg, Topology};
 
 /// Marks of what is taken; clearing them costs nothing.
 pub(super) struct Shares<'a> {
@@ -45,7 +45,7 @@ impl<'a> Shares<'a> {
         let mut at = query.start;
         for &link in links {
             self.links[link as usize] = self.now;
-            for group in &self.topology.link(LinkId(link)).srlg {
+            for group in self.groups_of(link) {
                 self.groups[group.index()] = self.now;
             }
             let (low, high) = query.graph.ends(link);
@@ -56,8 +56,13 @@ impl<'a> Shares<'a> {
 
     /// Whether a path that is taken uses this link or one of its groups.
     pub fn shared(&self, link: u32) -> bool {
-        let taken = |&group: &crate::topology::Srlg| self.groups[group.index()] == self.now;
-        self.links[link as usize] == self.now || self.topology.link(LinkId(link)).srlg.iter().any(taken)
+        let taken = |&group: &Srlg| self.groups[group.index()] == self.now;
+        self.links[link as usize] == self.now || self.groups_of(link).iter().any(taken)
+    }
+
+    /// The groups of a link; it is not even looked at where there are none.
+    fn groups_of(&self, link: u32) -> &'a [Srlg] {
+        if self.groups.is_empty() { &[] } else { &self.topology.link(LinkId(link)).srlg }
     }
 
     /// What it weighs to use a link again.

@@ -63,12 +63,13 @@ impl Table {
         failed: &HashSet<LinkId>,
         returned: &HashSet<LinkId>,
     ) -> Vec<SwitchId> {
+        let failed = super::marks(finder.topology, failed);
         let mut source: Option<Source<'_>> = None;
         let mut back = (!returned.is_empty()).then(|| Returned::new(finder, self.from, returned));
         let mut changed = Vec::new();
         for ((to, paths), separable) in self.rows.iter_mut().zip(&mut self.separable) {
             let concerned = finder.heeds_groups()
-                || paths.iter().any(|path| path.links.iter().any(|link| failed.contains(link)))
+                || paths.iter().any(|path| path.links.iter().any(|link| failed[link.index()]))
                 || back.as_mut().is_some_and(|back| back.could_improve(*to, paths, *separable));
             if concerned {
                 let source = source.get_or_insert_with(|| finder.source(self.from));
