@@ -92,7 +92,8 @@ fn document(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>])
 }
 
 fn repair_json(topology: &Topology, repair: &Repair) -> Value {
-    let (around, way) = match &repair.remedy {
+    let (by, way) = match &repair.remedy {
+        Remedy::OtherRank => (Some("rank"), Vec::new()),
         Remedy::Detour { switches, around_neighbor: true } => (Some("neighbor"), names(topology, switches)),
         Remedy::Detour { switches, .. } => (Some("link"), names(topology, switches)),
         Remedy::Broken | Remedy::Missing(_) => (None, Vec::new()),
@@ -101,7 +102,7 @@ fn repair_json(topology: &Topology, repair: &Repair) -> Value {
         "rank": repair.rank,
         "at": topology.switch(repair.at).name,
         "to": topology.switch(repair.to).name,
-        "around": around,
+        "by": by,
         "switches": way,
         "problem": problem(&repair.remedy),
     })
@@ -114,10 +115,12 @@ fn names<'a>(topology: &'a Topology, switches: &[SwitchId]) -> Vec<&'a str> {
 /// Why frames are lost until new paths are in force, if they are.
 fn problem(remedy: &Remedy) -> Option<String> {
     match remedy {
-        Remedy::Detour { .. } => None,
-        Remedy::Broken => Some("its detour leads into the same failure".into()),
-        Remedy::Missing(NoDetour { bits: None }) => Some("there is no other way".into()),
-        Remedy::Missing(NoDetour { bits: Some(bits) }) => {
+        Remedy::OtherRank | Remedy::Detour { .. } => None,
+        Remedy::Broken | Remedy::Missing(NoDetour::Dead) => {
+            Some("its detour leads into the same failure".into())
+        }
+        Remedy::Missing(NoDetour::NoWay) => Some("there is no other way".into()),
+        Remedy::Missing(NoDetour::TooLong(bits)) => {
             Some(format!("the route would need {bits} bits of the {}", Route::BITS))
         }
     }
@@ -134,7 +137,7 @@ fn table(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) ->
     let repairs: Vec<_> = concerned.iter().flat_map(|pair| &pair.repairs).collect();
     if !repairs.is_empty() {
         text += &format!(
-            "\n{} of {} broken paths, each direction by itself, have a detour until they are replaced",
+            "\n{} of {} broken paths, each direction by itself, have another rank or a detour until they are replaced",
             repairs.iter().filter(|repair| problem(&repair.remedy).is_none()).count(),
             repairs.len(),
         );
@@ -178,6 +181,7 @@ fn pair(
                     let around = if *around_neighbor { "neighbour" } else { "link" };
                     format!("{at}: detour around the {around}, {}", names(topology, switches).join(" > "))
                 }
+                (Remedy::OtherRank, _) => format!("{at}: another rank"),
                 (_, problem) => format!("{at}: no detour, {}", problem.unwrap_or_default()),
             };
         }

@@ -2,7 +2,7 @@
 //!
 //! A frame at switch S is about to leave through port p, over link L to its neighbour N, and its route goes on
 //! with port q of N to switch M. If p is dead, S sends it *around the neighbour*: by the cheapest way to M that
-//! does not pass N, and the route goes on behind q. If N is the last switch, or that way does not
+//! does not pass N, and the route goes on behind q. If N is the last switch, or that way starts through a dead port or does not
 //! fit, it goes *around the link*: by the cheapest way to N without L, and the route goes on with q. No way uses a
 //! link that shares a risk group with L. Ties go by the rule of [`super::graph`], seeded with S and N.
 //!
@@ -71,11 +71,15 @@ pub struct UnroutableDetour {
     pub bits: u32,
 }
 
-/// No detour of a frame both exists and fits.
+/// Why a frame has no detour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoDetour {
-    /// The fewest bits that its route would need; `None` if there is no other way.
-    pub bits: Option<u32>,
+pub enum NoDetour {
+    /// There is no other way.
+    NoWay,
+    /// Its route would need so many bits, the fewest.
+    TooLong(u32),
+    /// It would start through a dead port.
+    Dead,
 }
 
 /// The detours of one switch, one at most for each (port, next port at the neighbour). One that is in neither list does not
@@ -95,30 +99,33 @@ impl Detours {
         found.ok().map(|index| &self.routable[index])
     }
 
-    /// What becomes of a frame whose next port is dead: around the neighbour if its whole route then fits,
-    /// else around the link. `rest` is what is left of its path behind that port, switches and their ports, the
-    /// neighbour first; empty if the neighbour is the last switch.
+    /// What becomes of a frame whose next port is dead: around the neighbour if that way starts through a port that `is_up` and the
+    /// whole route fits, else around the link. `rest` is what is left of its path behind that port, switches and their ports,
+    /// the neighbour first; empty if the neighbour is the last switch.
     ///
     /// # Errors
-    /// Neither exists and fits.
+    /// There is no such detour.
     pub fn choose(
         &self,
         topology: &Topology,
         port: PortNumber,
         rest: &[(SwitchId, PortNumber)],
+        is_up: impl Fn(PortNumber) -> bool,
     ) -> Result<&Detour, NoDetour> {
         let width = |&(switch, _): &(SwitchId, PortNumber)| u32::from(topology.switch(switch).port_width);
-        let mut fewest: Option<u32> = None;
+        let mut missing = NoDetour::NoWay;
         let around_neighbor = rest.split_first().map(|(&(_, next), behind)| (Some(next), behind));
         for (next, behind) in around_neighbor.into_iter().chain([(None, rest)]) {
             let Some(own) = self.bits(port, next) else { continue };
             let bits = own + behind.iter().map(width).sum::<u32>();
-            match self.find(port, next) {
-                Some(detour) if bits <= Route::BITS => return Ok(detour),
-                _ => fewest = Some(fewest.map_or(bits, |fewest| fewest.min(bits))),
-            }
+            missing = match (self.find(port, next).filter(|_| bits <= Route::BITS), missing) {
+                (Some(detour), _) if is_up(detour.first) => return Ok(detour),
+                (Some(_), _) | (_, NoDetour::Dead) => NoDetour::Dead,
+                (None, NoDetour::TooLong(fewest)) => NoDetour::TooLong(fewest.min(bits)),
+                (None, NoDetour::NoWay) => NoDetour::TooLong(bits),
+            };
         }
-        Err(NoDetour { bits: fewest })
+        Err(missing)
     }
 
     /// How many bits a way needs by itself, the sentinel included.
