@@ -1,5 +1,5 @@
-//! Which paths are probed when: those in use often, the others now and then, all of them evenly, and never more
-//! probes a second than the budget allows.
+//! Which paths are probed when: those in use often, the others at least now and then, all of them evenly, and never
+//! more probes a second than the budget allows.
 
 use std::time::Duration;
 
@@ -7,6 +7,10 @@ use crate::{clock::Nanos, config::Probes};
 
 /// After a break no more is made up for than this.
 const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// As long as the budget has that much to spare, paths that seem idle are probed more often than they would have to
+/// be: traffic that is no MPTCP is seen on none.
+const IDLE_SHARE: f64 = 0.2;
 
 /// Paths that are probed at the same rate, in turn.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +59,12 @@ impl Schedule {
         if rules.interval.is_zero() {
             self.idle.interval = Duration::ZERO;
         }
+        let budget = f64::from(rules.budget.max(1));
+        let spare = (budget * IDLE_SHARE).min(budget - self.used.rate()).max(1.0);
+        let affordable = Duration::from_secs_f64(self.idle.paths.len() as f64 / spare);
+        self.idle.interval = self.idle.interval.min(affordable.max(rules.interval));
         let wanted = self.used.rate() + self.idle.rate();
-        let stretch = (wanted / f64::from(rules.budget.max(1))).max(1.0);
+        let stretch = (wanted / budget).max(1.0);
         for turn in [&mut self.used, &mut self.idle] {
             turn.interval = turn.interval.mul_f64(stretch);
             turn.saved = turn.saved.min(turn.interval.as_nanos());
@@ -106,7 +114,8 @@ mod tests {
 
     #[test]
     fn paths_in_use_are_probed_often_and_the_others_now_and_then() {
-        assert_eq!(probed(&RULES, 3, 2), [500, 500, 500, 10, 10]);
+        assert_eq!(probed(&RULES, 3, 2), [500; 5]);
+        assert_eq!(probed(&RULES, 50, 2)[48..], [196, 196, 10, 10], "the budget is used up");
     }
 
     #[test]
