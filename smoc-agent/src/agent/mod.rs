@@ -122,7 +122,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let mut switch = Switch::start(config, topology, this, rim).await?;
 
     let (fills, fill) = watch::channel(Vec::new());
-    let serving = tokio::spawn(api.serve(switch.published(), fill, tables.clone()));
+    let serving = tokio::spawn(api.serve(switch.published(), fill, tables.clone(), prober.commands.clone()));
     tokio::spawn(housekeeping::run(tables, fills, switch.published(), prober.commands));
     tokio::spawn(events::run(events));
     notify::ready();

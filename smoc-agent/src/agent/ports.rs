@@ -110,6 +110,7 @@ pub(super) fn views(
             bridge: interface.and_then(|interface| interface.bridge_port).map(|state| {
                 if state == BridgePort::Forwarding { "forwarding" } else { "closed" }.to_owned()
             }),
+            liveness: None,
         }
     };
     config.ports.iter().map(view).collect()

@@ -16,7 +16,7 @@ use super::{
     targets,
 };
 use crate::{
-    api::Snapshot,
+    api::{DetoursView, Snapshot},
     clock::Nanos,
     config::Config,
     control::{Controller, EdgePaths, Failures, Inputs, edges},
@@ -121,6 +121,7 @@ impl Switch {
             spread: config.spread,
             epoch: 0,
             edges: 0,
+            detours: DetoursView::default(),
             warnings: Vec::new(),
         };
         let mut switch = Self {
@@ -497,6 +498,7 @@ impl Switch {
             spread: self.config.spread,
             epoch: installed.settings.epoch,
             edges: installed.edges.len(),
+            detours: DetoursView { installed: installed.detours.len(), unroutable: self.unfit_detours },
             warnings: self.warnings.clone(),
         };
         self.publish.send_replace(Arc::new(snapshot));

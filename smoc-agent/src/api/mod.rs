@@ -7,6 +7,7 @@
 //! | `/conns` | list of [`crate::connections::ConnectionReport`] |
 //! | `/paths` | list of [`EdgeView`] |
 //! | `/topology` | [`TopologyView`] |
+//! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`crate::connections::Explanation`] |
 //!
 //! An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
@@ -19,6 +20,7 @@ mod view;
 pub use client::{ClientError, get};
 pub use server::{ApiServer, BindError};
 pub use view::{
-    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Snapshot, Status, SwitchView,
-    TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, DetoursView, EdgeView, HostView, LinkView, PathLivenessView, PortLivenessView,
+    PortView, ProbeView, ProbingView, RankView, Snapshot, Status, SwitchView, TableView, TopologyView,
+    UnroutableView,
 };

@@ -6,8 +6,8 @@ use std::{
     net::IpAddr,
     os::unix::{fs::DirBuilderExt, net::UnixStream},
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -19,14 +19,22 @@ use axum::{
 };
 use nix::sys::stat::{Mode, umask};
 use serde::Serialize;
-use tokio::{net::UnixListener, sync::watch};
+use tokio::{
+    net::UnixListener,
+    sync::{oneshot, watch},
+};
 
-use super::view::Snapshot;
+use super::view::{ProbeView, Snapshot, milliseconds};
 use crate::{
     clock::Nanos,
     connections::{Evidence, Names, Question, explain, report},
     dataplane::{Fill, KernelTables, Observe},
+    liveness::{Command, Echo, Report, RoundTripRoute},
+    paths::{Path as RankedPath, PathFinder, routable},
 };
+
+/// How long the prober is waited for: longer than it waits for a probe.
+const PROBER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why the socket cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +58,7 @@ struct Sources {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     fills: watch::Receiver<Vec<Fill>>,
     tables: Arc<dyn Observe>,
+    prober: mpsc::Sender<Command>,
     started: Instant,
 }
 
@@ -92,9 +101,10 @@ impl ApiServer {
         snapshot: watch::Receiver<Arc<Snapshot>>,
         fills: watch::Receiver<Vec<Fill>>,
         tables: Arc<dyn Observe>,
+        prober: mpsc::Sender<Command>,
     ) -> std::io::Result<()> {
         let Some(listener) = self.listener.take() else { return Ok(()) };
-        let sources = Sources { snapshot, fills, tables, started: Instant::now() };
+        let sources = Sources { snapshot, fills, tables, prober, started: Instant::now() };
         axum::serve(listener, router(sources)).await
     }
 }
@@ -112,7 +122,8 @@ fn router(sources: Sources) -> Router {
             "/hosts",
             get(async |State(sources): State<Sources>| Json(sources.snapshot().host_views(Nanos::now()))),
         )
-        .route("/paths", get(async |State(sources): State<Sources>| Json(sources.snapshot().edge_views())))
+        .route("/paths", get(paths))
+        .route("/probe", get(probe))
         .route(
             "/topology",
             get(async |State(sources): State<Sources>| Json(sources.snapshot().topology_view())),
@@ -141,6 +152,13 @@ impl Sources {
         }
     }
 
+    /// What the prober knows; nothing if it does not answer.
+    async fn report(&self) -> Option<Report> {
+        let (reply, report) = oneshot::channel();
+        self.prober.send(Command::Report(reply)).ok()?;
+        tokio::time::timeout(PROBER_PATIENCE, report).await.ok()?.ok()
+    }
+
     async fn tables(&self) -> Result<KernelTables, Failure> {
         self.read(|tables| tables.tables()).await
     }
@@ -161,8 +179,65 @@ impl IntoResponse for Failure {
 async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
     let counters = sources.read(|tables| tables.counters()).await?;
     let fills = sources.fills.borrow().clone();
-    let status = sources.snapshot().status(&counters, &fills, sources.started.elapsed().as_secs_f64());
+    let report = sources.report().await;
+    let uptime = sources.started.elapsed().as_secs_f64();
+    let status = sources.snapshot().status(&counters, &fills, report.as_ref(), uptime);
     Ok(Json(status).into_response())
+}
+
+async fn paths(State(sources): State<Sources>) -> Response {
+    let report = sources.report().await;
+    Json(sources.snapshot().edge_views(report.as_ref())).into_response()
+}
+
+async fn probe(
+    State(sources): State<Sources>,
+    Query(parameters): Query<HashMap<String, String>>,
+) -> Result<Response, Failure> {
+    let bad = |message| Failure(StatusCode::BAD_REQUEST, message);
+    let snapshot = sources.snapshot();
+    let path = path_to_probe(&snapshot, &parameters).map_err(bad)?;
+    let hops = match parameters.get("hops") {
+        Some(text) => text.parse().map_err(|_| bad(format!("hops \"{text}\" is no number")))?,
+        None => path.links.len(),
+    };
+    let hops = hops.clamp(1, path.links.len());
+    let route = RoundTripRoute::along(&snapshot.topology, &path, hops);
+    let route = route.map_err(|long| bad(format!("the way needs {} bits of the 62 of a route", long.bits)))?;
+    let (reply, answer) = oneshot::channel();
+    let gone = || Failure(StatusCode::INTERNAL_SERVER_ERROR, "the prober has ended: see the agent's log".into());
+    sources.prober.send(Command::Echo(Echo { route, reply })).map_err(|_| gone())?;
+    let answer = tokio::time::timeout(PROBER_PATIENCE, answer).await;
+    let name = |switch: &_| snapshot.topology.switch(*switch).name.clone();
+    Ok(Json(ProbeView {
+        switches: path.switches.iter().map(name).collect(),
+        hops,
+        round_trip_ms: answer.ok().and_then(Result::ok).flatten().map(milliseconds),
+    })
+    .into_response())
+}
+
+/// The path that a request names; to switches without hosts, the one that it would be.
+fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> Result<RankedPath, String> {
+    let to = parameters.get("to").ok_or("say to which switch")?;
+    let topology = &snapshot.topology;
+    let switch = topology.find_switch(to).ok_or_else(|| format!("there is no switch \"{to}\" in the topology"))?;
+    if switch == snapshot.this {
+        return Err(format!("{to} is this switch itself"));
+    }
+    let rank = parameters.get("rank").map_or("0", String::as_str);
+    let rank: usize = rank.parse().map_err(|_| format!("rank \"{rank}\" is no number"))?;
+    let found;
+    let ranked = match snapshot.book.to(switch) {
+        Some(paths) => &paths.ranked,
+        None => {
+            let finder = PathFinder::new(topology, snapshot.book.options()).map_err(|error| error.to_string())?;
+            found = routable(topology, finder.ranked(snapshot.this, switch)).0;
+            &found
+        }
+    };
+    let count = ranked.len();
+    ranked.get(rank).cloned().ok_or_else(|| format!("there is no rank {rank} to {to}: it has {count} paths, from 0"))
 }
 
 fn names(snapshot: &Snapshot) -> Names<'_> {

@@ -11,6 +11,7 @@ use crate::{
     control::{EdgeNames, EdgePaths, PathBook},
     dataplane::Fill,
     hosts::KnownHost,
+    liveness::{PathReport, PortReport, Report},
     topology::{SwitchId, Topology},
 };
 
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub epoch: u32,
     /// Edges to which a path set is installed.
     pub edges: usize,
+    /// Ways around neighbours and links, and those that fit into no route.
+    pub detours: DetoursView,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -62,6 +65,10 @@ pub struct Status {
     pub bridge: Option<BridgeView>,
     /// Edges to which paths lead.
     pub edges: usize,
+    /// Ways around neighbours and links.
+    pub detours: DetoursView,
+    /// How paths are probed; null if the prober does not answer.
+    pub probing: Option<ProbingView>,
     /// Known addresses.
     pub hosts: usize,
     /// `none` or `flows`.
@@ -77,7 +84,7 @@ pub struct Status {
 }
 
 /// A port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PortView {
     /// Its number.
     pub number: u16,
@@ -93,6 +100,83 @@ pub struct PortView {
     pub mode: Option<String>,
     /// `forwarding` or `closed` for the base network; null if it is no bridge port.
     pub bridge: Option<String>,
+    /// What hellos say; null for host ports.
+    pub liveness: Option<PortLivenessView>,
+}
+
+/// What is known of the link behind a fabric port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PortLivenessView {
+    /// Whether frames are sent through it.
+    pub up: bool,
+    /// Why it is up or down.
+    pub reason: String,
+    /// For how long.
+    pub lasts_seconds: f64,
+    /// Round-trip time of hellos, smoothed.
+    pub round_trip_ms: Option<f64>,
+    /// How often it went down since the agent started.
+    pub flaps: u32,
+    /// Time that it still has to work before it is up.
+    pub hold_down_left_seconds: Option<f64>,
+}
+
+/// Ways around neighbours and links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetoursView {
+    /// Those in the map.
+    pub installed: usize,
+    /// Those that do not fit into a source route and are not offered.
+    pub unroutable: usize,
+}
+
+/// How paths are probed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProbingView {
+    /// Paths in use.
+    pub used: usize,
+    /// Other paths.
+    pub idle: usize,
+    /// Paths that cannot be probed because a way does not fit into a source route.
+    pub unroutable: usize,
+    /// Paths that are broken.
+    pub broken: usize,
+    /// Probes a second.
+    pub rate: f64,
+    /// Time between two probes of a path in use; null: none are sent.
+    pub interval_ms: Option<f64>,
+    /// Time between two probes of another path; null: none are sent.
+    pub idle_interval_ms: Option<f64>,
+}
+
+/// What probes say of a path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PathLivenessView {
+    /// `up` or `broken`.
+    pub state: String,
+    /// For how long.
+    pub lasts_seconds: f64,
+    /// Whether some flow uses it.
+    pub used: bool,
+    /// Share of the last 128 probes that was lost.
+    pub loss: Option<f64>,
+    /// The least round-trip time.
+    pub round_trip_min_ms: Option<f64>,
+    /// The smoothed one.
+    pub round_trip_ms: Option<f64>,
+    /// Mean change from one to the next.
+    pub jitter_ms: Option<f64>,
+}
+
+/// The answer to one probe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProbeView {
+    /// The path's switches.
+    pub switches: Vec<String>,
+    /// How many links it was to go before it turned round.
+    pub hops: usize,
+    /// The round-trip time; null: it did not come back.
+    pub round_trip_ms: Option<f64>,
 }
 
 /// The bridge of the base network.
@@ -177,6 +261,8 @@ pub struct RankView {
     pub port: u16,
     /// Whether that port is usable.
     pub usable: bool,
+    /// What probes say; null if it is not probed.
+    pub liveness: Option<PathLivenessView>,
 }
 
 /// A path that does not fit into a source route.
@@ -234,14 +320,26 @@ impl Snapshot {
     }
 
     /// The status, with counters by index and the fill of the tables.
-    pub fn status(&self, counters: &[u64], fills: &[Fill], uptime_seconds: f64) -> Status {
+    pub fn status(
+        &self,
+        counters: &[u64],
+        fills: &[Fill],
+        report: Option<&Report>,
+        uptime_seconds: f64,
+    ) -> Status {
+        let of = |port: &PortView| {
+            let mut ports = report?.ports.iter();
+            ports.find(|report| report.number.get() == port.number).map(PortLivenessView::from)
+        };
         Status {
             ready: self.ready,
             switch: self.topology.switch(self.this).name.clone(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds,
-            ports: self.ports.clone(),
+            ports: self.ports.iter().map(|port| PortView { liveness: of(port), ..port.clone() }).collect(),
+            detours: self.detours,
+            probing: report.map(ProbingView::from),
             bridge: self.bridge.clone(),
             edges: self.edges,
             hosts: self.hosts.len(),
@@ -275,7 +373,7 @@ impl Snapshot {
     }
 
     /// The ranked paths to all edges.
-    pub fn edge_views(&self) -> Vec<EdgeView> {
+    pub fn edge_views(&self, report: Option<&Report>) -> Vec<EdgeView> {
         let names = self.names.all();
         let usable = self.usable();
         let edges = self.book.edges().map(|(edge, paths)| {
@@ -284,7 +382,7 @@ impl Snapshot {
             EdgeView {
                 edge: name,
                 index,
-                ranks: self.ranks(paths, &usable),
+                ranks: self.ranks(edge, paths, &usable, report),
                 unroutable: paths
                     .unroutable
                     .iter()
@@ -295,7 +393,18 @@ impl Snapshot {
         edges.collect()
     }
 
-    fn ranks(&self, paths: &EdgePaths, usable: &BTreeMap<u16, bool>) -> Vec<RankView> {
+    fn ranks(
+        &self,
+        edge: SwitchId,
+        paths: &EdgePaths,
+        usable: &BTreeMap<u16, bool>,
+        report: Option<&Report>,
+    ) -> Vec<RankView> {
+        let liveness = |rank: usize| {
+            let mut paths = report?.paths.iter();
+            let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
+            paths.find(is_it).map(PathLivenessView::from)
+        };
         let rank = |(rank, path): (usize, &crate::paths::Path)| {
             let port = path.hops(&self.topology).next().map_or(0, |(_, port)| port.get());
             RankView {
@@ -306,6 +415,7 @@ impl Snapshot {
                 shared_links: path.shared_links,
                 port,
                 usable: usable.get(&port).copied().unwrap_or(false),
+                liveness: liveness(rank),
             }
         };
         paths.ranked.iter().enumerate().map(rank).collect()
@@ -349,4 +459,52 @@ fn counter_views(values: &[u64]) -> Vec<CounterView> {
     let outcomes = Outcome::ALL.iter().map(|o| view(o.name(), "outcome", o.counter(), o.help()));
     let notes = Note::ALL.iter().map(|n| view(n.name(), "note", n.counter(), n.help()));
     outcomes.chain(notes).collect()
+}
+
+/// Milliseconds, to the microsecond.
+pub(super) fn milliseconds(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl From<&PortReport> for PortLivenessView {
+    fn from(report: &PortReport) -> Self {
+        Self {
+            up: report.up,
+            reason: report.reason.to_owned(),
+            lasts_seconds: report.lasts.as_secs_f64(),
+            round_trip_ms: report.round_trip.map(milliseconds),
+            flaps: report.flaps,
+            hold_down_left_seconds: report.hold_down_left.map(|left| left.as_secs_f64()),
+        }
+    }
+}
+
+impl From<&PathReport> for PathLivenessView {
+    fn from(report: &PathReport) -> Self {
+        Self {
+            state: if report.broken { "broken" } else { "up" }.to_owned(),
+            lasts_seconds: report.lasts.as_secs_f64(),
+            used: report.used,
+            loss: report.loss,
+            round_trip_min_ms: report.round_trip.map(|trip| milliseconds(trip.least)),
+            round_trip_ms: report.round_trip.map(|trip| milliseconds(trip.smoothed)),
+            jitter_ms: report.round_trip.map(|trip| milliseconds(trip.jitter)),
+        }
+    }
+}
+
+impl From<&Report> for ProbingView {
+    fn from(report: &Report) -> Self {
+        let used = report.paths.iter().filter(|path| path.used).count();
+        let some = |interval: std::time::Duration| (!interval.is_zero()).then(|| milliseconds(interval));
+        Self {
+            used,
+            idle: report.paths.len() - used,
+            unroutable: report.unfit,
+            broken: report.paths.iter().filter(|path| path.broken).count(),
+            rate: report.rate,
+            interval_ms: some(report.intervals.0),
+            idle_interval_ms: some(report.intervals.1),
+        }
+    }
 }

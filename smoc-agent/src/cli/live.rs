@@ -42,7 +42,7 @@ pub struct ExplainArgs {
     live: LiveArgs,
 }
 
-fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Result<T, Failure> {
+pub(super) fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
     runtime.block_on(api::get(&agent.api, query)).map_err(|error| Failure::Failed(error.into()))
@@ -77,6 +77,7 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
             status.hosts
         );
         text += &ports(&status.ports);
+        text += &probing(status);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -92,9 +93,40 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
     })
 }
 
+/// What is sent to find failures, and what lies ready for them.
+fn probing(status: &Status) -> String {
+    let mut text = String::new();
+    if let Some(probing) = &status.probing {
+        let every = |interval: Option<f64>| interval.map_or("never".to_owned(), |ms| format!("every {ms} ms"));
+        text += &format!(
+            "\n{:.0} probes a second: {} paths in use {}, {} others {}; {} broken, {} that no route fits\n",
+            probing.rate,
+            probing.used,
+            every(probing.interval_ms),
+            probing.idle,
+            every(probing.idle_interval_ms),
+            probing.broken,
+            probing.unroutable
+        );
+    }
+    let detours = status.detours;
+    text + &format!("{} detours, {} that no route fits\n", detours.installed, detours.unroutable)
+}
+
+/// What hellos say of a port.
+fn liveness(port: &PortView) -> [String; 3] {
+    let Some(live) = &port.liveness else { return ["-".into(), String::new(), String::new()] };
+    let state = format!("{}, {}", if live.up { "up" } else { "DOWN" }, live.reason);
+    let held = live.hold_down_left_seconds.map_or_else(String::new, |left| format!(", {left:.1} s to go"));
+    let round_trip = live.round_trip_ms.map_or_else(String::new, |ms| format!("{ms:.3} ms"));
+    [format!("{state} ({:.1} s{held})", live.lasts_seconds), round_trip, live.flaps.to_string()]
+}
+
 fn ports(ports: &[PortView]) -> String {
-    let mut table = Table::new(["port", "interface", "role", "link", "program", "base network"]);
+    let heading = ["port", "interface", "role", "link", "program", "base network", "state", "hello RTT", "flaps"];
+    let mut table = Table::new(heading);
     for port in ports {
+        let [state, round_trip, flaps] = liveness(port);
         table.row([
             port.number.to_string(),
             port.interface.clone(),
@@ -102,6 +134,9 @@ fn ports(ports: &[PortView]) -> String {
             if port.usable { "up" } else { "DOWN" }.to_owned(),
             port.mode.clone().unwrap_or_else(|| "NONE".to_owned()),
             port.bridge.clone().unwrap_or_else(|| "-".to_owned()),
+            state,
+            round_trip,
+            flaps,
         ]);
     }
     table.to_string()
@@ -187,9 +222,19 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
     if format == Format::Json {
         return print_json(&edges);
     }
-    let mut table = Table::new(["edge", "rank", "path", "cost", "shared", "first port"]);
+    let heading = [
+        "edge", "rank", "path", "cost", "shared", "first port", "state", "loss", "RTT min", "smoothed", "jitter",
+    ];
+    let mut table = Table::new(heading);
+    let ms = |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms"));
     for edge in &edges {
         for rank in &edge.ranks {
+            let live = rank.liveness.as_ref();
+            let state = live.map_or_else(
+                || "not probed".to_owned(),
+                |live| format!("{}{}", live.state, if live.used { ", in use" } else { "" }),
+            );
+            let loss = live.and_then(|live| live.loss);
             table.row([
                 edge.edge.clone(),
                 rank.rank.to_string(),
@@ -197,11 +242,18 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
                 rank.cost.to_string(),
                 rank.shared_links.to_string(),
                 format!("{} ({})", rank.port, if rank.usable { "up" } else { "DOWN" }),
+                state,
+                loss.map_or_else(|| "-".to_owned(), |loss| format!("{:.1}%", loss * 100.0)),
+                ms(live.and_then(|live| live.round_trip_min_ms)),
+                ms(live.and_then(|live| live.round_trip_ms)),
+                ms(live.and_then(|live| live.jitter_ms)),
             ]);
         }
         for path in &edge.unroutable {
             let why = format!("needs {} of 62 bits", path.bits);
-            table.row([edge.edge.clone(), "-".into(), why, String::new(), String::new(), String::new()]);
+            let mut cells = [const { String::new() }; 11];
+            (cells[0], cells[1], cells[2]) = (edge.edge.clone(), "-".into(), why);
+            table.row(cells);
         }
     }
     print(table.to_string().trim_end())

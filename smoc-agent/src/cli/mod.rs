@@ -9,6 +9,7 @@ mod decode;
 mod live;
 mod offline;
 mod paths;
+mod ping;
 mod simulate;
 mod table;
 mod topology;
@@ -41,6 +42,10 @@ enum Command {
     Conns(live::LiveArgs),
     /// Tell step by step why a flow takes its path
     Explain(live::ExplainArgs),
+    /// Measure the round trip along a path of a running agent's switch
+    Ping(ping::PingArgs),
+    /// Find where on a path of a running agent's switch probes stop coming back
+    Traceroute(ping::TracerouteArgs),
     /// Validate topology and configuration files
     Check(check::CheckArgs),
     /// Compute the ranked paths between two switches
@@ -111,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Hosts(args) => live::hosts(args),
         Command::Conns(args) => live::conns(args),
         Command::Explain(args) => live::explain(args),
+        Command::Ping(args) => ping::run(args),
+        Command::Traceroute(args) => ping::traceroute(args),
         Command::Check(args) => check::run(args),
         Command::Paths(args) => paths::run(args),
         Command::Topology(args) => topology::run(args),

@@ -58,6 +58,11 @@ impl PathBook {
         Ok(new)
     }
 
+    /// How paths are chosen.
+    pub fn options(&self) -> &PathOptions {
+        &self.options
+    }
+
     /// The paths to an edge that was asked for in [`PathBook::extend`].
     pub fn to(&self, edge: SwitchId) -> Option<&EdgePaths> {
         self.edges.get(&edge)
