@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn paths_in_use_are_probed_often_and_the_others_now_and_then() {
         assert_eq!(probed(&RULES, 3, 2), [500; 5]);
-        assert_eq!(probed(&RULES, 50, 2)[48..], [196, 196, 10, 10], "the budget is used up");
+        let counts = probed(&RULES, 19, 20);
+        assert!(counts[19..].iter().all(|n| (24..=25).contains(n)), "what 950 a second leave: {counts:?}");
     }
 
     #[test]

@@ -150,6 +150,27 @@ pub fn wait_ready(agents: &mut [(String, Child)], programs: &Programs, say: &dyn
     Ok(())
 }
 
+/// Waits until every agent has heard all its neighbours.
+pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    for (switch, _) in agents {
+        loop {
+            check_interrupted()?;
+            let status = ask(programs, switch, &["status"])?;
+            let ports = status["ports"].as_array().context("the status has no ports")?;
+            let Some(port) = ports.iter().find(|port| port["usable"] != true) else { break };
+            ensure!(
+                Instant::now() < deadline,
+                "port {} of {switch} is still down; its agent said:\n{}",
+                port["number"],
+                last_words(switch)
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
+
 /// What to say when an agent ends that should not.
 pub fn ended(switch: &str, how: &str) -> anyhow::Error {
     anyhow!("the agent of {switch} ended ({how}); it said:\n{}", last_words(switch))

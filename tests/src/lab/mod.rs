@@ -320,7 +320,8 @@ impl Lab {
             agents::write_config(&switch, options, &programs)?;
             self.spawn_agent(&switch)?;
         }
-        agents::wait_ready(&mut self.children, &programs, say)
+        agents::wait_ready(&mut self.children, &programs, say)?;
+        agents::wait_neighbors(&self.children, &programs)
     }
 
     fn spawn_agent(&mut self, switch: &Switch) -> Result<()> {
