@@ -1,11 +1,24 @@
-//! The kernel programs' events in the log, at most a few of each kind a second.
+//! The kernel programs' events in the log, at most a few of each kind a second. The prober hears of paths that subflows
+//! begin to use.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
-use smoc_common::event::{Event, Note};
+use smoc_common::{
+    event::{Event, Note},
+    route::Rank,
+};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::{clock::Nanos, dataplane::xdp::Events, hosts::ip_address};
+use super::targets;
+use crate::{
+    api::Snapshot, clock::Nanos, dataplane::xdp::Events, hosts::ip_address, liveness::Command,
+    topology::SwitchId,
+};
 
 /// So many of each kind are logged in each [`WINDOW`].
 const BURST: u32 = 10;
@@ -32,10 +45,24 @@ impl Sampler {
 }
 
 /// Logs events for ever.
-pub(super) async fn run(mut events: Events) {
+pub(super) async fn run(
+    mut events: Events,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    prober: mpsc::Sender<Command>,
+) {
     let mut sampler = Sampler::default();
+    let each = |event: Event| {
+        let snapshot = snapshot.borrow().clone();
+        let place = place(&event, &snapshot);
+        if let Some((edge, rank)) = place {
+            // Without a prober nobody needs to know.
+            let _ = prober.send(Command::AlsoUsed(edge, rank));
+        }
+        log(&event, place, &snapshot, &mut sampler);
+    };
+    let mut each = each;
     loop {
-        let received = events.receive(|event| log(&event, &mut sampler)).await;
+        let received = events.receive(&mut each).await;
         if let Err(error) = received {
             warn!(%error, "no more events: the ring buffer cannot be waited for");
             return;
@@ -43,7 +70,14 @@ pub(super) async fn run(mut events: Events) {
     }
 }
 
-fn log(event: &Event, sampler: &mut Sampler) {
+/// Where the subflow of an event leads, and its rank as ranks wrap around.
+fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
+    let edge = snapshot.hosts.get(&ip_address(event.flow.remote))?.at.switch;
+    let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
+    Some((edge, Rank::new((event.rank % count as u32) as u8)))
+}
+
+fn log(event: &Event, place: Option<(SwitchId, Rank)>, snapshot: &Snapshot, sampler: &mut Sampler) {
     let Some(left_out) = sampler.admit(event.note, Nanos::now()) else { return };
     let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) else {
         debug!(note = event.note, "an event of another version");
@@ -53,11 +87,14 @@ fn log(event: &Event, sampler: &mut Sampler) {
     let local = std::net::SocketAddr::new(ip_address(flow.local), flow.local_port).to_string();
     let remote = std::net::SocketAddr::new(ip_address(flow.remote), flow.remote_port).to_string();
     let (connection, rank) = (event.connection, event.rank);
+    let ranked = place.and_then(|(edge, rank)| snapshot.book.to(edge)?.ranked.get(usize::from(rank.get())));
+    let path = ranked.map(|path| targets::name(&snapshot.topology, path));
+    let path = path.as_deref().unwrap_or("not known");
     match note {
         Note::Bound | Note::Joined | Note::SynAgain => {
-            info!(local, remote, connection, rank, left_out, event = note.name(), "{}", note.help());
+            info!(local, remote, connection, rank, path, left_out, event = note.name(), "{}", note.help());
         }
-        _ => warn!(local, remote, connection, rank, left_out, event = note.name(), "{}", note.help()),
+        _ => warn!(local, remote, connection, rank, path, left_out, event = note.name(), "{}", note.help()),
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod events;
 mod housekeeping;
+mod inspection;
 mod learning;
 mod notify;
 mod ports;
@@ -37,13 +38,17 @@ use crate::{
     config::{Config, ConfigError},
     dataplane::{
         DataplaneError, Observe,
-        xdp::{Events, PinDirectory, Sightings, XdpDataplane, XdpTables},
+        xdp::{Events, Inspector, PinDirectory, Sightings, XdpDataplane, XdpTables},
     },
     interfaces::{Netlink, NetlinkError, Watcher},
     paths::OptionsError,
     store::{FileStore, Store},
+    topology::Topology,
 };
 use switch::{Rim, Switch};
+
+/// A timer needs a period, also one that nobody waits for.
+const NO_WATCHDOG: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// Why the agent cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +103,8 @@ impl AgentError {
 ///
 /// # Errors
 /// It cannot start. What was attached before goes on.
-pub async fn run(config: Config) -> Result<(), AgentError> {
-    let store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
+pub async fn run(mut config: Config) -> Result<(), AgentError> {
+    let mut store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
     let mut facts = store.watch();
     let topology = facts.borrow_and_update().topology.clone();
     let this = config.place(&topology)?;
@@ -113,18 +118,21 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let dataplane = XdpDataplane::load(&config)?;
     let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(dataplane.pin())?);
     let events = Events::open(dataplane.pin())?;
+    let inspector = Inspector::open(dataplane.pin())?;
     let sightings = Sightings::open(dataplane.pin())?;
     let prober = prober::start(sightings);
     let prober = prober.map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
     let mut found = prober.found;
     let (frames, mut heard) = tokio::sync::mpsc::channel(1024);
     let rim = Rim { dataplane, netlink, interfaces, frames, prober: prober.commands.clone() };
-    let mut switch = Switch::start(config, topology, this, rim).await?;
+    let mut switch = Switch::start(config.clone(), topology, this, rim).await?;
 
     let (fills, fill) = watch::channel(Vec::new());
     let serving = tokio::spawn(api.serve(switch.published(), fill, tables.clone(), prober.commands.clone()));
+    tokio::spawn(events::run(events, switch.published(), prober.commands.clone()));
     tokio::spawn(housekeeping::run(tables, fills, switch.published(), prober.commands));
-    tokio::spawn(events::run(events));
+    let (tell, mut deviations) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(inspection::run(inspector, switch.expected(), tell));
     notify::ready();
     info!("ready");
 
@@ -134,14 +142,28 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
     let mut tick = tokio::time::interval(switch::TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let watchdog = notify::watchdog();
+    let mut alive = tokio::time::interval(watchdog.unwrap_or(NO_WATCHDOG));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => match store.reload() {
-                Ok(changed) => info!(changed, "read the topology again"),
-                Err(error) => warn!(%error, "the topology stays as it was"),
-            },
+            _ = hang_up.recv() => {
+                notify::reloading();
+                match reload(&config) {
+                    Ok((new, topology)) => {
+                        config = new;
+                        store.follow(&config.topology, topology);
+                        let topology = facts.borrow_and_update().topology.clone();
+                        switch.reconfigured(config.clone(), topology).await;
+                        info!("read configuration and topology again");
+                    }
+                    Err(error) => warn!(%error, "configuration and topology stay as they were"),
+                }
+                notify::ready();
+            }
+            _ = alive.tick(), if watchdog.is_some() => notify::alive(),
+            Some(deviation) = deviations.recv() => switch.deviation_found(deviation),
             Ok(()) = found.changed() => {
                 let found = found.borrow_and_update().clone();
                 switch.failures_found(found);
@@ -155,10 +177,22 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
             _ = tick.tick() => switch.tick().await,
         }
     }
+    notify::stopping();
     info!("ending; programs and maps stay as they are");
     serving.abort();
     let _ = serving.await;
     Ok(())
+}
+
+/// Reads configuration and topology again; what needs a restart stays as it is.
+fn reload(config: &Config) -> Result<(Config, Topology), ConfigError> {
+    let (new, kept) = config.reloaded(&Config::load(&config.path)?);
+    let topology = Topology::load(&new.topology)?;
+    new.place(&topology)?;
+    if !kept.is_empty() {
+        warn!(keys = kept.join(", "), "these keys changed: restart the agent to apply them");
+    }
+    Ok((new, topology))
 }
 
 /// Takes programs and maps of a configuration away; how many links and maps there were.

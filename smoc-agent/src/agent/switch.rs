@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     AgentError,
+    inspection::{Deviation, Expected},
     learning::{Frame, Sockets},
     ports::{self, Roles},
     targets,
@@ -37,10 +38,12 @@ use crate::{
 
 /// How often time passes.
 pub(super) const TICK: Duration = Duration::from_secs(1);
-/// Announcements are repeated, and interfaces looked at unasked, every so many ticks.
+/// Announcements are repeated every so many ticks; interfaces are looked at unasked in each.
 const REPEAT: u64 = 5;
 /// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
 const BRIDGE_ROUNDS: usize = 3;
+/// So many of the entries that somebody changed are named in the log.
+const TOLD_DIFFERENCES: usize = 8;
 
 /// What the control loop reaches the world through.
 pub(super) struct Rim {
@@ -67,6 +70,9 @@ pub(super) struct Switch {
     unfit_detours: usize,
     prober: std::sync::mpsc::Sender<Command>,
     watched: Targets,
+    /// How often the maps were written.
+    changes: u64,
+    expected: watch::Sender<Expected>,
     hosts: HostTable,
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     sockets: Sockets,
@@ -139,6 +145,8 @@ impl Switch {
             unfit_detours: 0,
             prober,
             watched: Targets::default(),
+            changes: 0,
+            expected: watch::Sender::new(Expected::default()),
             hosts: HostTable::default(),
             known: Arc::default(),
             flood: Flood::default(),
@@ -159,6 +167,7 @@ impl Switch {
         switch.settle_bridge().await;
         switch.listen();
         switch.watch();
+        switch.expect();
         switch.publish();
         Ok(switch)
     }
@@ -166,6 +175,48 @@ impl Switch {
     /// Where the API reads what is published.
     pub(super) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.publish.subscribe()
+    }
+
+    /// What should be in the maps, for who looks whether it is.
+    pub(super) fn expected(&self) -> watch::Receiver<Expected> {
+        self.expected.subscribe()
+    }
+
+    /// Somebody else has written to the maps.
+    pub(super) fn deviation_found(&mut self, deviation: Deviation) {
+        if deviation.changes != self.changes {
+            return;
+        }
+        let wanted = self.controller.installed();
+        let differences = wanted.differences(&deviation.found);
+        let some = differences.iter().take(TOLD_DIFFERENCES).cloned().collect::<Vec<_>>().join(", ");
+        warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
+        self.controller.resync(deviation.found, Nanos::now());
+        self.update();
+    }
+
+    /// Publishes what should be in the maps from now on, if that is something else.
+    fn expect(&self) {
+        if self.expected.borrow().changes != self.changes {
+            let installed = self.controller.installed().clone();
+            self.expected.send_replace(Expected { changes: self.changes, installed });
+        }
+    }
+
+    /// The configuration is another one, as far as that is possible while running.
+    pub(super) async fn reconfigured(&mut self, config: Config, topology: Arc<Topology>) {
+        let paths_differ = config.paths != self.config.paths;
+        self.config = config;
+        if paths_differ {
+            self.controller.set_options(self.config.paths);
+        }
+        if paths_differ || topology != self.topology {
+            self.topology_changed(topology).await;
+        } else {
+            self.update();
+            self.watch();
+            self.publish();
+        }
     }
 
     /// Something about some interface is different.
@@ -249,8 +300,9 @@ impl Switch {
         self.ticks += 1;
         if self.ticks.is_multiple_of(REPEAT) {
             self.announce();
-            self.interfaces_changed().await;
         }
+        self.interfaces_changed().await;
+        self.expect();
         self.hosts.expire(Nanos::now());
         let before = self.known.clone();
         self.resolve();
@@ -332,6 +384,7 @@ impl Switch {
 
     /// Makes changes in order; if one fails, what is installed is read back.
     fn make(&mut self, changes: &[Change]) -> Result<(), DataplaneError> {
+        self.changes += u64::from(!changes.is_empty());
         for change in changes {
             if let Err(error) = self.dataplane.apply(change) {
                 let installed = self.dataplane.installed()?;
@@ -396,6 +449,7 @@ impl Switch {
         if complete {
             return;
         }
+        warn!("a port has not the program that it should have: it is attached again");
         let attached = self.attach();
         if let Err(error) = attached {
             warn!(%error, "not all ports have their program");

@@ -203,9 +203,11 @@ async fn probe(
     };
     let hops = hops.clamp(1, path.links.len());
     let route = RoundTripRoute::along(&snapshot.topology, &path, hops);
-    let route = route.map_err(|long| bad(format!("the way needs {} bits of the 62 of a route", long.bits)))?;
+    let route =
+        route.map_err(|long| bad(format!("the way needs {} bits of the 62 of a route", long.bits)))?;
     let (reply, answer) = oneshot::channel();
-    let gone = || Failure(StatusCode::INTERNAL_SERVER_ERROR, "the prober has ended: see the agent's log".into());
+    let gone =
+        || Failure(StatusCode::INTERNAL_SERVER_ERROR, "the prober has ended: see the agent's log".into());
     sources.prober.send(Command::Echo(Echo { route, reply })).map_err(|_| gone())?;
     let answer = tokio::time::timeout(PROBER_PATIENCE, answer).await;
     let name = |switch: &_| snapshot.topology.switch(*switch).name.clone();
@@ -221,7 +223,8 @@ async fn probe(
 fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> Result<RankedPath, String> {
     let to = parameters.get("to").ok_or("say to which switch")?;
     let topology = &snapshot.topology;
-    let switch = topology.find_switch(to).ok_or_else(|| format!("there is no switch \"{to}\" in the topology"))?;
+    let switch =
+        topology.find_switch(to).ok_or_else(|| format!("there is no switch \"{to}\" in the topology"))?;
     if switch == snapshot.this {
         return Err(format!("{to} is this switch itself"));
     }
@@ -231,13 +234,17 @@ fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> R
     let ranked = match snapshot.book.to(switch) {
         Some(paths) => &paths.ranked,
         None => {
-            let finder = PathFinder::new(topology, snapshot.book.options()).map_err(|error| error.to_string())?;
+            let finder =
+                PathFinder::new(topology, snapshot.book.options()).map_err(|error| error.to_string())?;
             found = routable(topology, finder.ranked(snapshot.this, switch)).0;
             &found
         }
     };
     let count = ranked.len();
-    ranked.get(rank).cloned().ok_or_else(|| format!("there is no rank {rank} to {to}: it has {count} paths, from 0"))
+    ranked
+        .get(rank)
+        .cloned()
+        .ok_or_else(|| format!("there is no rank {rank} to {to}: it has {count} paths, from 0"))
 }
 
 fn names(snapshot: &Snapshot) -> Names<'_> {

@@ -97,7 +97,8 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
 fn probing(status: &Status) -> String {
     let mut text = String::new();
     if let Some(probing) = &status.probing {
-        let every = |interval: Option<f64>| interval.map_or("never".to_owned(), |ms| format!("every {ms} ms"));
+        let every =
+            |interval: Option<f64>| interval.map_or("never".to_owned(), |ms| format!("every {ms} ms"));
         text += &format!(
             "\n{:.0} probes a second: {} paths in use {}, {} others {}; {} broken, {} that no route fits\n",
             probing.rate,
@@ -123,7 +124,8 @@ fn liveness(port: &PortView) -> [String; 3] {
 }
 
 fn ports(ports: &[PortView]) -> String {
-    let heading = ["port", "interface", "role", "link", "program", "base network", "state", "hello RTT", "flaps"];
+    let heading =
+        ["port", "interface", "role", "link", "program", "base network", "state", "hello RTT", "flaps"];
     let mut table = Table::new(heading);
     for port in ports {
         let [state, round_trip, flaps] = liveness(port);
@@ -223,7 +225,17 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
         return print_json(&edges);
     }
     let heading = [
-        "edge", "rank", "path", "cost", "shared", "first port", "state", "loss", "RTT min", "smoothed", "jitter",
+        "edge",
+        "rank",
+        "path",
+        "cost",
+        "shared",
+        "first port",
+        "state",
+        "loss",
+        "RTT min",
+        "smoothed",
+        "jitter",
     ];
     let mut table = Table::new(heading);
     let ms = |time: Option<f64>| time.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms"));

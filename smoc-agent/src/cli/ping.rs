@@ -20,9 +20,11 @@ const TRIES: usize = 3;
 
 /// Arguments of `smoc ping`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "A probe follows the path's source route to its last switch, whose packet path turns it \
+#[command(
+    after_help = "A probe follows the path's source route to its last switch, whose packet path turns it \
 round; no agent but this one takes part. The time is taken in the kernel.\n\n\
-Exit status 1: no probe came back.\n\nExample: smoc ping --to e2 --rank 1 --count 3")]
+Exit status 1: no probe came back.\n\nExample: smoc ping --to e2 --rank 1 --count 3"
+)]
 pub struct PingArgs {
     #[command(flatten)]
     path: PathArgs,
@@ -36,9 +38,11 @@ pub struct PingArgs {
 
 /// Arguments of `smoc traceroute`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Three probes go to each switch of the path, further and further, and are turned round \
+#[command(
+    after_help = "Three probes go to each switch of the path, further and further, and are turned round \
 there. Where answers stop, the path is broken: between that switch and the one before it, or on the way back.\n\n\
-Exit status 1: the last switch did not answer.\n\nExample: smoc traceroute --to e2 --rank 1")]
+Exit status 1: the last switch did not answer.\n\nExample: smoc traceroute --to e2 --rank 1"
+)]
 pub struct TracerouteArgs {
     #[command(flatten)]
     path: PathArgs,

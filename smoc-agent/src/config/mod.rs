@@ -239,6 +239,30 @@ impl Config {
         file::parse(path, text).map_err(|faults| ConfigError::Faulty { path: path.into(), faults })
     }
 
+    /// This configuration with what a new one changes at run time; and the keys that need a restart, which stay.
+    pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
+        let differs = [
+            ("switch", self.switch != new.switch),
+            ("ports", self.ports != new.ports),
+            ("bridge", self.bridge != new.bridge),
+            ("api", self.api != new.api),
+            ("bpf", self.object != new.object || self.pin != new.pin),
+            ("learn", self.learn != new.learn),
+            ("xdp", self.xdp != new.xdp),
+            ("tables", self.tables != new.tables),
+        ];
+        let config = Self {
+            topology: new.topology.clone(),
+            paths: new.paths,
+            spread: new.spread,
+            hellos: new.hellos,
+            probes: new.probes,
+            lines: new.lines.clone(),
+            ..self.clone()
+        };
+        (config, differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
+    }
+
     /// Whether a text is meant to be a configuration rather than a topology: what its top-level keys say.
     pub fn is_one(text: &str) -> bool {
         file::has_own_keys(text)

@@ -146,3 +146,15 @@ fn hellos_and_probes_can_be_switched_off() {
     assert!(config.hellos.interval.is_zero() && config.probes.interval.is_zero());
     assert_eq!((config.hellos.multiplier, config.probes.budget), (3, 1000));
 }
+
+#[test]
+fn a_reload_changes_what_it_can_and_names_the_rest() {
+    let before = parse(MINIMAL).unwrap();
+    let after =
+        "switch: e1\ntopology: other.yaml\nports: {1: p1, 8: p8}\nspread: flows\nhellos: {multiplier: 5}\n";
+    let (config, kept) = before.reloaded(&parse(after).unwrap());
+    assert_eq!(kept, ["ports"]);
+    assert_eq!(config.ports, before.ports);
+    assert_eq!((config.spread, config.hellos.multiplier), (Spread::Flows, 5));
+    assert_eq!(config.topology, Path::new("/etc/smoc/other.yaml"));
+}

@@ -66,6 +66,12 @@ impl Controller {
         self.book = PathBook::new(this, self.options).into();
     }
 
+    /// Paths are chosen otherwise from now on: they are searched again at the next plan.
+    pub fn set_options(&mut self, options: PathOptions) {
+        self.options = options;
+        self.book = PathBook::new(self.this, options).into();
+    }
+
     /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];
     /// if one fails, it reads back what is installed and calls [`Controller::resync`].
     ///

@@ -102,6 +102,33 @@ impl Installed {
     }
 }
 
+impl Installed {
+    /// Where `found` differs, as map and key.
+    pub fn differences(&self, found: &Self) -> Vec<String> {
+        fn of<K: Ord + std::fmt::Debug, V: PartialEq>(
+            map: &str,
+            wanted: &BTreeMap<K, V>,
+            found: &BTreeMap<K, V>,
+            all: &mut Vec<String>,
+        ) {
+            let changed =
+                wanted.iter().filter(|(key, value)| found.get(key) != Some(value)).map(|(key, _)| key);
+            let added = found.keys().filter(|key| !wanted.contains_key(key));
+            all.extend(changed.chain(added).map(|key| format!("{map} {key:?}")));
+        }
+        let mut all = Vec::new();
+        if self.settings != found.settings {
+            all.push("SETTINGS".to_owned());
+        }
+        of("PORTS", &self.ports, &found.ports, &mut all);
+        of("DETOURS", &self.detours, &found.detours, &mut all);
+        of("HOSTS", &self.hosts, &found.hosts, &mut all);
+        of("EDGES", &self.edges, &found.edges, &mut all);
+        of("PATH_SETS", &self.path_sets, &found.path_sets, &mut all);
+        all
+    }
+}
+
 /// Writes what is decided and reads back what is installed.
 pub trait Dataplane: Send {
     /// Reads everything back.

@@ -32,14 +32,23 @@ impl FileStore {
     /// # Errors
     /// The faults in it; the facts stay as they were.
     pub fn reload(&self) -> Result<bool, TopologyError> {
-        let topology = Topology::load(&self.path)?;
-        Ok(self.facts.send_if_modified(|facts| {
+        Ok(self.publish(Topology::load(&self.path)?))
+    }
+
+    /// Publishes what another file was found to say, if it is something else, and reads that file from now on.
+    pub fn follow(&mut self, path: &Path, topology: Topology) -> bool {
+        path.clone_into(&mut self.path);
+        self.publish(topology)
+    }
+
+    fn publish(&self, topology: Topology) -> bool {
+        self.facts.send_if_modified(|facts| {
             if *facts.topology == topology {
                 return false;
             }
             *facts = Facts { revision: facts.revision + 1, topology: Arc::new(topology) };
             true
-        }))
+        })
     }
 }
 

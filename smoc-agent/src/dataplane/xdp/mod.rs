@@ -3,11 +3,13 @@
 
 mod attach;
 mod events;
+mod inspector;
 mod maps;
 mod pins;
 mod sightings;
 
 pub use events::Events;
+pub use inspector::Inspector;
 pub use pins::PinDirectory;
 pub use sightings::Sightings;
 
@@ -270,16 +272,21 @@ impl Dataplane for XdpDataplane {
     }
 }
 
+impl ConfigMaps {
+    fn port(&self, number: PortNumber) -> Result<PortEntry, DataplaneError> {
+        let index = u32::from(number.get());
+        let Entry(port): Entry<Port> =
+            self.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
+        let interface = device(&self.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
+        Ok(PortEntry { port, interface, leads_to: device(&self.tx_ports, "TX_PORTS", index)? })
+    }
+}
+
 impl XdpDataplane {
     fn installed_ports(&self) -> Result<BTreeMap<PortNumber, PortEntry>, DataplaneError> {
         let mut ports = BTreeMap::new();
         for number in (1..=PortNumber::MAX).filter_map(PortNumber::new) {
-            let index = u32::from(number.get());
-            let Entry(port): Entry<Port> =
-                self.maps.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
-            let interface = device(&self.maps.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
-            let entry =
-                PortEntry { port, interface, leads_to: device(&self.maps.tx_ports, "TX_PORTS", index)? };
+            let entry = self.maps.port(number)?;
             if entry != PortEntry::default() {
                 ports.insert(number, entry);
             }

@@ -1,0 +1,58 @@
+//! Looks every second whether the maps still say what was written, on a pool thread.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use tracing::warn;
+
+use crate::dataplane::{Installed, xdp::Inspector};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A look takes at most one part in so many of the time.
+const SHARE: u32 = 50;
+
+/// What should be in the maps, after so many changes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected {
+    pub changes: u64,
+    pub installed: Installed,
+}
+
+/// What is there instead, and the changes that had been made when it was looked for.
+#[derive(Debug)]
+pub(super) struct Deviation {
+    pub changes: u64,
+    pub found: Installed,
+}
+
+/// Looks for ever. A deviation is to be ignored if anything was written since.
+pub(super) async fn run(
+    mut inspector: Inspector,
+    expected: watch::Receiver<Expected>,
+    deviations: mpsc::Sender<Deviation>,
+) {
+    loop {
+        let started = Instant::now();
+        let Expected { changes, installed } = expected.borrow().clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let found = inspector.inspect(&installed);
+            (inspector, found.map(|found| (found != installed).then_some(found)))
+        });
+        let Ok((back, found)) = done.await else { return };
+        inspector = back;
+        match found {
+            Ok(Some(found)) => {
+                if deviations.send(Deviation { changes, found }).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%error, "the maps cannot be read back"),
+        }
+        tokio::time::sleep(PERIOD.max(started.elapsed() * SHARE)).await;
+    }
+}
