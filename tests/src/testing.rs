@@ -1,8 +1,10 @@
 //! What the tests in `tests/tests` share.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, LabOptions, Routing};
 
@@ -31,4 +33,17 @@ pub fn can_run(test: &str) -> bool {
 /// When the lab cannot be built.
 pub fn lab_for(test: &str, options: &LabOptions) -> Result<Option<Lab>> {
     can_run(test).then(|| Lab::up(options)).transpose()
+}
+
+/// Waits until something is so, or fails after a while that no busy machine needs.
+///
+/// # Errors
+/// It cannot be found out, or does not come true.
+pub fn wait_until(mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so()? {
+        ensure!(Instant::now() < deadline, "what was waited for does not come true");
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
