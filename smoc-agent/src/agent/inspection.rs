@@ -1,4 +1,4 @@
-//! Looks every second whether the maps still say what was written, on a pool thread.
+//! Looks twice a second whether the maps still say what was written, on a pool thread.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::dataplane::{Installed, xdp::Inspector};
 
 /// Time between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_millis(500);
 /// A look takes at most one part in so many of the time.
 const SHARE: u32 = 50;
 

@@ -243,11 +243,13 @@ fn a_silent_neighbour_closes_its_port_and_a_broken_path_is_marked_in_place() {
     let edge = world.topology.find_switch("e2").unwrap();
     world.failures.ports.insert(port(1));
     world.failures.paths.insert((edge, Rank::new(1)));
+    let urgent = controller.plan_urgent(&world.inputs());
     let plan = world.settle(&mut controller, &mut dataplane, START);
     let [Change::SetPort(silent, entry), Change::MarkBroken(_, set)] = plan.changes[..] else {
         panic!("{:?}", plan.changes)
     };
     assert_eq!((silent, entry.leads_to, set.broken), (port(1), None, 0b10));
+    assert_eq!(urgent, plan.changes, "none of it has to wait for the rest of a plan");
     world.failures = Failures::default();
     assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes.len(), 2, "and back");
 }

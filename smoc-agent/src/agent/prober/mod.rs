@@ -182,14 +182,15 @@ impl State {
                 WatchedPort { target, port: Port::new(targets.hellos, target.carrier, down, now) }
             });
             port.port.set_rules(targets.hellos);
+            let lasted = now.since(port.port.since());
             if port.target.interface != target.interface && port.port.set_carrier(false, now) {
                 changed = true;
-                tell_port(&port);
+                tell_port(&port, lasted);
             }
             port.target = target;
             if port.port.set_carrier(target.carrier, now) {
                 changed = true;
-                tell_port(&port);
+                tell_port(&port, lasted);
             }
             self.ports.push(port);
         }
@@ -307,7 +308,7 @@ impl State {
             let lasted = now.since(port.port.since());
             if port.port.decide(now) {
                 changed = true;
-                tell_port_after(port, lasted);
+                tell_port(port, lasted);
             }
         }
         changed
@@ -435,12 +436,8 @@ fn decide(WatchedPath { target, probes, .. }: &mut WatchedPath, now: Nanos) -> b
     changed
 }
 
-fn tell_port(port: &WatchedPort) {
-    tell_port_after(port, Duration::ZERO);
-}
-
 /// Logs what a port has become after it was something else for some time.
-fn tell_port_after(WatchedPort { target, port }: &WatchedPort, lasted: Duration) {
+fn tell_port(WatchedPort { target, port }: &WatchedPort, lasted: Duration) {
     let (number, reason) = (target.number.get(), port.reason().text());
     if port.is_up() {
         info!(port = number, reason, down_for = ?lasted, flaps = port.failures(), "port is up");
