@@ -123,7 +123,7 @@ mod tests {
             llvm: 22,
             sysroot: sysroot.into(),
         };
-        assert!(at("/root/.rustup/toolchains/stable-x86_64-unknown-linux-gnu").is_rustup());
+        assert!(at("/home/someone/.rustup/toolchains/stable-x86_64-unknown-linux-gnu").is_rustup());
         assert!(!at("/usr").is_rustup());
     }
 }
