@@ -11,8 +11,8 @@
 //!   event log (ring buffer) --> log
 //! ```
 //!
-//! Everything runs on one thread, except the prober, which has its own; long reads of tables go to a pool. If the agent ends, however it ends, programs
-//! and maps stay as they are, pinned.
+//! Everything runs on one thread, except the prober, which has its own; long reads of tables go to a pool. If the
+//! agent ends, however it ends, programs and maps stay as they are, pinned.
 
 mod events;
 mod housekeeping;

@@ -14,7 +14,7 @@ use crate::{
     dataplane::xdp::Role,
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, PortTarget, RoundTripRoute},
-    paths::{OptionsError, Path, PathFinder, PathOptions},
+    paths::{self, OptionsError, Path, PathFinder, PathOptions},
     topology::{End, SwitchId, Topology},
 };
 
@@ -93,10 +93,5 @@ pub(super) fn detours(
     options: &PathOptions,
 ) -> Result<(BTreeMap<DetourKey, Detour>, usize), OptionsError> {
     let found = PathFinder::new(topology, options)?.detours(this);
-    let entry = |detour: &crate::paths::Detour| {
-        let key = DetourKey { port: detour.port.get(), next: detour.next.map_or(0, |next| next.get()) };
-        let (prefix, length) = detour.prefix.as_prefix();
-        (key, Detour { prefix, length, port: detour.first.get(), reserved: [0; 5] })
-    };
-    Ok((found.routable.iter().map(entry).collect(), found.unroutable.len()))
+    Ok((found.routable.iter().map(paths::Detour::entry).collect(), found.unroutable.len()))
 }

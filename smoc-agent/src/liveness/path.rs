@@ -176,7 +176,7 @@ impl PathProbes {
     }
 
     /// After this time a probe is lost.
-    fn patience(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         let (least, most) = PATIENCE;
         self.round_trip.map_or(most, |trip| (trip.smoothed + trip.jitter * 4).clamp(least, most))
     }

@@ -6,7 +6,8 @@
 mod socket;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap, HashMap},
     sync::mpsc,
     time::Duration,
 };
@@ -120,8 +121,9 @@ struct State {
     by_subject: HashMap<u32, usize>,
     next_subject: u32,
     used: BTreeSet<(SwitchId, Rank)>,
-    used_paths: Vec<usize>,
     schedule: Schedule,
+    /// When a probe that was sent counts as lost, and the subject it is of.
+    deadlines: BinaryHeap<Reverse<(Nanos, u32)>>,
     pace: Pace,
     ticks: u32,
     echoes: HashMap<u32, (Nanos, oneshot::Sender<Option<Duration>>)>,
@@ -143,8 +145,8 @@ impl State {
             by_subject: HashMap::new(),
             next_subject: 0,
             used: BTreeSet::new(),
-            used_paths: Vec::new(),
             schedule: Schedule::default(),
+            deadlines: BinaryHeap::new(),
             ticks: 0,
             echoes: HashMap::new(),
             next_echo: 0,
@@ -235,7 +237,6 @@ impl State {
             path.used = self.used.contains(&(path.target.edge, path.target.rank));
             if path.used { &mut used } else { &mut idle }.push(index);
         }
-        self.used_paths.clone_from(&used);
         self.schedule.plan(&self.targets.probes, used, idle);
     }
 
@@ -338,8 +339,7 @@ impl State {
     }
 
     fn probe_paths(&mut self, now: Nanos) -> bool {
-        let Self { schedule, paths, ports, sender, session, used_paths, .. } = self;
-        let mut changed = false;
+        let Self { schedule, paths, ports, sender, session, deadlines, by_subject, .. } = self;
         schedule.due(now, |index| {
             let WatchedPath { target, subject, probes, port, .. } = &mut paths[index];
             let WatchedPort { target: through, port } = &ports[*port];
@@ -350,10 +350,15 @@ impl State {
             let (at, sequence) = (Nanos::now(), probes.next_sequence());
             if send(sender, through, &target.route, *session, *subject, sequence, at) {
                 probes.sent(at);
+                deadlines.push(Reverse((at + probes.patience(), *subject)));
             }
-            changed |= decide(&mut paths[index], now);
         });
-        for &index in used_paths.iter() {
+        let mut changed = false;
+        while let Some(&Reverse((deadline, subject))) = deadlines.peek()
+            && deadline <= now
+        {
+            deadlines.pop();
+            let Some(&index) = by_subject.get(&subject) else { continue };
             if ports[paths[index].port].port.is_up() {
                 changed |= decide(&mut paths[index], now);
             }

@@ -1,17 +1,17 @@
 //! The control loop's state: everything that is known, and one step for each thing that can happen.
 
+mod hosts;
+mod maps;
+
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use smoc_common::{
-    map::{Detour, DetourKey, Settings, THIS_EDGE},
-    route::{PortNumber, Route},
-};
+use smoc_common::map::{Detour, DetourKey, Settings};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::{
     AgentError,
-    inspection::{Deviation, Expected},
+    inspection::Expected,
     learning::{Frame, Sockets},
     ports::{self, Roles},
     targets,
@@ -20,33 +20,27 @@ use crate::{
     api::{DetoursView, Snapshot},
     clock::Nanos,
     config::Config,
-    control::{Controller, EdgePaths, Failures, Inputs, edges},
+    control::{Controller, Failures, edges},
     dataplane::{
-        Change, Dataplane, DataplaneError,
+        Dataplane, DataplaneError,
         xdp::{Role, XdpDataplane},
     },
-    discovery::{
-        Flood, Heard,
-        announcement::{self, Part},
-        neighbor,
-    },
-    hosts::{HostTable, KnownHost, Sighting, ip_address},
+    discovery::Flood,
+    hosts::{HostTable, KnownHost},
     interfaces::{Interfaces, Netlink},
     liveness::{Command, Found, PortTarget, Targets},
     topology::{SwitchId, Topology},
 };
 
 /// How often time passes.
-pub(super) const TICK: Duration = Duration::from_secs(1);
+pub(in crate::agent) const TICK: Duration = Duration::from_secs(1);
 /// Announcements are repeated every so many ticks; interfaces are looked at unasked in each.
 const REPEAT: u64 = 5;
 /// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
 const BRIDGE_ROUNDS: usize = 3;
-/// So many of the entries that somebody changed are named in the log.
-const TOLD_DIFFERENCES: usize = 8;
 
 /// What the control loop reaches the world through.
-pub(super) struct Rim {
+pub(in crate::agent) struct Rim {
     pub dataplane: XdpDataplane,
     pub netlink: Netlink,
     pub interfaces: Interfaces,
@@ -55,7 +49,7 @@ pub(super) struct Rim {
 }
 
 /// One switch.
-pub(super) struct Switch {
+pub(in crate::agent) struct Switch {
     config: Config,
     topology: Arc<Topology>,
     this: SwitchId,
@@ -83,27 +77,9 @@ pub(super) struct Switch {
     publish: watch::Sender<Arc<Snapshot>>,
 }
 
-/// What is decided from; a macro because a function would borrow the controller too.
-macro_rules! inputs {
-    ($switch:ident) => {
-        Inputs {
-            topology: &$switch.topology,
-            this: $switch.this,
-            ports: &$switch.config.ports,
-            bridge: $switch.config.bridge.as_deref(),
-            interfaces: &$switch.interfaces,
-            failures: &$switch.failures,
-            detours: &$switch.detours,
-            hosts: &$switch.known,
-            spread: $switch.config.spread,
-            host_entries: $switch.config.tables.hosts as usize,
-        }
-    };
-}
-
 impl Switch {
     /// Fills the maps, attaches the programs and sets the bridge's ports.
-    pub(super) async fn start(
+    pub(in crate::agent) async fn start(
         config: Config,
         topology: Arc<Topology>,
         this: SwitchId,
@@ -173,38 +149,17 @@ impl Switch {
     }
 
     /// Where the API reads what is published.
-    pub(super) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
+    pub(in crate::agent) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.publish.subscribe()
     }
 
     /// What should be in the maps, for who looks whether it is.
-    pub(super) fn expected(&self) -> watch::Receiver<Expected> {
+    pub(in crate::agent) fn expected(&self) -> watch::Receiver<Expected> {
         self.expected.subscribe()
     }
 
-    /// Somebody else has written to the maps.
-    pub(super) fn deviation_found(&mut self, deviation: Deviation) {
-        if deviation.changes != self.changes {
-            return;
-        }
-        let wanted = self.controller.installed();
-        let differences = wanted.differences(&deviation.found);
-        let some = differences.iter().take(TOLD_DIFFERENCES).cloned().collect::<Vec<_>>().join(", ");
-        warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
-        self.controller.resync(deviation.found, Nanos::now());
-        self.update();
-    }
-
-    /// Publishes what should be in the maps from now on, if that is something else.
-    fn expect(&self) {
-        if self.expected.borrow().changes != self.changes {
-            let installed = self.controller.installed().clone();
-            self.expected.send_replace(Expected { changes: self.changes, installed });
-        }
-    }
-
     /// The configuration is another one, as far as that is possible while running.
-    pub(super) async fn reconfigured(&mut self, config: Config, topology: Arc<Topology>) {
+    pub(in crate::agent) async fn reconfigured(&mut self, config: Config, topology: Arc<Topology>) {
         let paths_differ = config.paths != self.config.paths;
         self.config = config;
         if paths_differ {
@@ -220,7 +175,7 @@ impl Switch {
     }
 
     /// Something about some interface is different.
-    pub(super) async fn interfaces_changed(&mut self) {
+    pub(in crate::agent) async fn interfaces_changed(&mut self) {
         let before = self.interfaces.clone();
         if let Err(error) = self.refresh().await {
             warn!(%error, "interfaces not read");
@@ -242,7 +197,7 @@ impl Switch {
     }
 
     /// The prober has found something to be broken or whole.
-    pub(super) fn failures_found(&mut self, found: Found) {
+    pub(in crate::agent) fn failures_found(&mut self, found: Found) {
         if found.topology != self.watched.topology {
             return;
         }
@@ -253,7 +208,7 @@ impl Switch {
     }
 
     /// A frame came from a packet socket.
-    pub(super) async fn heard(&mut self, mut frame: Frame) {
+    pub(in crate::agent) async fn heard(&mut self, mut frame: Frame) {
         let now = Nanos::now();
         let news = match frame.role {
             Role::Host => self.heard_neighbor(&mut frame, now),
@@ -268,7 +223,7 @@ impl Switch {
     }
 
     /// The store has another topology.
-    pub(super) async fn topology_changed(&mut self, topology: Arc<Topology>) {
+    pub(in crate::agent) async fn topology_changed(&mut self, topology: Arc<Topology>) {
         match self.config.place(&topology) {
             Ok(this) => {
                 info!(
@@ -296,7 +251,7 @@ impl Switch {
     }
 
     /// A second has passed.
-    pub(super) async fn tick(&mut self) {
+    pub(in crate::agent) async fn tick(&mut self) {
         self.ticks += 1;
         if self.ticks.is_multiple_of(REPEAT) {
             self.announce();
@@ -315,24 +270,6 @@ impl Switch {
 
     fn edges(&self) -> std::collections::BTreeSet<SwitchId> {
         edges(&self.topology, self.this, &self.known)
-    }
-
-    /// Learned hosts that are installed are known until somebody says otherwise.
-    fn remember(&mut self) {
-        let names = self.controller.names();
-        let hosts = self.controller.installed().hosts.iter().filter_map(|(address, host)| {
-            let switch = match host.attachment.edge {
-                THIS_EDGE => None,
-                edge => Some(names.name(edge)?),
-            };
-            let port = PortNumber::new(host.attachment.port)?;
-            Some((switch, Sighting { address: ip_address(*address), mac: host.mac, port, seen: Nanos(0) }))
-        });
-        self.hosts.remember(hosts, Nanos::now());
-    }
-
-    fn resolve(&mut self) {
-        self.known = Arc::new(self.hosts.resolve(&self.topology, self.this));
     }
 
     /// A port without carrier stays down until the prober says otherwise, even if carrier is back before the prober
@@ -369,69 +306,6 @@ impl Switch {
             Ok((detours, unfit)) => (self.detours, self.unfit_detours) = (detours, unfit),
             Err(error) => warn!(%error, "no detours"),
         }
-    }
-
-    /// Plans and makes all changes; how many there were.
-    fn fill(&mut self) -> Result<usize, AgentError> {
-        let inputs = inputs!(self);
-        let plan = self.controller.plan(&inputs, Nanos::now());
-        let plan = plan.map_err(|source| AgentError::Paths { path: self.config.path.clone(), source })?;
-        self.incomplete = plan.incomplete;
-        self.make(&plan.changes)?;
-        self.warn_of(plan.left_out);
-        Ok(plan.changes.len())
-    }
-
-    /// Makes changes in order; if one fails, what is installed is read back.
-    fn make(&mut self, changes: &[Change]) -> Result<(), DataplaneError> {
-        self.changes += u64::from(!changes.is_empty());
-        for change in changes {
-            if let Err(error) = self.dataplane.apply(change) {
-                let installed = self.dataplane.installed()?;
-                self.controller.resync(installed, Nanos::now());
-                return Err(error);
-            }
-            self.controller.applied(change);
-        }
-        Ok(())
-    }
-
-    /// Writes what is up and down, and nothing that takes long.
-    fn update_urgently(&mut self) {
-        let changes = self.controller.plan_urgent(&inputs!(self));
-        if let Err(error) = self.make(&changes) {
-            warn!(%error, "what is down is not written");
-            self.incomplete = true;
-        }
-    }
-
-    /// Like [`Switch::fill`] while running: a failure is tried again with the next tick.
-    fn update(&mut self) {
-        match self.fill() {
-            Ok(0) => {}
-            Ok(changes) => debug!(changes, "maps are up to date"),
-            Err(error) => {
-                warn!(%error, "maps are not up to date");
-                self.incomplete = true;
-            }
-        }
-    }
-
-    /// Collects what the operator should know, and says what is new.
-    fn warn_of(&mut self, left_out: usize) {
-        let mut warnings = Vec::new();
-        if left_out > 0 {
-            warnings
-                .push(format!("{left_out} addresses do not fit: raise tables.hosts in the configuration"));
-        }
-        let book = self.controller.book();
-        for (edge, paths) in book.edges().filter(|(_, paths)| !paths.unroutable.is_empty()) {
-            warnings.push(unroutable(&self.config, &self.topology.switch(edge).name, paths));
-        }
-        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
-            warn!("{warning}");
-        }
-        self.warnings = warnings;
     }
 
     fn attach(&mut self) -> Result<(), DataplaneError> {
@@ -497,46 +371,6 @@ impl Switch {
         self.sockets.follow(ports::present(&self.config, &self.roles, &self.interfaces));
     }
 
-    fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
-        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
-        let sighting = Sighting { address, mac, port: frame.port, seen: now };
-        let news = self.hosts.learn(sighting);
-        if news {
-            debug!(%address, mac = %sighting.mac, port = frame.port.get(), "heard of a host");
-            self.announce();
-        }
-        news
-    }
-
-    fn heard_announcement(&mut self, frame: &Frame, now: Nanos) -> bool {
-        let Some(part) = Part::parse(&frame.bytes, now) else { return false };
-        let origin = self.topology.find_switch(&part.origin);
-        if origin.is_none_or(|origin| origin == self.this) {
-            return false;
-        }
-        let heard = self.flood.hear(&part, now);
-        if heard == Heard::Old {
-            return false;
-        }
-        self.sockets.announce(std::slice::from_ref(&part), Some(frame.port), now);
-        let Heard::Complete(hosts) = heard else { return false };
-        self.hosts.announced(&part.origin, hosts, now);
-        true
-    }
-
-    /// Tells all other agents which hosts were learned here.
-    fn announce(&self) {
-        let hosts = self.hosts.to_announce(&self.topology, self.this);
-        let since_1970 =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let sequence = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
-        self.sockets.announce(
-            &announcement::parts(&self.config.switch, sequence, &hosts),
-            None,
-            Nanos::now(),
-        );
-    }
-
     fn publish(&self) {
         let ports = ports::views(&self.config, &self.roles, &self.interfaces, &self.dataplane);
         let installed = self.controller.installed();
@@ -557,26 +391,4 @@ impl Switch {
         };
         self.publish.send_replace(Arc::new(snapshot));
     }
-}
-
-/// What to say of an edge to which some paths cannot be used.
-fn unroutable(config: &Config, edge: &str, paths: &EdgePaths) -> String {
-    let unfit: Vec<_> =
-        paths.unroutable.iter().map(|path| format!("rank {} needs {} bits", path.rank, path.bits)).collect();
-    let remaining: Vec<_> = (0..paths.ranked.len() + unfit.len())
-        .filter(|rank| paths.unroutable.iter().all(|path| path.rank != *rank))
-        .map(|rank| rank.to_string())
-        .collect();
-    format!(
-        "{}: links: {} to {edge}: {} of the {} that a source route has; {}: use lower port numbers or fewer hops",
-        config.topology.display(),
-        config.switch,
-        unfit.join(", "),
-        Route::BITS,
-        if remaining.is_empty() {
-            "no rank remains".into()
-        } else {
-            format!("ranks {} remain", remaining.join(", "))
-        }
-    )
 }
