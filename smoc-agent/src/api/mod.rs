@@ -14,13 +14,14 @@
 //! the control loop publishes; counters and connections are read from the kernel's tables at each request.
 
 mod client;
+mod liveness;
 mod server;
 mod view;
 
 pub use client::{ClientError, get};
+pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use server::{ApiServer, BindError};
 pub use view::{
-    BridgeView, CounterView, DetoursView, EdgeView, HostView, LinkView, PathLivenessView, PortLivenessView,
-    PortView, ProbeView, ProbingView, RankView, Snapshot, Status, SwitchView, TableView, TopologyView,
-    UnroutableView,
+    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Snapshot, Status, SwitchView,
+    TableView, TopologyView, UnroutableView,
 };

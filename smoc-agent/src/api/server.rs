@@ -24,7 +24,10 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-use super::view::{ProbeView, Snapshot, milliseconds};
+use super::{
+    liveness::{ProbeView, milliseconds},
+    view::Snapshot,
+};
 use crate::{
     clock::Nanos,
     connections::{Evidence, Names, Question, explain, report},

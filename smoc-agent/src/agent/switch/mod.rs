@@ -33,14 +33,14 @@ use crate::{
 };
 
 /// How often time passes.
-pub(in crate::agent) const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Announcements are repeated every so many ticks; interfaces are looked at unasked in each.
 const REPEAT: u64 = 5;
 /// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
 const BRIDGE_ROUNDS: usize = 3;
 
 /// What the control loop reaches the world through.
-pub(in crate::agent) struct Rim {
+pub(super) struct Rim {
     pub dataplane: XdpDataplane,
     pub netlink: Netlink,
     pub interfaces: Interfaces,
@@ -49,7 +49,7 @@ pub(in crate::agent) struct Rim {
 }
 
 /// One switch.
-pub(in crate::agent) struct Switch {
+pub(super) struct Switch {
     config: Config,
     topology: Arc<Topology>,
     this: SwitchId,
@@ -79,7 +79,7 @@ pub(in crate::agent) struct Switch {
 
 impl Switch {
     /// Fills the maps, attaches the programs and sets the bridge's ports.
-    pub(in crate::agent) async fn start(
+    pub(super) async fn start(
         config: Config,
         topology: Arc<Topology>,
         this: SwitchId,
@@ -149,17 +149,17 @@ impl Switch {
     }
 
     /// Where the API reads what is published.
-    pub(in crate::agent) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
+    pub(super) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.publish.subscribe()
     }
 
     /// What should be in the maps, for who looks whether it is.
-    pub(in crate::agent) fn expected(&self) -> watch::Receiver<Expected> {
+    pub(super) fn expected(&self) -> watch::Receiver<Expected> {
         self.expected.subscribe()
     }
 
     /// The configuration is another one, as far as that is possible while running.
-    pub(in crate::agent) async fn reconfigured(&mut self, config: Config, topology: Arc<Topology>) {
+    pub(super) async fn reconfigured(&mut self, config: Config, topology: Arc<Topology>) {
         let paths_differ = config.paths != self.config.paths;
         self.config = config;
         if paths_differ {
@@ -175,7 +175,7 @@ impl Switch {
     }
 
     /// Something about some interface is different.
-    pub(in crate::agent) async fn interfaces_changed(&mut self) {
+    pub(super) async fn interfaces_changed(&mut self) {
         let before = self.interfaces.clone();
         if let Err(error) = self.refresh().await {
             warn!(%error, "interfaces not read");
@@ -197,7 +197,7 @@ impl Switch {
     }
 
     /// The prober has found something to be broken or whole.
-    pub(in crate::agent) fn failures_found(&mut self, found: Found) {
+    pub(super) fn failures_found(&mut self, found: Found) {
         if found.topology != self.watched.topology {
             return;
         }
@@ -208,7 +208,7 @@ impl Switch {
     }
 
     /// A frame came from a packet socket.
-    pub(in crate::agent) async fn heard(&mut self, mut frame: Frame) {
+    pub(super) async fn heard(&mut self, mut frame: Frame) {
         let now = Nanos::now();
         let news = match frame.role {
             Role::Host => self.heard_neighbor(&mut frame, now),
@@ -223,7 +223,7 @@ impl Switch {
     }
 
     /// The store has another topology.
-    pub(in crate::agent) async fn topology_changed(&mut self, topology: Arc<Topology>) {
+    pub(super) async fn topology_changed(&mut self, topology: Arc<Topology>) {
         match self.config.place(&topology) {
             Ok(this) => {
                 info!(
@@ -251,7 +251,7 @@ impl Switch {
     }
 
     /// A second has passed.
-    pub(in crate::agent) async fn tick(&mut self) {
+    pub(super) async fn tick(&mut self) {
         self.ticks += 1;
         if self.ticks.is_multiple_of(REPEAT) {
             self.announce();
