@@ -1,5 +1,7 @@
 //! The receive buffer that a set of paths asks for.
 
+use std::fmt;
+
 use crate::paths::Path;
 use crate::topology::Topology;
 
@@ -35,6 +37,36 @@ pub fn needed(topology: &Topology, paths: &[Path]) -> Result<u64, Unknown> {
     }
     let bits = bandwidth.saturating_mul(rtt).saturating_mul(2) / 1_000_000_000;
     Ok(u64::try_from(bits.div_ceil(8)).unwrap_or(u64::MAX))
+}
+
+/// A set of paths that asks for more than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    paths: usize,
+    needed: u64,
+    buffer: u64,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { paths, needed, buffer } = *self;
+        let percent = needed as f64 / buffer.max(1) as f64 * 100.0;
+        let over = needed.saturating_sub(buffer);
+        write!(
+            f,
+            "the {paths} paths need a receive buffer of {needed} bytes, {over} more than {buffer} ({percent:.0} %): allow \
+             less stretch or fewer paths, or give the receivers more"
+        )
+    }
+}
+
+/// By how much a receiver's buffer (in bytes) is too small for a set of paths.
+///
+/// # Errors
+/// Those of [`needed`].
+pub fn shortage(topology: &Topology, paths: &[Path], buffer: u64) -> Result<Option<Shortage>, Unknown> {
+    let needed = needed(topology, paths)?;
+    Ok((needed > buffer).then_some(Shortage { paths: paths.len(), needed, buffer }))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::offline::{
     PathJson, Progress, SearchArgs, colours, describe, find_switch, load, pairs, paths_json, svg,
 };
 use super::{Failure, Format};
+use crate::analysis::buffer::shortage;
 use crate::analysis::diversity::{Diversities, Diversity, most_shared};
 use crate::paths::{Pair, Path, PathFinder};
 use crate::topology::Topology;
@@ -242,20 +243,11 @@ fn report_table(pairs: &[PairReport<'_>], fabric: &FabricReport) -> String {
     )
 }
 
-/// RFC 6182, section 5.3 and RFC 8684, section 3.3.1: a receiver needs 2 x sum(bandwidth) x max(RTT).
 fn warn_of_buffers(topology: &Topology, found: &[Pair], buffer: u64) -> Result<(), Failure> {
     let name = |switch| &topology.switch(switch).name;
     for pair in found {
-        let needed = crate::analysis::buffer::needed(topology, &pair.paths).map_err(Failure::bad_input)?;
-        if needed > buffer {
-            let (over, percent) = (needed - buffer, needed as f64 / buffer.max(1) as f64 * 100.0);
-            eprintln!(
-                "warning: {} to {}: the {} paths need a receive buffer of {needed} bytes, {over} more than {buffer} ({percent:.0} %): \
-                 set --max-stretch or fewer paths, or give the receivers more",
-                name(pair.from),
-                name(pair.to),
-                pair.paths.len()
-            );
+        if let Some(shortage) = shortage(topology, &pair.paths, buffer).map_err(Failure::bad_input)? {
+            eprintln!("warning: {} to {}: {shortage}", name(pair.from), name(pair.to));
         }
     }
     Ok(())

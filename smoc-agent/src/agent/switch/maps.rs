@@ -9,6 +9,7 @@ use crate::{
         AgentError,
         inspection::{Deviation, Expected},
     },
+    analysis::buffer::shortage,
     clock::Nanos,
     config::Config,
     control::{EdgePaths, Inputs},
@@ -115,10 +116,28 @@ impl Switch {
         for (edge, paths) in book.edges().filter(|(_, paths)| !paths.unroutable.is_empty()) {
             warnings.push(unroutable(&self.config, &self.topology.switch(edge).name, paths));
         }
+        warnings.extend(self.too_small_buffers());
         for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
             warn!("{warning}");
         }
         self.warnings = warnings;
+    }
+
+    /// Edges whose paths ask for more than the receive buffer that the configuration names.
+    fn too_small_buffers(&self) -> Vec<String> {
+        let Some(buffer) = self.config.receive_buffer else { return Vec::new() };
+        let mut warnings = Vec::new();
+        for (edge, paths) in self.controller.book().edges() {
+            match shortage(&self.topology, &paths.ranked, buffer) {
+                Ok(None) => {}
+                Ok(Some(shortage)) => {
+                    warnings.push(format!("to {}: {shortage}", self.topology.switch(edge).name));
+                }
+                // One link without a latency says it for all.
+                Err(unknown) => return vec![format!("receive_buffer: {unknown}")],
+            }
+        }
+        warnings
     }
 }
 
