@@ -83,7 +83,7 @@ counted! {
     PortDown => Pass, "port_down", "No path to the other edge starts at a port that is up, not even a detour.";
     DeadEnd => Pass, "dead_end", "A route that cannot be followed here: MACs restored, left to the kernel.";
     ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";
-    ProbeReflected => Redirect, "probe_reflected", "A probe that was to turn round here.";
+    ProbeReflected => Redirect, "probe_reflected", "A probe that turned round here.";
     ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
     ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
 }

@@ -15,7 +15,7 @@
 //! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow |
 //! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
-//! | `COUNTERS` | [`crate::event::counter_index`] | u64 per CPU | kernel | |
+//! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
 //! | `SIGHTINGS` | | [`crate::event::Sighting`] (ring buffer) | kernel | |
 //! | `EVENTS` | | [`crate::event::Event`] (ring buffer) | kernel | |

@@ -50,7 +50,7 @@ mod programs {
         }
     }
 
-    /// Goes on where [`smoc_fabric`] has reached the end of a route.
+    /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down.
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
         act(pipeline::arrive(&mut XdpFrame::new(&context), &mut KernelTables::new()))

@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     control::split_ports,
     dataplane::{
-        DataplaneError,
+        DataplaneError, Installed,
         xdp::{Role, XdpDataplane},
     },
     interfaces::{BridgePort, Interface, Interfaces},
@@ -96,6 +96,7 @@ pub(super) fn views(
     roles: &Roles,
     interfaces: &Interfaces,
     dataplane: &XdpDataplane,
+    installed: &Installed,
 ) -> Vec<PortView> {
     let view = |(port, name): (&PortNumber, &String)| {
         let (role, interface) = (roles.of(*port), interfaces.named(name));
@@ -104,7 +105,8 @@ pub(super) fn views(
             number: port.get(),
             interface: name.clone(),
             role: if role == Role::Fabric { "fabric" } else { "host" }.to_owned(),
-            usable: interface.is_some_and(|interface| interface.usable),
+            carrier: interface.is_some_and(|interface| interface.usable),
+            usable: installed.ports.get(port).is_some_and(|entry| entry.leads_to.is_some()),
             attached: attached.is_some(),
             mode: attached.and_then(|interface| interface.xdp).map(|xdp| xdp.mode.name().to_owned()),
             bridge: interface.and_then(|interface| interface.bridge_port).map(|state| {

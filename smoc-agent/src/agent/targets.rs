@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use smoc_common::{
-    map::{Detour, DetourKey},
+    map::{DETOUR_ENTRIES, Detour, DetourKey},
     route::Rank,
 };
 
@@ -86,12 +86,14 @@ pub(super) fn left_down(
     failures
 }
 
-/// The detours of this switch as the maps hold them, and how many do not fit into a route.
+/// The detours of this switch as the maps hold them, and how many fit neither into a route nor into the map.
 pub(super) fn detours(
     topology: &Topology,
     this: SwitchId,
     options: &PathOptions,
 ) -> Result<(BTreeMap<DetourKey, Detour>, usize), OptionsError> {
     let found = PathFinder::new(topology, options)?.detours(this);
-    Ok((found.routable.iter().map(paths::Detour::entry).collect(), found.unroutable.len()))
+    let (ours, room) = (found.routable.len(), DETOUR_ENTRIES as usize);
+    let unfit = found.unroutable.len() + ours.saturating_sub(room);
+    Ok((found.routable.iter().take(room).map(paths::Detour::entry).collect(), unfit))
 }

@@ -94,6 +94,8 @@ pub struct PortView {
     /// `host` or `fabric`.
     pub role: String,
     /// Whether the interface exists and has carrier.
+    pub carrier: bool,
+    /// Whether frames leave through it: it has carrier and, if it leads to a switch, that answers hellos.
     pub usable: bool,
     /// Whether the agent's program is attached.
     pub attached: bool,

@@ -137,7 +137,7 @@ fn table(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) ->
     let repairs: Vec<_> = concerned.iter().flat_map(|pair| &pair.repairs).collect();
     if !repairs.is_empty() {
         text += &format!(
-            "\n{} of {} broken paths, each direction by itself, have another rank or a detour until they are replaced",
+            "\n{} of {} broken paths, each direction by itself, have another rank or a detour",
             repairs.iter().filter(|repair| problem(&repair.remedy).is_none()).count(),
             repairs.len(),
         );

@@ -254,7 +254,7 @@ impl Teller<'_> {
         let port = end.map_or(0, |end| end.port.get());
         let state = match self.evidence.usable.get(&port) {
             Some(true) => "is up",
-            Some(false) => "is DOWN, so its frames are left to the kernel",
+            Some(false) => "is DOWN, so its frames take another rank while that lasts",
             None => "is not configured",
         };
         self.say(format!(

@@ -19,7 +19,13 @@ pub(super) fn follow<T: Tables>(
     if route != Route::END {
         let width = tables.settings().ok_or(Outcome::ProbeLost)?.port_width;
         let (port, route) = route.pop(width).ok_or(Outcome::ProbeLost)?;
-        return send(frame, tables, label, port.get(), route);
+        return send(
+            frame,
+            tables,
+            label,
+            route,
+            Verdict { outcome: Outcome::ProbeTransit, port: port.get() },
+        );
     }
     let probe = Probe::parse(frame).ok_or(Outcome::ProbeLost)?;
     let is_hello = probe.flags & Probe::HELLO != 0;
@@ -32,17 +38,17 @@ pub(super) fn follow<T: Tables>(
         return Err(Outcome::ProbeReturned);
     }
     let back = Route::from_bits(probe.back_route);
+    let verdict = Verdict { outcome: Outcome::ProbeReflected, port: probe.back_port as u16 };
     if !is_hello {
-        return send(frame, tables, label.returning(), probe.back_port as u16, back);
+        return send(frame, tables, label.returning(), back, verdict);
     }
     // A hello goes back over the link that it came over, whether that link counts as up or not: so links come up.
-    let port = probe.back_port as u16;
-    if !tables.leave_through_any(port) {
+    if !tables.leave_through_any(verdict.port) {
         return Err(Outcome::ProbeLost);
     }
     let pushed = PushedRoute { label: label.returning(), route: back };
     frame.set_addresses(pushed.words()).ok_or(Outcome::ProbeLost)?;
-    Ok(Verdict { outcome: Outcome::ProbeReflected, port })
+    Ok(verdict)
 }
 
 #[inline(always)]
@@ -50,12 +56,12 @@ fn send<T: Tables>(
     frame: &mut impl Frame,
     tables: &mut T,
     label: Label,
-    port: u16,
     route: Route,
+    verdict: Verdict,
 ) -> Result<Verdict, Outcome> {
-    if !tables.leave_through(port) {
+    if !tables.leave_through(verdict.port) {
         return Err(Outcome::ProbeLost);
     }
     frame.set_addresses(PushedRoute { label, route }.words()).ok_or(Outcome::ProbeLost)?;
-    Ok(Verdict { outcome: Outcome::ProbeTransit, port })
+    Ok(verdict)
 }

@@ -158,8 +158,7 @@ pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result
             check_interrupted()?;
             let status = ask(programs, switch, &["status"])?;
             let ports = status["ports"].as_array().context("the status has no ports")?;
-            let is_down = |port: &&Value| port["usable"] != true || port["liveness"]["up"] == false;
-            let Some(port) = ports.iter().find(is_down) else { break };
+            let Some(port) = ports.iter().find(|port| port["usable"] != true) else { break };
             ensure!(
                 Instant::now() < deadline,
                 "port {} of {switch} is still down; its agent said:\n{}",

@@ -131,9 +131,9 @@ fn the_base_network_has_no_loop_whatever_happens_to_links() {
     for interface in ["q2", "q1", "q9"] {
         batch("ip", &site.namespace, &[format!("link set {interface} down")]).unwrap();
         let number: u64 = interface[1..].parse().unwrap();
-        site.wait_for("e1", "status", |status| port(status, number)["usable"] == false);
+        site.wait_for("e1", "status", |status| port(status, number)["carrier"] == false);
         batch("ip", &site.namespace, &[format!("link set {interface} up")]).unwrap();
-        site.wait_for("e1", "status", |status| port(status, number)["usable"] == true && settled(status));
+        site.wait_for("e1", "status", |status| port(status, number)["carrier"] == true && settled(status));
     }
 }
 

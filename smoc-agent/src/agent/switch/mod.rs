@@ -58,6 +58,8 @@ pub(super) struct Switch {
     controller: Controller,
     netlink: Netlink,
     interfaces: Interfaces,
+    /// What `interfaces` was when everything was last brought in line with it; setting bridge ports reads it again.
+    handled: Interfaces,
     failures: Failures,
     detours: BTreeMap<DetourKey, Detour>,
     /// Detours that do not fit into a route.
@@ -115,6 +117,7 @@ impl Switch {
             dataplane,
             controller,
             netlink,
+            handled: interfaces.clone(),
             interfaces,
             failures,
             detours: BTreeMap::new(),
@@ -176,14 +179,14 @@ impl Switch {
 
     /// Something about some interface is different.
     pub(super) async fn interfaces_changed(&mut self) {
-        let before = self.interfaces.clone();
         if let Err(error) = self.refresh().await {
             warn!(%error, "interfaces not read");
             return;
         }
-        if before == self.interfaces {
+        if self.handled == self.interfaces {
             return;
         }
+        let before = std::mem::replace(&mut self.handled, self.interfaces.clone());
         self.note_lost_carriers();
         self.update_urgently();
         self.watch();
@@ -372,8 +375,8 @@ impl Switch {
     }
 
     fn publish(&self) {
-        let ports = ports::views(&self.config, &self.roles, &self.interfaces, &self.dataplane);
         let installed = self.controller.installed();
+        let ports = ports::views(&self.config, &self.roles, &self.interfaces, &self.dataplane, installed);
         let snapshot = Snapshot {
             ready: !self.incomplete && ports.iter().all(|port| port.attached),
             topology: self.topology.clone(),

@@ -22,7 +22,7 @@ fn probe_goes_to_the_other_edge_and_back_by_itself() {
     let mut frame = sent.frame(route(&[2])).to_vec();
     for (switch, outcome, port) in [
         (&mut network.transits[2], Outcome::ProbeTransit, 2),
-        (&mut network.edges[1], Outcome::ProbeTransit, 3),
+        (&mut network.edges[1], Outcome::ProbeReflected, 3),
     ] {
         assert_eq!(switch.from_fabric(&mut frame), Verdict { outcome, port });
     }
