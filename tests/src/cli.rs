@@ -109,10 +109,16 @@ struct UpArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LinkVerb {
+    /// Carry all frames.
     Up,
+    /// Take the carrier from both ports.
     Down,
+    /// Let every frame vanish and keep the carrier.
     Blackhole,
+    /// Let a share of the frames vanish.
     Loss,
+    /// Let IPv4 SYNs with MP_CAPABLE vanish, as some middleboxes do, and carry all else.
+    Swallow,
 }
 
 /// How a verb that prints writes its answer.
@@ -180,6 +186,7 @@ fn set_link(link: &str, verb: LinkVerb, share: Option<u8>, direction: Direction)
         LinkVerb::Up => Condition::Up,
         LinkVerb::Down => Condition::Down,
         LinkVerb::Blackhole => Condition::Blackhole,
+        LinkVerb::Swallow => Condition::Swallow,
         LinkVerb::Loss => Condition::Loss(share.context("loss of how much? for example: loss 30%")?),
     };
     Lab::open()?.set_link(link, condition, direction)

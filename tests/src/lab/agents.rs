@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -101,12 +101,16 @@ pub fn spawn(switch: &Switch, programs: &Programs) -> Result<Child> {
     command.spawn().with_context(|| format!("start the agent of {}", switch.name))
 }
 
-/// Runs one of `smoc`'s verbs against a switch's agent and returns the JSON it prints.
-pub fn ask(programs: &Programs, switch: &str, verb: &[&str]) -> Result<Value> {
+/// Runs one of `smoc`'s verbs against a switch's agent, to print JSON.
+pub fn smoc(programs: &Programs, switch: &str, verb: &[&str]) -> Result<Output> {
     let mut command = Command::new(&programs.smoc);
     command.args(verb).arg("--api").arg(socket(switch)).args(["--format", "json"]);
-    let output =
-        command.stdin(Stdio::null()).output().with_context(|| format!("run {}", programs.smoc.display()))?;
+    command.stdin(Stdio::null()).output().with_context(|| format!("run {}", programs.smoc.display()))
+}
+
+/// Runs one of `smoc`'s verbs against a switch's agent and returns the JSON it prints.
+pub fn ask(programs: &Programs, switch: &str, verb: &[&str]) -> Result<Value> {
+    let output = smoc(programs, switch, verb)?;
     ensure!(
         output.status.success(),
         "smoc {} at {switch}: {}",

@@ -21,7 +21,7 @@ mod wire;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -234,6 +234,34 @@ impl Lab {
     /// In a lab without agents, or when the verb fails.
     pub fn ask(&self, switch: &str, verb: &[&str]) -> Result<Value> {
         agents::ask(self.programs.as_ref().context("this lab has no agents")?, switch, verb)
+    }
+
+    /// Runs one of `smoc`'s verbs as [`Lab::ask`] does, for what it prints and how it exits.
+    ///
+    /// # Errors
+    /// In a lab without agents, or when it cannot be run.
+    pub fn smoc(&self, switch: &str, verb: &[&str]) -> Result<Output> {
+        agents::smoc(self.programs.as_ref().context("this lab has no agents")?, switch, verb)
+    }
+
+    /// How often a switch's programs counted something, by its name in `smoc status`.
+    ///
+    /// # Errors
+    /// When the agent does not answer, or knows no such counter.
+    pub fn counter(&self, switch: &str, name: &str) -> Result<u64> {
+        let status = self.ask(switch, &["status"])?;
+        let counters = status["counters"].as_array().context("the status has no counters")?;
+        let counter = counters.iter().find(|counter| counter["name"] == name);
+        counter.and_then(|it| it["value"].as_u64()).with_context(|| format!("no counter {name} at {switch}"))
+    }
+
+    /// What a switch's agents have logged since the lab came up.
+    ///
+    /// # Errors
+    /// When none has.
+    pub fn log(&self, switch: &str) -> Result<String> {
+        let file = state::log_file(switch);
+        fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))
     }
 
     /// Kills a switch's agent (SIGKILL) and waits until it is gone.

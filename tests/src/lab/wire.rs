@@ -33,6 +33,8 @@ pub enum Condition {
     Blackhole,
     /// This many percent of the frames vanish.
     Loss(u8),
+    /// IPv4 SYNs that ask for MPTCP vanish, as some middleboxes have it; their answers and all else pass.
+    Swallow,
 }
 
 impl fmt::Display for Condition {
@@ -42,6 +44,7 @@ impl fmt::Display for Condition {
             Self::Down => f.write_str("down"),
             Self::Blackhole => f.write_str("blackhole"),
             Self::Loss(percent) => write!(f, "loss {percent}%"),
+            Self::Swallow => f.write_str("swallow"),
         }
     }
 }
@@ -212,6 +215,7 @@ fn filter(condition: Condition, from: &str, to: &str) -> Option<String> {
     let which = match condition {
         Condition::Up => "u32 match u32 0 0".to_owned(),
         Condition::Loss(percent) => format!("bpf bytecode {}", random_share(100 - percent.min(100))),
+        Condition::Swallow => format!("bpf bytecode {}", all_but_capable_syns()),
         Condition::Down | Condition::Blackhole => return None,
     };
     Some(format!(
@@ -224,6 +228,40 @@ fn random_share(percent: u8) -> String {
     const LOAD_RANDOM: u32 = 0xffff_f000 + 56; // SKF_AD_OFF + SKF_AD_RANDOM of <linux/filter.h>
     let threshold = (u64::from(u32::MAX) * u64::from(percent) / 100) as u32;
     format!("\"4,32 0 0 {LOAD_RANDOM},53 0 1 {threshold},6 0 0 0,6 0 0 4294967295,\"")
+}
+
+/// Classic BPF that matches all frames but untagged IPv4 TCP SYNs without ACK whose options end in MP_CAPABLE of
+/// version 1 (kind 30, length 4, subtype 0: RFC 8684 section 3.1), where Linux puts it. Offsets count from the
+/// Ethernet header; a jump to `PASS` is made relative to its place below.
+fn all_but_capable_syns() -> String {
+    const PASS: usize = 21;
+    let unless = |line: usize, value: u32| (0x15, 0, PASS - line - 1, value); // jeq #value, go on, pass
+    let program = [
+        (0x28, 0, 0, 12), // ldh [EtherType]
+        unless(1, 0x0800),
+        (0x30, 0, 0, 23), // ldb [IP protocol]
+        unless(3, 6),
+        (0x28, 0, 0, 20), // ldh [fragment offset]: only a first fragment has a TCP header
+        (0x45, PASS - 6, 0, 0x1fff),
+        (0xb1, 0, 0, 14), // ldx 4 * ([IHL] & 15)
+        (0x50, 0, 0, 27), // ldb [x + TCP flags]
+        (0x54, 0, 0, 0x12),
+        unless(9, 0x02),
+        (0x50, 0, 0, 26), // ldb [x + TCP data offset]
+        (0x54, 0, 0, 0xf0),
+        (0x74, 0, 0, 2),  // rsh #2: in bytes
+        (0x0c, 0, 0, 0),  // add x
+        (0x07, 0, 0, 0),  // tax: where the TCP header ends, from that of IP
+        (0x48, 0, 0, 10), // ldh [the last option's kind and length]
+        unless(16, 0x1e04),
+        (0x50, 0, 0, 12), // ldb [its subtype and version]
+        (0x54, 0, 0, 0xf0),
+        unless(19, 0),
+        (0x06, 0, 0, 0),        // ret: swallowed
+        (0x06, 0, 0, u32::MAX), // PASS
+    ];
+    let lines: String = program.iter().map(|(code, jt, jf, k)| format!("{code} {jt} {jf} {k},")).collect();
+    format!("\"{},{lines}\"", program.len())
 }
 
 #[cfg(test)]
