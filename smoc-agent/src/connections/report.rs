@@ -148,7 +148,10 @@ pub fn report(tables: &KernelTables, names: Names<'_>, now: Nanos) -> Vec<Connec
         reports.push(ConnectionReport { subflows: unknown, ..NOBODY });
     }
     for report in &mut reports {
-        report.subflows.sort_by(|a, b| b.age_seconds.total_cmp(&a.age_seconds));
+        // A join can follow within the millisecond to which ages are rounded.
+        report
+            .subflows
+            .sort_by(|a, b| b.age_seconds.total_cmp(&a.age_seconds).then(b.initial.cmp(&a.initial)));
     }
     reports
 }
