@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use smoc_tests::command::run;
+use smoc_tests::command::{batch, run};
 use smoc_tests::lab::{Lab, LabOptions, Routing};
 use smoc_tests::subflows::{Connection, connection_with};
 use smoc_tests::testing::{lab_for, options};
@@ -77,6 +77,36 @@ fn four_subflows_take_four_paths_and_both_edges_know_the_hosts_tokens() -> Resul
     }
     running.finish()?;
     assert_eq!(busy_links(&lab, "e1")?, 4);
+    Ok(())
+}
+
+#[test]
+fn an_ipv6_subflow_joins_an_ipv4_connection() -> Result<()> {
+    let Some(lab) = lab_for("an_ipv6_subflow_joins_an_ipv4_connection", &smoc("demo.yaml"))? else {
+        return Ok(());
+    };
+    // Only what the server announces makes a join. It announces no port, because with one an IPv6 address does not
+    // fit beside TCP's timestamps into the 40 bytes of options, and Linux then sends nothing.
+    let sixth = address(lab.plan().host("h2")?, Family::V6)?;
+    batch("ip", &lab.namespace("h1")?, &["mptcp endpoint flush".to_owned()])?;
+    let signal = format!("mptcp endpoint add {sixth} dev eth0 signal");
+    batch("ip", &lab.namespace("h2")?, &["mptcp endpoint flush".to_owned(), signal])?;
+    let amount = Amount::Bytes(60 * MEBIBYTE);
+    let transfer = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.dual_stack();
+    let running = transfer.start()?;
+    let near = subflows(&lab, "e1", &running)?;
+    let far = connection_with(&lab, "e2", running.destination)?;
+    let hosts: BTreeSet<String> =
+        tokens_of_host(&lab, "h1")?.union(&tokens_of_host(&lab, "h2")?).cloned().collect();
+    for edge in [&near, &far] {
+        let [first, second] = &edge.subflows[..] else { panic!("not two subflows: {edge:#?}") };
+        let ends = [&first.local, &first.remote, &second.local, &second.remote];
+        assert_eq!(ends.map(|end| end.address.is_ipv4()), [true, true, false, false], "{edge:#?}");
+        assert_eq!((first.rank, second.rank, second.hashed), (0, 1, false), "{edge:#?}");
+        assert_eq!(edge.token_set(), hosts, "{edge:#?}");
+    }
+    running.finish()?;
+    assert_eq!(busy_links(&lab, "e1")?, 2);
     Ok(())
 }
 

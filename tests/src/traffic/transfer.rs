@@ -1,7 +1,7 @@
 //! One connection from one host to another, measured and checked where it arrives.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,18 @@ impl Transfer {
         })
     }
 
+    /// The same over IPv6 sockets that speak IPv4 by mapped addresses (RFC 4291 section 2.5.5.2), as most programs
+    /// do, and a receiver that listens at all its addresses: Linux lets only such connections have subflows of both
+    /// families.
+    #[must_use]
+    pub fn dual_stack(self) -> Self {
+        let mapped = |address| match address {
+            IpAddr::V4(v4) => IpAddr::V6(v4.to_ipv6_mapped()),
+            v6 => v6,
+        };
+        Self { source: mapped(self.source), destination: mapped(self.destination), ..self }
+    }
+
     /// Makes the transfer.
     ///
     /// # Errors
@@ -101,7 +113,7 @@ impl Transfer {
     /// Starts the transfer: the receiver listens, the sender connects on a thread of its own.
     pub fn start(&self) -> Result<Running> {
         let listener = self.to.run(|| self.listen())??;
-        let destination = local_address(&listener)?;
+        let destination = SocketAddr::new(self.destination, local_address(&listener)?.port());
         let seed = u64::from(destination.port());
         let receiver = thread::spawn(move || receive(&listener, seed));
         let (transfer, patience) = (self.clone(), PATIENCE);
@@ -109,17 +121,21 @@ impl Transfer {
             let mut socket = transfer.from.run(|| transfer.connect(destination, patience))??;
             transfer.send(&mut socket, seed)
         });
+        let destination = SocketAddr::new(destination.ip().to_canonical(), destination.port());
         Ok(Running { destination, sender, receiver })
     }
 
     fn listen(&self) -> Result<Socket> {
         let socket = self.socket()?;
-        socket
-            .bind(&SocketAddr::new(self.destination, 0).into())
-            .with_context(|| format!("bind {}", self.destination))?;
+        let at = if self.is_dual_stack() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { self.destination };
+        socket.bind(&SocketAddr::new(at, 0).into()).with_context(|| format!("bind {at}"))?;
         socket.listen(1)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         Ok(socket)
+    }
+
+    fn is_dual_stack(&self) -> bool {
+        self.destination != self.destination.to_canonical()
     }
 
     fn connect(&self, destination: SocketAddr, patience: Duration) -> Result<Socket> {
