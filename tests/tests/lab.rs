@@ -140,6 +140,7 @@ fn a_lab_is_used_and_ended_by_later_commands() {
     assert!(said(&unknown).contains("it has e1:1-m1:1, m1:2-e2:1"), "{}", said(&unknown));
 
     assert!(output(&["link", "m1:1-e1:1", "blackhole", "--direction", "b-a"]).status.success());
+    assert!(output(&["link", "m1:2-e2:1", "swallow"]).status.success());
     let status: Value = serde_json::from_slice(&output(&["status", "--format", "json"]).stdout).unwrap();
     assert_eq!(status["nodes"].as_array().unwrap().len(), 6);
     assert_eq!(status["nodes"][0]["namespace"], "smoc-e1");

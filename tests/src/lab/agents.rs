@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::bridge::BRIDGE;
 use super::plan::{Switch, port_interface};
-use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, socket};
+use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, pin_directory, socket};
 use super::{AgentOptions, check_interrupted};
 
 /// How long all agents of a lab may take to report ready.
@@ -76,7 +76,7 @@ fn config(switch: &Switch, options: &AgentOptions, object: &Path) -> String {
     for &port in switch.fabric_ports.iter().chain(&switch.host_ports) {
         let _ = writeln!(text, "  {port}: {}", port_interface(port));
     }
-    let pin = bpf_directory().join(&switch.name);
+    let pin = pin_directory(&switch.name);
     let _ = write!(
         text,
         "bridge: {BRIDGE}\napi: {}\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n",

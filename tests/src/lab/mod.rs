@@ -36,7 +36,7 @@ pub use agents::Programs;
 pub use interrupt::{check_interrupted, failure_status};
 pub use plan::{Host, Link, Plan, Port, Switch, node_namespace};
 pub use process::Process;
-pub use state::{RUN_DIRECTORY, State, socket};
+pub use state::{RUN_DIRECTORY, State, pin_directory, socket};
 pub use wire::{Condition, Direction, Load};
 
 use crate::command::run;
@@ -294,10 +294,17 @@ impl Lab {
 
     /// Starts an agent for a switch that has none, and waits until it reports ready.
     pub fn start_agent(&mut self, switch: &str) -> Result<()> {
-        let plan = self.state.plan.switches.iter().find(|known| known.name == switch);
-        let plan = plan.with_context(|| format!("the lab has no switch {switch}"))?.clone();
+        self.start_agents(&[switch])
+    }
+
+    /// Starts agents for switches that have none, in this order, and waits until all report ready.
+    pub fn start_agents(&mut self, switches: &[&str]) -> Result<()> {
         let first = self.children.len();
-        self.spawn_agent(&plan)?;
+        for &switch in switches {
+            let plan = self.state.plan.switches.iter().find(|known| known.name == switch);
+            let plan = plan.with_context(|| format!("the lab has no switch {switch}"))?.clone();
+            self.spawn_agent(&plan)?;
+        }
         let programs = self.programs.as_ref().context("this lab has no agents")?;
         agents::wait_ready(&mut self.children[first..], programs, &|_| ())
     }

@@ -56,6 +56,11 @@ pub fn bpf_directory() -> PathBuf {
     Path::new(RUN_DIRECTORY).join("bpf")
 }
 
+/// Where a switch's agent pins its maps.
+pub fn pin_directory(switch: &str) -> PathBuf {
+    bpf_directory().join(switch)
+}
+
 /// The API socket of a switch's agent.
 pub fn socket(switch: &str) -> PathBuf {
     Path::new(RUN_DIRECTORY).join(format!("{switch}.sock"))

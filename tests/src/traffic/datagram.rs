@@ -80,6 +80,11 @@ impl Datagrams {
         Ok(Self { sender, receiver })
     }
 
+    /// Whether the last has been sent.
+    pub fn is_sent(&self) -> bool {
+        self.sender.is_finished()
+    }
+
     /// Waits until all have been sent and have arrived or are lost.
     pub fn finish(self) -> Result<Arrived> {
         let sent = self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;

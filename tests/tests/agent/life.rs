@@ -6,13 +6,14 @@ use std::{
         fs::{PermissionsExt, chown},
         net::UnixDatagram,
     },
+    process::Command,
     thread,
     time::Duration,
 };
 
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
-use smoc_tests::command::batch;
+use smoc_tests::command::{batch, run};
 
 use super::site::Site;
 
@@ -172,4 +173,43 @@ fn a_topology_is_read_again_when_told_and_a_faulty_one_is_not() {
         log.contains("configuration and topology stay as they were") && log.contains("topology.yaml:3"),
         "{log}"
     );
+}
+
+/// How many hellos leave through p1 in a second.
+fn hellos_in_a_second(site: &Site) -> u64 {
+    let heard = || -> u64 {
+        let arguments = ["-n", site.namespace.name(), "-s", "-j", "link", "show", "dev", "q1"];
+        let text = run(Command::new("ip").args(arguments)).unwrap();
+        let links: Value = serde_json::from_str(&text).unwrap();
+        links[0]["stats64"]["rx"]["packets"].as_u64().unwrap()
+    };
+    let before = heard();
+    thread::sleep(Duration::from_secs(1));
+    heard() - before
+}
+
+#[test]
+fn a_configuration_is_read_again_when_told_and_a_faulty_one_changes_nothing() {
+    let test = "a_configuration_is_read_again_when_told_and_a_faulty_one_changes_nothing";
+    let Some(mut site) = Site::open(test) else { return };
+    site.configure("e1", &[]);
+    let agent = site.start("e1");
+    let program = site.program("p1");
+    assert!(hellos_in_a_second(&site) > 50, "one every 10 ms is the default");
+
+    site.configure("e1", &["hellos: {interval: 200ms}", "sread: flows"]);
+    kill(agent, Signal::SIGHUP).unwrap();
+    assert!(hellos_in_a_second(&site) > 50, "the configuration is as it was");
+    let log = fs::read_to_string(site.path("e1.log")).unwrap();
+    let why = log.lines().find(|line| line.contains("configuration and topology stay as they were"));
+    let why = why.unwrap_or_else(|| panic!("{log}"));
+    assert!(why.contains("e1.yaml:8") && why.contains("unknown field `sread`"), "{why}");
+
+    site.configure("e1", &["hellos: {interval: 200ms}"]);
+    kill(agent, Signal::SIGHUP).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let hellos = hellos_in_a_second(&site);
+    assert!((1..20).contains(&hellos), "{hellos} hellos in a second, one every 200 ms");
+    assert_eq!(site.ask("e1", "status").unwrap()["pid"], agent.as_raw());
+    assert_eq!(site.program("p1"), program);
 }
