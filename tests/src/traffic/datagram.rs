@@ -33,8 +33,8 @@ pub struct Arrived {
     pub reordered: u32,
     /// When each of them arrived.
     arrivals: Vec<Instant>,
-    /// When the receiver gave up on those that are missing.
-    ended: Option<Instant>,
+    /// For how long nothing came any more although more was sent.
+    tail: Duration,
 }
 
 impl Arrived {
@@ -44,11 +44,7 @@ impl Arrived {
         let later = &self.arrivals[self.arrivals.partition_point(|arrival| *arrival < moment)..];
         let starts = [moment].into_iter().chain(later.iter().copied());
         let gaps = starts.zip(later).map(|(start, end)| (*end - start, Some(*end)));
-        let last = later.last().map_or(moment, |last| *last);
-        // The receiver waits a little longer than the last datagram needs.
-        let silence = self.ended.map(|ended| ended.saturating_duration_since(last)).unwrap_or_default();
-        let silence = silence.saturating_sub(STRAGGLERS);
-        gaps.chain([(silence, None)]).max_by_key(|(gap, _)| *gap).unwrap_or_default()
+        gaps.chain([(self.tail, None)]).max_by_key(|(gap, _)| *gap).unwrap_or_default()
     }
 }
 
@@ -74,8 +70,7 @@ impl Datagrams {
         };
         let (near, far) = (inside(from, source)?, inside(to, destination)?);
         near.connect(far.local_addr()?)?;
-        let patience = pace * count + STRAGGLERS;
-        let receiver = thread::spawn(move || receive(&far, count, patience));
+        let receiver = thread::spawn(move || receive(&far, count, pace));
         let sender = thread::spawn(move || send(&near, count, size.max(4), pace));
         Ok(Self { sender, receiver })
     }
@@ -104,8 +99,8 @@ fn send(socket: &UdpSocket, count: u32, size: usize, pace: Duration) -> io::Resu
     Ok(count)
 }
 
-fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arrived> {
-    let deadline = Instant::now() + patience;
+fn receive(socket: &UdpSocket, count: u32, pace: Duration) -> io::Result<Arrived> {
+    let deadline = Instant::now() + pace * count + STRAGGLERS;
     let mut seen = vec![false; count as usize];
     let mut arrived = Arrived::default();
     let mut highest = 0;
@@ -135,6 +130,6 @@ fn receive(socket: &UdpSocket, count: u32, patience: Duration) -> io::Result<Arr
         arrived.reordered += u32::from(number < highest);
         highest = highest.max(number);
     }
-    arrived.ended = (arrived.received < count).then(Instant::now);
+    arrived.tail = pace * (count - 1).saturating_sub(highest);
     Ok(arrived)
 }
