@@ -14,9 +14,7 @@ pub const INTERFACE: &str = "eth0";
 const LONGEST_PREFIX: (u8, u8) = (24, 64);
 
 /// How hosts speak TCP, whatever the machine's own settings are.
-const SYSCTLS: [(&str, &str); 3] = [
-    // Linux's default; another one that the machine prefers fills a path differently.
-    ("ipv4/tcp_congestion_control", "cubic"),
+const SYSCTLS: [(&str, &str); 2] = [
     // One trial must not teach the next one its congestion window.
     ("ipv4/tcp_no_metrics_save", "1"),
     ("mptcp/enabled", "1"),

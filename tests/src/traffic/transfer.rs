@@ -16,6 +16,10 @@ use crate::netns::Namespace;
 /// Longest silence that a transfer survives.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Linux's default; another one that the machine prefers fills a path differently. Set for each socket, because a namespace
+/// may only prefer what the machine allows to everybody.
+const CONGESTION_CONTROL: &[u8] = b"cubic";
+
 /// Sends at most this much at once.
 const BLOCK: usize = 128 * 1024;
 
@@ -144,6 +148,9 @@ impl Transfer {
             .bind(&SocketAddr::new(self.source, 0).into())
             .with_context(|| format!("bind {}", self.source))?;
         socket.set_write_timeout(Some(patience))?;
+        socket
+            .set_tcp_congestion(CONGESTION_CONTROL)
+            .context("send with cubic (this needs root, and a kernel that has it)")?;
         socket
             .connect_timeout(&destination.into(), patience)
             .with_context(|| format!("connect to {destination}"))?;
