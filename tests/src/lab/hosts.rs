@@ -14,7 +14,11 @@ pub const INTERFACE: &str = "eth0";
 const LONGEST_PREFIX: (u8, u8) = (24, 64);
 
 /// How hosts speak TCP, whatever the machine's own settings are.
-const SYSCTLS: [(&str, &str); 2] = [
+const SYSCTLS: [(&str, &str); 3] = [
+    // A receive window that senders cannot fill. Where they fill it, Linux receivers drop what lies at its edge after
+    // having acknowledged it to the subflow (counter MPTcpExtNoDSSInWindow), and the connection stands still until
+    // MPTCP's own retransmission timer has sent it again, 32 kB at a time.
+    ("ipv4/tcp_rmem", "4096 33554432 67108864"),
     // One trial must not teach the next one its congestion window.
     ("ipv4/tcp_no_metrics_save", "1"),
     ("mptcp/enabled", "1"),
