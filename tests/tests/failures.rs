@@ -1,7 +1,7 @@
 //! Failures under real traffic: connections live, every byte arrives, and what is left is used. Needs root.
 
 use anyhow::Result;
-use smoc_tests::failover::{Failure, share_left, strike_datagrams};
+use smoc_tests::failover::{Failure, left, strike_datagrams};
 use smoc_tests::lab::{Condition, Direction, Routing};
 use smoc_tests::testing::{lab_for, options};
 use smoc_tests::traffic::{Amount, Family, Protocol, Transfer};
@@ -12,10 +12,9 @@ const RESTARTS: u32 = 5;
 /// Lets a failure happen to a connection with a subflow on each of four paths.
 fn connection_survives(test: &str, failure: Failure) -> Result<()> {
     let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
-    let share = share_left(&mut lab, failure, RESTARTS)?;
-    println!("{}: afterwards {:.0} % of what is left", failure.label(), share * 100.0);
-    // Without another path for the subflow that lost its own, it would be two thirds at most.
-    assert!(share > 0.5, "{}: {share:.2} of what the links that are left carry", failure.label());
+    let left = left(&mut lab, failure, RESTARTS)?;
+    println!("{}: afterwards {:.0} % of what is left", failure.label(), left.share * 100.0);
+    assert_eq!(left.links_in_use, failure.paths_left(), "{}: {left:?}", failure.label());
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use smoc_tests::command::{batch, run};
 use smoc_tests::lab::{Lab, LabOptions, Routing};
 use smoc_tests::subflows::{Connection, connection_with};
-use smoc_tests::testing::{lab_for, options};
+use smoc_tests::testing::{lab_for, options, wait_until};
 use smoc_tests::traffic::{Amount, Answer, Datagrams, Family, Protocol, Running, Transfer, address, ping};
 
 const MEBIBYTE: u64 = 1 << 20;
@@ -53,9 +53,15 @@ fn busy_links(lab: &Lab, switch: &str) -> Result<usize> {
     Ok(sent.iter().filter(|&&bytes| bytes * 10 >= most).count())
 }
 
-fn subflows(lab: &Lab, edge: &str, running: &Running) -> Result<Connection> {
-    std::thread::sleep(Duration::from_millis(500));
-    connection_with(lab, edge, running.destination)
+/// The connection of a transfer, once it has that many subflows.
+fn connection_of(lab: &Lab, edge: &str, running: &Running, subflows: usize) -> Result<Connection> {
+    let mut found = None;
+    wait_until(|| {
+        found = connection_with(lab, edge, running.destination).ok();
+        Ok(found.as_ref().is_some_and(|connection| connection.subflows.len() >= subflows))
+    })
+    .with_context(|| format!("{subflows} subflows of {found:#?}"))?;
+    found.context("a connection")
 }
 
 #[test]
@@ -63,14 +69,14 @@ fn four_subflows_take_four_paths_and_both_edges_know_the_hosts_tokens() -> Resul
     let name = "four_subflows_take_four_paths_and_both_edges_know_the_hosts_tokens";
     let Some(lab) = lab_for(name, &smoc("demo.yaml"))? else { return Ok(()) };
     let running = start(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, 60 * MEBIBYTE)?;
-    let connection = subflows(&lab, "e1", &running)?;
+    let connection = connection_of(&lab, "e1", &running, 4)?;
     assert_eq!((connection.subflows.len(), connection.distinct_paths()), (4, 4), "{connection:#?}");
     let ranks: BTreeSet<u8> = connection.subflows.iter().map(|subflow| subflow.rank).collect();
     assert_eq!(ranks, BTreeSet::from([0, 1, 2, 3]));
 
     let hosts: BTreeSet<String> =
         tokens_of_host(&lab, "h1")?.union(&tokens_of_host(&lab, "h2")?).cloned().collect();
-    let far = connection_with(&lab, "e2", running.destination)?;
+    let far = connection_of(&lab, "e2", &running, 4)?;
     for edge in [&connection, &far] {
         assert!(edge.token_set().is_subset(&hosts), "{edge:#?} but the hosts have {hosts:?}");
         assert_eq!(edge.token_set().len(), 2);
@@ -94,8 +100,8 @@ fn an_ipv6_subflow_joins_an_ipv4_connection() -> Result<()> {
     let amount = Amount::Bytes(60 * MEBIBYTE);
     let transfer = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.dual_stack();
     let running = transfer.start()?;
-    let near = subflows(&lab, "e1", &running)?;
-    let far = connection_with(&lab, "e2", running.destination)?;
+    let near = connection_of(&lab, "e1", &running, 2)?;
+    let far = connection_of(&lab, "e2", &running, 2)?;
     let hosts: BTreeSet<String> =
         tokens_of_host(&lab, "h1")?.union(&tokens_of_host(&lab, "h2")?).cloned().collect();
     for edge in [&near, &far] {
@@ -148,7 +154,7 @@ fn parallel_links_of_a_diamond_are_paths_of_their_own() -> Result<()> {
     let name = "parallel_links_of_a_diamond_are_paths_of_their_own";
     let Some(lab) = lab_for(name, &smoc("diamond.yaml"))? else { return Ok(()) };
     let running = start(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, 60 * MEBIBYTE)?;
-    let connection = subflows(&lab, "e1", &running)?;
+    let connection = connection_of(&lab, "e1", &running, 3)?;
     assert_eq!((connection.subflows.len(), connection.distinct_paths()), (3, 3), "{connection:#?}");
     running.finish()?;
     assert_eq!((busy_links(&lab, "e1")?, busy_links(&lab, "e2")?), (3, 3));
@@ -167,7 +173,7 @@ fn a_fat_tree_connects_every_pair_and_gives_two_subflows_two_uplinks() -> Result
     }
     echoes(&lab, "h1", "h8", Family::V6)?;
     let running = start(&lab, "h1", "h8", Family::V4, Protocol::Mptcp, 30 * MEBIBYTE)?;
-    let connection = subflows(&lab, "e11", &running)?;
+    let connection = connection_of(&lab, "e11", &running, 2)?;
     let up = |index: usize| connection.subflows.get(index).and_then(|subflow| subflow.switches.get(1));
     assert_eq!(connection.subflows.len(), 2, "{connection:#?}");
     assert_ne!(up(0).context("a first hop")?, up(1).context("a first hop")?);

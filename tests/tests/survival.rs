@@ -33,22 +33,25 @@ fn killed_and_restarted_agents_lose_no_frame() -> Result<()> {
     let Some(mut lab) = lab_for("killed_and_restarted_agents_lose_no_frame", &options)? else {
         return Ok(());
     };
-    let streams = both_ways(&lab, 6000)?;
+    let streams = both_ways(&lab)?;
     kill_and_restart(&mut lab, |_| Ok(()))?;
     assert_all_in_order(streams)
 }
 
-/// Datagrams in both directions, one each a millisecond.
-fn both_ways(lab: &Lab, count: u32) -> Result<[Datagrams; 2]> {
+/// Datagrams in both directions, one each a millisecond, until they are stopped.
+fn both_ways(lab: &Lab) -> Result<[Datagrams; 2]> {
+    const MINUTE: u32 = 60_000;
     Ok([
-        Datagrams::start(lab, "h1", "h2", Family::V4, count, 500, MILLISECOND)?,
-        Datagrams::start(lab, "h2", "h1", Family::V6, count, 500, MILLISECOND)?,
+        Datagrams::start(lab, "h1", "h2", Family::V4, MINUTE, 500, MILLISECOND)?,
+        Datagrams::start(lab, "h2", "h1", Family::V6, MINUTE, 500, MILLISECOND)?,
     ])
 }
 
 fn assert_all_in_order(streams: [Datagrams; 2]) -> Result<()> {
+    // Something must have been sent after what they were to survive.
+    thread::sleep(200 * MILLISECOND);
     for stream in streams {
-        let Arrived { sent, received, reordered, .. } = stream.finish()?;
+        let Arrived { sent, received, reordered, .. } = stream.stop()?;
         assert_eq!((received, reordered), (sent, 0));
     }
     Ok(())
@@ -60,14 +63,13 @@ fn an_agent_killed_twenty_times_in_a_row_loses_no_frame() -> Result<()> {
     let Some(mut lab) = lab_for("an_agent_killed_twenty_times_in_a_row_loses_no_frame", &options)? else {
         return Ok(());
     };
-    let streams = both_ways(&lab, 8000)?;
+    let streams = both_ways(&lab)?;
     let begin = Instant::now();
     for _ in 0..20 {
         lab.kill_agent("e1")?;
         lab.start_agent("e1")?;
     }
     println!("twenty restarts took {:?}", begin.elapsed());
-    assert!(!streams[0].is_sent(), "the restarts took longer than the stream: {:?}", begin.elapsed());
     assert_all_in_order(streams)
 }
 
@@ -98,7 +100,7 @@ fn a_port_that_comes_back_while_no_agent_runs_is_held_down_by_the_next() -> Resu
     }
     lab.set_link("e1:1-m1:1", Condition::Down, Direction::Both)?;
     wait_until(|| Ok(sends_through("e1", 1)?.is_none()))?;
-    let streams = both_ways(&lab, 5000)?;
+    let streams = both_ways(&lab)?;
     lab.kill_agent("e1")?;
     lab.set_link("e1:1-m1:1", Condition::Up, Direction::Both)?;
     thread::sleep(300 * MILLISECOND);
@@ -111,9 +113,8 @@ fn a_port_that_comes_back_while_no_agent_runs_is_held_down_by_the_next() -> Resu
     let held = restarted.elapsed();
     assert!(held >= 1000 * MILLISECOND, "the hold-down is 1 s and the port was up after {held:?}");
     println!("up again after {held:?}");
-    assert!(!streams[0].is_sent(), "the stream ended before the port was up");
     for stream in streams {
-        let arrived = stream.finish()?;
+        let arrived = stream.stop()?;
         assert_eq!(arrived.received, arrived.sent);
     }
     Ok(())

@@ -181,7 +181,8 @@ impl PathProbes {
 
     fn is_bad(&self) -> bool {
         let (row, window) = ((1 << IN_A_ROW) - 1, (1 << WINDOW) - 1);
-        let (lost, unexplained) = ((self.lost & window).count_ones(), (self.unexplained & window).count_ones());
+        let (lost, unexplained) =
+            ((self.lost & window).count_ones(), (self.unexplained & window).count_ones());
         self.unexplained & row == row || lost + unexplained >= 2 * SHARE
     }
 

@@ -85,6 +85,15 @@ pub struct FailoverOptions {
     pub format: Format,
 }
 
+/// What a connection makes of the links that a failure left.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Goodput as a share of what these links carry.
+    pub share: f64,
+    /// How many of the links of the sender's switch carried a fair part of the connection.
+    pub links_in_use: usize,
+}
+
 /// Where a path from the sender passes.
 struct OnPath {
     near: String,
@@ -111,7 +120,7 @@ impl Failure {
     }
 
     /// How many of the four paths are left.
-    fn paths_left(self) -> usize {
+    pub fn paths_left(self) -> usize {
         match self {
             Self::TwoAtOnce => 2,
             Self::AgentRestart | Self::Flapping => 4,
@@ -186,7 +195,7 @@ fn lab(routing: Routing) -> Result<Lab> {
 fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {
     let (arrived, struck) = strike_datagrams(&mut lab(routing)?, failure, restarts)?;
     let (gap, ended) = arrived.longest_gap_after(struck);
-    let share_left = share_left(&mut lab(routing)?, failure, restarts)?;
+    let share_left = left(&mut lab(routing)?, failure, restarts)?.share;
     Ok(Outcome {
         failure,
         lost: arrived.sent - arrived.received,
@@ -214,30 +223,30 @@ pub fn strike_datagrams(lab: &mut Lab, failure: Failure, restarts: u32) -> Resul
     Ok((stream.finish()?, struck))
 }
 
-/// Lets a failure happen to a connection over all paths, whose every byte must arrive: its goodput afterwards, as a
-/// share of what the links that are left carry.
+/// Lets a failure happen to a connection over all paths, whose every byte must arrive; what it makes of the links that
+/// are left.
 ///
 /// # Errors
 /// When the connection breaks.
-pub fn share_left(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<f64> {
+pub fn left(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<Left> {
+    const MEASURED: Duration = Duration::from_secs(2);
     let before = 2 * SECOND;
-    let end = before + duration(failure, restarts) + 2 * SECOND;
-    let transfer = Transfer::between(
-        lab,
-        SENDER,
-        RECEIVER,
-        Family::V4,
-        Protocol::Mptcp,
-        Amount::Time(end + SECOND / 5),
-    )?;
-    let running = transfer.start()?;
+    let end = before + duration(failure, restarts) + MEASURED;
+    let amount = Amount::Time(end + SECOND / 5);
+    let running = Transfer::between(lab, SENDER, RECEIVER, Family::V4, Protocol::Mptcp, amount)?.start()?;
+    let begin = Instant::now();
     thread::sleep(before);
     let paths = paths_under_load(lab)?;
     let capacity = lab.plan().link(&paths[0].near)?.bits_per_second.context("the links have no capacity")?;
     failure.strike(lab, &paths, restarts)?;
+    thread::sleep((begin + end - MEASURED).saturating_duration_since(Instant::now()));
+    let loads = frames_into_paths(lab, MEASURED)?;
     let received = running.finish()?;
-    let left = capacity as f64 * failure.paths_left() as f64;
-    Ok(received.goodput(end - 2 * SECOND, end) / left)
+    let most = loads.iter().map(|(_, frames)| *frames).max().unwrap_or_default();
+    Ok(Left {
+        share: received.goodput(end - MEASURED, end) / (capacity as f64 * failure.paths_left() as f64),
+        links_in_use: loads.iter().filter(|(_, frames)| frames * 10 > most).count(),
+    })
 }
 
 /// How long a failure takes with all that follows from it.
@@ -251,14 +260,8 @@ fn duration(failure: Failure, restarts: u32) -> Duration {
 
 /// The paths through one transit switch each, the busiest first.
 fn paths_under_load(lab: &Lab) -> Result<Vec<OnPath>> {
-    let before = lab.loads()?;
-    thread::sleep(300 * MILLISECOND);
-    let after = lab.loads()?;
     let plan = lab.plan();
-    let mut near: Vec<(usize, u64)> = (0..plan.links.len())
-        .filter(|&link| plan.links[link].a.switch == EDGE)
-        .map(|link| (link, after[link].frames_from_a - before[link].frames_from_a))
-        .collect();
+    let mut near = frames_into_paths(lab, 300 * MILLISECOND)?;
     near.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));
     let path = |(link, _): (usize, u64)| {
         let near = &plan.links[link];
@@ -268,4 +271,13 @@ fn paths_under_load(lab: &Lab) -> Result<Vec<OnPath>> {
         Ok(OnPath { near: near.name.clone(), far: far.name.clone(), switch: switch.clone() })
     };
     near.into_iter().map(path).collect()
+}
+
+/// How many frames the sender's switch sends into each of its links, by the link's position in the plan, in that time.
+fn frames_into_paths(lab: &Lab, time: Duration) -> Result<Vec<(usize, u64)>> {
+    let before = lab.loads()?;
+    thread::sleep(time);
+    let after = lab.loads()?;
+    let links = lab.plan().links.iter().enumerate().filter(|(_, link)| link.a.switch == EDGE);
+    Ok(links.map(|(at, _)| (at, after[at].frames_from_a.saturating_sub(before[at].frames_from_a))).collect())
 }

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use socket2::SockRef;
 
 use super::{Family, address};
 use crate::lab::Lab;
@@ -13,11 +16,27 @@ use crate::lab::Lab;
 /// How long after the last datagram was sent one may still arrive.
 const STRAGGLERS: Duration = Duration::from_millis(500);
 
+/// How often the receiver looks whether the stream has ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Bytes that the receiver's socket may hold, so that a machine that is busy for a while loses nothing there.
+const BUFFER: usize = 4 << 20;
+
 /// A stream of datagrams under way.
 #[derive(Debug)]
 pub struct Datagrams {
-    sender: JoinHandle<io::Result<u32>>,
+    progress: Arc<Progress>,
+    sender: JoinHandle<io::Result<()>>,
     receiver: JoinHandle<io::Result<Arrived>>,
+}
+
+/// What sender and receiver tell each other past the network.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Set to end a stream before its time.
+    stop: AtomicBool,
+    /// How many were sent in all, and when the last was.
+    ended: OnceLock<(u32, Instant)>,
 }
 
 /// What became of a stream of datagrams.
@@ -70,51 +89,63 @@ impl Datagrams {
         };
         let (near, far) = (inside(from, source)?, inside(to, destination)?);
         near.connect(far.local_addr()?)?;
-        let receiver = thread::spawn(move || receive(&far, count, pace));
-        let sender = thread::spawn(move || send(&near, count, size.max(4), pace));
-        Ok(Self { sender, receiver })
+        SockRef::from(&far).set_recv_buffer_size(BUFFER)?;
+        let progress = Arc::new(Progress::default());
+        let (here, there) = (progress.clone(), progress.clone());
+        let receiver = thread::spawn(move || receive(&far, &there, count, pace));
+        let sender = thread::spawn(move || send(&near, &here, count, size.max(4), pace));
+        Ok(Self { progress, sender, receiver })
     }
 
-    /// Whether the last has been sent.
-    pub fn is_sent(&self) -> bool {
-        self.sender.is_finished()
+    /// Ends the stream before its time, and waits as [`Datagrams::finish`] does.
+    pub fn stop(self) -> Result<Arrived> {
+        self.progress.stop.store(true, Ordering::Relaxed);
+        self.finish()
     }
 
     /// Waits until all have been sent and have arrived or are lost.
     pub fn finish(self) -> Result<Arrived> {
-        let sent = self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;
-        let arrived = self.receiver.join().map_err(|_| anyhow!("the receiver panicked"))??;
-        Ok(Arrived { sent, ..arrived })
+        self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;
+        Ok(self.receiver.join().map_err(|_| anyhow!("the receiver panicked"))??)
     }
 }
 
-fn send(socket: &UdpSocket, count: u32, size: usize, pace: Duration) -> io::Result<u32> {
+fn send(socket: &UdpSocket, progress: &Progress, count: u32, size: usize, pace: Duration) -> io::Result<()> {
     let mut payload = vec![0; size];
     let begin = Instant::now();
-    for number in 0..count {
-        payload[..4].copy_from_slice(&number.to_be_bytes());
-        thread::sleep((begin + pace * number).saturating_duration_since(Instant::now()));
-        socket.send(&payload)?;
-    }
-    Ok(count)
+    let mut sent = 0;
+    let result = loop {
+        if sent == count || progress.stop.load(Ordering::Relaxed) {
+            break Ok(());
+        }
+        payload[..4].copy_from_slice(&sent.to_be_bytes());
+        thread::sleep((begin + pace * sent).saturating_duration_since(Instant::now()));
+        if let Err(error) = socket.send(&payload) {
+            break Err(error);
+        }
+        sent += 1;
+    };
+    progress.ended.set((sent, Instant::now())).expect("a stream ends once");
+    result
 }
 
-fn receive(socket: &UdpSocket, count: u32, pace: Duration) -> io::Result<Arrived> {
-    let deadline = Instant::now() + pace * count + STRAGGLERS;
+fn receive(socket: &UdpSocket, progress: &Progress, count: u32, pace: Duration) -> io::Result<Arrived> {
     let mut seen = vec![false; count as usize];
     let mut arrived = Arrived::default();
     let mut highest = 0;
     let mut buffer = vec![0; 65_535];
-    while arrived.received < count {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
+    socket.set_read_timeout(Some(LOOK))?;
+    loop {
+        if let Some(&(sent, at)) = progress.ended.get() {
+            arrived.sent = sent;
+            if arrived.received >= sent || at.elapsed() > STRAGGLERS {
+                break;
+            }
         }
-        socket.set_read_timeout(Some(left))?;
         match socket.recv(&mut buffer) {
             Ok(length) if length >= 4 => {}
             Ok(_) => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         }
         let now = Instant::now();
@@ -130,6 +161,6 @@ fn receive(socket: &UdpSocket, count: u32, pace: Duration) -> io::Result<Arrived
         arrived.reordered += u32::from(number < highest);
         highest = highest.max(number);
     }
-    arrived.tail = pace * (count - 1).saturating_sub(highest);
+    arrived.tail = pace * arrived.sent.saturating_sub(1).saturating_sub(highest);
     Ok(arrived)
 }

@@ -47,6 +47,13 @@ impl ByteStream {
         None
     }
 
+    /// Where in the first `most` bytes of the stream of that seed these 16 bytes are, if they are.
+    pub fn find(seed: u64, wanted: &[u8; 16], most: usize) -> Option<usize> {
+        let mut bytes = vec![0; most];
+        Self::new(seed).fill(&mut bytes);
+        bytes.windows(wanted.len()).position(|window| window == wanted)
+    }
+
     fn rest_byte(&mut self) -> u8 {
         let byte = self.rest.0 as u8;
         self.rest = (self.rest.0 >> 8, self.rest.1 - 1);
@@ -87,5 +94,14 @@ mod tests {
         assert_eq!(ByteStream::new(1).first_difference(&bytes), None);
         bytes[5001] ^= 1;
         assert_eq!(ByteStream::new(1).first_difference(&bytes), Some(5001));
+    }
+
+    #[test]
+    fn bytes_are_found_where_they_belong() {
+        let mut bytes = [0; 1000];
+        ByteStream::new(1).fill(&mut bytes);
+        let wanted: [u8; 16] = bytes[501..517].try_into().unwrap();
+        assert_eq!(ByteStream::find(1, &wanted, 1000), Some(501));
+        assert_eq!(ByteStream::find(2, &wanted, 1000), None);
     }
 }

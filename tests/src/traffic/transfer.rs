@@ -265,12 +265,27 @@ fn receive(listener: &Socket, seed: u64) -> Result<Received> {
             Err(error) => return Err(error).with_context(|| format!("receive after {bytes} bytes")),
         };
         if let Some(offset) = stream.first_difference(&block[..length]) {
-            bail!("byte {} is not the one that was sent", bytes + offset as u64);
+            bail!(
+                "byte {} is not the one that was sent: {}",
+                bytes + offset as u64,
+                foreign(&block[offset..length], seed)
+            );
         }
         bytes += length as u64;
         arrivals.push((begin.elapsed(), bytes));
     }
     Ok(Received { bytes, arrivals })
+}
+
+/// What bytes that were not expected are, for who has to find out how they came there.
+fn foreign(bytes: &[u8], seed: u64) -> String {
+    const SEARCHED: usize = 1 << 28;
+    let found = bytes.first_chunk().and_then(|wanted| ByteStream::find(seed, wanted, SEARCHED));
+    let first = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+    match found {
+        Some(at) => format!("{first}.. belongs at byte {at}"),
+        None => format!("{first}.. belongs nowhere in the stream"),
+    }
 }
 
 /// Accepts one connection; a listening socket's read timeout bounds accept too.
