@@ -9,7 +9,10 @@ use tracing::{debug, warn};
 use crate::{
     clock::Nanos,
     dataplane::xdp::Role,
-    discovery::{PacketSocket, Wanted, announcement::Part},
+    discovery::{
+        PacketSocket, Wanted,
+        announcement::{self, Part},
+    },
     interfaces::{IfIndex, Interface},
 };
 
@@ -76,16 +79,37 @@ impl Sockets {
 
     /// Sends parts of an announcement out of all fabric ports but one.
     pub(super) fn announce(&self, parts: &[Part], except: Option<PortNumber>, now: Nanos) {
-        let fabric =
-            self.listeners.iter().filter(|(port, to)| to.role == Role::Fabric && Some(**port) != except);
-        for (port, to) in fabric {
-            for part in parts {
-                if let Err(error) = to.socket.send(&part.frame(to.mac, now)) {
-                    debug!(port = port.get(), %error, "announcement not sent");
-                    break;
-                }
+        for port in self.fabric().filter(|port| Some(*port) != except) {
+            self.announce_to(port, parts, now);
+        }
+    }
+
+    /// Sends parts of announcements out of one port.
+    pub(super) fn announce_to<'a>(
+        &self,
+        port: PortNumber,
+        parts: impl IntoIterator<Item = &'a Part>,
+        now: Nanos,
+    ) {
+        let Some(to) = self.listeners.get(&port) else { return };
+        let mut frames = parts.into_iter().map(|part| part.frame(to.mac, now));
+        if let Some(error) = frames.find_map(|frame| to.socket.send(&frame).err()) {
+            debug!(port = port.get(), %error, "announcement not sent");
+        }
+    }
+
+    /// Asks all neighbours what they have heard.
+    pub(super) fn ask(&self) {
+        for port in self.fabric() {
+            let to = &self.listeners[&port];
+            if let Err(error) = to.socket.send(&announcement::question(to.mac)) {
+                debug!(port = port.get(), %error, "question not sent");
             }
         }
+    }
+
+    fn fabric(&self) -> impl Iterator<Item = PortNumber> + '_ {
+        self.listeners.iter().filter(|(_, to)| to.role == Role::Fabric).map(|(port, _)| *port)
     }
 }
 

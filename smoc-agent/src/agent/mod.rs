@@ -124,7 +124,8 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
     let prober = prober.map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
     let mut found = prober.found;
     let (frames, mut heard) = tokio::sync::mpsc::channel(1024);
-    let rim = Rim { dataplane, netlink, interfaces, frames, prober: prober.commands.clone() };
+    let rim =
+        Rim { dataplane, netlink, interfaces, frames, heard: &mut heard, prober: prober.commands.clone() };
     let mut switch = Switch::start(config.clone(), topology, this, rim).await?;
 
     let (fills, fill) = watch::channel(Vec::new());
@@ -169,7 +170,7 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
                 switch.failures_found(found);
             }
             Some(()) = watcher.changed() => switch.interfaces_changed().await,
-            Some(frame) = heard.recv() => switch.heard(frame).await,
+            Some(frame) = heard.recv() => switch.heard(frame),
             Ok(()) = facts.changed() => {
                 let topology = facts.borrow_and_update().topology.clone();
                 switch.topology_changed(topology).await;

@@ -1,6 +1,9 @@
 //! What the prober is to watch, and the ways around failures: worked out from topology and paths.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use smoc_common::{
     map::{DETOUR_ENTRIES, Detour, DetourKey},
@@ -15,7 +18,7 @@ use crate::{
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, PortTarget, RoundTripRoute},
     paths::{self, OptionsError, Path, PathFinder, PathOptions},
-    topology::{End, SwitchId, Topology},
+    topology::{End, LinkId, SwitchId, Topology},
 };
 
 /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.
@@ -86,13 +89,16 @@ pub(super) fn left_down(
     failures
 }
 
-/// The detours of this switch as the maps hold them, and how many fit neither into a route nor into the map.
+/// The detours of this switch over links that are not `down`, as the maps hold them, and how many fit neither into a
+/// route nor into the map.
 pub(super) fn detours(
     topology: &Topology,
     this: SwitchId,
     options: &PathOptions,
+    down: &BTreeSet<LinkId>,
 ) -> Result<(BTreeMap<DetourKey, Detour>, usize), OptionsError> {
-    let found = PathFinder::new(topology, options)?.detours(this);
+    let down = down.iter().copied().collect();
+    let found = PathFinder::without(topology, options, &down)?.detours(this);
     let (ours, room) = (found.routable.len(), DETOUR_ENTRIES as usize);
     let unfit = found.unroutable.len() + ours.saturating_sub(room);
     Ok((found.routable.iter().take(room).map(paths::Detour::entry).collect(), unfit))

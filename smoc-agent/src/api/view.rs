@@ -13,6 +13,7 @@ use crate::{
     dataplane::Fill,
     hosts::KnownHost,
     liveness::{PathReport, Report},
+    paths::Path,
     topology::{SwitchId, Topology},
 };
 
@@ -66,6 +67,8 @@ pub struct Status {
     pub bridge: Option<BridgeView>,
     /// Edges to which paths lead.
     pub edges: usize,
+    /// Links of the network that are down.
+    pub links_down: usize,
     /// Ways around neighbours and links.
     pub detours: DetoursView,
     /// How paths are probed; null if the prober does not answer.
@@ -189,6 +192,8 @@ pub struct RankView {
     pub port: u16,
     /// Whether that port is usable.
     pub usable: bool,
+    /// Links of the path that the rank has when all links are up, if it takes another one meanwhile.
+    pub instead_of: Option<Vec<String>>,
     /// What probes say; null if it is not probed.
     pub liveness: Option<PathLivenessView>,
 }
@@ -237,8 +242,8 @@ pub struct LinkView {
     pub latency: Option<String>,
     /// Whether the base network uses it.
     pub tree: bool,
-    /// Whether this switch's port has carrier; null for links of others.
-    pub usable: Option<bool>,
+    /// Whether it works, as far as the switches at its ends say.
+    pub up: bool,
 }
 
 impl Snapshot {
@@ -270,6 +275,7 @@ impl Snapshot {
             probing: report.map(ProbingView::from),
             bridge: self.bridge.clone(),
             edges: self.edges,
+            links_down: self.book.down().len(),
             hosts: self.hosts.len(),
             spread: self.spread,
             epoch: self.epoch,
@@ -333,16 +339,18 @@ impl Snapshot {
             let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
             paths.find(is_it).map(PathLivenessView::from)
         };
-        let rank = |(rank, path): (usize, &crate::paths::Path)| {
+        let links = |path: &Path| path.links.iter().map(|link| self.topology.link_name(*link)).collect();
+        let rank = |(rank, path): (usize, &Path)| {
             let port = path.hops(&self.topology).next().map_or(0, |(_, port)| port.get());
             RankView {
                 rank,
                 switches: path.switches.iter().map(|s| self.topology.switch(*s).name.clone()).collect(),
-                links: path.links.iter().map(|link| self.topology.link_name(*link)).collect(),
+                links: links(path),
                 cost: path.cost,
                 shared_links: path.shared_links,
                 port,
                 usable: usable.get(&port).copied().unwrap_or(false),
+                instead_of: paths.instead_of(rank).map(links),
                 liveness: liveness(rank),
             }
         };
@@ -353,7 +361,6 @@ impl Snapshot {
     pub fn topology_view(&self) -> TopologyView {
         let topology = &self.topology;
         let tree = crate::control::spanning_tree(topology);
-        let usable = self.usable();
         let behind = |switch| self.hosts.values().filter(|host| host.at.switch == switch).count();
         let switches = topology.switch_ids().map(|id| SwitchView {
             name: topology.switch(id).name.clone(),
@@ -363,14 +370,13 @@ impl Snapshot {
         });
         let links = topology.link_ids().map(|id| {
             let link = topology.link(id);
-            let port = link.end_at(self.this).map(|end| end.port.get());
             LinkView {
                 name: topology.link_name(id),
                 cost: link.cost,
                 capacity: link.capacity.map(|capacity| capacity.to_string()),
                 latency: link.latency.map(|latency| latency.to_string()),
                 tree: tree.contains(&id),
-                usable: port.map(|port| usable.get(&port).copied().unwrap_or(false)),
+                up: !self.book.down().contains(&id),
             }
         });
         TopologyView { switches: switches.collect(), links: links.collect() }

@@ -67,14 +67,15 @@ fn show<T: DeserializeOwned + Serialize>(
 pub fn status(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/status", |status: &Status| {
         let mut text = format!(
-            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses\n\n",
+            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses, {} links of the network down\n\n",
             status.switch,
             if status.ready { "ready" } else { "NOT READY" },
             status.pid,
             status.version,
             status.uptime_seconds,
             status.edges,
-            status.hosts
+            status.hosts,
+            status.links_down
         );
         text += &ports(&status.ports);
         text += &probing(status);
@@ -246,6 +247,7 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
                 || "not probed".to_owned(),
                 |live| format!("{}{}", live.state, if live.used { ", in use" } else { "" }),
             );
+            let state = state + if rank.instead_of.is_some() { ", substitute" } else { "" };
             let loss = live.and_then(|live| live.loss);
             table.row([
                 edge.edge.clone(),
@@ -295,7 +297,7 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
             told(&link.capacity),
             told(&link.latency),
             if link.tree { "yes" } else { "no" }.to_owned(),
-            link.usable.map_or("", |usable| if usable { "up" } else { "DOWN" }).to_owned(),
+            if link.up { "up" } else { "DOWN" }.to_owned(),
         ]);
     }
     print(format!("{switches}\n{links}").trim_end())

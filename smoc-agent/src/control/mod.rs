@@ -5,6 +5,7 @@
 mod book;
 mod desired;
 mod diff;
+mod link_states;
 mod names;
 mod slots;
 #[cfg(test)]
@@ -14,20 +15,21 @@ mod tree;
 pub use book::{EdgePaths, PathBook};
 pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
+pub use link_states::LinkStates;
 pub use names::EdgeNames;
 pub use slots::QUARANTINE;
 pub use tree::{spanning_tree, split_ports};
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use slots::FreeSlots;
-use smoc_common::map::PathSet;
+use smoc_common::{map::PathSet, route::Rank};
 
 use crate::{
     clock::Nanos,
     dataplane::{Change, Installed, Slot},
     paths::{OptionsError, PathOptions},
-    topology::{SwitchId, Topology},
+    topology::{LinkId, SwitchId, Topology},
 };
 
 /// Knows what is installed and plans what is to change.
@@ -70,6 +72,27 @@ impl Controller {
     pub fn set_options(&mut self, options: PathOptions) {
         self.options = options;
         self.book = PathBook::new(self.this, options).into();
+    }
+
+    /// Which links of the network are down from now on. Returns the ranks whose paths that changes, at the next plan.
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn set_down(
+        &mut self,
+        topology: &Topology,
+        down: &BTreeSet<LinkId>,
+    ) -> Result<Vec<(SwitchId, Rank)>, OptionsError> {
+        let before = self.book.clone();
+        Arc::make_mut(&mut self.book).set_down(topology, down)?;
+        let mut changed = Vec::new();
+        for (edge, paths) in self.book.edges() {
+            let old = before.to(edge).map_or(&[][..], |paths| &paths.ranked);
+            let pairs = old.iter().zip(&paths.ranked).zip((0..Rank::COUNT as u8).map(Rank::new));
+            let differs = pairs.filter(|((old, new), _)| old.links != new.links);
+            changed.extend(differs.map(|(_, rank)| (edge, rank)));
+        }
+        Ok(changed)
     }
 
     /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];

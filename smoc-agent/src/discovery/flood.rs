@@ -1,12 +1,9 @@
-//! Which announcements are new, and so to be taken over and passed on.
+//! Which announcements are new, and so to be taken over and passed on; and what was heard, for neighbours that ask.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use super::announcement::Part;
-use crate::{clock::Nanos, hosts::Sighting};
+use super::announcement::{Lists, Part};
+use crate::clock::Nanos;
 
 /// After this long without a word, an origin's clock may have been set back: any sequence is taken again.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -24,8 +21,7 @@ struct Latest {
     sequence: u64,
     parts: u8,
     heard: Nanos,
-    missing: BTreeSet<u8>,
-    hosts: Vec<Sighting>,
+    received: BTreeMap<u8, Part>,
 }
 
 /// What to do with a part.
@@ -35,8 +31,8 @@ pub enum Heard {
     Old,
     /// Pass it on.
     New,
-    /// Pass it on, and take over the list, which is complete now.
-    Complete(Vec<Sighting>),
+    /// Pass it on, and take over the lists, which are complete now.
+    Complete(Lists),
 }
 
 impl Flood {
@@ -50,26 +46,36 @@ impl Flood {
             }
         };
         if is_news {
-            let latest = Latest {
-                sequence: part.sequence,
-                parts: part.parts,
-                heard: now,
-                missing: (0..part.parts).collect(),
-                hosts: Vec::new(),
-            };
+            let latest =
+                Latest { sequence: part.sequence, parts: part.parts, heard: now, received: BTreeMap::new() };
             self.origins.insert(part.origin.clone(), latest);
         }
         let Some(latest) = self.origins.get_mut(&part.origin) else { return Heard::Old };
         let belongs = part.sequence == latest.sequence && part.parts == latest.parts;
-        if !belongs || !latest.missing.remove(&part.part) {
+        if !belongs || latest.received.contains_key(&part.part) {
             return Heard::Old;
         }
         latest.heard = now;
-        latest.hosts.extend(&part.hosts);
-        if latest.missing.is_empty() {
-            Heard::Complete(std::mem::take(&mut latest.hosts))
-        } else {
+        latest.received.insert(part.part, part.clone());
+        if latest.received.len() < usize::from(latest.parts) {
             Heard::New
+        } else {
+            Heard::Complete(latest.lists())
+        }
+    }
+
+    /// The latest of every origin, as far as it was heard.
+    pub fn all(&self) -> impl Iterator<Item = &Part> {
+        self.origins.values().flat_map(|latest| latest.received.values())
+    }
+}
+
+impl Latest {
+    fn lists(&self) -> Lists {
+        let parts = || self.received.values().map(|part| &part.lists);
+        Lists {
+            hosts: parts().flat_map(|lists| lists.hosts.iter().copied()).collect(),
+            down: parts().flat_map(|lists| lists.down.iter().copied()).collect(),
         }
     }
 }
@@ -79,13 +85,9 @@ mod tests {
     use super::*;
 
     fn part(sequence: u64, part: u8, parts: u8) -> Part {
-        let host = Sighting {
-            address: [10, 0, 0, part].into(),
-            mac: smoc_common::wire::ethernet::MacAddress::new([2, 0, 0, 0, 0, part]),
-            port: smoc_common::route::PortNumber::new(1).unwrap(),
-            seen: Nanos(0),
-        };
-        Part { origin: "e2".into(), sequence, part, parts, hosts: vec![host] }
+        let down = smoc_common::route::PortNumber::new(u16::from(part) + 1);
+        let lists = Lists { down: down.into_iter().collect(), ..Lists::default() };
+        Part { origin: "e2".into(), sequence, part, parts, lists }
     }
 
     #[test]
@@ -93,8 +95,8 @@ mod tests {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::New);
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::Old);
-        let Heard::Complete(hosts) = flood.hear(&part(1, 0, 2), Nanos(0)) else { panic!("not complete") };
-        assert_eq!(hosts.len(), 2);
+        let Heard::Complete(lists) = flood.hear(&part(1, 0, 2), Nanos(0)) else { panic!("not complete") };
+        assert_eq!(lists.down.iter().map(|port| port.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::Old);
     }
 
@@ -102,8 +104,22 @@ mod tests {
     fn a_newer_list_replaces_one_that_never_became_complete() {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::New);
-        assert!(matches!(flood.hear(&part(2, 0, 1), Nanos(1)), Heard::Complete(hosts) if hosts.len() == 1));
+        assert!(
+            matches!(flood.hear(&part(2, 0, 1), Nanos(1)), Heard::Complete(lists) if lists.down.len() == 1)
+        );
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(2)), Heard::Old);
+    }
+
+    #[test]
+    fn who_asks_is_told_the_latest_of_each_origin() {
+        let mut flood = Flood::default();
+        for heard in
+            [part(1, 0, 2), part(1, 1, 2), part(2, 0, 1), Part { origin: "e3".into(), ..part(1, 0, 2) }]
+        {
+            flood.hear(&heard, Nanos(0));
+        }
+        let all: Vec<_> = flood.all().map(|part| (part.origin.as_str(), part.sequence, part.part)).collect();
+        assert_eq!(all, [("e2", 2, 0), ("e3", 1, 0)]);
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub struct PathTarget {
 /// All that is to be watched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// Raised when numbers of switches change their meaning.
-    pub topology: u64,
+    /// Raised when numbers of switches or ranks change their meaning.
+    pub generation: u64,
     /// How ports are watched.
     pub hellos: Hellos,
     /// How paths are watched.
@@ -82,11 +82,11 @@ pub enum Command {
     Report(oneshot::Sender<Report>),
 }
 
-/// What the prober has found, with [`Targets::topology`].
+/// What the prober has found, with [`Targets::generation`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Of the targets.
-    pub topology: u64,
+    pub generation: u64,
     /// What does not work.
     pub failures: Failures,
 }

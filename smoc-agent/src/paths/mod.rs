@@ -12,6 +12,7 @@
 //! | `pairs` | all pairs of edges |
 //! | `table` | all paths from one switch, kept up to date |
 //! | `detour` | the ways around a dead port, for one switch |
+//! | `substitute` | what ranks take while a link of theirs is down |
 //! | `route` | which paths fit into a source route |
 
 mod detour;
@@ -27,6 +28,7 @@ mod peel;
 mod ranked;
 mod route;
 mod share;
+mod substitute;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ pub use detour::{Detour, Detours, NoDetour, UnroutableDetour};
 pub use options::{Metric, OptionsError, PathOptions, Policy, Protect};
 pub use pairs::Pair;
 pub use route::{Unroutable, routable};
+pub use substitute::substituted;
 pub use table::Table;
 
 use smoc_common::route::PortNumber;

@@ -175,7 +175,7 @@ impl State {
     }
 
     fn watch(&mut self, targets: Targets, now: Nanos) {
-        let mut changed = targets.topology != self.targets.topology;
+        let mut changed = targets.generation != self.targets.generation;
         let mut before: HashMap<_, _> =
             std::mem::take(&mut self.ports).into_iter().map(|port| (port.target.number, port)).collect();
         for &target in &targets.ports {
@@ -206,7 +206,6 @@ impl State {
     }
 
     fn watch_paths(&mut self, targets: &Targets, now: Nanos) {
-        let same_topology = targets.topology == self.targets.topology;
         let before = std::mem::take(&mut self.paths);
         let mut before: HashMap<_, _> =
             before.into_iter().map(|path| ((path.target.edge, path.target.rank), path)).collect();
@@ -216,7 +215,7 @@ impl State {
                 continue;
             };
             let old = before.remove(&(target.edge, target.rank));
-            let old = old.filter(|old| same_topology && old.target.route == target.route);
+            let old = old.filter(|old| old.target.route == target.route && old.target.name == target.name);
             let mut path = old.unwrap_or_else(|| {
                 let broken = targets.down.paths.contains(&(target.edge, target.rank));
                 self.next_subject = (self.next_subject + 1) % FIRST_ECHO;
@@ -381,7 +380,7 @@ impl State {
         let paths = self.paths.iter().filter(|path| path.probes.is_broken());
         let paths = paths.map(|path| (path.target.edge, path.target.rank));
         let failures = crate::control::Failures { ports: ports.collect(), paths: paths.collect() };
-        self.tell.send_replace(Found { topology: self.targets.topology, failures });
+        self.tell.send_replace(Found { generation: self.targets.generation, failures });
     }
 
     fn report(&self, now: Nanos) -> Report {

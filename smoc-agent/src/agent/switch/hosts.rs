@@ -1,4 +1,4 @@
-//! Hosts that are learned, here or by other agents, and told to the others.
+//! Hosts that are learned, here or by other agents, and what agents tell each other.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     clock::Nanos,
     discovery::{
         Heard,
-        announcement::{self, Part},
+        announcement::{self, Lists, Message, Part},
         neighbor,
     },
     hosts::{Sighting, ip_address},
@@ -48,7 +48,15 @@ impl Switch {
     }
 
     pub(super) fn heard_announcement(&mut self, frame: &Frame, now: Nanos) -> bool {
-        let Some(part) = Part::parse(&frame.bytes, now) else { return false };
+        let part = match Message::parse(&frame.bytes, now) {
+            None => return false,
+            Some(Message::Question) => {
+                let known = self.own_announcement();
+                self.sockets.announce_to(frame.port, self.flood.all().chain(&known), now);
+                return false;
+            }
+            Some(Message::Part(part)) => part,
+        };
         let origin = self.topology.find_switch(&part.origin);
         if origin.is_none_or(|origin| origin == self.this) {
             return false;
@@ -58,21 +66,25 @@ impl Switch {
             return false;
         }
         self.sockets.announce(std::slice::from_ref(&part), Some(frame.port), now);
-        let Heard::Complete(hosts) = heard else { return false };
+        let Heard::Complete(Lists { hosts, down }) = heard else { return false };
         self.hosts.announced(&part.origin, hosts, now);
+        self.links.told(&part.origin, down.into_iter().collect());
         true
     }
 
-    /// Tells all other agents which hosts were learned here.
+    /// Tells all other agents which hosts were learned here, and which ports are down.
     pub(super) fn announce(&self) {
-        let hosts = self.hosts.to_announce(&self.topology, self.this);
+        self.sockets.announce(&self.own_announcement(), None, Nanos::now());
+    }
+
+    fn own_announcement(&self) -> Vec<Part> {
+        let lists = Lists {
+            hosts: self.hosts.to_announce(&self.topology, self.this),
+            down: self.own_ports_down().into_iter().collect(),
+        };
         let since_1970 =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let sequence = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
-        self.sockets.announce(
-            &announcement::parts(&self.config.switch, sequence, &hosts),
-            None,
-            Nanos::now(),
-        );
+        announcement::parts(&self.config.switch, sequence, &lists)
     }
 }

@@ -49,6 +49,7 @@ impl Switch {
         warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
         self.controller.resync(deviation.found, Nanos::now());
         self.update();
+        self.expect();
     }
 
     /// Publishes what should be in the maps from now on, if that is something else.

@@ -1,12 +1,16 @@
 //! The control loop's state: everything that is known, and one step for each thing that can happen.
 
 mod hosts;
+mod links;
 mod maps;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use smoc_common::map::{Detour, DetourKey, Settings};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -20,7 +24,7 @@ use crate::{
     api::{DetoursView, Snapshot},
     clock::Nanos,
     config::Config,
-    control::{Controller, Failures, edges},
+    control::{Controller, Failures, LinkStates, edges},
     dataplane::{
         Dataplane, DataplaneError,
         xdp::{Role, XdpDataplane},
@@ -36,15 +40,18 @@ use crate::{
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Announcements are repeated every so many ticks; interfaces are looked at unasked in each.
 const REPEAT: u64 = 5;
+/// A new agent listens to its neighbours until they have said nothing for so long, and no longer than that in all.
+const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 /// Bridge ports are set at most so often in a row: every change is itself a change of interfaces.
 const BRIDGE_ROUNDS: usize = 3;
 
 /// What the control loop reaches the world through.
-pub(super) struct Rim {
+pub(super) struct Rim<'a> {
     pub dataplane: XdpDataplane,
     pub netlink: Netlink,
     pub interfaces: Interfaces,
     pub frames: mpsc::Sender<Frame>,
+    pub heard: &'a mut mpsc::Receiver<Frame>,
     pub prober: std::sync::mpsc::Sender<Command>,
 }
 
@@ -61,6 +68,8 @@ pub(super) struct Switch {
     /// What `interfaces` was when everything was last brought in line with it; setting bridge ports reads it again.
     handled: Interfaces,
     failures: Failures,
+    /// What all switches say of their links.
+    links: LinkStates,
     detours: BTreeMap<DetourKey, Detour>,
     /// Detours that do not fit into a route.
     unfit_detours: usize,
@@ -85,9 +94,9 @@ impl Switch {
         config: Config,
         topology: Arc<Topology>,
         this: SwitchId,
-        rim: Rim,
+        rim: Rim<'_>,
     ) -> Result<Self, AgentError> {
-        let Rim { dataplane, netlink, interfaces, frames, prober } = rim;
+        let Rim { dataplane, netlink, interfaces, frames, heard, prober } = rim;
         let installed = dataplane.installed()?;
         let adopted = installed.settings != Settings::default();
         let controller = Controller::adopt(&topology, this, config.paths, installed, Nanos::now());
@@ -120,6 +129,7 @@ impl Switch {
             handled: interfaces.clone(),
             interfaces,
             failures,
+            links: LinkStates::default(),
             detours: BTreeMap::new(),
             unfit_detours: 0,
             prober,
@@ -135,9 +145,11 @@ impl Switch {
             publish: watch::Sender::new(Arc::new(empty)),
         };
         switch.remember();
+        switch.note_lost_carriers();
+        switch.listen();
+        switch.catch_up(heard).await;
         switch.resolve();
         switch.find_detours();
-        switch.note_lost_carriers();
         info!(adopted, edges = switch.edges().len(), "computing paths");
         let changes = switch.fill()?;
         info!(changes, "maps are filled");
@@ -145,10 +157,26 @@ impl Switch {
         switch.refresh().await?;
         switch.settle_bridge().await;
         switch.listen();
+        switch.announce();
         switch.watch();
         switch.expect();
         switch.publish();
         Ok(switch)
+    }
+
+    /// Asks the neighbours what they know and heeds it. Nobody need answer: the packet path goes on as it was left.
+    async fn catch_up(&mut self, heard: &mut mpsc::Receiver<Frame>) {
+        let (silence, most) = CATCH_UP;
+        self.sockets.ask();
+        let listen = async {
+            while let Ok(Some(frame)) = timeout(silence, heard.recv()).await {
+                self.take_in(frame);
+            }
+        };
+        // Whoever talks on is heard later.
+        let _ = timeout(most, listen).await;
+        self.links.told(&self.config.switch, self.own_ports_down());
+        self.use_links(&self.links.down(&self.topology));
     }
 
     /// Where the API reads what is published.
@@ -167,6 +195,7 @@ impl Switch {
         self.config = config;
         if paths_differ {
             self.controller.set_options(self.config.paths);
+            self.watched.generation += 1;
         }
         if paths_differ || topology != self.topology {
             self.topology_changed(topology).await;
@@ -191,6 +220,7 @@ impl Switch {
         self.update_urgently();
         self.watch();
         self.tell_port_changes(&before);
+        self.own_ports_changed();
         self.update();
         self.settle_bridge().await;
         self.reattach().await;
@@ -201,27 +231,33 @@ impl Switch {
 
     /// The prober has found something to be broken or whole.
     pub(super) fn failures_found(&mut self, found: Found) {
-        if found.topology != self.watched.topology {
+        if found.generation != self.watched.generation {
             return;
         }
         self.failures = found.failures;
         self.note_lost_carriers();
         self.update_urgently();
+        self.own_ports_changed();
         self.publish();
     }
 
     /// A frame came from a packet socket.
-    pub(super) async fn heard(&mut self, mut frame: Frame) {
-        let now = Nanos::now();
-        let news = match frame.role {
-            Role::Host => self.heard_neighbor(&mut frame, now),
-            Role::Fabric => self.heard_announcement(&frame, now),
-        };
-        if news {
+    pub(super) fn heard(&mut self, frame: Frame) {
+        if self.take_in(frame) {
+            self.heed_links();
             self.resolve();
             self.update();
             self.watch();
             self.publish();
+        }
+    }
+
+    /// Takes note of what a frame says; whether that may be news.
+    fn take_in(&mut self, mut frame: Frame) -> bool {
+        let now = Nanos::now();
+        match frame.role {
+            Role::Host => self.heard_neighbor(&mut frame, now),
+            Role::Fabric => self.heard_announcement(&frame, now),
         }
     }
 
@@ -239,7 +275,9 @@ impl Switch {
                 self.roles = Roles::new(&self.config, &topology, this);
                 self.topology = topology;
                 self.failures.paths.clear();
-                self.watched.topology += 1;
+                self.watched.generation += 1;
+                self.links.told(&self.config.switch, self.own_ports_down());
+                self.use_links(&self.links.down(&self.topology));
                 self.resolve();
                 self.find_detours();
                 self.update();
@@ -287,7 +325,7 @@ impl Switch {
     fn watch(&mut self) {
         let (paths, unfit) = targets::paths(&self.topology, self.controller.book());
         let targets = Targets {
-            topology: self.watched.topology,
+            generation: self.watched.generation,
             hellos: self.config.hellos,
             probes: self.config.probes,
             ports: targets::ports(&self.config, (&self.topology, self.this), &self.roles, &self.interfaces),
@@ -305,7 +343,8 @@ impl Switch {
     }
 
     fn find_detours(&mut self) {
-        match targets::detours(&self.topology, self.this, &self.config.paths) {
+        let down = self.controller.book().down();
+        match targets::detours(&self.topology, self.this, &self.config.paths, down) {
             Ok((detours, unfit)) => (self.detours, self.unfit_detours) = (detours, unfit),
             Err(error) => warn!(%error, "no detours"),
         }

@@ -1,0 +1,65 @@
+//! Which links are down, as the switches at their ends say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use smoc_common::route::PortNumber;
+
+use crate::topology::{End, LinkId, Topology};
+
+/// The last word of every switch on its own ports. A switch that falls silent is believed for as long as nobody says
+/// otherwise: its packet path goes on with what its agent knew.
+#[derive(Clone, Debug, Default)]
+pub struct LinkStates {
+    down_at: BTreeMap<String, BTreeSet<PortNumber>>,
+}
+
+impl LinkStates {
+    /// Takes note of the ports of a switch that are down, all others being up; whether that is news.
+    pub fn told(&mut self, switch: &str, down: BTreeSet<PortNumber>) -> bool {
+        let before = self.down_at.get(switch);
+        if before.map_or(down.is_empty(), |before| *before == down) {
+            return false;
+        }
+        self.down_at.insert(switch.to_owned(), down);
+        true
+    }
+
+    /// The links that are down at one end at least.
+    pub fn down(&self, topology: &Topology) -> BTreeSet<LinkId> {
+        let of_switch = |(name, ports): (&String, &BTreeSet<PortNumber>)| {
+            let switch = topology.find_switch(name)?;
+            let link = move |&port: &PortNumber| topology.link_at(End { switch, port });
+            Some(ports.iter().filter_map(link).collect::<Vec<_>>())
+        };
+        self.down_at.iter().filter_map(of_switch).flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::topology::TopologyFile;
+
+    fn ports(numbers: &[u16]) -> BTreeSet<PortNumber> {
+        numbers.iter().filter_map(|number| PortNumber::new(*number)).collect()
+    }
+
+    #[test]
+    fn a_link_is_up_when_both_ends_say_so() {
+        let text = "links:\n  - {a: \"a:1\", b: \"b:1\"}\n  - {a: \"b:2\", b: \"c:1\"}\n";
+        let topology = TopologyFile::parse(Path::new("t.yaml"), text).unwrap().topology;
+        let mut states = LinkStates::default();
+        let names = |states: &LinkStates| -> Vec<String> {
+            states.down(&topology).into_iter().map(|link| topology.link_name(link)).collect()
+        };
+        assert!(!states.told("a", ports(&[])), "no news");
+        assert!(states.told("a", ports(&[1])) && states.told("b", ports(&[1, 2, 7])));
+        assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"]);
+        assert!(states.told("a", ports(&[])) && !states.told("a", ports(&[])));
+        assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"], "b has not said so");
+        assert!(states.told("b", ports(&[2])) && states.told("stranger", ports(&[1])));
+        assert_eq!(names(&states), ["b:2-c:1"]);
+    }
+}
