@@ -52,12 +52,10 @@ impl Switch {
         self.expect();
     }
 
-    /// Publishes what should be in the maps from now on, if that is something else.
+    /// Publishes what should be in the maps from now on.
     pub(super) fn expect(&self) {
-        if self.expected.borrow().changes != self.changes {
-            let installed = self.controller.installed().clone();
-            self.expected.send_replace(Expected { changes: self.changes, installed });
-        }
+        let installed = self.controller.installed().clone();
+        self.expected.send_replace(Expected { changes: self.changes, installed });
     }
 
     /// Plans and makes all changes; how many there were.

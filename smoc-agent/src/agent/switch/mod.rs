@@ -298,7 +298,9 @@ impl Switch {
             self.announce();
         }
         self.interfaces_changed().await;
-        self.expect();
+        if self.expected.borrow().changes != self.changes {
+            self.expect();
+        }
         self.hosts.expire(Nanos::now());
         let before = self.known.clone();
         self.resolve();

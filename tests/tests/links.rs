@@ -1,0 +1,101 @@
+//! Links that fail far away: every agent hears of it, and ranks that need them take other paths. Needs root.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use smoc_tests::lab::{Condition, Direction, Lab, LabOptions, Routing};
+use smoc_tests::subflows::connection_with;
+use smoc_tests::testing::{lab_for, options, wait_until};
+use smoc_tests::traffic::{Amount, Family, Protocol, Transfer};
+
+/// The first two of four paths; the others are there to be taken.
+fn two_ranks() -> LabOptions {
+    let mut options = options("demo.yaml", Routing::Smoc);
+    options.agent.paths = 2;
+    options
+}
+
+/// What an agent says of a rank to another edge.
+fn rank(lab: &Lab, from: &str, to: &str, rank: usize) -> Result<Value> {
+    let edges = lab.ask(from, &["paths", "--live"])?;
+    let edge = edges.as_array().and_then(|edges| edges.iter().find(|edge| edge["edge"] == to));
+    Ok(edge.with_context(|| format!("paths from {from} to {to}"))?["ranks"][rank].clone())
+}
+
+fn links(rank: &Value) -> Result<Vec<String>> {
+    serde_json::from_value(rank["links"].clone()).context("the links of a rank")
+}
+
+/// The links that an agent thinks are down.
+fn down(lab: &Lab, switch: &str) -> Result<BTreeSet<String>> {
+    let topology = lab.ask(switch, &["topology"])?;
+    let links = topology["links"].as_array().context("links")?;
+    Ok(links
+        .iter()
+        .filter(|link| link["up"] == false)
+        .filter_map(|link| link["name"].as_str())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Waits until all agents agree on which links are down.
+fn all_know(lab: &Lab, expected: &[&str]) -> Result<()> {
+    let expected: BTreeSet<String> = expected.iter().map(|link| (*link).to_owned()).collect();
+    for switch in &lab.plan().switches {
+        wait_until(|| Ok(down(lab, &switch.name)? == expected))
+            .with_context(|| format!("{} thinks that {:?} are down", switch.name, down(lab, &switch.name)))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_rank_whose_link_fails_far_away_takes_another_path_until_it_is_back() -> Result<()> {
+    let test = "a_rank_whose_link_fails_far_away_takes_another_path_until_it_is_back";
+    let Some(mut lab) = lab_for(test, &two_ranks())? else { return Ok(()) };
+    let (best, second) = (links(&rank(&lab, "e1", "e2", 0)?)?, links(&rank(&lab, "e1", "e2", 1)?)?);
+    let far = best[1].as_str();
+    let amount = Amount::Bytes(200 << 20);
+    let running = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.start()?;
+    lab.set_link(far, Condition::Down, Direction::Both)?;
+    all_know(&lab, &[far])?;
+
+    let substitute = rank(&lab, "e1", "e2", 0)?;
+    let path = links(&substitute)?;
+    assert_eq!(substitute["instead_of"], serde_json::json!(best));
+    assert!(path.iter().all(|link| !best.contains(link) && !second.contains(link)), "{path:?}");
+    assert_eq!(links(&rank(&lab, "e1", "e2", 1)?)?, second, "it works and stays");
+    let back: Vec<String> = links(&rank(&lab, "e2", "e1", 0)?)?.into_iter().rev().collect();
+    assert_eq!(back, path, "the other end chose the same");
+
+    let index = lab.plan().link(&path[0])?.index;
+    let before = lab.loads()?[index].frames_from_a;
+    wait_until(|| Ok(lab.loads()?[index].frames_from_a > before + 5000))
+        .context("traffic on the substitute")?;
+    let connection = connection_with(&lab, "e1", running.destination)?;
+    assert!(connection.subflows.iter().any(|subflow| subflow.links == path), "{connection:#?}");
+
+    lab.kill_agent("e1")?;
+    lab.start_agent("e1")?;
+    assert_eq!(links(&rank(&lab, "e1", "e2", 0)?)?, path, "a new agent hears it from its neighbours");
+    assert!(!lab.log("e1")?.contains("somebody changed"), "{}", lab.log("e1")?);
+
+    lab.set_link(far, Condition::Up, Direction::Both)?;
+    all_know(&lab, &[])?;
+    let restored = rank(&lab, "e1", "e2", 0)?;
+    assert_eq!((links(&restored)?, &restored["instead_of"]), (best, &Value::Null));
+    assert_eq!(running.finish()?.bytes, 200 << 20);
+    Ok(())
+}
+
+#[test]
+fn a_switch_that_is_gone_is_known_to_all_others() -> Result<()> {
+    let test = "a_switch_that_is_gone_is_known_to_all_others";
+    let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
+    lab.remove_switch("m2")?;
+    for switch in ["e1", "m1", "m3", "m4", "e2"] {
+        wait_until(|| Ok(down(&lab, switch)? == ["e1:2-m2:1", "m2:2-e2:2"].map(str::to_owned).into()))
+            .with_context(|| format!("{switch}: {:?}", down(&lab, switch)))?;
+    }
+    Ok(())
+}
