@@ -3,7 +3,11 @@
 use std::{thread, time::Duration};
 
 use serde_json::Value;
-use smoc_agent::{clock::Nanos, discovery::announcement, hosts::Sighting};
+use smoc_agent::{
+    clock::Nanos,
+    discovery::announcement::{self, Lists},
+    hosts::Sighting,
+};
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_tests::traffic::FrameSender;
 
@@ -66,8 +70,8 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         port: PortNumber::new(9).unwrap(),
         seen: Nanos::now(),
     };
-    let forged =
-        announcement::parts("m1", u64::MAX, &[sighting])[0].frame(MacAddress::new(HOST), Nanos::now());
+    let lists = Lists { hosts: vec![sighting], down: PortNumber::new(1).into_iter().collect() };
+    let forged = announcement::parts("m1", u64::MAX, &lists)[0].frame(MacAddress::new(HOST), Nanos::now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {
         wire.send(&forged).unwrap();
@@ -78,5 +82,7 @@ fn an_announcement_from_a_host_port_is_not_believed() {
     for agent in ["e1", "m1"] {
         let hosts = site.wait_for(agent, "hosts", |hosts| host(hosts, "10.0.0.8").is_some());
         assert!(host(&hosts, "10.0.0.66").is_none(), "{agent}: {hosts:#}");
+        let status = site.wait_for(agent, "status", |_| true);
+        assert_eq!(status["links_down"], 0, "{agent}: {status:#}");
     }
 }
