@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 use tracing::warn;
@@ -29,15 +29,18 @@ pub(super) struct Deviation {
     pub found: Installed,
 }
 
+/// Where the control loop is asked what should be in the maps.
+pub(super) type Questions = mpsc::Sender<oneshot::Sender<Expected>>;
+
 /// Looks for ever. A deviation is to be ignored if anything was written since.
-pub(super) async fn run(
-    mut inspector: Inspector,
-    expected: watch::Receiver<Expected>,
-    deviations: mpsc::Sender<Deviation>,
-) {
+pub(super) async fn run(mut inspector: Inspector, questions: Questions, deviations: mpsc::Sender<Deviation>) {
     loop {
+        let (reply, expected) = oneshot::channel();
+        if questions.send(reply).await.is_err() {
+            return;
+        }
+        let Ok(Expected { changes, installed }) = expected.await else { return };
         let started = Instant::now();
-        let Expected { changes, installed } = expected.borrow().clone();
         let done = tokio::task::spawn_blocking(move || {
             let found = inspector.inspect(&installed);
             (inspector, found.map(|found| (found != installed).then_some(found)))

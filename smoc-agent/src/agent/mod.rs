@@ -133,7 +133,8 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
     tokio::spawn(events::run(events, switch.published(), prober.commands.clone()));
     tokio::spawn(housekeeping::run(tables, fills, switch.published(), prober.commands));
     let (tell, mut deviations) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(inspection::run(inspector, switch.expected(), tell));
+    let (questions, mut asked) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(inspection::run(inspector, questions, tell));
     notify::ready();
     info!("ready");
 
@@ -164,6 +165,8 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
                 notify::ready();
             }
             _ = alive.tick(), if watchdog.is_some() => notify::alive(),
+            // Who asked may have gone.
+            Some(reply) = asked.recv() => drop(reply.send(switch.expected())),
             Some(deviation) = deviations.recv() => switch.deviation_found(deviation),
             Ok(()) = found.changed() => {
                 let found = found.borrow_and_update().clone();

@@ -49,13 +49,11 @@ impl Switch {
         warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
         self.controller.resync(deviation.found, Nanos::now());
         self.update();
-        self.expect();
     }
 
-    /// Publishes what should be in the maps from now on.
-    pub(super) fn expect(&self) {
-        let installed = self.controller.installed().clone();
-        self.expected.send_replace(Expected { changes: self.changes, installed });
+    /// What should be in the maps now, for who looks whether it is.
+    pub(in crate::agent) fn expected(&self) -> Expected {
+        Expected { changes: self.changes, installed: self.controller.installed().clone() }
     }
 
     /// Plans and makes all changes; how many there were.

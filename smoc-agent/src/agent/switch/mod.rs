@@ -15,7 +15,6 @@ use tracing::{debug, info, warn};
 
 use super::{
     AgentError,
-    inspection::Expected,
     learning::{Frame, Sockets},
     ports::{self, Roles},
     targets,
@@ -77,7 +76,6 @@ pub(super) struct Switch {
     watched: Targets,
     /// How often the maps were written.
     changes: u64,
-    expected: watch::Sender<Expected>,
     hosts: HostTable,
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     sockets: Sockets,
@@ -135,7 +133,6 @@ impl Switch {
             prober,
             watched: Targets::default(),
             changes: 0,
-            expected: watch::Sender::new(Expected::default()),
             hosts: HostTable::default(),
             known: Arc::default(),
             flood: Flood::default(),
@@ -159,7 +156,6 @@ impl Switch {
         switch.listen();
         switch.announce();
         switch.watch();
-        switch.expect();
         switch.publish();
         Ok(switch)
     }
@@ -182,11 +178,6 @@ impl Switch {
     /// Where the API reads what is published.
     pub(super) fn published(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.publish.subscribe()
-    }
-
-    /// What should be in the maps, for who looks whether it is.
-    pub(super) fn expected(&self) -> watch::Receiver<Expected> {
-        self.expected.subscribe()
     }
 
     /// The configuration is another one, as far as that is possible while running.
@@ -298,9 +289,6 @@ impl Switch {
             self.announce();
         }
         self.interfaces_changed().await;
-        if self.expected.borrow().changes != self.changes {
-            self.expect();
-        }
         self.hosts.expire(Nanos::now());
         let before = self.known.clone();
         self.resolve();
