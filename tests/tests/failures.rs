@@ -2,16 +2,21 @@
 
 use anyhow::Result;
 use smoc_tests::failover::{Failure, left, strike_datagrams};
-use smoc_tests::lab::{Condition, Direction, Routing};
+use smoc_tests::lab::{Condition, Direction, LabOptions, Routing};
 use smoc_tests::testing::{lab_for, options};
 use smoc_tests::traffic::{Amount, Family, Protocol, Transfer};
 
 /// How often the agent is killed and started again in its test.
 const RESTARTS: u32 = 5;
 
+/// The lab of a failure, for a test that waits its turn.
+fn waiting(failure: Failure) -> LabOptions {
+    LabOptions { wait: true, ..failure.lab(Routing::Smoc) }
+}
+
 /// Lets a failure happen to a connection with a subflow on each of four paths.
 fn connection_survives(test: &str, failure: Failure) -> Result<()> {
-    let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
+    let Some(mut lab) = lab_for(test, &waiting(failure))? else { return Ok(()) };
     let left = left(&mut lab, failure, RESTARTS)?;
     println!("{}: afterwards {:.0} % of what is left", failure.label(), left.share * 100.0);
     assert_eq!(left.links_in_use, failure.paths_left(), "{}: {left:?}", failure.label());
@@ -20,7 +25,7 @@ fn connection_survives(test: &str, failure: Failure) -> Result<()> {
 
 /// Lets a failure happen to datagrams; how many of how many were lost.
 fn datagrams_lost(test: &str, failure: Failure) -> Result<Option<(u32, u32)>> {
-    let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(None) };
+    let Some(mut lab) = lab_for(test, &waiting(failure))? else { return Ok(None) };
     let (arrived, struck) = strike_datagrams(&mut lab, failure, RESTARTS)?;
     let (gap, _) = arrived.longest_gap_after(struck);
     let lost = arrived.sent - arrived.received;
@@ -48,6 +53,7 @@ connections! {
     a_connection_survives_a_link_that_loses_frames: Loss;
     a_connection_survives_a_switch_that_is_gone: SwitchGone;
     a_connection_survives_two_failures_at_once: TwoAtOnce;
+    a_connection_survives_a_link_that_fails_together_with_its_detour: DetourToo;
     a_connection_survives_a_flapping_link: Flapping;
 }
 
@@ -57,7 +63,7 @@ const FEW: f64 = 0.25;
 #[test]
 fn datagrams_find_another_way_when_their_path_fails_without_a_sign() -> Result<()> {
     let test = "datagrams_find_another_way_when_their_path_fails_without_a_sign";
-    for failure in [Failure::NearSilent, Failure::OneWay, Failure::SwitchGone] {
+    for failure in [Failure::NearSilent, Failure::OneWay, Failure::SwitchGone, Failure::DetourToo] {
         let Some((lost, sent)) = datagrams_lost(test, failure)? else { return Ok(()) };
         assert!(f64::from(lost) < FEW * f64::from(sent), "{}: {lost} of {sent} lost", failure.label());
     }

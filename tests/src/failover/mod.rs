@@ -1,11 +1,10 @@
 //! What a failure costs: frames lost and silence at the receiver, then how much of what is left a connection uses.
 //!
-//! Each failure meets two kinds of traffic in a lab of its own: numbered datagrams, one a millisecond, which show
-//! every lost frame, and an MPTCP connection with a subflow on each of four paths.
+//! Each failure meets two kinds of traffic in a lab of its own: numbered datagrams, which show every lost frame, and an
+//! MPTCP connection with a subflow on each path.
 
 mod report;
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, check_interrupted};
+use crate::testing::example;
 use crate::traffic::{Amount, Arrived, Datagrams, Family, Protocol, Transfer};
 
 pub use report::Report;
@@ -25,6 +25,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const SENDER: &str = "h1";
 const RECEIVER: &str = "h2";
 const EDGE: &str = "e1";
+/// In `detours.yaml`, the link that only the detour of m1 around its link to e2 uses.
+const DETOUR: &str = "m2:2-e2:2";
+/// What shows the cost of a restarted agent is a stream that fills a path, 95 Mbit/s with its headers; of a failure, one
+/// whose every datagram has a place in time.
+const DENSE: (usize, Duration) = (1250, Duration::from_micros(110));
+const SPARSE: (usize, Duration) = (200, MILLISECOND);
 
 /// What fails. Near is the link from the sender's switch, far the one behind it on the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -46,6 +52,8 @@ pub enum Failure {
     SwitchGone,
     /// Two paths lose their carrier in the same moment, one near and one far.
     TwoAtOnce,
+    /// The far link and one that only the detour around it uses swallow everything and keep their carrier.
+    DetourToo,
     /// The near link loses its carrier and gets it back, 20 times.
     Flapping,
     /// A link fails that is on no path of the traffic.
@@ -113,15 +121,27 @@ impl Failure {
             Self::Loss => "far link loses 30 %",
             Self::SwitchGone => "transit switch gone",
             Self::TwoAtOnce => "two links down at once",
+            Self::DetourToo => "a link and its detour silent",
             Self::Flapping => "near link flaps 20 times",
             Self::Elsewhere => "a link elsewhere down",
             Self::AgentRestart => "agent restarted",
         }
     }
 
-    /// How many of the four paths are left.
+    /// The lab that it is to meet.
+    pub fn lab(self, routing: Routing) -> LabOptions {
+        let topology = if self == Self::DetourToo { "detours.yaml" } else { "demo.yaml" };
+        let mut options = LabOptions { routing, quiet: true, ..LabOptions::new(example(topology)) };
+        if self == Self::DetourToo {
+            options.agent.paths = 1;
+        }
+        options
+    }
+
+    /// How many paths are left.
     pub fn paths_left(self) -> usize {
         match self {
+            Self::DetourToo => 1,
             Self::TwoAtOnce => 2,
             Self::AgentRestart | Self::Flapping => 4,
             _ => 3,
@@ -135,7 +155,8 @@ impl Failure {
 
     /// Makes it happen to the first of these paths.
     fn strike(self, lab: &mut Lab, paths: &[OnPath], restarts: u32) -> Result<()> {
-        let [first, second, ..] = paths else { anyhow::bail!("there is one path only") };
+        let first = paths.first().context("there is no path")?;
+        let second = || paths.get(1).context("there is one path only");
         let both = Direction::Both;
         match self {
             Self::NearDown => lab.set_link(&first.near, Condition::Down, both),
@@ -147,7 +168,11 @@ impl Failure {
             Self::SwitchGone => lab.remove_switch(&first.switch),
             Self::TwoAtOnce => {
                 lab.set_link(&first.near, Condition::Down, both)?;
-                lab.set_link(&second.far, Condition::Down, both)
+                lab.set_link(&second()?.far, Condition::Down, both)
+            }
+            Self::DetourToo => {
+                lab.set_link(DETOUR, Condition::Blackhole, both)?;
+                lab.set_link(&first.far, Condition::Blackhole, both)
             }
             Self::Flapping => (0..20).try_for_each(|_| {
                 lab.set_link(&first.near, Condition::Down, both)?;
@@ -156,7 +181,7 @@ impl Failure {
                 thread::sleep(20 * MILLISECOND);
                 check_interrupted()
             }),
-            Self::Elsewhere => lab.set_link(&second.near, Condition::Down, both),
+            Self::Elsewhere => lab.set_link(&second()?.near, Condition::Down, both),
             Self::AgentRestart => (0..restarts).try_for_each(|_| {
                 check_interrupted()?;
                 lab.kill_agent(EDGE)?;
@@ -187,15 +212,10 @@ pub fn run(options: &FailoverOptions) -> Result<()> {
     Ok(())
 }
 
-fn lab(routing: Routing) -> Result<Lab> {
-    let topology = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/demo.yaml"));
-    Lab::up(&LabOptions { routing, quiet: true, ..LabOptions::new(topology) })
-}
-
 fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {
-    let (arrived, struck) = strike_datagrams(&mut lab(routing)?, failure, restarts)?;
+    let (arrived, struck) = strike_datagrams(&mut Lab::up(&failure.lab(routing))?, failure, restarts)?;
     let (gap, ended) = arrived.longest_gap_after(struck);
-    let share_left = left(&mut lab(routing)?, failure, restarts)?.share;
+    let share_left = left(&mut Lab::up(&failure.lab(routing))?, failure, restarts)?.share;
     Ok(Outcome {
         failure,
         lost: arrived.sent - arrived.received,
@@ -215,8 +235,9 @@ fn milliseconds(time: Duration) -> f64 {
 /// # Errors
 /// When the lab does not do as it is told.
 pub fn strike_datagrams(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<(Arrived, Instant)> {
-    let count = (SECOND + duration(failure, restarts)).as_millis() as u32;
-    let stream = Datagrams::start(lab, SENDER, RECEIVER, Family::V4, count, 200, MILLISECOND)?;
+    let (size, pace) = if failure == Failure::AgentRestart { DENSE } else { SPARSE };
+    let count = (SECOND + duration(failure, restarts)).div_duration_f64(pace) as u32;
+    let stream = Datagrams::start(lab, SENDER, RECEIVER, Family::V4, count, size, pace)?;
     let paths = paths_under_load(lab)?;
     let struck = Instant::now();
     failure.strike(lab, &paths, restarts)?;

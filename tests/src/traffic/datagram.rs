@@ -16,6 +16,9 @@ use crate::lab::Lab;
 /// How long after the last datagram was sent one may still arrive.
 const STRAGGLERS: Duration = Duration::from_millis(500);
 
+/// A sender that was kept from sending makes up for so much of it and no more: no queue on the way overflows.
+const MADE_UP_FOR: Duration = Duration::from_millis(5);
+
 /// How often the receiver looks whether the stream has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -112,14 +115,14 @@ impl Datagrams {
 
 fn send(socket: &UdpSocket, progress: &Progress, count: u32, size: usize, pace: Duration) -> io::Result<()> {
     let mut payload = vec![0; size];
-    let begin = Instant::now();
-    let mut sent = 0;
+    let (mut due, mut sent) = (Instant::now(), 0);
     let result = loop {
         if sent == count || progress.stop.load(Ordering::Relaxed) {
             break Ok(());
         }
         payload[..4].copy_from_slice(&sent.to_be_bytes());
-        thread::sleep((begin + pace * sent).saturating_duration_since(Instant::now()));
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due = (due + pace).max(Instant::now() - MADE_UP_FOR);
         if let Err(error) = socket.send(&payload) {
             break Err(error);
         }
