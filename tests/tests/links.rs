@@ -1,13 +1,15 @@
 //! Links that fail far away: every agent hears of it, and ranks that need them take other paths. Needs root.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use smoc_tests::command::batch;
 use smoc_tests::lab::{Condition, Direction, Lab, LabOptions, Routing};
 use smoc_tests::subflows::connection_with;
 use smoc_tests::testing::{lab_for, options, wait_until};
-use smoc_tests::traffic::{Amount, Family, Protocol, Transfer};
+use smoc_tests::traffic::{Amount, Answer, Family, Protocol, Transfer, address, ping};
 
 /// The first two of four paths; the others are there to be taken.
 fn two_ranks() -> LabOptions {
@@ -97,5 +99,52 @@ fn a_switch_that_is_gone_is_known_to_all_others() -> Result<()> {
         wait_until(|| Ok(down(&lab, switch)? == ["e1:2-m2:1", "m2:2-e2:2"].map(str::to_owned).into()))
             .with_context(|| format!("{switch}: {:?}", down(&lab, switch)))?;
     }
+    Ok(())
+}
+
+/// The links over which the bridges at both ends forward.
+fn base_network(lab: &Lab) -> Result<BTreeSet<String>> {
+    let forwards = |end: &smoc_tests::lab::Port| -> Result<bool> {
+        let status = lab.ask(&end.switch, &["status"])?;
+        let ports = status["ports"].as_array().context("ports")?;
+        Ok(ports.iter().any(|port| port["number"] == end.number && port["bridge"] == "forwarding"))
+    };
+    let mut links = BTreeSet::new();
+    for link in &lab.plan().links {
+        if forwards(&link.a)? && forwards(&link.b)? {
+            links.insert(link.name.clone());
+        }
+    }
+    Ok(links)
+}
+
+/// Whether hosts that have forgotten each other find each other again, which takes a broadcast.
+fn find_each_other(lab: &Lab) -> Result<bool> {
+    for host in ["h1", "h2"] {
+        batch("ip", &lab.namespace(host)?, &["neigh flush all".to_owned()])?;
+    }
+    let target = address(lab.plan().host("h2")?, Family::V4)?;
+    Ok(ping(&lab.namespace("h1")?, target, 100, None, Duration::from_secs(1))? == Some(Answer::Echo))
+}
+
+#[test]
+fn the_base_network_heals_without_a_loop_and_goes_back() -> Result<()> {
+    let test = "the_base_network_heals_without_a_loop_and_goes_back";
+    let Some(mut lab) = lab_for(test, &options("detours.yaml", Routing::Smoc))? else { return Ok(()) };
+    let whole = base_network(&lab)?;
+    assert_eq!(whole.len(), lab.plan().switches.len() - 1, "{whole:?}");
+    assert!(find_each_other(&lab)?);
+    let failing = "m1:2-e2:1";
+    assert!(whole.contains(failing), "{whole:?}");
+
+    lab.set_link(failing, Condition::Blackhole, Direction::Both)?;
+    wait_until(|| find_each_other(&lab)).context("a broadcast finds its way")?;
+    let healed = base_network(&lab)?;
+    assert_eq!(healed.len(), whole.len(), "{healed:?}");
+    assert_eq!(healed.intersection(&whole).count(), whole.len() - 1, "no other link was closed: {healed:?}");
+
+    lab.set_link(failing, Condition::Up, Direction::Both)?;
+    wait_until(|| Ok(base_network(&lab)? == whole)).context("the tree is as it was")?;
+    assert!(find_each_other(&lab)?);
     Ok(())
 }

@@ -170,10 +170,10 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
             Some(deviation) = deviations.recv() => switch.deviation_found(deviation),
             Ok(()) = found.changed() => {
                 let found = found.borrow_and_update().clone();
-                switch.failures_found(found);
+                switch.failures_found(found).await;
             }
             Some(()) = watcher.changed() => switch.interfaces_changed().await,
-            Some(frame) = heard.recv() => switch.heard(frame),
+            Some(frame) = heard.recv() => switch.heard(frame).await,
             Ok(()) = facts.changed() => {
                 let topology = facts.borrow_and_update().topology.clone();
                 switch.topology_changed(topology).await;

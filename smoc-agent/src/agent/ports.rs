@@ -7,7 +7,7 @@ use smoc_common::route::PortNumber;
 use crate::{
     api::{BridgeView, PortView},
     config::Config,
-    control::split_ports,
+    control::TreePorts,
     dataplane::{
         DataplaneError, Installed,
         xdp::{Role, XdpDataplane},
@@ -32,21 +32,15 @@ pub(super) fn check(config: &Config, interfaces: &Interfaces) -> Result<(), Data
 #[derive(Clone, Debug)]
 pub(super) struct Roles {
     fabric: BTreeSet<PortNumber>,
-    /// Fabric ports that the base network leaves out.
-    off_tree: BTreeSet<PortNumber>,
 }
 
 impl Roles {
     pub(super) fn new(config: &Config, topology: &Topology, this: SwitchId) -> Self {
-        Self { fabric: config.fabric_ports(topology, this), off_tree: split_ports(topology, this).1 }
+        Self { fabric: config.fabric_ports(topology, this) }
     }
 
     pub(super) fn of(&self, port: PortNumber) -> Role {
         if self.fabric.contains(&port) { Role::Fabric } else { Role::Host }
-    }
-
-    fn bridge_port(&self, port: PortNumber) -> BridgePort {
-        if self.off_tree.contains(&port) { BridgePort::Closed } else { BridgePort::Forwarding }
     }
 }
 
@@ -71,21 +65,27 @@ pub(super) fn bridge(config: &Config, interfaces: &Interfaces) -> Option<BridgeV
     Some(BridgeView { interface: name.to_owned(), managed })
 }
 
+/// The bridge whose ports the agent opens and closes: one that does not run spanning tree by itself.
+pub(super) fn managed_bridge<'a>(config: &Config, interfaces: &'a Interfaces) -> Option<&'a Interface> {
+    let bridge = config.bridge.as_deref().and_then(|name| interfaces.named(name))?;
+    (bridge.spanning_tree == Some(false)).then_some(bridge)
+}
+
 /// Bridge ports that are not in the state they should be in. Ports without carrier are closed by the kernel.
 pub(super) fn bridge_changes<'a>(
     config: &'a Config,
     roles: &'a Roles,
+    tree: &TreePorts,
     interfaces: &'a Interfaces,
 ) -> Vec<(&'a Interface, BridgePort)> {
-    let Some(bridge) = config.bridge.as_deref().and_then(|name| interfaces.named(name)) else {
-        return Vec::new();
+    let Some(bridge) = managed_bridge(config, interfaces) else { return Vec::new() };
+    let wanted = |port, role| match role {
+        Role::Fabric if !tree.is_open(port) => BridgePort::Closed,
+        _ => BridgePort::Forwarding,
     };
-    if bridge.spanning_tree != Some(false) {
-        return Vec::new();
-    }
     let ours = present(config, roles, interfaces)
         .filter(|(_, _, interface)| interface.master == Some(bridge.index) && interface.usable);
-    ours.map(|(port, _, interface)| (interface, roles.bridge_port(port)))
+    ours.map(|(port, role, interface)| (interface, wanted(port, role)))
         .filter(|(interface, wanted)| interface.bridge_port != Some(*wanted))
         .collect()
 }

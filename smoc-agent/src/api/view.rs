@@ -360,7 +360,7 @@ impl Snapshot {
     /// The network.
     pub fn topology_view(&self) -> TopologyView {
         let topology = &self.topology;
-        let tree = crate::control::spanning_tree(topology);
+        let tree = crate::control::spanning_tree(topology, self.book.down());
         let behind = |switch| self.hosts.values().filter(|host| host.at.switch == switch).count();
         let switches = topology.switch_ids().map(|id| SwitchView {
             name: topology.switch(id).name.clone(),

@@ -53,6 +53,8 @@ pub struct Inputs<'a> {
 pub struct Failures {
     /// Fabric ports whose neighbour is silent.
     pub ports: BTreeSet<PortNumber>,
+    /// Those of them that nobody has ever answered.
+    pub unanswered: BTreeSet<PortNumber>,
     /// Ranks that are broken beyond this switch's own ports.
     pub paths: BTreeSet<(SwitchId, Rank)>,
 }

@@ -6,16 +6,25 @@ use smoc_common::route::PortNumber;
 
 use crate::topology::{End, LinkId, Topology};
 
+/// A port that leads to another switch and is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DownPort {
+    /// Its number.
+    pub number: PortNumber,
+    /// It has carrier, and nobody there has ever answered: perhaps a switch on which smoc does not run (yet).
+    pub unanswered: bool,
+}
+
 /// The last word of every switch on its own ports. A switch that falls silent is believed for as long as nobody says
 /// otherwise: its packet path goes on with what its agent knew.
 #[derive(Clone, Debug, Default)]
 pub struct LinkStates {
-    down_at: BTreeMap<String, BTreeSet<PortNumber>>,
+    down_at: BTreeMap<String, BTreeSet<DownPort>>,
 }
 
 impl LinkStates {
     /// Takes note of the ports of a switch that are down, all others being up; whether that is news.
-    pub fn told(&mut self, switch: &str, down: BTreeSet<PortNumber>) -> bool {
+    pub fn told(&mut self, switch: &str, down: BTreeSet<DownPort>) -> bool {
         let before = self.down_at.get(switch);
         if before.map_or(down.is_empty(), |before| *before == down) {
             return false;
@@ -26,12 +35,22 @@ impl LinkStates {
 
     /// The links that are down at one end at least.
     pub fn down(&self, topology: &Topology) -> BTreeSet<LinkId> {
-        let of_switch = |(name, ports): (&String, &BTreeSet<PortNumber>)| {
-            let switch = topology.find_switch(name)?;
-            let link = move |&port: &PortNumber| topology.link_at(End { switch, port });
-            Some(ports.iter().filter_map(link).collect::<Vec<_>>())
-        };
-        self.down_at.iter().filter_map(of_switch).flatten().collect()
+        self.links(topology, |_| true)
+    }
+
+    /// Those of them that the base network cannot use either: not where a switch without smoc may be behind a port.
+    pub fn lost(&self, topology: &Topology) -> BTreeSet<LinkId> {
+        self.links(topology, |port| !port.unanswered)
+    }
+
+    fn links(&self, topology: &Topology, counts: impl Fn(&DownPort) -> bool) -> BTreeSet<LinkId> {
+        let mut links = BTreeSet::new();
+        for (name, ports) in &self.down_at {
+            let Some(switch) = topology.find_switch(name) else { continue };
+            let ports = ports.iter().filter(|port| counts(port));
+            links.extend(ports.filter_map(|port| topology.link_at(End { switch, port: port.number })));
+        }
+        links
     }
 }
 
@@ -42,8 +61,9 @@ mod tests {
     use super::*;
     use crate::topology::TopologyFile;
 
-    fn ports(numbers: &[u16]) -> BTreeSet<PortNumber> {
-        numbers.iter().filter_map(|number| PortNumber::new(*number)).collect()
+    fn ports(numbers: &[u16]) -> BTreeSet<DownPort> {
+        let number = |number: &u16| PortNumber::new(*number).unwrap();
+        numbers.iter().map(|port| DownPort { number: number(port), unanswered: false }).collect()
     }
 
     #[test]
@@ -61,5 +81,8 @@ mod tests {
         assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"], "b has not said so");
         assert!(states.told("b", ports(&[2])) && states.told("stranger", ports(&[1])));
         assert_eq!(names(&states), ["b:2-c:1"]);
+        let unanswered = ports(&[2]).into_iter().map(|port| DownPort { unanswered: true, ..port });
+        assert!(states.told("b", unanswered.collect()));
+        assert_eq!((names(&states), states.lost(&topology)), (vec!["b:2-c:1".to_owned()], BTreeSet::new()));
     }
 }

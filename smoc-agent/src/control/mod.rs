@@ -15,10 +15,10 @@ mod tree;
 pub use book::{EdgePaths, PathBook};
 pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
-pub use link_states::LinkStates;
+pub use link_states::{DownPort, LinkStates};
 pub use names::EdgeNames;
 pub use slots::QUARANTINE;
-pub use tree::{spanning_tree, split_ports};
+pub use tree::{TreePorts, is_attended, spanning_tree, tree_ports};
 
 use std::{collections::BTreeSet, sync::Arc};
 

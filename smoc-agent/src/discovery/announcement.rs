@@ -20,7 +20,7 @@
 //! | 31 | number of ports in this part |
 //! | 32.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
-//! | then 2 each | number of a port of that switch that leads to another one and is down |
+//! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and nobody there has ever answered |
 
 use std::{net::IpAddr, time::Duration};
 
@@ -31,6 +31,7 @@ use smoc_common::{
 
 use crate::{
     clock::Nanos,
+    control::DownPort,
     hosts::{Sighting, ip_address, map_address},
 };
 
@@ -77,7 +78,19 @@ pub struct Lists {
     /// Hosts that it has learned.
     pub hosts: Vec<Sighting>,
     /// Its ports to other switches that are down.
-    pub down: Vec<PortNumber>,
+    pub down: Vec<DownPort>,
+}
+
+/// The bit of a port that is [`DownPort::unanswered`].
+const UNANSWERED: u16 = 1 << 15;
+
+fn port_bits(port: DownPort) -> u16 {
+    port.number.get() | if port.unanswered { UNANSWERED } else { 0 }
+}
+
+fn port_from_bits(bits: u16) -> Option<DownPort> {
+    let number = PortNumber::new(bits & !UNANSWERED)?;
+    Some(DownPort { number, unanswered: bits & UNANSWERED != 0 })
 }
 
 /// Splits lists into parts. Hosts beyond what 255 parts hold are left out.
@@ -132,7 +145,7 @@ impl Part {
             frame.extend(host.port.get().to_be_bytes());
             frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
         }
-        frame.extend(down.iter().flat_map(|port| port.get().to_be_bytes()));
+        frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
         frame
     }
 }
@@ -155,7 +168,7 @@ impl Message {
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         let (hosts, rest) = rest.split_at_checked(usize::from(header[30]) * HOST)?;
         let down = rest.get(..usize::from(header[31]) * PORT)?;
-        let port = |bytes: &[u8]| PortNumber::new(u16::from_be_bytes([bytes[0], bytes[1]]));
+        let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             sequence: u64::from_be_bytes(header[22..30].try_into().ok()?),
@@ -202,7 +215,9 @@ mod tests {
     }
 
     fn lists(hosts_in_it: u16, down: u16) -> Lists {
-        Lists { hosts: hosts(hosts_in_it), down: (1..=down).filter_map(PortNumber::new).collect() }
+        let down = (1..=down).filter_map(PortNumber::new);
+        let down = down.map(|number| DownPort { number, unanswered: number.get().is_multiple_of(3) });
+        Lists { hosts: hosts(hosts_in_it), down: down.collect() }
     }
 
     fn part(frame: &[u8], now: Nanos) -> Option<Part> {

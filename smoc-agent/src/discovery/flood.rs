@@ -64,6 +64,11 @@ impl Flood {
         }
     }
 
+    /// When something was last heard of an origin that was not known before.
+    pub fn last_heard(&self, origin: &str) -> Option<Nanos> {
+        self.origins.get(origin).map(|latest| latest.heard)
+    }
+
     /// The latest of every origin, as far as it was heard.
     pub fn all(&self) -> impl Iterator<Item = &Part> {
         self.origins.values().flat_map(|latest| latest.received.values())
@@ -83,10 +88,11 @@ impl Latest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::DownPort;
 
     fn part(sequence: u64, part: u8, parts: u8) -> Part {
-        let down = smoc_common::route::PortNumber::new(u16::from(part) + 1);
-        let lists = Lists { down: down.into_iter().collect(), ..Lists::default() };
+        let number = smoc_common::route::PortNumber::new(u16::from(part) + 1).unwrap();
+        let lists = Lists { down: vec![DownPort { number, unanswered: false }], ..Lists::default() };
         Part { origin: "e2".into(), sequence, part, parts, lists }
     }
 
@@ -96,7 +102,7 @@ mod tests {
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::New);
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::Old);
         let Heard::Complete(lists) = flood.hear(&part(1, 0, 2), Nanos(0)) else { panic!("not complete") };
-        assert_eq!(lists.down.iter().map(|port| port.get()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(lists.down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::Old);
     }
 

@@ -7,7 +7,7 @@ use rtnetlink::{
     packet_route::{
         AddressFamily,
         link::{
-            BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData,
+            BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
             LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge, LinkXdp, XdpAttached,
         },
     },
@@ -92,6 +92,23 @@ impl Netlink {
         message.attributes.push(LinkAttribute::ProtoInfoBridge(vec![state]));
         let failed = |source| NetlinkError::Request {
             doing: format!("set the bridge port state of {}", interface.name),
+            source,
+        };
+        self.handle.link().set(message).execute().await.map_err(failed)
+    }
+
+    /// Makes a bridge forget behind which ports it has seen which MAC addresses, as it must when the tree changes (IEEE
+    /// 802.1D, 17.11).
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub async fn forget_addresses(&self, bridge: &Interface) -> Result<(), NetlinkError> {
+        let flush = LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::FdbFlush]));
+        let mut message = LinkMessage::default();
+        message.header.index = bridge.index.0;
+        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), flush]));
+        let failed = |source| NetlinkError::Request {
+            doing: format!("flush the addresses that {} has learned", bridge.name),
             source,
         };
         self.handle.link().set(message).execute().await.map_err(failed)

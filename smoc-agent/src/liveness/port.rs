@@ -115,6 +115,11 @@ impl Port {
         }
     }
 
+    /// Whether a neighbour has ever returned a hello, or an earlier agent knew one.
+    pub fn was_answered(&self) -> bool {
+        self.proven
+    }
+
     /// Other rules from now on.
     pub fn set_rules(&mut self, rules: Hellos) {
         self.hold.set_least(rules.hold_down);

@@ -186,7 +186,8 @@ impl<'a> Returned<'a> {
         let (near, far) = if distance(ends[0].0) < distance(ends[1].0) { (0, 1) } else { (1, 0) };
         let ((near, _), (far, to_far)) = (&ends[near], &ends[far]);
         let towards_far = |at: SwitchId| to_far[at.index()].checked_add(distance(*far)) == Some(distance(at));
-        if distance(*near) + graph.cost(link.0) != distance(*far) || !towards_far(to) {
+        let leads_on = distance(*near).checked_add(graph.cost(link.0)) == Some(distance(*far));
+        if !leads_on || !towards_far(to) {
             return Vec::new();
         }
         let query = Query { graph, to_root: distances, start: near.0, root: from.0, seed };

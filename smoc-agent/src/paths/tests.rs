@@ -314,3 +314,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_link_that_returns_where_nothing_leads_changes_nothing() {
+    let topology = topology(&vec![(0, 1, 1, None), (0, 1, 1, None), (2, 3, 1, None)]);
+    for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+        let finder = PathFinder::new(&topology, &options(policy, 2)).unwrap();
+        let mut table = Table::new(&finder, SwitchId(0), &[SwitchId(1)]);
+        let changed = table.update(&finder, &HashSet::new(), &HashSet::from([LinkId(2)]));
+        assert_eq!((changed, &table), (vec![], &Table::new(&finder, SwitchId(0), &[SwitchId(1)])));
+    }
+}

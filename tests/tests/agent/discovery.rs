@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use serde_json::Value;
 use smoc_agent::{
     clock::Nanos,
+    control::DownPort,
     discovery::announcement::{self, Lists},
     hosts::Sighting,
 };
@@ -70,7 +71,8 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         port: PortNumber::new(9).unwrap(),
         seen: Nanos::now(),
     };
-    let lists = Lists { hosts: vec![sighting], down: PortNumber::new(1).into_iter().collect() };
+    let down = DownPort { number: PortNumber::new(1).unwrap(), unanswered: false };
+    let lists = Lists { hosts: vec![sighting], down: vec![down] };
     let forged = announcement::parts("m1", u64::MAX, &lists)[0].frame(MacAddress::new(HOST), Nanos::now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {

@@ -376,10 +376,13 @@ impl State {
     }
 
     fn tell(&self) {
-        let ports = self.ports.iter().filter(|port| !port.port.is_up()).map(|port| port.target.number);
+        let down = || self.ports.iter().filter(|port| !port.port.is_up());
+        let unanswered =
+            down().filter(|port| !port.port.was_answered()).map(|port| port.target.number).collect();
+        let ports = down().map(|port| port.target.number).collect();
         let paths = self.paths.iter().filter(|path| path.probes.is_broken());
         let paths = paths.map(|path| (path.target.edge, path.target.rank));
-        let failures = crate::control::Failures { ports: ports.collect(), paths: paths.collect() };
+        let failures = crate::control::Failures { ports, unanswered, paths: paths.collect() };
         self.tell.send_replace(Found { generation: self.targets.generation, failures });
     }
 

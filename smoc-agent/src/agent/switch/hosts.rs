@@ -68,7 +68,7 @@ impl Switch {
         self.sockets.announce(std::slice::from_ref(&part), Some(frame.port), now);
         let Heard::Complete(Lists { hosts, down }) = heard else { return false };
         self.hosts.announced(&part.origin, hosts, now);
-        self.links.told(&part.origin, down.into_iter().collect());
+        self.links_news |= self.links.told(&part.origin, down.into_iter().collect());
         true
     }
 

@@ -23,7 +23,7 @@ use crate::{
     api::{DetoursView, Snapshot},
     clock::Nanos,
     config::Config,
-    control::{Controller, Failures, LinkStates, edges},
+    control::{Controller, Failures, LinkStates, TreePorts, edges},
     dataplane::{
         Dataplane, DataplaneError,
         xdp::{Role, XdpDataplane},
@@ -69,6 +69,10 @@ pub(super) struct Switch {
     failures: Failures,
     /// What all switches say of their links.
     links: LinkStates,
+    /// Whether that is something else than what was last heeded.
+    links_news: bool,
+    /// Which fabric ports the base network uses.
+    tree: TreePorts,
     detours: BTreeMap<DetourKey, Detour>,
     /// Detours that do not fit into a route.
     unfit_detours: usize,
@@ -128,6 +132,8 @@ impl Switch {
             interfaces,
             failures,
             links: LinkStates::default(),
+            links_news: false,
+            tree: TreePorts::default(),
             detours: BTreeMap::new(),
             unfit_detours: 0,
             prober,
@@ -173,6 +179,7 @@ impl Switch {
         let _ = timeout(most, listen).await;
         self.links.told(&self.config.switch, self.own_ports_down());
         self.use_links(&self.links.down(&self.topology));
+        self.tree = TreePorts::new(self.wanted_tree_ports());
     }
 
     /// Where the API reads what is published.
@@ -211,7 +218,7 @@ impl Switch {
         self.update_urgently();
         self.watch();
         self.tell_port_changes(&before);
-        self.own_ports_changed();
+        self.own_ports_changed().await;
         self.update();
         self.settle_bridge().await;
         self.reattach().await;
@@ -221,21 +228,21 @@ impl Switch {
     }
 
     /// The prober has found something to be broken or whole.
-    pub(super) fn failures_found(&mut self, found: Found) {
+    pub(super) async fn failures_found(&mut self, found: Found) {
         if found.generation != self.watched.generation {
             return;
         }
         self.failures = found.failures;
         self.note_lost_carriers();
         self.update_urgently();
-        self.own_ports_changed();
+        self.own_ports_changed().await;
         self.publish();
     }
 
     /// A frame came from a packet socket.
-    pub(super) fn heard(&mut self, frame: Frame) {
+    pub(super) async fn heard(&mut self, frame: Frame) {
         if self.take_in(frame) {
-            self.heed_links();
+            self.heed_links().await;
             self.resolve();
             self.update();
             self.watch();
@@ -269,6 +276,7 @@ impl Switch {
                 self.watched.generation += 1;
                 self.links.told(&self.config.switch, self.own_ports_down());
                 self.use_links(&self.links.down(&self.topology));
+                self.tree.want(self.wanted_tree_ports(), Nanos::now());
                 self.resolve();
                 self.find_detours();
                 self.update();
@@ -289,6 +297,7 @@ impl Switch {
             self.announce();
         }
         self.interfaces_changed().await;
+        self.heal_base_network().await;
         self.hosts.expire(Nanos::now());
         let before = self.known.clone();
         self.resolve();
@@ -382,7 +391,7 @@ impl Switch {
     /// Sets bridge ports until they stay as they should be.
     async fn settle_bridge(&mut self) {
         for _ in 0..BRIDGE_ROUNDS {
-            let changes = ports::bridge_changes(&self.config, &self.roles, &self.interfaces);
+            let changes = ports::bridge_changes(&self.config, &self.roles, &self.tree, &self.interfaces);
             if changes.is_empty() {
                 return;
             }
