@@ -59,6 +59,25 @@ fn diverse_avoids_the_trap_that_the_shortest_path_is() {
 }
 
 #[test]
+fn a_limit_that_no_path_of_the_set_keeps_leaves_the_cheapest_path() {
+    let path = file("stretch.yaml", TRAP);
+    let ask = |from, to, limit| {
+        let output = smoc(
+            &["paths"],
+            &path,
+            &["--from", from, "--to", to, "-k", "2", "--max-stretch", limit, "--format", "json"],
+        );
+        assert!(output.stderr.is_empty());
+        json(&output)
+    };
+    assert_eq!(ask("e1", "e2", "1.2")[0]["switches"], serde_json::json!(["e1", "m1", "m2", "e2"]));
+    assert_eq!(ask("e2", "e1", "1.2")[0]["switches"], serde_json::json!(["e2", "m2", "m1", "e1"]));
+    for (limit, paths) in [("1", 1), ("1.2", 1), ("1.33", 1), ("1.334", 2), ("2", 2)] {
+        assert_eq!(ask("e1", "e2", limit).as_array().unwrap().len(), paths, "{limit}");
+    }
+}
+
+#[test]
 fn links_are_named_as_in_the_file_and_its_order_does_not_matter() {
     let ask = |name: &str, text: &str| {
         json(&smoc(&["paths"], &file(name, text), &["--from", "e2", "--to", "e1", "--format", "json"]))

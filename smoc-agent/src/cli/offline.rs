@@ -29,7 +29,8 @@ pub(super) struct SearchArgs {
     /// What makes a path long: cost, hops, latency or capacity
     #[arg(long, default_value_t)]
     metric: Metric,
-    /// Drop paths costlier than this multiple of the cheapest
+    /// Drop paths costlier than this multiple of the cheapest; if these are all of the set, the cheapest path
+    /// alone is left
     #[arg(long, value_name = "FACTOR")]
     max_stretch: Option<f64>,
 }

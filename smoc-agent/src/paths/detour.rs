@@ -249,8 +249,7 @@ impl<'a> Tree<'a> {
 
     /// The way to one of the ends that [`Tree::grow`] was asked for, if there is one.
     fn way(&self, end: SwitchId) -> Option<super::Path> {
-        let (cost, _) = self.reached[end.index()];
-        if cost == UNREACHABLE {
+        if self.reached[end.index()].0 == UNREACHABLE {
             return None;
         }
         let mut links = Vec::new();
@@ -261,7 +260,7 @@ impl<'a> Tree<'a> {
             let (low, high) = self.graph.ends(link);
             at = if at == low { high } else { low };
         }
-        Some(path(self.graph, end, &links, cost, 0).reversed())
+        Some(path(self.graph, end, &links, 0).reversed())
     }
 }
 

@@ -149,6 +149,11 @@ impl Graph {
         self.costs[link as usize]
     }
 
+    /// Cost of a path.
+    pub fn cost_of(&self, links: &[u32]) -> u64 {
+        links.iter().map(|&link| self.cost(link)).sum()
+    }
+
     /// The tie weight of a link.
     #[inline]
     pub fn tie(&self, seed: Seed, link: u32) -> u64 {

@@ -91,8 +91,8 @@ impl Path {
 /// Computes ranked paths over one topology under one set of options.
 ///
 /// Rank k from A to B, reversed, is rank k from B to A; the same topology gives the same paths whatever
-/// the order of its description. A failed link changes only pairs whose paths use it, and once it is
-/// back all is as before.
+/// the order of its description. A failed link changes only pairs whose paths use it (or of which `max_stretch`
+/// has dropped paths), and once it is back all is as before.
 #[derive(Clone, Debug)]
 pub struct PathFinder<'a> {
     topology: &'a Topology,
@@ -160,19 +160,20 @@ impl<'a> PathFinder<'a> {
         let distances = self.graph.distances(from);
         let switches = self.graph.len();
         let links = self.topology.links().len();
-        let search = match (self.options.policy, self.options.protect) {
-            (Policy::Diverse, Protect::Link) => Search::Links(FlowSearch::new(
+        let policy = match (self.options.policy, self.options.protect) {
+            (Policy::Diverse, Protect::Link) => PolicySearch::Links(FlowSearch::new(
                 LinkFlow::new(links),
                 switches,
                 Some(Tight::new(&self.graph, &distances)),
             )),
             (Policy::Diverse, Protect::Node) => {
-                Search::Nodes(FlowSearch::new(NodeFlow::new(links, switches), switches, None))
+                PolicySearch::Nodes(FlowSearch::new(NodeFlow::new(links, switches), switches, None))
             }
-            _ => Search::Ranked(RankedSearch::new(&self.graph, &distances)),
+            _ => PolicySearch::Ranked(RankedSearch::new(&self.graph, &distances)),
         };
         let shares = Shares::new(self.topology, self.options.protect == Protect::Node);
-        Source { finder: self, from, distances, search, spur: None, shares, separable: false }
+        let searches = Searches { policy, spur: None, shares, separable: false };
+        Source { finder: self, from, distances, searches }
     }
 }
 
@@ -182,15 +183,20 @@ pub struct Source<'a> {
     from: SwitchId,
     /// Cost of the cheapest path between `from` and each switch.
     distances: Vec<u64>,
-    search: Search,
-    /// For shared-risk groups.
+    searches: Searches<'a>,
+}
+
+/// The searches from one switch and the memory that they reuse.
+struct Searches<'a> {
+    policy: PolicySearch,
+    /// For shared-risk groups, and for the cheapest path.
     spur: Option<SpurSearch>,
     shares: Shares<'a>,
     /// Of the last answer; see [`table`].
     separable: bool,
 }
 
-enum Search {
+enum PolicySearch {
     Links(FlowSearch<LinkFlow>),
     Nodes(FlowSearch<NodeFlow>),
     Ranked(RankedSearch),
@@ -199,46 +205,58 @@ enum Search {
 impl Source<'_> {
     /// The ranked paths to another switch, best first; empty if no path joins them.
     pub fn to(&mut self, to: SwitchId) -> Vec<Path> {
-        let Self { finder, from, ref distances, .. } = *self;
-        let (graph, count) = (&finder.graph, finder.options.count);
+        let Self { finder, from, ref distances, ref mut searches } = *self;
+        let graph = &finder.graph;
         let seed = graph.seed(from, to);
         let query = Query { graph, to_root: distances, start: to.0, root: from.0, seed };
         if from == to || !query.connected() {
             return Vec::new();
         }
-        let mut ranked = match &mut self.search {
-            Search::Links(search) => {
-                let used = search.optimal(&query, count);
-                self.separable = search.is_separable(&query, &used, count);
-                peel::peel(&query, used, count, &mut self.shares)
+        let mut chosen = searches.chosen(finder, &query);
+        let longest = finder.options.longest(distances[to.index()]);
+        chosen.retain(|links| graph.cost_of(links) <= longest);
+        if chosen.is_empty() {
+            chosen = searches.cheapest(&query);
+        }
+        searches.shares.clear();
+        let ranked = chosen.iter().map(|links| {
+            let shared_links = links.iter().filter(|&&link| searches.shares.shared(link)).count();
+            searches.shares.add(&query, links);
+            path(graph, to, links, shared_links).reversed()
+        });
+        ranked.collect()
+    }
+}
+
+impl Searches<'_> {
+    /// The paths that the policy chooses, best first, as lists of links from `start` to `root`.
+    fn chosen(&mut self, finder: &PathFinder<'_>, query: &Query<'_>) -> Vec<Vec<u32>> {
+        let count = finder.options.count;
+        let chosen = match &mut self.policy {
+            PolicySearch::Links(search) => {
+                let used = search.optimal(query, count);
+                self.separable = search.is_separable(query, &used, count);
+                peel::peel(query, used, count, &mut self.shares)
             }
-            Search::Nodes(search) => {
-                peel::peel(&query, search.optimal(&query, count), count, &mut self.shares)
+            PolicySearch::Nodes(search) => {
+                peel::peel(query, search.optimal(query, count), count, &mut self.shares)
             }
-            Search::Ranked(search) if finder.options.policy == Policy::Smoc => {
-                ranked::smoc(&query, count, search, &mut self.shares)
+            PolicySearch::Ranked(search) if finder.options.policy == Policy::Smoc => {
+                ranked::smoc(query, count, search, &mut self.shares)
             }
-            Search::Ranked(search) => ranked::shortest(&query, count, search),
+            PolicySearch::Ranked(search) => ranked::shortest(query, count, search),
         };
-        if finder.heeds_groups() {
-            let search = self.spur.get_or_insert_with(|| SpurSearch::new(graph.len()));
-            ranked = groups::improve(&query, finder.topology, ranked, count, search, &mut self.shares);
+        if !finder.heeds_groups() {
+            return chosen;
         }
-        let longest = finder
-            .options
-            .max_stretch
-            .map_or(u64::MAX, |stretch| (distances[to.index()] as f64 * stretch).min(u64::MAX as f64) as u64);
-        self.shares.clear();
-        let mut paths = Vec::with_capacity(ranked.len());
-        for links in ranked {
-            let cost = links.iter().map(|&link| graph.cost(link)).sum();
-            if cost <= longest {
-                let shared_links = links.iter().filter(|&&link| self.shares.shared(link)).count();
-                self.shares.add(&query, &links);
-                paths.push(path(graph, to, &links, cost, shared_links).reversed());
-            }
-        }
-        paths
+        let search = self.spur.get_or_insert_with(|| SpurSearch::new(query.graph.len()));
+        groups::improve(query, finder.topology, chosen, count, search, &mut self.shares)
+    }
+
+    /// The cheapest path alone, in the same form: of several the one of least tie.
+    fn cheapest(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
+        let search = self.spur.get_or_insert_with(|| SpurSearch::new(query.graph.len()));
+        search.k_shortest(query, 1, |arc| query.graph.weight(query.seed, arc.link, arc.cost))
     }
 }
 
@@ -251,12 +269,13 @@ fn marks(topology: &Topology, links: &HashSet<LinkId>) -> Vec<bool> {
     marks
 }
 
-fn path(graph: &Graph, start: SwitchId, links: &[u32], cost: u64, shared_links: usize) -> Path {
+fn path(graph: &Graph, start: SwitchId, links: &[u32], shared_links: usize) -> Path {
     let mut switches = vec![start];
     for &link in links {
         let (low, high) = graph.ends(link);
         let at = switches[switches.len() - 1].0;
         switches.push(SwitchId(if at == low { high } else { low }));
     }
+    let cost = graph.cost_of(links);
     Path { switches, links: links.iter().map(|&link| LinkId(link)).collect(), cost, shared_links }
 }

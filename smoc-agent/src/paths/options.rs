@@ -16,7 +16,8 @@ pub struct PathOptions {
     pub protect: Protect,
     /// What makes a path long.
     pub metric: Metric,
-    /// Paths costlier than this multiple of the cheapest are dropped; at least 1.
+    /// Paths costlier than this multiple of the cheapest are dropped; if that would be all of the set, the
+    /// cheapest path is the only rank. At least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_stretch: Option<f64>,
 }
@@ -97,6 +98,11 @@ impl Default for PathOptions {
 impl PathOptions {
     /// The most paths that can be asked for; the data plane has room for fewer.
     pub const MAX_COUNT: usize = 64;
+
+    /// What a path may cost where the cheapest costs so much.
+    pub(super) fn longest(&self, cheapest: u64) -> u64 {
+        self.max_stretch.map_or(u64::MAX, |stretch| (cheapest as f64 * stretch) as u64)
+    }
 
     /// Checks the ranges.
     ///

@@ -14,7 +14,8 @@
 //!   with the same first link or, with another first link, better than the worst rank. Failures of other links
 //!   only raise the bound, so an answer stays separable until it is replaced.
 //!
-//! With policy `diverse` and shared-risk groups there is no such certainty: every pair is recomputed.
+//! With policy `diverse` and shared-risk groups there is no such certainty: every pair is recomputed. So is every
+//! pair of which `max_stretch` may have dropped a path, which is not known any more but decides what comes next.
 
 use std::collections::HashSet;
 
@@ -43,7 +44,7 @@ impl Table {
     pub fn new(finder: &PathFinder<'_>, from: SwitchId, targets: &[SwitchId]) -> Self {
         let mut source = finder.source(from);
         let others = targets.iter().filter(|&&to| to != from);
-        let (rows, separable) = others.map(|&to| ((to, source.to(to)), source.separable)).unzip();
+        let (rows, separable) = others.map(|&to| ((to, source.to(to)), source.searches.separable)).unzip();
         Self { from, rows, separable }
     }
 
@@ -66,15 +67,17 @@ impl Table {
         let failed = super::marks(finder.topology, failed);
         let mut source: Option<Source<'_>> = None;
         let mut back = (!returned.is_empty()).then(|| Returned::new(finder, self.from, returned));
+        let may_have_dropped = finder.options.max_stretch.is_some();
         let mut changed = Vec::new();
         for ((to, paths), separable) in self.rows.iter_mut().zip(&mut self.separable) {
             let concerned = finder.heeds_groups()
+                || (may_have_dropped && paths.len() < finder.options.count)
                 || paths.iter().any(|path| path.links.iter().any(|link| failed[link.index()]))
                 || back.as_mut().is_some_and(|back| back.could_improve(*to, paths, *separable));
             if concerned {
                 let source = source.get_or_insert_with(|| finder.source(self.from));
                 let now = source.to(*to);
-                *separable = source.separable;
+                *separable = source.searches.separable;
                 if now != *paths {
                     *paths = now;
                     changed.push(*to);

@@ -123,6 +123,37 @@ proptest! {
     }
 
     #[test]
+    fn max_stretch_drops_what_is_too_costly_but_never_the_last_path(
+        links in graphs(8, 16, 3),
+        count in 1usize..=8,
+        percent in 100u64..250,
+    ) {
+        let topology = topology(&links);
+        let (from, to) = ends(&topology);
+        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+            for protect in [Protect::Link, Protect::Node] {
+                let all = PathOptions { protect, ..options(policy, count) };
+                let limited = PathOptions { max_stretch: Some(percent as f64 / 100.0), ..all };
+                let finder = PathFinder::new(&topology, &limited).unwrap();
+                let paths = finder.ranked(from, to);
+                check_shape(&topology, from, to, &paths);
+                let cheapest: Vec<_> = all_paths(&topology, from, to).iter().map(|path| path.0).take(1).collect();
+                let within = |path: &Path| path.cost * 100 <= cheapest[0] * percent;
+                let mut expected: Vec<_> = PathFinder::new(&topology, &all).unwrap().ranked(from, to);
+                expected.retain(within);
+                if expected.is_empty() {
+                    prop_assert_eq!(paths.iter().map(|path| path.cost).collect::<Vec<_>>(), cheapest);
+                } else {
+                    let links = |paths: &[Path]| paths.iter().map(|p| p.links.clone()).collect::<Vec<_>>();
+                    prop_assert_eq!(links(&paths), links(&expected));
+                }
+                let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
+                prop_assert_eq!(paths, back);
+            }
+        }
+    }
+
+    #[test]
     fn a_failure_changes_only_pairs_that_used_the_link(links in graphs(8, 16, 3), failed in 0usize..16) {
         let topology = topology(&links);
         let failed = LinkId((failed % links.len()) as u32);
@@ -150,14 +181,17 @@ proptest! {
     ) {
         let topology = topology(&links);
         let (from, targets) = (SwitchId(0), topology.edges());
-        for (policy, protect) in [
-            (Policy::Diverse, Protect::Link),
-            (Policy::Diverse, Protect::Node),
-            (Policy::Smoc, Protect::Node),
-            (Policy::Smoc, Protect::Link),
-            (Policy::Shortest, Protect::Link),
+        for (policy, protect, max_stretch) in [
+            (Policy::Diverse, Protect::Link, None),
+            (Policy::Diverse, Protect::Node, None),
+            (Policy::Smoc, Protect::Node, None),
+            (Policy::Smoc, Protect::Link, None),
+            (Policy::Shortest, Protect::Link, None),
+            (Policy::Diverse, Protect::Link, Some(1.3)),
+            (Policy::Smoc, Protect::Link, Some(1.3)),
+            (Policy::Shortest, Protect::Link, Some(1.3)),
         ] {
-            let asked = PathOptions { protect, ..options(policy, count) };
+            let asked = PathOptions { protect, max_stretch, ..options(policy, count) };
             let mut down = HashSet::new();
             let mut table = Table::new(&PathFinder::new(&topology, &asked).unwrap(), from, &targets);
             for change in &changes {
