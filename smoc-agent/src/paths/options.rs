@@ -99,9 +99,11 @@ impl PathOptions {
     /// The most paths that can be asked for; the data plane has room for fewer.
     pub const MAX_COUNT: usize = 64;
 
-    /// What a path may cost where the cheapest costs so much.
+    /// What a path may cost where the cheapest costs so much. The product of `max_stretch` is rounded: a
+    /// billionth more is within it.
     pub(super) fn longest(&self, cheapest: u64) -> u64 {
-        self.max_stretch.map_or(u64::MAX, |stretch| (cheapest as f64 * stretch) as u64)
+        const ROUNDING: f64 = 1.0 + 1e-9;
+        self.max_stretch.map_or(u64::MAX, |stretch| (cheapest as f64 * stretch * ROUNDING) as u64)
     }
 
     /// Checks the ranges.
@@ -171,3 +173,27 @@ macro_rules! words {
 words!(Policy { Diverse = "diverse", Smoc = "smoc", Shortest = "shortest" });
 words!(Protect { Link = "link", Node = "node" });
 words!(Metric { Cost = "cost", Hops = "hops", Latency = "latency", Capacity = "capacity" });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_costs_exactly_the_limit_is_within_it() {
+        let longest = |stretch, cheapest| {
+            PathOptions { max_stretch: Some(stretch), ..PathOptions::default() }.longest(cheapest)
+        };
+        for (stretch, cheapest, limit) in [
+            (1.15, 100, 115),
+            (1.1, 10, 11),
+            (1.2, 3, 3),
+            (2.2, 5, 11),
+            (1.0, 7, 7),
+            (1.05, 20_000_000, 21_000_000),
+        ] {
+            assert_eq!(longest(stretch, cheapest), limit, "{cheapest} times {stretch}");
+        }
+        assert_eq!(longest(f64::MAX, 2), u64::MAX);
+        assert_eq!(PathOptions::default().longest(2), u64::MAX);
+    }
+}
