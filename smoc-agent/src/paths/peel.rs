@@ -26,12 +26,11 @@ pub(super) fn peel(
     shares.clear();
     for _ in 0..count {
         left.weigh(query, shares);
-        let all: Vec<usize> = (0..ranked.len()).collect();
-        if let Some((_, links)) = left.new_path(left.start, 0, &ranked, &all) {
+        if let Some(links) = left.new_path(&ranked) {
             left.remove(&links);
             shares.add(query, &links);
             ranked.push(links);
-        } else if let Some(links) = left.cheapest_path(left.start) {
+        } else if let Some(links) = left.cheapest_from(left.start) {
             left.remove(&links);
         } else {
             break;
@@ -60,6 +59,14 @@ struct Remainder {
     root: usize,
 }
 
+/// A path that follows a ranked one for `depth` links, then takes `arc` and from there the best way.
+struct WayOff {
+    weight: Weight,
+    path: usize,
+    depth: usize,
+    arc: usize,
+}
+
 impl Remainder {
     fn new(query: &Query<'_>, mut arcs: Vec<Used>) -> Self {
         let Query { start, root, .. } = *query;
@@ -79,24 +86,34 @@ impl Remainder {
             lengths: arcs.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).collect(),
             weights: vec![0; arcs.len()],
             best: vec![None; switches.len()],
-            order: Vec::with_capacity(switches.len()),
+            order: Vec::new(),
             arcs,
             start: local(start),
             root: local(root),
             switches,
         };
-        left.visit(left.start, &mut vec![false; left.switches.len()]);
+        left.order = left.sorted();
         left
     }
 
-    fn visit(&mut self, at: usize, seen: &mut [bool]) {
-        if std::mem::replace(&mut seen[at], true) {
-            return;
+    /// The switches, each after all that it leads to (Kahn 1962, from the start on; then reversed).
+    fn sorted(&self) -> Vec<usize> {
+        let mut arriving = vec![0; self.switches.len()];
+        self.arcs.iter().for_each(|arc| arriving[arc.to as usize] += 1);
+        let mut order = Vec::with_capacity(self.switches.len());
+        order.push(self.start);
+        let mut next = 0;
+        while next < order.len() {
+            for arc in &self.arcs[self.first[order[next]]..self.first[order[next] + 1]] {
+                arriving[arc.to as usize] -= 1;
+                if arriving[arc.to as usize] == 0 {
+                    order.push(arc.to as usize);
+                }
+            }
+            next += 1;
         }
-        for i in self.first[at]..self.first[at + 1] {
-            self.visit(self.arcs[i].to as usize, seen);
-        }
-        self.order.push(at);
+        order.reverse();
+        order
     }
 
     fn leaving(&self, at: usize) -> impl Iterator<Item = usize> {
@@ -125,7 +142,7 @@ impl Remainder {
         if at as usize == self.root { Some(0) } else { self.best[at as usize].map(|(weight, _)| weight) }
     }
 
-    fn cheapest_path(&self, mut at: usize) -> Option<Vec<u32>> {
+    fn cheapest_from(&self, mut at: usize) -> Option<Vec<u32>> {
         let mut links = Vec::new();
         while at != self.root {
             let (_, i) = self.best[at]?;
@@ -135,29 +152,40 @@ impl Remainder {
         Some(links)
     }
 
-    /// The best way from `at` to the root that is not the rest of one of `ranked` paths, of which those in
-    /// `same` have come to `at` by the same first `depth` links; with its weight.
-    fn new_path(
-        &self,
-        at: usize,
-        depth: usize,
-        ranked: &[Vec<u32>],
-        same: &[usize],
-    ) -> Option<(Weight, Vec<u32>)> {
-        if same.is_empty() {
-            return Some((self.weight_from(at as u32)?, self.cheapest_path(at)?));
+    /// The best way from start to root that is none of `ranked` paths.
+    fn new_path(&self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+        if ranked.is_empty() {
+            return self.cheapest_from(self.start);
         }
-        if at == self.root {
-            return None;
-        }
-        let onward = |i: usize| {
-            let arc = &self.arcs[i];
-            let same: Vec<_> = same.iter().copied().filter(|&path| ranked[path][depth] == arc.link).collect();
-            let (weight, mut links) = self.new_path(arc.to as usize, depth + 1, ranked, &same)?;
-            links.insert(0, arc.link);
-            Some((weight + self.weights[i], links))
+        let ways: Vec<_> = (0..ranked.len()).flat_map(|path| self.ways_off(path, ranked)).collect();
+        let least = ways.iter().map(|way| way.weight).min()?;
+        let links = |way: &WayOff| {
+            let arc = &self.arcs[way.arc];
+            let rest = self.cheapest_from(arc.to as usize)?;
+            Some([&ranked[way.path][..way.depth], &[arc.link], &rest].concat())
         };
-        self.leaving(at).filter_map(onward).min()
+        ways.iter().filter(|way| way.weight == least).filter_map(links).min()
+    }
+
+    /// The ways that follow a ranked path, as far as that is left, and leave it together with all ranked paths that
+    /// have come the same way; without those that such a path of better rank has as well.
+    fn ways_off(&self, path: usize, ranked: &[Vec<u32>]) -> Vec<WayOff> {
+        let mut ways = Vec::new();
+        let mut same: Vec<usize> = (0..ranked.len()).collect();
+        let (mut at, mut before) = (self.start, 0);
+        for (depth, &link) in ranked[path].iter().enumerate() {
+            let is_new = |arc: &Used| same.iter().all(|&other| ranked[other][depth] != arc.link);
+            for i in self.leaving(at).filter(|&i| same[0] == path && is_new(&self.arcs[i])) {
+                if let Some(rest) = self.weight_from(self.arcs[i].to) {
+                    ways.push(WayOff { weight: before + self.weights[i] + rest, path, depth, arc: i });
+                }
+            }
+            let Some(i) = self.leaving(at).find(|&i| self.arcs[i].link == link) else { break };
+            before += self.weights[i];
+            at = self.arcs[i].to as usize;
+            same.retain(|&other| ranked[other][depth] == link);
+        }
+        ways
     }
 
     fn remove(&mut self, links: &[u32]) {

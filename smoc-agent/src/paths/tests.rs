@@ -50,6 +50,28 @@ fn ends(topology: &Topology) -> (SwitchId, SwitchId) {
     (SwitchId(0), SwitchId(topology.switches().len() as u32 - 1))
 }
 
+/// A line of so many switches, the last two of which two links join.
+fn line(switches: usize) -> Links {
+    let mut links: Links = (1..switches).map(|i| (i - 1, i, 1, None)).collect();
+    links.push((switches - 2, switches - 1, 1, None));
+    links
+}
+
+#[test]
+fn very_long_paths_need_no_stack() {
+    let search = || {
+        let topology = topology(&line(16_000));
+        let [from, to] = ["s0", "s15999"].map(|name| topology.find_switch(name).unwrap());
+        for protect in [Protect::Link, Protect::Node] {
+            let asked = PathOptions { protect, ..options(Policy::Diverse, 3) };
+            let paths = PathFinder::new(&topology, &asked).unwrap().ranked(from, to);
+            assert_eq!(paths.iter().map(|path| path.cost).collect::<Vec<_>>(), [15_999; 2]);
+            assert_eq!(paths[1].shared_links, 15_998);
+        }
+    };
+    std::thread::Builder::new().stack_size(128 << 10).spawn(search).unwrap().join().unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
