@@ -167,3 +167,11 @@ fn what_if_and_simulate_answer_in_json() {
     assert_eq!(answer.as_array().unwrap().len(), 4);
     assert!(share(3) >= share(1) && share(3) <= 1.0 + 1e-9);
 }
+
+#[test]
+fn the_usage_of_what_if_works() {
+    let path = file("usage.yaml", TRAP);
+    let said = errors(&smoc(&["what-if", "--fail", "m1"], &path, &[]), 2);
+    assert!(said.contains("Usage: smoc what-if [OPTIONS] <TOPOLOGY> --fail <NAME>..."), "{said}");
+    assert!(smoc(&["what-if"], &path, &["--fail", "m1", "e1:2-m2:3"]).status.success());
+}

@@ -16,6 +16,7 @@ use crate::topology::{SwitchId, Topology};
 
 /// Arguments of `smoc what-if`.
 #[derive(clap::Args, Debug)]
+#[command(override_usage = "smoc what-if [OPTIONS] <TOPOLOGY> --fail <NAME>...")]
 pub struct WhatIfArgs {
     /// The topology: a file of ours, GraphML or node-link JSON
     topology: PathBuf,
