@@ -175,3 +175,20 @@ fn the_usage_of_what_if_works() {
     assert!(said.contains("Usage: smoc what-if [OPTIONS] <TOPOLOGY> --fail <NAME>..."), "{said}");
     assert!(smoc(&["what-if"], &path, &["--fail", "m1", "e1:2-m2:3"]).status.success());
 }
+
+#[test]
+fn topologies_larger_than_anyone_needs_are_refused() {
+    let ask = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_smoc")).arg("topology").args(arguments).output().unwrap()
+    };
+    for k in ["0", "1", "3", "130", "18446744073709551615"] {
+        let said = errors(&ask(&["--fat-tree", k]), 2);
+        assert!(said.contains("write an even number from 2 to 128"), "{said}");
+    }
+    for n in ["0", "1", "20001", "18446744073709551615", "1e3"] {
+        let said = errors(&ask(&["--wide-area", n]), 2);
+        assert!(said.contains("write a number from 2 to 20000"), "{said}");
+    }
+    let topology = json(&ask(&["--wide-area", "3", "--format", "json"]));
+    assert_eq!(topology["links"].as_array().unwrap().len(), 4);
+}

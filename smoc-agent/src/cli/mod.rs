@@ -92,6 +92,14 @@ impl Failure {
     }
 }
 
+/// Reads a whole number from `least` to `most`; the message of any other text says so.
+fn number_from(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or(format!("write a number from {least} to {most}"))
+    }
+}
+
 /// Prints the one JSON document of `--format json`.
 fn print_json(document: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(|error| Failure::Failed(error.into()))?;

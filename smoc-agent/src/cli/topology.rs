@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use super::live::AgentSocket;
 use super::offline::{load, svg};
-use super::{Failure, Format};
+use super::{Failure, Format, number_from};
 use crate::topology::convert::{self, Colours};
 use crate::topology::{Topology, generate};
 
@@ -16,11 +16,11 @@ use crate::topology::{Topology, generate};
 pub struct TopologyArgs {
     /// The topology: a file of ours, GraphML or node-link JSON; without it, the running agent's
     file: Option<PathBuf>,
-    /// The fat-tree of switches with K ports instead of a file
-    #[arg(long, value_name = "K", conflicts_with = "file")]
+    /// The fat-tree of switches with K ports instead of a file: an even number from 2 to 128
+    #[arg(long, value_name = "K", conflicts_with = "file", value_parser = fat_tree_ports)]
     fat_tree: Option<usize>,
-    /// A random wide-area network of N switches and 1.5 N links instead of a file
-    #[arg(long, value_name = "N", conflicts_with_all = ["file", "fat_tree"])]
+    /// A random wide-area network of N switches and 1.5 N links instead of a file: 2 to 20000
+    #[arg(long, value_name = "N", conflicts_with_all = ["file", "fat_tree"], value_parser = number_from(2, 20_000))]
     wide_area: Option<usize>,
     /// For --wide-area: another number, another network
     #[arg(long, default_value_t = 1)]
@@ -87,23 +87,24 @@ fn live(args: &TopologyArgs) -> Result<(), Failure> {
 fn read(args: &TopologyArgs) -> Result<Topology, Failure> {
     let draft = match (&args.file, args.fat_tree, args.wide_area) {
         (Some(file), ..) => return load(file),
-        (None, Some(k), _) => {
-            generate::fat_tree(k).ok_or(format!("--fat-tree {k}: write an even number from 2 to 1022"))
-        }
+        (None, Some(k), _) => generate::fat_tree(k),
         (None, None, n) => {
-            let n = n.unwrap_or_default();
-            generate::wide_area(n, n * 3 / 2, args.seed)
-                .filter(|_| n > 1)
-                .ok_or(format!("--wide-area {n}: write a number from 2"))
+            let switches = n.unwrap_or_default();
+            generate::wide_area(switches, switches * 3 / 2, args.seed)
         }
     };
-    draft
-        .and_then(|draft| {
-            draft
-                .build()
-                .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        })
-        .map_err(|message| Failure::BadInput(anyhow!(message)))
+    let draft =
+        draft.context("a switch would need more ports than it can have").map_err(Failure::BadInput)?;
+    draft.build().map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        Failure::BadInput(anyhow!(problems.join("\n")))
+    })
+}
+
+/// Of a fat-tree; the greatest has 20,480 switches and half a million hosts.
+fn fat_tree_ports(text: &str) -> Result<usize, String> {
+    let ports = text.parse().ok().filter(|k: &usize| (2..=128).contains(k) && k.is_multiple_of(2));
+    ports.ok_or("write an even number from 2 to 128".into())
 }
 
 fn table(topology: &Topology) -> String {
