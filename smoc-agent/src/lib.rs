@@ -15,6 +15,7 @@ pub mod dataplane;
 pub mod decode;
 pub mod discovery;
 pub mod hosts;
+pub mod input;
 pub mod interfaces;
 pub mod liveness;
 pub mod paths;

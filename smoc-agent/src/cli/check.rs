@@ -44,7 +44,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 
 /// What a sound file describes, in a line.
 fn check_file(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = crate::input::read_text(path).with_context(|| path.display().to_string())?;
     if Config::is_one(&text) { check_config(path, &text) } else { check_topology(path, &text) }
 }
 

@@ -122,8 +122,8 @@ fn traffic(topology: &Topology, text: &str) -> Result<Traffic, Failure> {
         "permutation" => Ok(Traffic::Permutation),
         "all-to-all" => Ok(Traffic::AllToAll),
         path => {
-            let lines = std::fs::read_to_string(path)
-                .with_context(|| format!("--traffic: no permutation, all-to-all or file: {path}"))
+            let lines = crate::input::read_text(path.as_ref())
+                .with_context(|| format!("--traffic {path}: write permutation, all-to-all or a file"))
                 .map_err(Failure::BadInput)?;
             Traffic::parse(topology, &lines).map_err(|faults| {
                 let faults: Vec<_> = faults.lines().map(|fault| format!("{path}:{fault}")).collect();

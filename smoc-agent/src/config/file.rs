@@ -7,9 +7,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use serde_path_to_error::Segment;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
+
+use crate::input::{self, Fault};
 
 use super::{Config, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
 
@@ -64,11 +65,10 @@ fn yes() -> bool {
     true
 }
 
-/// Line (0: not known) and fault.
-type Faults = Vec<(u64, String)>;
+type Faults = Vec<Fault>;
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
-    let raw = read(text).map_err(|fault| vec![fault])?;
+    let raw: Raw = input::read_yaml(text).map_err(|fault| vec![fault])?;
     let mut faults = Faults::new();
     let ports = ports(&raw.ports, &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -116,34 +116,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
 
 /// Whether a mapping has a key that a configuration needs and a topology does not know.
 pub(super) fn has_own_keys(text: &str) -> bool {
-    let keys: Result<BTreeMap<String, serde::de::IgnoredAny>, _> = serde_saphyr::from_str(text);
-    keys.is_ok_and(|keys| ["switch", "topology", "ports"].iter().any(|key| keys.contains_key(*key)))
-}
-
-fn read(text: &str) -> Result<Raw, (u64, String)> {
-    let mut field = String::new();
-    let options = serde_saphyr::options! { budget: None, with_snippet: false };
-    serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
-        let mut track = serde_path_to_error::Track::new();
-        let raw = Raw::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track));
-        field = field_path(&track.path());
-        raw
-    })
-    .map_err(|error| {
-        let line = error.location().map_or(0, |at| at.line());
-        let message = error.without_snippet().to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-        (line, if field.is_empty() { message } else { format!("{field}: {message}") })
-    })
-}
-
-/// `bpf.pin`; the wrappers that carry positions are no part of it.
-fn field_path(path: &serde_path_to_error::Path) -> String {
-    let keys = path.iter().filter_map(|segment| match segment {
-        Segment::Map { key } if key != "value" => Some(key.as_str()),
-        _ => None,
-    });
-    keys.collect::<Vec<_>>().join(".")
+    let keys = input::yaml_keys(text).ok().flatten().unwrap_or_default();
+    keys.iter().any(|key| matches!(key.as_str(), "switch" | "topology" | "ports"))
 }
 
 fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> BTreeMap<PortNumber, String> {
@@ -174,7 +148,8 @@ fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {
     let odd = |c: char| c.is_whitespace() || c == '/' || c == ':' || c == '\0';
     if text.is_empty() || text.len() > INTERFACE_NAME || text.contains(odd) || text == "." || text == ".." {
         let message = format!(
-            "{field}: \"{text}\" is no interface name: 1 to {INTERFACE_NAME} bytes without blanks, \"/\" or \":\""
+            "{field}: \"{}\" is no interface name: 1 to {INTERFACE_NAME} bytes without blanks, \"/\" or \":\"",
+            input::shown(text)
         );
         faults.push((name.referenced.line(), message));
     }

@@ -37,6 +37,7 @@ use smoc_common::{map, route::PortNumber};
 pub(crate) use file::DEFAULT_API;
 
 use crate::{
+    input::{self, Fault},
     paths::PathOptions,
     topology::{End, SwitchId, Topology, TopologyError},
 };
@@ -203,24 +204,16 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It says something that cannot be.
-    #[error("{}", lines(path, faults))]
+    #[error("{}", input::lines(path, faults))]
     Faulty {
         /// The file.
         path: PathBuf,
-        /// Line (from 1; 0: not known) and fault.
-        faults: Vec<(u64, String)>,
+        /// In the order of the file.
+        faults: Vec<Fault>,
     },
     /// The topology that it names is refused.
     #[error(transparent)]
     Topology(#[from] TopologyError),
-}
-
-fn lines(path: &Path, faults: &[(u64, String)]) -> String {
-    let line = |(line, message): &(u64, String)| match line {
-        0 => format!("{}: {message}", path.display()),
-        _ => format!("{}:{line}: {message}", path.display()),
-    };
-    faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl Config {
@@ -229,8 +222,8 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or the faults in it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+        let text =
+            input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
         Self::parse(path, &text)
     }
 

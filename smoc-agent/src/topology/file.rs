@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_path_to_error::Segment;
 use serde_saphyr::Spanned;
 
 use super::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Section, cost_message};
 use super::raw::{RawFile, RawHost, RawLink, RawSwitch, Text};
 use smoc_common::wire::ethernet::MacAddress;
+
+use crate::input::{self, Fault};
 
 use super::{PortNumber, SwitchId, Topology};
 
@@ -33,21 +33,13 @@ pub enum TopologyError {
         reason: std::io::Error,
     },
     /// It says something that cannot be.
-    #[error("{}", lines(path, problems))]
+    #[error("{}", input::lines(path, problems))]
     Faulty {
         /// The file.
         path: PathBuf,
-        /// Line (from 1; 0: not known) and fault.
-        problems: Vec<(u64, String)>,
+        /// In the order of the file.
+        problems: Vec<Fault>,
     },
-}
-
-fn lines(path: &Path, problems: &[(u64, String)]) -> String {
-    let line = |(line, message): &(u64, String)| match line {
-        0 => format!("{}: {message}", path.display()),
-        _ => format!("{}:{line}: {message}", path.display()),
-    };
-    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl TopologyFile {
@@ -56,7 +48,7 @@ impl TopologyFile {
     /// # Errors
     /// The file cannot be read, or all faults in it.
     pub fn load(path: &Path) -> Result<Self, TopologyError> {
-        let text = std::fs::read_to_string(path)
+        let text = input::read_text(path)
             .map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
         Self::parse(path, &text)
     }
@@ -67,15 +59,7 @@ impl TopologyFile {
     /// All faults in it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, TopologyError> {
         let faulty = |problems| TopologyError::Faulty { path: path.into(), problems };
-        let mut field = String::new();
-        let options = serde_saphyr::options! { budget: None, with_snippet: false };
-        let raw: RawFile = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
-            let mut track = serde_path_to_error::Track::new();
-            let raw = RawFile::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track));
-            field = field_path(&track.path());
-            raw
-        })
-        .map_err(|error| faulty(vec![syntax_fault(&error, &field)]))?;
+        let raw: RawFile = input::read_yaml(text).map_err(|fault| faulty(vec![fault]))?;
         let mut reader = Reader { faults: raw.unknown_keys() };
         let draft = reader.draft(&raw);
         let built = draft.build();
@@ -146,37 +130,9 @@ impl Topology {
     }
 }
 
-/// Line and message of what the YAML reader itself refuses.
-fn syntax_fault(error: &serde_saphyr::Error, field: &str) -> (u64, String) {
-    let line = error.location().map_or(0, |at| at.line());
-    let message = error.without_snippet().to_string();
-    let message = message.split(" at line ").next().unwrap_or(&message);
-    let message = match message.split(',').next().unwrap_or(message) {
-        "expected mapping start" => "expected a mapping (key: value)",
-        "expected sequence start" => "expected a list",
-        "expected string scalar" => "expected a single value",
-        other => other,
-    };
-    (line, if field.is_empty() { message.to_owned() } else { format!("{field}: {message}") })
-}
-
-/// `links[3].a`; the positions that wrap every value in the raw form are no part of it.
-fn field_path(path: &serde_path_to_error::Path) -> String {
-    let mut text = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => text += &format!("[{index}]"),
-            Segment::Map { key } if key != "value" && text.is_empty() => text += key,
-            Segment::Map { key } if key != "value" => text += &format!(".{key}"),
-            _ => {}
-        }
-    }
-    text
-}
-
 /// Turns texts into values, noting what is none.
 struct Reader {
-    faults: Vec<(u64, String)>,
+    faults: Vec<Fault>,
 }
 
 impl Reader {

@@ -3,13 +3,23 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::draft::{Place, Section};
 
 /// A scalar and where it stands.
 pub(super) type Text = Spanned<String>;
+
+/// A key of a mapping.
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let single = String::deserialize(deserializer);
+        single.map(Self).map_err(|_| D::Error::custom("expected a single value as key, such as links"))
+    }
+}
 
 /// Declares the raw form of a mapping: every known key optional, unknown keys kept with their position.
 macro_rules! raw_mapping {
@@ -34,12 +44,12 @@ macro_rules! raw_mapping {
                     }
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut raw = $name::default();
-                        while let Some(key) = map.next_key::<String>()? {
-                            match key.as_str() {
+                        while let Some(key) = map.next_key::<Key>()? {
+                            match key.0.as_str() {
                                 $(stringify!($key) => raw.$key = map.next_value()?,)+
                                 _ => {
                                     let value: Spanned<IgnoredAny> = map.next_value()?;
-                                    raw.unknown.push(Spanned::new(key, value.referenced, value.defined));
+                                    raw.unknown.push(Spanned::new(key.0, value.referenced, value.defined));
                                 }
                             }
                         }

@@ -244,9 +244,18 @@ fn a_topology_in_pieces_is_refused_where_it_must_be_one() {
 fn what_is_no_yaml_of_that_shape_is_refused_with_its_line() {
     for (text, answer) in [
         ("links:\n  - [1]\n", "t.yaml:2: links[0]: expected a mapping (key: value)"),
-        ("links:\n  - {a: x, a: y}\n", "t.yaml:2: links[0]: duplicate mapping key: a"),
+        ("links:\n  - {a: x, a: y}\n", "t.yaml:2: links[0]: the key a comes twice"),
         ("links: 5\n", "t.yaml:1: links: expected a list"),
         ("links:\n  - {a: 'x:1', b: [1]}\n", "t.yaml:2: links[0].b: expected a single value"),
+        ("links:\n  - {[a]: 'x:1'}\n", "t.yaml:2: links[0]: expected a single value as key, such as links"),
+        (
+            "links:\n  - {a: 'x:1', b: 'y:1', srlg: &g [d]}\n  - {a: 'x:2', b: 'y:2', srlg: [*g]}\n",
+            "t.yaml:3: links[1].srlg[0]: expected a single value",
+        ),
+        (
+            "links: []\n---\nlinks: []\n",
+            "t.yaml:3: a second YAML document: a file may hold only one, so remove the --- between them",
+        ),
         ("links:\n  - {a: 'x:1'\n", "t.yaml:2: links: unclosed bracket '{'"),
         ("", "t.yaml:1: links: missing: a topology needs at least one switch"),
         ("links: []\n", "t.yaml:1: links: missing: a topology needs at least one switch"),

@@ -33,7 +33,7 @@ use super::{Topology, TopologyError, TopologyFile};
 /// # Errors
 /// The file cannot be read, or its faults.
 pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
-    let text = std::fs::read_to_string(path)
+    let text = crate::input::read_text(path)
         .map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
     let faulty = |message: String| TopologyError::Faulty { path: path.into(), problems: vec![(0, message)] };
     let mut sheet = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
