@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::graph::{Arc, End, Host, Link, LinkId, Srlg, Switch, SwitchId, Topology};
 use super::{Bandwidth, Latency, PortNumber};
+use crate::input::shown;
 use smoc_common::{route::PushedRoute, wire::ethernet::MacAddress};
 
 /// Switches, links and hosts as some source describes them; [`Draft::build`] checks them.
@@ -122,22 +123,42 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Checks a switch's or host's name: 1 to 64 bytes, letters, digits, `.`, `_`, `-`, a letter or digit first.
+/// The longest name of a switch, host or shared-risk group, in bytes: tables and messages between agents hold 64.
+const LONGEST_NAME: usize = 63;
+
+/// Checks a switch's or host's name: 1 to 63 bytes, letters, digits, `.`, `_`, `-`, a letter or digit first.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if !name.is_empty()
-        && name.len() <= 64
-        && name.chars().all(plain)
-        && name.starts_with(char::is_alphanumeric)
-    {
+    if name.len() > LONGEST_NAME {
+        return Err(too_long(name));
+    }
+    if name.chars().all(plain) && name.starts_with(char::is_alphanumeric) {
         return Ok(());
     }
     Err(format!(
-        "\"{name}\" is no name: use 1 to 64 letters, digits, \".\", \"_\" or \"-\", beginning with a letter or digit"
+        "\"{}\" is no name: use 1 to {LONGEST_NAME} letters, digits, \".\", \"_\" or \"-\", beginning with a letter or digit",
+        shown(name)
     ))
+}
+
+fn check_group(name: &str) -> Result<(), String> {
+    if name.len() > LONGEST_NAME {
+        return Err(too_long(name));
+    }
+    if !name.trim().is_empty() && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    Err(format!(
+        "\"{}\" is no name of a shared-risk group: use 1 to {LONGEST_NAME} bytes that can be printed",
+        shown(name)
+    ))
+}
+
+fn too_long(name: &str) -> String {
+    format!("\"{}\" has {} bytes: shorten it to {LONGEST_NAME}", shown(name), name.len())
 }
 
 impl Draft {
@@ -240,7 +261,10 @@ impl Checks {
         let mut named: Vec<(Section, usize, &'static str, &str)> = Vec::new();
         for switch in &draft.switches {
             if let Some(other) = switches.insert(&switch.name, switch.entry) {
-                let message = format!("\"{}\" is already described by switches[{other}]", switch.name);
+                let message = format!(
+                    "\"{}\" is already described by switches[{other}]: keep one of the two",
+                    shown(&switch.name)
+                );
                 self.add(Section::Switches, switch.entry, "name", message);
             }
             named.push((Section::Switches, switch.entry, "name", &switch.name));
@@ -269,7 +293,11 @@ impl Checks {
             let place = Place { section, entry, field };
             if let Some(before) = used.insert(end, place) {
                 let (switch, port) = end;
-                self.add(section, entry, field, format!("{switch}:{port} is already used by {before}"));
+                let message = format!(
+                    "{}:{port} is already used by {before}: give one of them another port",
+                    shown(switch)
+                );
+                self.add(section, entry, field, message);
             }
         }
     }
@@ -277,14 +305,14 @@ impl Checks {
     fn values(&mut self, draft: &Draft) {
         for link in &draft.links {
             if link.a.0 == link.b.0 {
-                let message = format!("this link leads from {} to itself: name another switch", link.a.0);
+                let message =
+                    format!("this link leads from {} to itself: name another switch", shown(&link.a.0));
                 self.add(Section::Links, link.entry, "b", message);
             }
             if link.cost == 0 {
                 self.add(Section::Links, link.entry, "cost", cost_message("0"));
             }
-            if let Some(empty) = link.srlg.iter().find(|name| name.trim().is_empty()) {
-                let message = format!("\"{empty}\" is no name of a shared-risk group");
+            for message in link.srlg.iter().filter_map(|name| check_group(name).err()) {
                 self.add(Section::Links, link.entry, "srlg", message);
             }
         }
@@ -313,7 +341,12 @@ impl Checks {
                 } else if own.insert(address) {
                     addresses.claim(self, address, Section::Hosts, host.entry, "addresses");
                 } else {
-                    self.add(Section::Hosts, host.entry, "addresses", format!("{address} is listed twice"));
+                    self.add(
+                        Section::Hosts,
+                        host.entry,
+                        "addresses",
+                        format!("{address} is listed twice: remove one"),
+                    );
                 }
             }
         }
@@ -332,19 +365,20 @@ impl<T> Default for Owners<T> {
 impl<T: Hash + Eq + fmt::Display + Copy> Owners<T> {
     fn claim(&mut self, checks: &mut Checks, value: T, section: Section, entry: usize, field: &'static str) {
         if let Some(before) = self.0.insert(value, Place { section, entry, field }) {
-            checks.add(section, entry, field, format!("{value} is already taken by {before}"));
+            let message = format!("{value} is already taken by {before}: give one of them another");
+            checks.add(section, entry, field, message);
         }
     }
 }
 
 /// What to say of a cost that is not 1 to 4294967295.
 pub(super) fn cost_message(text: &str) -> String {
-    format!("\"{text}\" is no cost: write a whole number from 1 to {}", u32::MAX)
+    format!("\"{}\" is no cost: write a whole number from 1 to {}", shown(text), u32::MAX)
 }
 
 fn check_mac(mac: MacAddress) -> Result<(), String> {
     if mac == MacAddress::default() || mac.is_group() {
-        return Err(format!("{mac} cannot be a host's: it is zero or a group address"));
+        return Err(format!("{mac} cannot be a host's: it is zero or a group address: write the host's own"));
     }
     if mac.prefix() == PushedRoute::PREFIX {
         return Err(format!("{mac} begins with 02:53:4d, which marks smoc's own frames: choose another"));
@@ -355,7 +389,7 @@ fn check_mac(mac: MacAddress) -> Result<(), String> {
 fn check_address(address: IpAddr) -> Result<(), String> {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     if address.is_unspecified() || address.is_multicast() || address.is_loopback() || broadcast {
-        return Err(format!("{address} cannot be a host's address"));
+        return Err(format!("{address} cannot be a host's address: write one that others send to"));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Section, cos
 use super::raw::{RawFile, RawHost, RawLink, RawSwitch, Text};
 use smoc_common::wire::ethernet::MacAddress;
 
-use crate::input::{self, Fault};
+use crate::input::{self, Fault, shown};
 
 use super::{PortNumber, SwitchId, Topology};
 
@@ -135,6 +135,10 @@ struct Reader {
     faults: Vec<Fault>,
 }
 
+/// What to write where it is missing.
+const NAME: &str = "a name, e.g. \"e1\"";
+const END: &str = "switch:port, e.g. \"e1:1\"";
+
 impl Reader {
     fn draft(&mut self, raw: &RawFile) -> Draft {
         let mut draft = Draft::default();
@@ -152,7 +156,7 @@ impl Reader {
 
     fn switch(&mut self, entry: usize, raw: &Spanned<RawSwitch>) -> Option<DraftSwitch> {
         let at = |field| Place { section: Section::Switches, entry, field };
-        let name = self.required(at("name"), raw, raw.value.name.as_ref(), |text| Ok(text.to_owned()));
+        let name = self.required(at("name"), NAME, raw, raw.value.name.as_ref(), |text| Ok(text.to_owned()));
         let agent = self.optional(at("agent"), raw.value.agent.as_ref(), address);
         Some(DraftSwitch { entry, name: name?, agent: agent? })
     }
@@ -160,8 +164,8 @@ impl Reader {
     fn link(&mut self, entry: usize, raw: &Spanned<RawLink>) -> Option<DraftLink> {
         let at = |field| Place { section: Section::Links, entry, field };
         let link = &raw.value;
-        let a = self.required(at("a"), raw, link.a.as_ref(), end);
-        let b = self.required(at("b"), raw, link.b.as_ref(), end);
+        let a = self.required(at("a"), END, raw, link.a.as_ref(), end);
+        let b = self.required(at("b"), END, raw, link.b.as_ref(), end);
         let capacity = self.optional(at("capacity"), link.capacity.as_ref(), |text| {
             text.parse().map_err(|error: super::UnitError| error.to_string())
         });
@@ -186,8 +190,8 @@ impl Reader {
     fn host(&mut self, entry: usize, raw: &Spanned<RawHost>) -> Option<DraftHost> {
         let at = |field| Place { section: Section::Hosts, entry, field };
         let host = &raw.value;
-        let name = self.required(at("name"), raw, host.name.as_ref(), |text| Ok(text.to_owned()));
-        let port = self.required(at("port"), raw, host.port.as_ref(), end);
+        let name = self.required(at("name"), NAME, raw, host.name.as_ref(), |text| Ok(text.to_owned()));
+        let port = self.required(at("port"), END, raw, host.port.as_ref(), end);
         let mac = self.optional(at("mac"), host.mac.as_ref(), mac_address);
         let mut addresses = Some(Vec::new());
         for text in host.addresses.iter().flatten() {
@@ -203,12 +207,13 @@ impl Reader {
     fn required<T, E>(
         &mut self,
         place: Place,
+        what: &str,
         entry: &Spanned<E>,
         text: Option<&Text>,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         if text.is_none() {
-            self.faults.push((entry.referenced.line(), format!("{place}: missing")));
+            self.faults.push((entry.referenced.line(), format!("{place}: missing: write {what}")));
         }
         self.optional(place, text, read).flatten()
     }
@@ -234,11 +239,15 @@ impl Reader {
 
 fn end(text: &str) -> Result<(String, PortNumber), String> {
     let Some((switch, port)) = text.rsplit_once(':') else {
+        let text = shown(text);
         return Err(format!("\"{text}\" has no port: write switch:port-number, such as {text}:1"));
     };
     match whole_number(port).and_then(|number| number.parse().ok()).and_then(PortNumber::new) {
         Some(port) => Ok((switch.to_owned(), port)),
-        None => Err(format!("\"{port}\" in \"{text}\" is no port: write a number from 1 to 1023")),
+        None => {
+            let (port, text) = (shown(port), shown(text));
+            Err(format!("\"{port}\" in \"{text}\" is no port: write a number from 1 to 1023"))
+        }
     }
 }
 
@@ -247,9 +256,12 @@ fn whole_number(text: &str) -> Option<&str> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
 }
 
-fn address(text: &str) -> Result<std::net::IpAddr, String> {
+pub(super) fn address(text: &str) -> Result<std::net::IpAddr, String> {
     text.parse().map_err(|_| {
-        format!("\"{text}\" is no IP address: write one such as 10.0.0.1 or fd00::1, without a prefix length")
+        format!(
+            "\"{}\" is no IP address: write one such as 10.0.0.1 or fd00::1, without a prefix length",
+            shown(text)
+        )
     })
 }
 
@@ -259,11 +271,11 @@ pub(super) fn mac_address(text: &str) -> Result<MacAddress, String> {
     for byte in &mut bytes {
         let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
         *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(|| {
-            format!("\"{text}\" is no MAC address: write six bytes such as 02:00:00:00:00:01")
+            format!("\"{}\" is no MAC address: write six bytes such as 02:00:00:00:00:01", shown(text))
         })?;
     }
     match parts.next() {
         None => Ok(MacAddress::new(bytes)),
-        Some(_) => Err(format!("\"{text}\" is no MAC address: it has more than six bytes")),
+        Some(_) => Err(format!("\"{}\" is no MAC address: write six bytes, it has more", shown(text))),
     }
 }

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Vi
 use serde_saphyr::Spanned;
 
 use super::draft::{Place, Section};
+use crate::input::shown;
 
 /// A scalar and where it stands.
 pub(super) type Text = Spanned<String>;
@@ -126,7 +127,7 @@ impl RawFile {
         let mut list = |prefix: String, unknown: &[Text], known: &[&str]| {
             for key in unknown {
                 let known = known.join(", ");
-                let message = format!("{prefix}{}: unknown key; known here: {known}", key.value);
+                let message = format!("{prefix}{}: unknown key; known here: {known}", shown(&key.value));
                 faults.push((key.referenced.line(), message));
             }
         };

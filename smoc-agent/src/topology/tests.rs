@@ -109,7 +109,7 @@ fn every_fault_names_file_line_and_field() {
             "  - {a: 'm1:2', b: 'e2:1', costs: 1}",
             "t.yaml:6: links[1].costs: unknown key; known here: a, b, capacity, latency, cost, srlg",
         ),
-        (6, "  - {a: 'm1:2'}", "t.yaml:6: links[1].b: missing"),
+        (6, "  - {a: 'm1:2'}", "t.yaml:6: links[1].b: missing: write switch:port, e.g. \"e1:1\""),
         (
             6,
             "  - {a: m1, b: 'e2:1'}",
@@ -125,7 +125,11 @@ fn every_fault_names_file_line_and_field() {
             "  - {a: 'm1:1024', b: 'e2:1'}",
             "t.yaml:6: links[1].a: \"1024\" in \"m1:1024\" is no port: write a number from 1 to 1023",
         ),
-        (6, "  - {a: 'm1:1', b: 'e2:1'}", "t.yaml:6: links[1].a: m1:1 is already used by links[0].b"),
+        (
+            6,
+            "  - {a: 'm1:1', b: 'e2:1'}",
+            "t.yaml:6: links[1].a: m1:1 is already used by links[0].b: give one of them another port",
+        ),
         (
             6,
             "  - {a: 'm1:2', b: 'h2:1'}",
@@ -159,18 +163,22 @@ fn every_fault_names_file_line_and_field() {
         (
             6,
             "  - {a: 'm 1:2', b: 'e2:1'}",
-            "t.yaml:6: links[1].a: \"m 1\" is no name: use 1 to 64 letters, digits, \".\", \"_\" or \"-\", beginning with a letter or digit",
+            "t.yaml:6: links[1].a: \"m 1\" is no name: use 1 to 63 letters, digits, \".\", \"_\" or \"-\", beginning with a letter or digit",
         ),
         (
             11,
             "  - {name: h1, port: 'e2:3'}",
             "t.yaml:11: hosts[1].name: \"h1\" is already the name of hosts[0]: give each its own",
         ),
-        (11, "  - {name: h2, port: 'e2:9'}", "t.yaml:11: hosts[1].port: e2:9 is already used by links[3].a"),
+        (
+            11,
+            "  - {name: h2, port: 'e2:9'}",
+            "t.yaml:11: hosts[1].port: e2:9 is already used by links[3].a: give one of them another port",
+        ),
         (
             11,
             "  - {name: h2, port: 'e2:3', addresses: [10.0.0.1]}",
-            "t.yaml:11: hosts[1].addresses: 10.0.0.1 is already taken by hosts[0].addresses",
+            "t.yaml:11: hosts[1].addresses: 10.0.0.1 is already taken by hosts[0].addresses: give one of them another",
         ),
         (
             11,
@@ -180,7 +188,7 @@ fn every_fault_names_file_line_and_field() {
         (
             11,
             "  - {name: h2, port: 'e2:3', mac: '02:00:00:00:00:01'}",
-            "t.yaml:11: hosts[1].mac: 02:00:00:00:00:01 is already taken by hosts[0].mac",
+            "t.yaml:11: hosts[1].mac: 02:00:00:00:00:01 is already taken by hosts[0].mac: give one of them another",
         ),
         (
             11,
@@ -200,6 +208,28 @@ fn every_fault_names_file_line_and_field() {
     ] {
         refused(line, instead, answer);
     }
+}
+
+#[test]
+fn names_are_short_and_printable_and_are_shown_so() {
+    let long = "x".repeat(64);
+    let cut = "x".repeat(40);
+    let link = |end: &str, group: &str| format!("  - {{a: \"{end}:2\", b: 'e2:1', srlg: [\"{group}\"]}}");
+    for (line, answer) in [
+        (link(&long, "g"), format!("t.yaml:6: links[1].a: \"{cut}...\" has 64 bytes: shorten it to 63")),
+        (link("m1", &long), format!("t.yaml:6: links[1].srlg: \"{cut}...\" has 64 bytes: shorten it to 63")),
+        (
+            link("m1\\e[31m", "g"),
+            "t.yaml:6: links[1].a: \"m1\\u{1b}[31m\" is no name: use 1 to 63 letters, digits, \".\", \"_\" or \"-\", beginning with a letter or digit".into(),
+        ),
+        (
+            link("m1", "duct\\n7"),
+            "t.yaml:6: links[1].srlg: \"duct\\n7\" is no name of a shared-risk group: use 1 to 63 bytes that can be printed".into(),
+        ),
+    ] {
+        refused(6, &line, &answer);
+    }
+    read(&DIAMOND.replace("m1:", &format!("{}:", "x".repeat(63))));
 }
 
 #[test]

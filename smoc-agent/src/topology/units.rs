@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::input::shown;
+
 /// A link's capacity in bit/s, never 0. Written as a number and `bit`, `kbit`, `Mbit`, `Gbit` or `Tbit`
 /// (powers of 1000, any case).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +53,8 @@ impl FromStr for Bandwidth {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         quantity(text, &BANDWIDTH_UNITS).and_then(Self::from_bits_per_second).ok_or_else(|| {
             UnitError(format!(
-                "\"{text}\" is no capacity: write a number and a unit such as 100Mbit or 1Gbit"
+                "\"{}\" is no capacity: write a number and a unit such as 100Mbit or 1Gbit",
+                shown(text)
             ))
         })
     }
@@ -63,7 +66,8 @@ impl FromStr for Latency {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         quantity(text, &LATENCY_UNITS).and_then(Self::from_nanos).ok_or_else(|| {
             UnitError(format!(
-                "\"{text}\" is no latency up to 60s: write a number and a unit such as 50us or 1ms"
+                "\"{}\" is no latency up to 60s: write a number and a unit such as 50us or 1ms",
+                shown(text)
             ))
         })
     }
