@@ -256,8 +256,9 @@ fn whole_number(text: &str) -> Option<&str> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
 }
 
+/// An IPv4 address may be written as the IPv6 address that maps to it.
 pub(super) fn address(text: &str) -> Result<std::net::IpAddr, String> {
-    text.parse().map_err(|_| {
+    text.parse().map(|address: std::net::IpAddr| address.to_canonical()).map_err(|_| {
         format!(
             "\"{}\" is no IP address: write one such as 10.0.0.1 or fd00::1, without a prefix length",
             shown(text)

@@ -233,6 +233,19 @@ fn names_are_short_and_printable_and_are_shown_so() {
 }
 
 #[test]
+fn a_mapped_ipv4_address_is_the_address_it_maps_to() {
+    refused(
+        11,
+        "  - {name: h2, port: 'e2:3', addresses: ['::ffff:10.0.0.1']}",
+        "t.yaml:11: hosts[1].addresses: 10.0.0.1 is already taken by hosts[0].addresses: give one of them another",
+    );
+    let topology =
+        read(&DIAMOND.replace("fd00::1", "::ffff:10.0.0.2").replace("10.9.0.1", "::ffff:10.9.0.1"));
+    assert_eq!(topology.find_host("h1").unwrap().addresses[1].to_string(), "10.0.0.2");
+    assert_eq!(topology.switch(SwitchId(0)).agent.unwrap().to_string(), "10.9.0.1");
+}
+
+#[test]
 fn a_link_to_itself_is_refused() {
     refused(
         6,
