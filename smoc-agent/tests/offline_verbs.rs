@@ -192,3 +192,25 @@ fn topologies_larger_than_anyone_needs_are_refused() {
     let topology = json(&ask(&["--wide-area", "3", "--format", "json"]));
     assert_eq!(topology["links"].as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn check_takes_every_format_that_paths_takes() {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/diamond.yaml");
+    let pieces = file("in-pieces.yaml", TRAP);
+    for format in ["graphml", "node-link", "yaml"] {
+        let converted = |path: &PathBuf, name: &str| {
+            let output = smoc(&["topology", "--format", format], path, &[]);
+            file(&format!("{name}.{format}"), &String::from_utf8(output.stdout).unwrap())
+        };
+        let output = smoc(&["check"], &converted(&example, "sound"), &[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = errors(&smoc(&["check"], &converted(&pieces, "pieces"), &[]), 2);
+        assert!(said.contains("the topology is in 2 pieces"), "{said}");
+    }
+    for (name, text) in
+        [("scalar", "hello"), ("list", "- a"), ("other.yaml", "a: 1"), ("other.json", "{\"a\": 1}")]
+    {
+        let said = errors(&smoc(&["check"], &file(name, text), &[]), 2);
+        assert!(said.contains(&format!("{name}: neither a topology")), "{said}");
+    }
+}

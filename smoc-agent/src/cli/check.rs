@@ -1,4 +1,4 @@
-//! `smoc check FILE...`: validates topology files and agent configurations.
+//! `smoc check FILE...`: validates topologies, in all formats that can be read, and agent configurations.
 //!
 //! What a file is shows in its top-level keys; a kind of file is added by one more arm in [`check_file`].
 
@@ -8,15 +8,16 @@ use anyhow::{Context, anyhow};
 use smoc_common::route::Route;
 
 use super::Failure;
-use super::offline::{Progress, pairs};
+use super::offline::{Progress, pairs, tell};
 use crate::config::Config;
+use crate::input::{read_text, yaml_keys};
 use crate::paths::{Pair, PathFinder, PathOptions, Unroutable, routable};
-use crate::topology::{SwitchId, Topology, TopologyFile};
+use crate::topology::{SwitchId, Topology, convert};
 
 /// Arguments of `smoc check`.
 #[derive(clap::Args, Debug)]
 pub struct CheckArgs {
-    /// Topology files and agent configuration files
+    /// Topologies (files of ours, GraphML, node-link JSON) and agent configurations
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -44,8 +45,26 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 
 /// What a sound file describes, in a line.
 fn check_file(path: &Path) -> anyhow::Result<String> {
-    let text = crate::input::read_text(path).with_context(|| path.display().to_string())?;
-    if Config::is_one(&text) { check_config(path, &text) } else { check_topology(path, &text) }
+    let text = read_text(path).with_context(|| path.display().to_string())?;
+    if Config::is_one(&text) {
+        return check_config(path, &text);
+    }
+    check_topology(path, &text).map_err(|fault| {
+        if is_neither(&text) { anyhow!(NEITHER).context(path.display().to_string()) } else { fault }
+    })
+}
+
+const NEITHER: &str = "neither a topology (with the keys switches, links, hosts; or GraphML, or node-link JSON) \
+nor an agent's configuration (with the keys switch, topology, ports ...)";
+
+/// Whether a faulty text is sound YAML without any key of a topology.
+fn is_neither(text: &str) -> bool {
+    let known = |key: &String| matches!(key.as_str(), "switches" | "links" | "hosts" | "nodes" | "edges");
+    match yaml_keys(text) {
+        Ok(Some(keys)) => !keys.is_empty() && !keys.iter().any(known),
+        Ok(None) => !text.trim().is_empty() && !text.trim_start().starts_with('<'),
+        Err(_) => false,
+    }
 }
 
 /// An agent's configuration, together with the topology that it names.
@@ -62,7 +81,9 @@ fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
 const LISTED: usize = 20;
 
 fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
-    let file = TopologyFile::parse(path, text)?;
+    let mut notes = Vec::new();
+    let file = convert::parse(path, text, &mut notes)?;
+    tell(path, &notes);
     file.check_connected()?;
     let topology = &file.topology;
     let finder = PathFinder::new(topology, &PathOptions::default())?;

@@ -52,10 +52,15 @@ impl SearchArgs {
 pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {
     let mut notes = Vec::new();
     let topology = convert::read(path, &mut notes).map_err(Failure::bad_input)?;
+    tell(path, &notes);
+    Ok(topology)
+}
+
+/// Says on standard error what had to be changed.
+pub(super) fn tell(path: &FilePath, notes: &[String]) {
     for note in notes {
         eprintln!("{}: note: {note}", path.display());
     }
-    Ok(topology)
 }
 
 /// The switch of that name.

@@ -77,6 +77,11 @@ impl TopologyFile {
         }
     }
 
+    /// What a file in another format describes: faults name no lines of it.
+    pub(super) fn without_lines(path: &Path, topology: Topology) -> Self {
+        Self { topology, path: path.into(), raw: RawFile::default() }
+    }
+
     /// The topology, if it is in one piece: what the agent needs.
     ///
     /// # Errors
@@ -104,11 +109,14 @@ impl TopologyFile {
         Err(self.fault(&[(smallest[0], message)]))
     }
 
-    /// Faults of switches, each with the line and field that first name the switch.
+    /// Faults of switches, each with the line and field that first name the switch, if it has lines.
     pub fn fault(&self, faults: &[(SwitchId, String)]) -> TopologyError {
-        let place = |(switch, message): &(SwitchId, String)| {
-            let (line, field) = self.raw.first_mention(&self.topology.switch(*switch).name);
-            (line, format!("{field}: {message}"))
+        let place = |(switch, message): &(SwitchId, String)| match self
+            .raw
+            .first_mention(&self.topology.switch(*switch).name)
+        {
+            Some((line, field)) => (line, format!("{field}: {message}")),
+            None => (0, message.clone()),
         };
         TopologyError::Faulty { path: self.path.clone(), problems: faults.iter().map(place).collect() }
     }

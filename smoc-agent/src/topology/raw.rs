@@ -145,7 +145,7 @@ impl RawFile {
     }
 
     /// Line and field that first name a switch.
-    pub(super) fn first_mention(&self, name: &str) -> (u64, String) {
+    pub(super) fn first_mention(&self, name: &str) -> Option<(u64, String)> {
         let mut found = Vec::new();
         let mut look = |field: String, text: Option<&Text>| {
             if let Some(text) = text
@@ -164,6 +164,6 @@ impl RawFile {
         for (i, raw) in self.hosts.iter().flatten().enumerate() {
             look(format!("hosts[{i}].port"), raw.value.port.as_ref());
         }
-        found.into_iter().min().unwrap_or((0, "links".into()))
+        found.into_iter().min()
     }
 }

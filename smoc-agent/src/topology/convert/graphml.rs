@@ -9,7 +9,10 @@ use crate::topology::Topology;
 
 /// Reads nodes, edges and their attributes by `attr.name`.
 pub(super) fn read(text: &str) -> Result<Sheet, String> {
-    let document = Document::parse(text).map_err(|error| format!("no GraphML: {error}"))?;
+    let document = Document::parse(text).map_err(|error| match error {
+        roxmltree::Error::DtdDetected => "no GraphML: remove the document type (<!DOCTYPE ...>)".to_owned(),
+        error => format!("no GraphML: {error}: correct the XML"),
+    })?;
     let keys: HashMap<&str, &str> = (document.descendants())
         .filter(|node| node.has_tag_name_local("key"))
         .filter_map(|node| Some((node.attribute("id")?, node.attribute("attr.name")?)))
@@ -27,7 +30,7 @@ pub(super) fn read(text: &str) -> Result<Sheet, String> {
         let attribute = |name: &str| {
             node.attribute(name).map(str::to_owned).ok_or_else(|| {
                 let at = document.text_pos_at(node.range().start);
-                format!("line {}: <{}> has no {name}", at.row, node.tag_name().name())
+                format!("line {}: <{}> has no {name}: write {name}=\"...\"", at.row, node.tag_name().name())
             })
         };
         if node.has_tag_name_local("graph") {

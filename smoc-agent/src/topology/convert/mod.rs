@@ -23,30 +23,64 @@ pub use node_link::to_node_link;
 pub use rfc8345::to_rfc8345;
 pub use yaml::to_yaml;
 
-use super::{Topology, TopologyError, TopologyFile};
+use super::{Draft, Place, Problem, Section, Topology, TopologyError, TopologyFile};
+use crate::input;
 
-/// Reads a topology in any format that can be read, recognised by how the text begins.
+/// Reads a topology in any format that can be read.
+///
+/// # Errors
+/// The file cannot be read, or as [`parse`].
+pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
+    let text =
+        input::read_text(path).map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
+    Ok(parse(path, &text, notes)?.topology)
+}
+
+/// Checks a topology in any format that can be read, recognised by how the text begins; `path` is for messages.
 ///
 /// Names that cannot be a switch's are made so; links that name no ports get the lowest free ones; links from
 /// a switch to itself are left out; of a directed graph, an edge and one back are one link. `notes` are told what had to be changed.
 ///
 /// # Errors
-/// The file cannot be read, or its faults.
-pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
-    let text = crate::input::read_text(path)
-        .map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
-    let faulty = |message: String| TopologyError::Faulty { path: path.into(), problems: vec![(0, message)] };
-    let mut sheet = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
-        graphml::read(&text).map_err(faulty)?
-    } else if let Some(sheet) = node_link::read(&text) {
-        sheet.map_err(faulty)?
+/// The faults in it.
+pub fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<TopologyFile, TopologyError> {
+    let graph = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        graphml::read(text)
+    } else if let Some(graph) = node_link::read(text) {
+        graph
     } else {
-        return Ok(TopologyFile::parse(path, &text)?.topology);
+        return TopologyFile::parse(path, text);
     };
-    sheet.draft(notes).map_err(faulty)?.build().map_err(|problems| TopologyError::Faulty {
+    let draft = graph.and_then(|mut graph| graph.draft(notes)).map_err(|fault| vec![fault]);
+    let topology = draft.and_then(build).map_err(|faults| TopologyError::Faulty {
         path: path.into(),
-        problems: problems.into_iter().map(|problem| (0, problem.to_string())).collect(),
-    })
+        problems: faults.into_iter().map(|fault| (0, fault)).collect(),
+    })?;
+    Ok(TopologyFile::without_lines(path, topology))
+}
+
+fn build(draft: Draft) -> Result<Topology, Vec<String>> {
+    if draft.switches.is_empty() {
+        return Err(vec!["no node is a switch: a topology needs at least one".into()]);
+    }
+    let built = draft.clone().build();
+    built.map_err(|problems| problems.iter().map(|problem| of_graph(&draft, problem)).collect())
+}
+
+/// A problem at the nodes, edges and attributes of a graph instead of our sections and keys.
+fn of_graph(draft: &Draft, problem: &Problem) -> String {
+    let Some(Place { section, entry, field }) = problem.place else { return problem.message.clone() };
+    let element = match section {
+        Section::Switches => format!("node {}", draft.switches[entry].name),
+        Section::Hosts => format!("node {}", draft.hosts[entry].name),
+        Section::Links => format!("edge {} - {}", draft.links[entry].a.0, draft.links[entry].b.0),
+    };
+    let attribute = match field {
+        "a" => "source_port",
+        "b" => "target_port",
+        other => other,
+    };
+    format!("{element}: {attribute}: {}", problem.message)
 }
 
 #[cfg(test)]
@@ -143,6 +177,59 @@ hosts:
             let names: Vec<_> = topology.link_ids().map(|link| topology.link_name(link)).collect();
             assert_eq!(names, ["a:1-b:1", "a:2-b:3", "b:2-c:1"]);
             assert_eq!(notes, ["the graph is directed: 1 edges are taken for the way back of another"]);
+        }
+    }
+
+    #[test]
+    fn faults_of_a_graph_name_its_nodes_and_edges() {
+        let faults = |text: &str| {
+            let error = parse(Path::new("g"), text, &mut Vec::new()).unwrap_err().to_string();
+            error.strip_prefix("g: ").map(str::to_owned).ok_or(error)
+        };
+        let node_link = |edges: &str| {
+            format!(
+                r#"{{"nodes": [{{"id": "a"}}, {{"id": "b"}}, {{"id": "h", "kind": "host", "mac": "x"}}], "edges": [{edges}]}}"#
+            )
+        };
+        for (text, answer) in [
+            (
+                node_link(r#"{"source": "a", "target": "zz"}"#),
+                "edge a - zz: no node has the id zz: add that node or correct the edge",
+            ),
+            (node_link(r#"{"source": "a"}"#), "edges[0].target: missing: write the id of a node"),
+            (
+                node_link(r#"{"source": "a", "target": "b", "cost": -1}"#),
+                "edge a - b: \"-1\" is no cost: write a whole number from 1 to 4294967295",
+            ),
+            (
+                node_link(r#"{"source": "a", "target": "b", "cost": 0}"#),
+                "edge a - b: cost: \"0\" is no cost: write a whole number from 1 to 4294967295",
+            ),
+            (
+                node_link(r#"{"source": "a", "target": "b", "source_port": 0}"#),
+                "edge a - b: \"0\" is no port of a: write a number from 1 to 1023",
+            ),
+            (
+                node_link(r#"{"source": "a", "target": "h"}"#),
+                "node h: \"x\" is no MAC address: write six bytes such as 02:00:00:00:00:01",
+            ),
+            (
+                r#"{"nodes": [{"id": 1}, {"id": "1"}], "edges": []}"#.into(),
+                "two nodes have the id 1: give each its own",
+            ),
+            (
+                r#"{"nodes": [{"name": "a"}], "edges": []}"#.into(),
+                "nodes[0].id: missing: give every node its own",
+            ),
+            (r#"{"nodes": [], "edges": []}"#.into(), "no node is a switch: a topology needs at least one"),
+            (
+                "<graphml><graph>\n<node/></graph></graphml>".into(),
+                "line 2: <node> has no id: write id=\"...\"",
+            ),
+            ("<graphml>".into(), "no GraphML: the root node was opened but never closed: correct the XML"),
+            ("<html></html>".into(), "no node is a switch: a topology needs at least one"),
+        ] {
+            assert_eq!(faults(&text), Ok(answer.to_owned()), "{text}");
         }
     }
 

@@ -16,16 +16,19 @@ pub(super) fn read(text: &str) -> Option<Result<Sheet, String>> {
 }
 
 fn sheet(nodes: &[Value], edges: &[Value]) -> Result<Sheet, String> {
-    let field = |value: &Value, what: &str, position: usize, name: &str| {
-        value.get(name).map(plain).ok_or(format!("{what}[{position}].{name}: missing"))
+    let field = |value: &Value, what: &str, position: usize, name: &str, write: &str| {
+        value.get(name).map(plain).ok_or(format!("{what}[{position}].{name}: missing: {write}"))
     };
+    let end = |edge, i, name| field(edge, "edges", i, name, "write the id of a node");
     let mut sheet = Sheet::default();
     for (i, node) in nodes.iter().enumerate() {
-        sheet.nodes.push((field(node, "nodes", i, "id")?, attributes(node, &["id"])));
+        sheet
+            .nodes
+            .push((field(node, "nodes", i, "id", "give every node its own")?, attributes(node, &["id"])));
     }
     for (i, edge) in edges.iter().enumerate() {
         let all = attributes(edge, &["source", "target", "key"]);
-        sheet.edges.push((field(edge, "edges", i, "source")?, field(edge, "edges", i, "target")?, all));
+        sheet.edges.push((end(edge, i, "source")?, end(edge, i, "target")?, all));
     }
     Ok(sheet)
 }

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use smoc_common::route::PortNumber;
 
+use crate::input::shown;
+use crate::topology::draft::cost_message;
+use crate::topology::file::{address, mac_address};
 use crate::topology::{Bandwidth, Draft, DraftHost, DraftLink, DraftSwitch, Latency, Topology, check_name};
 
 /// Attributes by name, as text.
@@ -62,12 +65,17 @@ impl Sheet {
             self.join_directions(notes);
         }
         let mut import = Import { draft: Draft::default(), ports: Ports::default(), names: HashMap::new() };
-        import.nodes(self, notes);
-        let known = |id: &String| import.names.get(id).ok_or(format!("an edge names the unknown node {id}"));
+        import.nodes(self, notes)?;
         for (source, target, attributes) in &self.edges {
-            let (source, target) = (known(source)?.clone(), known(target)?.clone());
-            import.ports.reserve(&source.name, attributes.get("source_port"))?;
-            import.ports.reserve(&target.name, attributes.get("target_port"))?;
+            let edge = format!("edge {} - {}", shown(source), shown(target));
+            let ends = [(source, "source_port"), (target, "target_port")];
+            for (id, port) in ends {
+                let node = import.names.get(id).ok_or_else(|| {
+                    format!("{edge}: no node has the id {}: add that node or correct the edge", shown(id))
+                })?;
+                let reserved = import.ports.reserve(&node.name, attributes.get(port));
+                reserved.map_err(|fault| format!("{edge}: {fault}"))?;
+            }
         }
         for (source, target, attributes) in &self.edges {
             import.edge(&import.names[source].clone(), &import.names[target].clone(), attributes, notes)?;
@@ -117,13 +125,13 @@ struct Import {
 }
 
 impl Import {
-    fn nodes(&mut self, sheet: &Sheet, notes: &mut Vec<String>) {
+    fn nodes(&mut self, sheet: &Sheet, notes: &mut Vec<String>) -> Result<(), String> {
         let mut taken = HashSet::new();
         for (id, attributes) in &sheet.nodes {
             let label = attributes.get("label").filter(|label| !label.is_empty()).unwrap_or(id);
             let name = unique(legal(label), &mut taken);
             if name != *label {
-                notes.push(format!("node {id} \"{label}\" is called {name} here"));
+                notes.push(format!("node {} \"{}\" is called {name} here", shown(id), shown(label)));
             }
             let host = attributes.get("kind").is_some_and(|kind| kind == "host");
             let degrees = |key: &str| attributes.get(key)?.parse::<f64>().ok();
@@ -133,8 +141,12 @@ impl Import {
                 let entry = self.draft.switches.len();
                 self.draft.switches.push(DraftSwitch { entry, name: name.clone(), agent });
             }
-            self.names.insert(id.clone(), Node { name, host, attributes: attributes.clone(), place });
+            let node = Node { name, host, attributes: attributes.clone(), place };
+            if self.names.insert(id.clone(), node).is_some() {
+                return Err(format!("two nodes have the id {}: give each its own", shown(id)));
+            }
         }
+        Ok(())
     }
 
     fn edge(
@@ -149,7 +161,10 @@ impl Import {
             return Ok(());
         }
         match (source.host, target.host) {
-            (true, true) => Err(format!("hosts {} and {} are linked directly", source.name, target.name)),
+            (true, true) => Err(format!(
+                "edge {} - {}: both are hosts: link each to a switch, or take away the kind of one",
+                source.name, target.name
+            )),
             (true, false) => self.host(source, target, attributes.get("target_port")),
             (false, true) => self.host(target, source, attributes.get("source_port")),
             (false, false) => self.link(source, target, attributes),
@@ -157,12 +172,10 @@ impl Import {
     }
 
     fn host(&mut self, host: &Node, switch: &Node, port: Option<&String>) -> Result<(), String> {
-        let read = |text: &str| text.parse().map_err(|_| format!("{}: {text} is no address", host.name));
-        let addresses = list(host.attributes.get("addresses")).map(read).collect::<Result<_, _>>()?;
-        let mac = match host.attributes.get("mac") {
-            Some(text) => Some(crate::topology::file::mac_address(text)?),
-            None => None,
-        };
+        let fault = |what: String| format!("node {}: {what}", host.name);
+        let addresses = list(host.attributes.get("addresses"));
+        let addresses = addresses.map(|text| address(text).map_err(fault)).collect::<Result<_, _>>()?;
+        let mac = host.attributes.get("mac").map(|text| mac_address(text).map_err(fault)).transpose()?;
         let at = self.ports.take(&switch.name, port)?;
         let entry = self.draft.hosts.len();
         self.draft.hosts.push(DraftHost { entry, name: host.name.clone(), at, mac, addresses });
@@ -170,9 +183,9 @@ impl Import {
     }
 
     fn link(&mut self, source: &Node, target: &Node, attributes: &Attributes) -> Result<(), String> {
-        let fault = |what: String| format!("link {} - {}: {what}", source.name, target.name);
+        let fault = |what: String| format!("edge {} - {}: {what}", source.name, target.name);
         let cost = match attributes.get("cost") {
-            Some(text) => text.parse().map_err(|_| fault(format!("{text} is no cost")))?,
+            Some(text) => text.parse().map_err(|_| fault(cost_message(text)))?,
             None => 1,
         };
         let latency = match attributes.get("latency") {
@@ -231,13 +244,19 @@ impl Ports {
         }
         let used = self.0.entry(switch.to_owned()).or_default();
         let free = (1..=PortNumber::MAX).filter_map(PortNumber::new).find(|&port| used.insert(port));
-        Ok((switch.to_owned(), free.ok_or(format!("{switch} has more than {} links", PortNumber::MAX))?))
+        Ok((
+            switch.to_owned(),
+            free.ok_or(format!("{switch} has more than {} links: divide it", PortNumber::MAX))?,
+        ))
     }
 }
 
 fn number(switch: &str, text: &str) -> Result<PortNumber, String> {
     let port = text.parse().ok().and_then(PortNumber::new);
-    port.ok_or(format!("{switch}: \"{text}\" is no port: write a number from 1 to {}", PortNumber::MAX))
+    port.ok_or_else(|| {
+        let most = PortNumber::MAX;
+        format!("\"{}\" is no port of {switch}: write a number from 1 to {most}", shown(text))
+    })
 }
 
 /// The name with everything that a name cannot have made a `-`.
