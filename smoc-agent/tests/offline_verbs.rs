@@ -96,8 +96,8 @@ fn a_question_that_makes_no_sense_ends_with_2_and_says_why() {
     for (arguments, answer) in [
         (&["--from", "e1", "--to", "nobody"][..], "no switch \"nobody\""),
         (&["--from", "e1", "--to", "e1"], "name two different switches"),
-        (&["--from", "e1", "--to", "e2", "-k", "0"], "ask for 1 to 64 paths"),
-        (&["--from", "e1", "--to", "e2", "-k", "-1"], "-1"),
+        (&["--from", "e1", "--to", "e2", "-k", "0"], "write a number from 1 to 64"),
+        (&["--from", "e1", "--to", "e2", "-k", "-1"], "'-1' for '--count <N>': write a number from 1 to 64"),
         (&["--from", "e1", "--to", "e2", "--policy", "best"], "diverse, smoc, shortest"),
         (&["--from", "e1", "--to", "e2", "--max-stretch", "0.5"], "at least 1"),
         (&["--from", "e1", "--to", "e2", "--metric", "latency"], "has none"),
@@ -213,4 +213,44 @@ fn check_takes_every_format_that_paths_takes() {
         let said = errors(&smoc(&["check"], &file(name, text), &[]), 2);
         assert!(said.contains(&format!("{name}: neither a topology")), "{said}");
     }
+}
+
+#[test]
+fn questions_without_an_answer_end_with_0_and_a_note() {
+    let apart = TRAP.to_owned() + "hosts: [{name: g, port: 'e1:9'}, {name: h, port: 'x:9'}]\n";
+    let (apart, alone) =
+        (file("apart.yaml", &apart), file("alone.yaml", "hosts: [{name: g, port: 'e1:9'}]\n"));
+    let empty = file("empty.txt", "");
+    let empty = empty.to_str().unwrap();
+    for (verb, path, more, note) in [
+        ("simulate", &apart, &[][..], "no path joins the hosts of 20 of 20 connections"),
+        ("simulate", &apart, &["--traffic", empty], "the traffic has no connection"),
+        ("paths", &apart, &["--all", "--diversity"], "no path joins 1 of the 1 pairs"),
+        ("paths", &alone, &["--all", "--diversity"], "fewer than two switches have hosts"),
+        ("paths", &alone, &["--all"], "fewer than two switches have hosts"),
+        ("what-if", &alone, &["--fail", "e1"], "fewer than two switches have hosts"),
+    ] {
+        for format in ["table", "json"] {
+            let output = smoc(&[verb, "--format", format], path, more);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.contains(note), "{verb} {more:?}: {said}");
+            assert!(!String::from_utf8_lossy(&output.stdout).contains("-0."), "{verb} {more:?}");
+        }
+    }
+}
+
+#[test]
+fn options_that_have_no_effect_together_are_refused() {
+    let smoc = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_smoc")).args(arguments).output().unwrap();
+        errors(&output, 2)
+    };
+    for option in ["-k=3", "--policy=smoc", "--protect=node", "--metric=hops", "--max-stretch=2", "--all"] {
+        assert!(smoc(&["paths", "--live", option]).contains("cannot be used with"), "{option}");
+    }
+    assert!(smoc(&["topology", "--seed", "3"]).contains("--wide-area <N>"));
+    assert!(smoc(&["topology", "--fat-tree", "4", "--seed", "3"]).contains("cannot be used with"));
+    assert!(smoc(&["topology", "t.yaml", "--seed", "3"]).contains("cannot be used with"));
+    assert!(smoc(&["simulate", "t.yaml", "--seeds", "1001"]).contains("write a number from 1 to 1000"));
+    assert!(smoc(&["simulate", "t.yaml", "--subflows", "8,65"]).contains("write a number from 1 to 64"));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, number_from};
 use crate::paths::{Metric, Path, PathOptions, Policy, Protect};
 use crate::topology::convert::Colours;
 use crate::topology::{SwitchId, Topology, convert};
@@ -18,7 +18,14 @@ use crate::topology::{SwitchId, Topology, convert};
 #[derive(clap::Args, Debug)]
 pub(super) struct SearchArgs {
     /// How many paths at most
-    #[arg(short = 'k', long = "count", default_value_t = 8, value_name = "N")]
+    #[arg(
+        short = 'k',
+        long = "count",
+        default_value_t = 8,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = number_from(1, PathOptions::MAX_COUNT)
+    )]
     count: usize,
     /// diverse, smoc or shortest
     #[arg(long, default_value_t)]
@@ -187,6 +194,15 @@ impl Drop for Progress {
             eprintln!();
         }
     }
+}
+
+/// The edge switches; says on standard error if they make no pair.
+pub(super) fn edges(topology: &Topology) -> Vec<SwitchId> {
+    let edges = topology.edges();
+    if edges.len() < 2 {
+        eprintln!("smoc: note: fewer than two switches have hosts, so there is no pair of edges");
+    }
+    edges
 }
 
 /// How many pairs so many switches make.

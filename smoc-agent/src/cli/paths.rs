@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::live::AgentSocket;
 use super::offline::{
-    PathJson, Progress, SearchArgs, colours, describe, find_switch, load, pairs, paths_json, svg,
+    PathJson, Progress, SearchArgs, colours, describe, edges, find_switch, load, pairs, paths_json, svg,
 };
 use super::{Failure, Format};
 use crate::analysis::buffer::shortage;
@@ -16,6 +16,21 @@ use crate::paths::{Pair, Path, PathFinder};
 use crate::topology::Topology;
 use crate::topology::convert::dot;
 
+/// What a running agent cannot be asked: it has computed its paths already.
+const OFFLINE: [&str; 11] = [
+    "topology",
+    "from",
+    "to",
+    "all",
+    "diversity",
+    "receive_buffer",
+    "count",
+    "policy",
+    "protect",
+    "metric",
+    "max_stretch",
+];
+
 /// Arguments of `smoc paths`.
 #[derive(clap::Args, Debug)]
 pub struct PathsArgs {
@@ -23,7 +38,7 @@ pub struct PathsArgs {
     #[arg(required_unless_present = "live")]
     topology: Option<PathBuf>,
     /// Instead, the paths that a running agent uses
-    #[arg(long, conflicts_with_all = ["topology", "from", "to", "all", "diversity", "receive_buffer"])]
+    #[arg(long, conflicts_with_all = OFFLINE)]
     live: bool,
     #[command(flatten)]
     agent: AgentSocket,
@@ -74,9 +89,11 @@ pub fn run(args: &PathsArgs) -> Result<(), Failure> {
     let found = match (&args.from, &args.to) {
         (Some(from), Some(to)) => vec![one_pair(&finder, from, to)?],
         _ => {
-            let edges = topology.edges();
+            let edges = edges(topology);
             let progress = Progress::new("pairs", pairs(edges.len()));
-            finder.all_pairs(&edges, |done| progress.at(done))
+            let found = finder.all_pairs(&edges, |done| progress.at(done));
+            note_unjoined(&found);
+            found
         }
     };
     if let Some(buffer) = args.receive_buffer {
@@ -132,6 +149,13 @@ fn one_pair(finder: &PathFinder<'_>, from: &str, to: &str) -> Result<Pair, Failu
         eprintln!("smoc: no path joins {from} and {to}");
     }
     Ok(Pair { from: a, to: b, paths })
+}
+
+fn note_unjoined(found: &[Pair]) {
+    let unjoined = found.iter().filter(|pair| pair.paths.is_empty()).count();
+    if unjoined > 0 {
+        eprintln!("smoc: note: no path joins {unjoined} of the {} pairs", found.len());
+    }
 }
 
 #[derive(Serialize)]
@@ -200,7 +224,7 @@ fn report(args: &PathsArgs, topology: &Topology, found: &[Pair]) -> Result<(), F
         .collect();
     let asked = args.search.options().count as u64;
     let mean = |of: &dyn Fn(&Diversity) -> f64| {
-        pairs.iter().map(|pair| of(&pair.diversity)).sum::<f64>() / pairs.len().max(1) as f64
+        pairs.iter().fold(0.0, |sum, pair| sum + of(&pair.diversity)) / pairs.len().max(1) as f64
     };
     let fabric = FabricReport {
         pairs: pairs.len(),

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use super::offline::{Progress, load};
-use super::{Failure, Format};
+use super::{Failure, Format, number_from};
 use crate::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
 use crate::analysis::traffic::Traffic;
 use crate::paths::{PathOptions, Policy};
@@ -21,14 +21,14 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "permutation")]
     traffic: String,
     /// Subflows of each connection; several numbers are simulated one after the other
-    #[arg(long, default_value = "8", value_delimiter = ',', value_name = "N")]
+    #[arg(long, default_value = "8", value_delimiter = ',', value_name = "N", value_parser = number_from(1, PathOptions::MAX_COUNT))]
     subflows: Vec<usize>,
     /// How subflows find their paths; several are simulated one after the other
     #[arg(long, value_enum, default_values = ["diverse"], value_delimiter = ',')]
     routing: Vec<RoutingArg>,
     /// Draws of traffic (and of paths under ecmp), seeds 0, 1, 2 ...
-    #[arg(long, default_value_t = 10)]
-    seeds: u64,
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = number_from(1, 1000))]
+    seeds: usize,
     /// Capacity of links that have none, and of host ports
     #[arg(long, default_value = "1Gbit")]
     capacity: Bandwidth,
@@ -84,11 +84,8 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
         let message = "the topology has fewer than two hosts: who should send?";
         return Err(Failure::BadInput(anyhow!(message)));
     }
-    if args.seeds == 0 || args.subflows.contains(&0) {
-        return Err(Failure::BadInput(anyhow!("--seeds and --subflows must be at least 1")));
-    }
     let traffic = traffic(topology, &args.traffic)?;
-    let progress = Progress::new("draws", args.routing.len() * args.subflows.len() * args.seeds as usize);
+    let progress = Progress::new("draws", args.routing.len() * args.subflows.len() * args.seeds);
     let mut outcomes = Vec::new();
     for &routing in &args.routing {
         for &subflows in &args.subflows {
@@ -101,19 +98,36 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
             };
             let mut simulator = Simulator::new(topology, &simulation).map_err(Failure::bad_input)?;
             let mut draws = Vec::new();
-            for seed in 0..args.seeds {
+            for seed in 0..args.seeds as u64 {
                 draws.push(simulator.run(seed));
-                progress.at(outcomes.len() * args.seeds as usize + draws.len());
+                progress.at(outcomes.len() * args.seeds + draws.len());
             }
             outcomes.push(Outcome { routing, subflows, draws });
         }
     }
+    note_unanswerable(&outcomes);
     match args.format {
         Format::Json => {
             let all: Vec<_> = outcomes.iter().map(|outcome| outcome.json(topology, args.pairs)).collect();
             super::print_json(&all)
         }
         Format::Table => super::print(&table(topology, &outcomes, args.pairs)),
+    }
+}
+
+/// Says which connections have no throughput; they are the same under every routing.
+fn note_unanswerable(outcomes: &[Outcome]) {
+    let Some(outcome) = outcomes.first() else { return };
+    let all = outcome.draws.iter().flatten();
+    let unjoined = all.clone().filter(|throughput| throughput.rate == 0.0).count();
+    match all.count() {
+        0 => eprintln!("smoc: note: the traffic has no connection, so there is no throughput"),
+        all if unjoined > 0 => {
+            eprintln!(
+                "smoc: note: no path joins the hosts of {unjoined} of {all} connections: they count as 0"
+            );
+        }
+        _ => {}
     }
 }
 

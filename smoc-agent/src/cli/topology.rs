@@ -23,7 +23,7 @@ pub struct TopologyArgs {
     #[arg(long, value_name = "N", conflicts_with_all = ["file", "fat_tree"], value_parser = number_from(2, 20_000))]
     wide_area: Option<usize>,
     /// For --wide-area: another number, another network
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, requires = "wide_area", conflicts_with_all = ["file", "fat_tree"])]
     seed: u64,
     #[command(flatten)]
     agent: AgentSocket,

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use smoc_common::route::Route;
 
-use super::offline::{Progress, SearchArgs, describe, load, pairs, paths_json};
+use super::offline::{Progress, SearchArgs, describe, edges, load, pairs, paths_json};
 use super::{Failure, Format};
 use crate::analysis::detours::{Remedy, Repair, Repairs};
 use crate::analysis::diversity::{Diversities, Diversity};
@@ -40,7 +40,7 @@ pub fn run(args: &WhatIfArgs) -> Result<(), Failure> {
     for name in &args.fail {
         failure.add(topology, name).map_err(|message| Failure::BadInput(anyhow!("--fail: {message}")))?;
     }
-    let edges = topology.edges();
+    let edges = edges(topology);
     let progress = Progress::new("pairs", pairs(edges.len()));
     let effects = failure
         .effects(topology, &args.search.options(), &edges, |done| progress.at(done))
