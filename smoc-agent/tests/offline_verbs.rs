@@ -254,3 +254,26 @@ fn options_that_have_no_effect_together_are_refused() {
     assert!(smoc(&["simulate", "t.yaml", "--seeds", "1001"]).contains("write a number from 1 to 1000"));
     assert!(smoc(&["simulate", "t.yaml", "--subflows", "8,65"]).contains("write a number from 1 to 64"));
 }
+
+#[test]
+fn the_examples_of_the_help_work() {
+    let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_smoc")).args(arguments).current_dir(&repository).output().unwrap()
+    };
+    for verb in ["paths", "check", "what-if", "simulate", "topology", "decode", "explain"] {
+        let help = String::from_utf8(run(&[verb, "--help"]).stdout).unwrap();
+        let (_, examples) = help.split_once("Examples:\n").unwrap();
+        let examples: Vec<&str> = examples.lines().filter_map(|line| line.strip_prefix("  smoc ")).collect();
+        assert!(examples.len() > 1, "{verb}: {help}");
+        for example in examples {
+            let output = run(&example.split_whitespace().collect::<Vec<_>>());
+            let offline = example.contains("examples/")
+                || example.contains(" --fat-tree")
+                || example.contains(" --wide");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() || !offline, "smoc {example}: {said}");
+            assert!(!said.contains("Usage"), "smoc {example}: {said}");
+        }
+    }
+}

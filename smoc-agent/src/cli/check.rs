@@ -16,6 +16,10 @@ use crate::topology::{SwitchId, Topology, convert};
 
 /// Arguments of `smoc check`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "A configuration is checked together with the topology that it names.\n\n\
+Exit status 2: a file must be corrected.\n\nExamples:\n  \
+smoc check examples/diamond.yaml examples/fat-tree-k4.yaml\n  \
+smoc check examples/agent.yaml")]
 pub struct CheckArgs {
     /// Topologies (files of ours, GraphML, node-link JSON) and agent configurations
     #[arg(required = true)]

@@ -7,8 +7,14 @@ use crate::decode::{self, Decoded, Phase, Seen};
 
 /// Arguments of `smoc decode`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit status 1: the file is cut off or damaged; what there is was printed.\n\nExamples:\n  \
+tcpdump -i eth0 -w handshakes.pcap tcp\n  \
+smoc decode handshakes.pcap\n  \
+smoc decode handshakes.pcap --format json"
+)]
 pub struct DecodeArgs {
-    /// A pcap or pcapng file
+    /// A pcap or pcapng file, as tcpdump -w writes it
     file: PathBuf,
     /// How to print
     #[arg(long, value_enum, default_value_t)]

@@ -31,13 +31,29 @@ pub struct AgentSocket {
 
 /// Arguments of `smoc explain`.
 #[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "smoc explain [OPTIONS] <SRC> <SPORT> <DST> <DPORT>\n       smoc explain [OPTIONS] --token <HEX>",
+    after_help = "Examples:\n  \
+smoc explain 10.0.1.1 43210 10.0.2.1 5001\n  \
+smoc explain fd00::1:1 43210 fd00::2:1 5001\n  \
+smoc explain --token 9a3f00c1"
+)]
 pub struct ExplainArgs {
     /// A token as `ss -Mi` or `smoc conns` show it
-    #[arg(long, value_name = "HEX", conflicts_with = "flow", required_unless_present = "flow")]
+    #[arg(long, value_name = "HEX")]
     token: Option<String>,
-    /// Source address, source port, destination address and destination port of a flow
-    #[arg(num_args = 4, value_names = ["SRC", "SPORT", "DST", "DPORT"])]
-    flow: Vec<String>,
+    /// Source address of a flow
+    #[arg(value_name = "SRC", required_unless_present = "token", conflicts_with = "token")]
+    source: Option<IpAddr>,
+    /// Source port
+    #[arg(value_name = "SPORT", required_unless_present = "token")]
+    source_port: Option<u16>,
+    /// Destination address
+    #[arg(value_name = "DST", required_unless_present = "token")]
+    destination: Option<IpAddr>,
+    /// Destination port
+    #[arg(value_name = "DPORT", required_unless_present = "token")]
+    destination_port: Option<u16>,
     #[command(flatten)]
     live: LiveArgs,
 }
@@ -308,7 +324,8 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
 /// # Errors
 /// The question makes no sense, or no agent answers.
 pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
-    let query = match (&args.token, &args.flow[..]) {
+    let flow = (args.source, args.source_port, args.destination, args.destination_port);
+    let query = match (&args.token, flow) {
         (Some(token), _) => {
             let digits = token.trim_start_matches("0x");
             u32::from_str_radix(digits, 16)
@@ -316,24 +333,8 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
                 .map_err(Failure::BadInput)?;
             format!("/explain?token={digits}")
         }
-        (None, [source, source_port, destination, destination_port]) => {
-            let address = |text: &str| {
-                text.parse::<IpAddr>()
-                    .with_context(|| format!("\"{text}\" is no IP address"))
-                    .map_err(Failure::BadInput)
-            };
-            let port = |text: &str| {
-                text.parse::<u16>()
-                    .with_context(|| format!("\"{text}\" is no port"))
-                    .map_err(Failure::BadInput)
-            };
-            format!(
-                "/explain?src={}&sport={}&dst={}&dport={}",
-                address(source)?,
-                port(source_port)?,
-                address(destination)?,
-                port(destination_port)?
-            )
+        (None, (Some(source), Some(source_port), Some(destination), Some(destination_port))) => {
+            format!("/explain?src={source}&sport={source_port}&dst={destination}&dport={destination_port}")
         }
         _ => return Err(Failure::BadInput(anyhow::anyhow!("give --token, or SRC SPORT DST DPORT"))),
     };

@@ -10,6 +10,7 @@ mod live;
 mod offline;
 mod paths;
 mod ping;
+mod search;
 mod simulate;
 mod table;
 mod topology;

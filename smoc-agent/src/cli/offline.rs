@@ -9,51 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
-use super::{Failure, number_from};
-use crate::paths::{Metric, Path, PathOptions, Policy, Protect};
+use super::Failure;
+use crate::paths::Path;
 use crate::topology::convert::Colours;
 use crate::topology::{SwitchId, Topology, convert};
-
-/// What all verbs that compute paths ask for.
-#[derive(clap::Args, Debug)]
-pub(super) struct SearchArgs {
-    /// How many paths at most
-    #[arg(
-        short = 'k',
-        long = "count",
-        default_value_t = 8,
-        value_name = "N",
-        allow_negative_numbers = true,
-        value_parser = number_from(1, PathOptions::MAX_COUNT)
-    )]
-    count: usize,
-    /// diverse, smoc or shortest
-    #[arg(long, default_value_t)]
-    policy: Policy,
-    /// What paths should not share: link or node
-    #[arg(long, default_value_t)]
-    protect: Protect,
-    /// What makes a path long: cost, hops, latency or capacity
-    #[arg(long, default_value_t)]
-    metric: Metric,
-    /// Drop paths costlier than this multiple of the cheapest; if these are all of the set, the cheapest path
-    /// alone is left
-    #[arg(long, value_name = "FACTOR")]
-    max_stretch: Option<f64>,
-}
-
-impl SearchArgs {
-    /// As the path search takes them.
-    pub fn options(&self) -> PathOptions {
-        PathOptions {
-            policy: self.policy,
-            count: self.count,
-            protect: self.protect,
-            metric: self.metric,
-            max_stretch: self.max_stretch,
-        }
-    }
-}
 
 /// Reads a topology in any format; what had to be changed goes to standard error.
 pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {

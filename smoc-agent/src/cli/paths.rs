@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::live::AgentSocket;
 use super::offline::{
-    PathJson, Progress, SearchArgs, colours, describe, edges, find_switch, load, pairs, paths_json, svg,
+    PathJson, Progress, colours, describe, edges, find_switch, load, pairs, paths_json, svg,
 };
+use super::search::SearchArgs;
 use super::{Failure, Format};
 use crate::analysis::buffer::shortage;
 use crate::analysis::diversity::{Diversities, Diversity, most_shared};
@@ -33,6 +34,16 @@ const OFFLINE: [&str; 11] = [
 
 /// Arguments of `smoc paths`.
 #[derive(clap::Args, Debug)]
+#[command(
+    override_usage = "smoc paths [OPTIONS] <TOPOLOGY> --from <SWITCH> --to <SWITCH>\n       \
+smoc paths [OPTIONS] <TOPOLOGY> --all\n       smoc paths --live [--api <SOCKET>] [--format <FORMAT>]",
+    after_help = "Examples:\n  \
+smoc paths examples/diamond.yaml --from e1 --to e2\n  \
+smoc paths examples/fat-tree-k4.yaml --from e11 --to e41 -k 4 --policy smoc --format json\n  \
+smoc paths examples/fat-tree-k4.yaml --all --diversity\n  \
+smoc paths examples/diamond.yaml --from e1 --to e2 --format dot\n  \
+smoc paths --live"
+)]
 pub struct PathsArgs {
     /// The topology: a file of ours, GraphML or node-link JSON
     #[arg(required_unless_present = "live")]
@@ -43,18 +54,19 @@ pub struct PathsArgs {
     #[command(flatten)]
     agent: AgentSocket,
     /// The first switch
-    #[arg(long, required_unless_present_any = ["all", "live"], requires = "to")]
+    #[arg(long, value_name = "SWITCH", required_unless_present_any = ["all", "live"], requires = "to")]
     from: Option<String>,
     /// The last switch
-    #[arg(long, requires = "from")]
+    #[arg(long, value_name = "SWITCH", requires = "from")]
     to: Option<String>,
     /// Every pair of edge switches (those with hosts; all switches if there are no hosts), each once
     #[arg(long, conflicts_with_all = ["from", "to"])]
     all: bool,
-    /// Report how disjoint the paths are instead of listing them
+    /// Report how disjoint the paths are instead of listing them; as table or json
     #[arg(long)]
     diversity: bool,
-    /// Buffer that a receiver has, in bytes: warn of path sets that need more
+    /// Buffer that a receiver has, in bytes: warn of path sets that need more; every link needs a capacity and a
+    /// latency
     #[arg(long, value_name = "BYTES")]
     receive_buffer: Option<u64>,
     #[command(flatten)]

@@ -14,22 +14,32 @@ use crate::topology::{Bandwidth, Topology};
 
 /// Arguments of `smoc simulate`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+smoc simulate examples/fat-tree-k4.yaml\n  \
+smoc simulate examples/fat-tree-k4.yaml --routing ecmp,smoc,diverse --subflows 1,2,4,8\n  \
+smoc simulate examples/diamond.yaml --traffic all-to-all --capacity 100Mbit --pairs --format json")]
 pub struct SimulateArgs {
     /// The topology, with hosts: a file of ours, GraphML or node-link JSON
     topology: PathBuf,
-    /// permutation, all-to-all, or a file of lines "sender receiver"
-    #[arg(long, default_value = "permutation")]
+    /// Who sends to whom: permutation, all-to-all or a file
+    ///
+    /// - permutation: every host sends to one other and receives from one other, drawn at random
+    /// - all-to-all: every host sends to every other
+    /// - a file: lines "sender receiver", names of hosts
+    #[arg(long, default_value = "permutation", verbatim_doc_comment)]
     traffic: String,
-    /// Subflows of each connection; several numbers are simulated one after the other
+    /// Subflows of each connection, 1 to 64; several numbers, with commas or each with its own --subflows, are
+    /// simulated one after the other
     #[arg(long, default_value = "8", value_delimiter = ',', value_name = "N", value_parser = number_from(1, PathOptions::MAX_COUNT))]
     subflows: Vec<usize>,
-    /// How subflows find their paths; several are simulated one after the other
+    /// How subflows find their paths; several, with commas or each with its own --routing, are simulated one after the
+    /// other
     #[arg(long, value_enum, default_values = ["diverse"], value_delimiter = ',')]
     routing: Vec<RoutingArg>,
-    /// Draws of traffic (and of paths under ecmp), seeds 0, 1, 2 ...
+    /// Draws of traffic (and of paths under ecmp), 1 to 1000, with the seeds 0, 1, 2 ...
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = number_from(1, 1000))]
     seeds: usize,
-    /// Capacity of links that have none, and of host ports
+    /// Capacity of links that have none, and of host ports: a number and bit, kbit, Mbit, Gbit or Tbit
     #[arg(long, default_value = "1Gbit")]
     capacity: Bandwidth,
     /// List every connection's throughput
@@ -42,11 +52,11 @@ pub struct SimulateArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum RoutingArg {
-    /// The policy smoc, rank by rank
+    /// The paths of policy smoc, subflow n on rank n
     Smoc,
-    /// The policy diverse, rank by rank
+    /// The paths of policy diverse, subflow n on rank n
     Diverse,
-    /// The k shortest paths, rank by rank
+    /// The paths of policy shortest, subflow n on rank n
     Shortest,
     /// A random shortest path for every subflow
     Ecmp,

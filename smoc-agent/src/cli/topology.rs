@@ -13,6 +13,12 @@ use crate::topology::{Topology, generate};
 
 /// Arguments of `smoc topology`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+smoc topology examples/diamond.yaml\n  \
+smoc topology examples/fat-tree-k4.yaml --format graphml\n  \
+smoc topology --fat-tree 8 --format yaml\n  \
+smoc topology --wide-area 50 --seed 7 --format yaml\n  \
+smoc topology")]
 pub struct TopologyArgs {
     /// The topology: a file of ours, GraphML or node-link JSON; without it, the running agent's
     file: Option<PathBuf>,

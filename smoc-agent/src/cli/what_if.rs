@@ -6,7 +6,8 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use smoc_common::route::Route;
 
-use super::offline::{Progress, SearchArgs, describe, edges, load, pairs, paths_json};
+use super::offline::{Progress, describe, edges, load, pairs, paths_json};
+use super::search::SearchArgs;
 use super::{Failure, Format};
 use crate::analysis::detours::{Remedy, Repair, Repairs};
 use crate::analysis::diversity::{Diversities, Diversity};
@@ -16,11 +17,18 @@ use crate::topology::{SwitchId, Topology};
 
 /// Arguments of `smoc what-if`.
 #[derive(clap::Args, Debug)]
-#[command(override_usage = "smoc what-if [OPTIONS] <TOPOLOGY> --fail <NAME>...")]
+#[command(
+    override_usage = "smoc what-if [OPTIONS] <TOPOLOGY> --fail <NAME>...",
+    after_help = "Examples:\n  \
+smoc what-if examples/diamond.yaml --fail m1\n  \
+smoc what-if examples/diamond.yaml --fail e1:1-m1:1 e1:3-m2:1\n  \
+smoc what-if examples/fat-tree-k4.yaml --fail e11:1-a11:3 -k 4 --format json"
+)]
 pub struct WhatIfArgs {
     /// The topology: a file of ours, GraphML or node-link JSON
     topology: PathBuf,
-    /// A link (e1:1-m1:1), switch or shared-risk group; all that are named fail together
+    /// A link (e1:1-m1:1), switch or shared-risk group; several, one after the other or each with its own --fail, fail
+    /// together
     #[arg(long, required = true, num_args = 1.., value_name = "NAME")]
     fail: Vec<String>,
     #[command(flatten)]

@@ -148,23 +148,12 @@ impl Metric {
     }
 }
 
-/// Gives an option its words, for messages, JSON and the command line.
+/// Gives an option its words, for messages.
 macro_rules! words {
     ($kind:ident { $($value:ident = $word:literal),+ }) => {
         impl std::fmt::Display for $kind {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $(Self::$value => $word),+ })
-            }
-        }
-
-        impl std::str::FromStr for $kind {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($word => Ok(Self::$value),)+
-                    _ => Err(format!("write one of {}", [$($word),+].join(", "))),
-                }
             }
         }
     };
