@@ -59,6 +59,10 @@ impl TopologyFile {
     /// All faults in it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, TopologyError> {
         let faulty = |problems| TopologyError::Faulty { path: path.into(), problems };
+        if super::convert::is_graph(text) {
+            let message = "this is GraphML or node-link JSON: convert it by smoc topology FILE --format yaml";
+            return Err(faulty(vec![(0, message.into())]));
+        }
         let raw: RawFile = input::read_yaml(text).map_err(|fault| faulty(vec![fault]))?;
         let mut reader = Reader { faults: raw.unknown_keys() };
         let draft = reader.draft(&raw);

@@ -44,19 +44,26 @@ pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyEr
 /// # Errors
 /// The faults in it.
 pub fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<TopologyFile, TopologyError> {
-    let graph = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
-        graphml::read(text)
-    } else if let Some(graph) = node_link::read(text) {
-        graph
-    } else {
-        return TopologyFile::parse(path, text);
-    };
+    let Some(graph) = graph(text) else { return TopologyFile::parse(path, text) };
     let draft = graph.and_then(|mut graph| graph.draft(notes)).map_err(|fault| vec![fault]);
     let topology = draft.and_then(build).map_err(|faults| TopologyError::Faulty {
         path: path.into(),
         problems: faults.into_iter().map(|fault| (0, fault)).collect(),
     })?;
     Ok(TopologyFile::without_lines(path, topology))
+}
+
+/// Reads GraphML or node-link JSON; `None` if the text is neither.
+fn graph(text: &str) -> Option<Result<sheet::Sheet, String>> {
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        return Some(graphml::read(text));
+    }
+    node_link::read(text)
+}
+
+/// Whether a text is meant to be a topology in the format of others.
+pub(super) fn is_graph(text: &str) -> bool {
+    graph(text).is_some()
 }
 
 fn build(draft: Draft) -> Result<Topology, Vec<String>> {
