@@ -197,7 +197,7 @@ pub(super) fn write_error(map: &'static str, error: MapError) -> DataplaneError 
     DataplaneError::Map { doing: "write", map, source: error.into() }
 }
 
-/// A name as `EDGE_NAMES` holds it; topology names have at most 64 bytes.
+/// A name as `EDGE_NAMES` holds it; topology names have at most 63 bytes.
 pub(super) fn edge_name(name: &str) -> EdgeName {
     let mut bytes = [0; 64];
     let length = name.len().min(bytes.len());
