@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::paths::{OptionsError, Pair, Path, PathFinder, PathOptions};
+use crate::paths::{OptionsError, Pair, Path, PathFinder, PathOptions, substituted};
 use crate::topology::{LinkId, SwitchId, Topology};
 
 /// What fails together.
@@ -19,8 +19,10 @@ pub struct Failure {
 pub struct Effect {
     /// The pair and its paths before.
     pub before: Pair,
-    /// Its paths after; empty if the pair is cut off.
+    /// The best paths after, as a network without what failed has them; empty if the pair is cut off.
     pub after: Vec<Path>,
+    /// What agents use after, by the ranks of before: ranks that work keep their paths. `None`: no path is left for it.
+    pub in_use: Vec<Option<Path>>,
     /// The ranks, as before, whose path broke.
     pub lost: Vec<usize>,
 }
@@ -90,7 +92,10 @@ impl Failure {
                 source = Some((before.from, finder.source(before.from)));
             }
             let after = source.as_mut().map(|(_, source)| source.to(before.to)).unwrap_or_default();
-            effects.concerned.push(Effect { before, after, lost });
+            let is_down = |link: LinkId| self.links.contains(&link);
+            let ranked = substituted(topology, &before.paths, is_down, after.clone());
+            let in_use = ranked.into_iter().map(|path| Some(path).filter(|path| !broken(path))).collect();
+            effects.concerned.push(Effect { before, after, in_use, lost });
         }
         Ok(effects)
     }
@@ -128,6 +133,20 @@ hosts: [{name: h1, port: 'e1:9'}, {name: h2, port: 'e2:9'}, {name: h3, port: 'e3
         let (untouched, gone, concerned) = effects(&["m1:2-e2:1"]);
         assert_eq!((untouched, gone, concerned.len()), (1, 0, 2));
         assert!(concerned.iter().all(|(lost, left)| lost.len() == 1 && *left == 1));
+    }
+
+    #[test]
+    fn a_rank_that_works_keeps_its_path_and_the_other_has_none_left() {
+        let topology = topology();
+        let mut failure = Failure::default();
+        failure.add(&topology, "m1:2-e2:1").unwrap();
+        let effects = failure.effects(&topology, &PathOptions::default(), &topology.edges(), |_| ()).unwrap();
+        for effect in &effects.concerned {
+            let kept: Vec<_> =
+                effect.in_use.iter().map(|path| path.as_ref().map(|path| &path.links)).collect();
+            let lost = effect.lost[0];
+            assert_eq!((kept[lost], kept[1 - lost]), (None, Some(&effect.before.paths[1 - lost].links)));
+        }
     }
 
     #[test]

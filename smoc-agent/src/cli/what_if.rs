@@ -12,7 +12,7 @@ use super::{Failure, Format};
 use crate::analysis::detours::{Remedy, Repair, Repairs};
 use crate::analysis::diversity::{Diversities, Diversity};
 use crate::analysis::failures::{self, Effect, Effects};
-use crate::paths::{NoDetour, Pair};
+use crate::paths::{NoDetour, Pair, Path};
 use crate::topology::{SwitchId, Topology};
 
 /// Arguments of `smoc what-if`.
@@ -88,6 +88,8 @@ fn document(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>])
             "cut_off": effect.after.is_empty(),
             "before": paths_json(topology, &effect.before.paths),
             "after": paths_json(topology, &effect.after),
+            "in_use": effect.in_use.iter().map(|path| path.as_ref().map(|path| names_of_links(topology, path)))
+                .collect::<Vec<_>>(),
             "diversity_before": diversity.0,
             "diversity_after": diversity.1,
             "detours": repairs.iter().map(|repair| repair_json(topology, repair)).collect::<Vec<_>>(),
@@ -115,6 +117,10 @@ fn repair_json(topology: &Topology, repair: &Repair) -> Value {
         "switches": way,
         "problem": problem(&repair.remedy),
     })
+}
+
+fn names_of_links(topology: &Topology, path: &Path) -> Vec<String> {
+    path.links.iter().map(|link| topology.link_name(*link)).collect()
 }
 
 fn names<'a>(topology: &'a Topology, switches: &[SwitchId]) -> Vec<&'a str> {
@@ -178,11 +184,11 @@ fn pair(
     if effect.after.is_empty() {
         text += "\n  cut off: no path is left";
     }
-    for rank in 0..effect.before.paths.len().max(effect.after.len()) {
-        let (was, is) = (effect.before.paths.get(rank), effect.after.get(rank));
-        let same = was.map(|path| &path.links) == is.map(|path| &path.links);
-        let way = is.map_or("-".into(), |path| describe(topology, path));
-        text += &format!("\n  {rank:>2} {} {way}", if same { "same" } else { "now " });
+    for (rank, (was, is)) in effect.before.paths.iter().zip(&effect.in_use).enumerate() {
+        let same = is.as_ref().is_some_and(|is| is.links == was.links);
+        let way = is.as_ref().map_or("no path is left for it".into(), |path| describe(topology, path));
+        let how = if same { "same" } else { is.as_ref().map_or("gone", |_| "now ") };
+        text += &format!("\n  {rank:>2} {how} {way}");
         for repair in repairs.iter().filter(|repair| repair.rank == rank) {
             let at = format!("\n     {} for {}", name(repair.at), name(repair.to));
             text += &match (&repair.remedy, problem(&repair.remedy)) {
