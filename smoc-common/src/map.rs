@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
 /// Entries in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
@@ -399,8 +399,10 @@ pub struct Connection {
     pub version: u8,
     /// 1 if the local host opened it.
     pub local_opened: u8,
+    /// The rank of the initial subflow: 0 unless its SYN had to move. The n-th subflow has the n-th rank from there.
+    pub first_rank: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 /// A token and where its owner is attached: tokens are unique within a host only (RFC 8684, 3.1).

@@ -54,6 +54,7 @@ fn a_path_that_swallows_mp_capable_is_left_after_a_second() -> Result<()> {
     let connection = found.context("a connection")?;
     assert_eq!(connection.token_set().len(), 2, "it is MPTCP: {connection:#?}");
     assert_eq!(connection.subflows[0].rank, 1, "its first subflow moved: {connection:#?}");
+    assert_eq!(connection.distinct_paths(), 4, "and the others made room: {connection:#?}");
     assert_eq!(running.finish()?.bytes, BYTES);
     assert_eq!((lab.counter("e1", "syn_moved")?, lab.counter("e1", "blackhole")?), (1, 0));
     let line = logged(&lab, "syn_moved")?;

@@ -84,13 +84,17 @@ fn up<T: Tables>(tables: &mut T, edge: EdgeIndex, even_broken: bool) -> u8 {
     up
 }
 
-/// A bit for each rank that the subflows of a connection have: its n-th subflow has rank n, modulo their number.
+/// A bit for each rank that the subflows of a connection have: its n-th subflow has the n-th rank from that of the initial
+/// one, modulo their number.
 #[inline(always)]
 fn used<T: Tables>(tables: &mut T, edge: EdgeIndex, connection: ConnectionId) -> u8 {
     let count = tables.path_set(edge).map_or(0, |set| u32::from(set.count));
-    let subflows = tables.connections().get(&connection).map_or(0, |it| it.subflows);
+    let connection = tables.connections().get(&connection);
+    let (subflows, first) = connection.map_or((0, 0), |it| (it.subflows, u32::from(it.first_rank)));
     let ranks = if subflows < count { subflows } else { count };
-    ((1u32 << (ranks & 15)) - 1) as u8
+    let from_zero = (1u32 << (ranks & 15)) - 1;
+    let first = first % count.max(1);
+    (from_zero << (first & 7) | from_zero >> (count.wrapping_sub(first) & 15)) as u8
 }
 
 /// The first port of the path with this rank.

@@ -180,7 +180,8 @@ fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, flow: &mut Flow) -> u8
     }
 }
 
-/// The connection of a token and the number of its next subflow.
+/// The connection of a token and the number of its next subflow, counted from the rank of the initial one, which is 0
+/// unless its SYN had to move.
 #[inline(always)]
 fn find<T: Tables>(tables: &mut T, key: TokenKey) -> Result<(ConnectionId, u32), Note> {
     let binding = *tables.tokens().get(&key).ok_or(Note::JoinUnknownToken)?;
@@ -191,7 +192,8 @@ fn find<T: Tables>(tables: &mut T, key: TokenKey) -> Result<(ConnectionId, u32),
     if connection.joined >= MOST_JOINS {
         return Err(Note::JoinBeyondLimit);
     }
-    Ok((binding.connection, T::fetch_add(&mut connection.subflows, 1)))
+    let first = u32::from(connection.first_rank);
+    Ok((binding.connection, T::fetch_add(&mut connection.subflows, 1).wrapping_add(first)))
 }
 
 /// A SYN/ACK: it answers the SYN in kind, or the subflow is no MPTCP.
@@ -322,6 +324,7 @@ fn bind<T: Tables>(
     let local_opened = subflow.is_from_local;
     let (local_token, remote_token) =
         if local_opened { (initiator, responder) } else { (responder, initiator) };
+    let first_rank = tables.half_open().get(subflow.key).map_or(0, |half| half.flow.rank);
     let connection = Connection {
         initial: *subflow.key,
         opened: tables.now(),
@@ -332,6 +335,7 @@ fn bind<T: Tables>(
         subflows: 1,
         version: version as u8,
         local_opened: u8::from(local_opened),
+        first_rank,
         ..Connection::default()
     };
     let id = tables.new_connection_id();

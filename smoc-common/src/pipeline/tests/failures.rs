@@ -126,6 +126,23 @@ fn syn_that_is_not_answered_goes_on_on_the_next_path_as_the_same_subflow() {
 }
 
 #[test]
+fn joins_go_on_from_the_rank_to_which_the_initial_syn_has_moved() {
+    let mut network = Network::new();
+    let [(_, syn), (_, answer), (_, ack)] = handshake(Version::V1, [A, B], [1, 2]);
+    network.send(A, &syn).unwrap();
+    network.edges[0].clock += SECOND_NS;
+    for (from, frame) in [(A, syn), (B, answer), (A, ack)] {
+        assert_eq!(network.rank_of(from, &frame), 1);
+    }
+    assert_eq!(network.join(A.at(1), B, derive(Version::V1, 2)), 2);
+    network.edges[0].down.insert(2);
+    assert_eq!(rank_of(&mut network, 0), 0, "the first that neither has");
+    network.edges[0].down.clear();
+    let joins = [2, 3, 4].map(|port| network.join(A.at(port), B, derive(Version::V1, 2)));
+    assert_eq!(joins, [3, 0, 1]);
+}
+
+#[test]
 fn syn_that_is_answered_without_its_option_only_names_the_black_hole() {
     for (leaves_out, blackholes) in [(true, 1), (false, 0)] {
         let mut network = Network::new();
