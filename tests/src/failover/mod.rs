@@ -75,8 +75,9 @@ pub struct Outcome {
     pub gap_ms: f64,
     /// From the failure until frames arrived again after that gap, in milliseconds; `None` if they did not.
     pub back_ms: Option<f64>,
-    /// Goodput of the connection after the failure, as a share of what the links that are left carry.
-    pub share_left: f64,
+    /// Goodput of the connection after the failure, as a share of what the links that are left carry; `None` if it broke,
+    /// which only connections over ECMP may.
+    pub share_left: Option<f64>,
 }
 
 /// How to measure.
@@ -215,7 +216,15 @@ pub fn run(options: &FailoverOptions) -> Result<()> {
 fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {
     let (arrived, struck) = strike_datagrams(&mut Lab::up(&failure.lab(routing))?, failure, restarts)?;
     let (gap, ended) = arrived.longest_gap_after(struck);
-    let share_left = left(&mut Lab::up(&failure.lab(routing))?, failure, restarts)?.share;
+    let share_left = match left(&mut Lab::up(&failure.lab(routing))?, failure, restarts) {
+        Ok(left) => Some(left.share),
+        Err(error) if routing == Routing::Ecmp => {
+            check_interrupted()?;
+            eprintln!("failover: the connection over ECMP broke: {error:#}");
+            None
+        }
+        Err(error) => return Err(error),
+    };
     Ok(Outcome {
         failure,
         lost: arrived.sent - arrived.received,

@@ -39,6 +39,7 @@ impl fmt::Display for Report {
 
 fn cells(outcome: &Outcome) -> String {
     let back = outcome.back_ms.map_or_else(|| "never".to_owned(), |back| format!("{back:.1}"));
-    let left = format!("{:.0} %", outcome.share_left * 100.0);
+    let left =
+        outcome.share_left.map_or_else(|| "broke".to_owned(), |share| format!("{:.0} %", share * 100.0));
     format!("{:>5} {:>8.1} {back:>10} {left:>5}", outcome.lost, outcome.gap_ms)
 }
