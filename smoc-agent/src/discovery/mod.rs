@@ -1,4 +1,4 @@
-//! Learns hosts from what they say themselves, and tells the other agents.
+//! Learns hosts from what they say themselves, and tells the other agents of them and of ports that are down.
 //!
 //! Every port has a packet socket. On host ports it hears ARP and neighbour discovery ([`neighbor`]); on fabric
 //! ports the announcements of other agents ([`announcement`]), which [`Flood`] passes on.
