@@ -13,14 +13,15 @@ mod programs {
         programs::XdpContext,
     };
 
-    /// An Ethernet header.
-    type Header = [u16; 7];
+    /// Destination and source of a frame, as wide as smoc's programs read them: a load waits whose bytes are in several
+    /// stores still under way, and a frame from a device makes none wait.
+    type Addresses = [u32; 3];
     /// A whole frame of a handshake, padded.
     type Template = [u16; 64];
 
-    /// The frame's header as it was sent.
+    /// The frame's addresses as they were sent.
     #[map]
-    static HEADER: Array<Header> = Array::with_max_entries(1, 0);
+    static ADDRESSES: Array<Addresses> = Array::with_max_entries(1, 0);
     /// What `bench_again` goes on with.
     #[map]
     static TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
@@ -49,16 +50,16 @@ mod programs {
         xdp_action::XDP_PASS
     }
 
-    /// Puts the Ethernet header back and goes on with `TARGET`.
+    /// Puts the addresses back and goes on with `TARGET`.
     #[xdp(frags)]
     pub fn bench_again(context: XdpContext) -> u32 {
         let start = context.data();
-        if start + size_of::<Header>() > context.data_end() {
+        if start + size_of::<Addresses>() > context.data_end() {
             return xdp_action::XDP_ABORTED;
         }
-        let Some(header) = HEADER.get(0) else { return xdp_action::XDP_ABORTED };
-        // SAFETY: the header was just compared with the end of the packet data.
-        unsafe { *(start as *mut Header) = *header };
+        let Some(&[w0, w1, w2]) = ADDRESSES.get(0) else { return xdp_action::XDP_ABORTED };
+        // SAFETY: the addresses were just compared with the end of the packet data, which starts at a multiple of four.
+        unsafe { *(start as *mut Addresses) = [w0, w1, w2] };
         // SAFETY: the context is the one that the kernel called the program with.
         unsafe { TARGET.tail_call(&context, 0) };
         xdp_action::XDP_ABORTED
