@@ -243,16 +243,17 @@ pub type ConnectionId = u64;
 pub struct Traffic {
     /// Frames.
     pub packets: u64,
-    /// Bytes of whole frames, Ethernet header included.
+    /// Bytes from the start of each frame to the end of its IP packet, as that gives its length: Ethernet header and
+    /// tags included, padding not.
     pub bytes: u64,
 }
 
 impl Traffic {
     /// Counts a frame of `bytes` bytes.
     #[inline(always)]
-    pub fn add(&mut self, bytes: u32) {
+    pub fn add(&mut self, bytes: usize) {
         self.packets += 1;
-        self.bytes += u64::from(bytes);
+        self.bytes += bytes as u64;
     }
 }
 

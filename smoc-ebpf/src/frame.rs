@@ -3,7 +3,7 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::xdp_md,
-    helpers::generated::{bpf_xdp_get_buff_len, bpf_xdp_load_bytes, bpf_xdp_store_bytes},
+    helpers::generated::{bpf_xdp_load_bytes, bpf_xdp_store_bytes},
     programs::XdpContext,
 };
 use smoc_common::{
@@ -64,12 +64,6 @@ impl<'a> XdpFrame<'a> {
 }
 
 impl Frame for XdpFrame<'_> {
-    #[inline(always)]
-    fn length(&self) -> u32 {
-        // SAFETY: the context is the one that the kernel called the program with.
-        unsafe { bpf_xdp_get_buff_len(self.context.as_ptr().cast()) as u32 }
-    }
-
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.load(offset)

@@ -89,7 +89,7 @@ impl Segment {
         }
         let tcp = tcp::Segment::parse(&frame, packet.payload)?;
         let options_end = tcp.options + tcp.options_length;
-        if packet.end(&frame).is_some_and(|end| end < options_end) {
+        if !packet.reaches(options_end) {
             return None;
         }
         let address = |address: Address| match packet.family {

@@ -31,7 +31,7 @@ struct LastHop {
 #[inline(always)]
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
     let headers = Headers::of_plain_tcp(frame)?;
-    let hop = established(frame, tables, &headers)?;
+    let hop = established(tables, &headers)?;
     Some(hand_over(frame, tables, hop))
 }
 
@@ -71,7 +71,7 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
 
 /// The last hop of an established subflow whose hosts are where they were.
 #[inline(always)]
-fn established<T: Tables>(frame: &impl Frame, tables: &mut T, headers: &Headers) -> Option<LastHop> {
+fn established<T: Tables>(tables: &mut T, headers: &Headers) -> Option<LastHop> {
     let segment = &headers.segment;
     if segment.has(tcp::SYN) {
         return None;
@@ -81,7 +81,7 @@ fn established<T: Tables>(frame: &impl Frame, tables: &mut T, headers: &Headers)
     if flow.epoch != epoch {
         return None;
     }
-    flow.received.add(frame.length());
+    flow.received.add(headers.packet.end);
     let hop = LastHop { port: flow.local_switch_port, destination: flow.local_mac, source: flow.peer_mac };
     if segment.flags & (tcp::FIN | tcp::RST) != 0 {
         let id = flow.connection;
@@ -98,7 +98,7 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
     let mut room = Headers::default();
     let headers = frame.headers(&mut room)?;
     if headers.is_tcp
-        && let Some(hop) = established(frame, tables, headers)
+        && let Some(hop) = established(tables, headers)
     {
         return Some(hop);
     }
@@ -121,8 +121,10 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
         let (key, segment) = (&key_of(headers), &headers.segment);
         let arrived_on = label.rank().get();
         let receiver = ends.local.attachment;
-        let subflow = Subflow { key, segment, ends: &ends, receiver, is_from_local: false, arrived_on };
-        if refresh(frame, tables, &subflow).is_none() {
+        let bytes = headers.packet.end;
+        let subflow =
+            Subflow { key, bytes, segment, ends: &ends, receiver, is_from_local: false, arrived_on };
+        if refresh(tables, &subflow).is_none() {
             handshake::follow(frame, tables, &subflow);
         }
     }

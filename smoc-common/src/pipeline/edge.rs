@@ -56,7 +56,7 @@ pub(super) fn forward<T: Tables>(
     if headers.segment.has(tcp::SYN) {
         return None;
     }
-    let to = established(frame, tables, &headers, &key_of(&headers))?;
+    let to = established(tables, &headers, &key_of(&headers))?;
     Some(send(frame, tables, &headers.packet, to, Outcome::Established))
 }
 
@@ -80,17 +80,18 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     let key = key_of(headers);
     if headers.is_tcp
         && !headers.segment.has(tcp::SYN)
-        && let Some(to) = established(frame, tables, headers, &key)
+        && let Some(to) = established(tables, headers, &key)
     {
         return send(frame, tables, packet, to, Outcome::Established);
     }
     let ends = Ends::of(tables, &headers.ethernet, &key)?;
     let edge = ends.remote.attachment.edge;
     let (rank, outcome) = if headers.is_tcp {
-        let (key, segment) = (&key, &headers.segment);
+        let (key, bytes, segment) = (&key, packet.end, &headers.segment);
         let receiver = ends.remote.attachment;
-        let subflow = Subflow { key, segment, ends: &ends, receiver, is_from_local: true, arrived_on: 0 };
-        match refresh(frame, tables, &subflow) {
+        let subflow =
+            Subflow { key, bytes, segment, ends: &ends, receiver, is_from_local: true, arrived_on: 0 };
+        match refresh(tables, &subflow) {
             Some(rank) => (rank, Outcome::Established),
             None => tcp_rank(frame, tables, &subflow)?,
         }
@@ -133,9 +134,8 @@ fn plain_rank(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8
 /// subflow, or if its hosts have to be looked up again.
 #[inline(always)]
 fn established<T: Tables>(
-    frame: &impl Frame,
     tables: &mut T,
-    Headers { ethernet, segment, .. }: &Headers,
+    Headers { ethernet, packet, segment, .. }: &Headers,
     key: &FlowKey,
 ) -> Option<Destination> {
     let epoch = tables.settings()?.epoch;
@@ -143,7 +143,7 @@ fn established<T: Tables>(
     if flow.epoch != epoch || flow.peer_mac != ethernet.destination {
         return None;
     }
-    flow.sent.add(frame.length());
+    flow.sent.add(packet.end);
     let routed = flow.flags & Flow::ROUTED != 0;
     let to = Destination { edge: flow.remote.edge, rank: flow.rank, routed, connection: flow.connection };
     if segment.flags & (tcp::FIN | tcp::RST) != 0 {
@@ -158,14 +158,14 @@ fn established<T: Tables>(
 /// The rank of an established subflow whose hosts had to be looked up again: one of them moved, or the local
 /// one changed between addressing the other and addressing this switch.
 #[inline(always)]
-pub(super) fn refresh<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) -> Option<u8> {
+pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Option<u8> {
     if subflow.segment.has(tcp::SYN) {
         return None;
     }
     let epoch = tables.settings()?.epoch;
     let flow = tables.flows().get(subflow.key)?;
     subflow.ends.enter(flow, epoch);
-    subflow.count(flow, frame);
+    subflow.count(flow);
     Some(flow.rank)
 }
 

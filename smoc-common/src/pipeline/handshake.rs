@@ -37,6 +37,8 @@ static HALF_OPEN: HalfOpen = HalfOpen::EMPTY;
 /// A segment of a subflow that is not established.
 pub(super) struct Subflow<'a> {
     pub key: &'a FlowKey,
+    /// What the segment adds to [`crate::map::Traffic::bytes`].
+    pub bytes: usize,
     pub segment: &'a Segment,
     pub ends: &'a Ends,
     /// Where the host is attached that the segment goes to: a join's token is of its key.
@@ -48,12 +50,12 @@ pub(super) struct Subflow<'a> {
 }
 
 impl Subflow<'_> {
-    /// Counts the frame for its subflow.
+    /// Counts the segment for its subflow.
     #[inline(always)]
-    pub(super) fn count(&self, flow: &mut Flow, frame: &impl Frame) {
+    pub(super) fn count(&self, flow: &mut Flow) {
         // Without a branch: the compiler would make one addition at one of two places out of two, which the verifier
         // refuses without CAP_PERFMON.
-        let (sent, bytes) = (u64::from(self.is_from_local), u64::from(frame.length()));
+        let (sent, bytes) = (u64::from(self.is_from_local), self.bytes as u64);
         flow.sent.packets += sent;
         flow.sent.bytes += sent * bytes;
         flow.received.packets += 1 - sent;
@@ -94,7 +96,7 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
     let mut room = Handshake::default();
     let option = frame.handshake(segment, &mut room).filter(|option| option.kind != Kind::Other);
     if tables.half_open().get(key).is_some_and(|half| half.isn == segment.sequence) {
-        return again(frame, tables, subflow, option.is_some());
+        return again(tables, subflow, option.is_some());
     }
     let Some(option) = option else { return Choice::NO_HANDSHAKE };
     let mut half = *black_box(&HALF_OPEN);
@@ -116,7 +118,7 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
     }
     let epoch = tables.settings().map_or(0, |settings| settings.epoch);
     subflow.ends.enter(&mut half.flow, epoch);
-    subflow.count(&mut half.flow, frame);
+    subflow.count(&mut half.flow);
     if !tables.half_open().insert(key, &half) {
         note(tables, Note::TableFull, key, 0, half.flow.rank);
     }
@@ -126,10 +128,10 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
 /// The SYN of a half-open subflow again. Its host heard no answer, so the subflow moves to the next path: something
 /// on this one may drop such SYNs, and hosts that get no answer give MPTCP up.
 #[inline(never)]
-fn again<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> Choice {
+fn again<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> Choice {
     let now = tables.now();
     let Some(half) = tables.half_open().get(subflow.key) else { return Choice::NO_HANDSHAKE };
-    subflow.count(&mut half.flow, frame);
+    subflow.count(&mut half.flow);
     let before = half.flow.rank;
     let waited = now.wrapping_sub(half.syn_seen);
     half.syn_seen = now;
@@ -208,7 +210,7 @@ fn answered<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>
     if !answers {
         return Choice::rank(half.flow.rank);
     }
-    subflow.count(&mut half.flow, frame);
+    subflow.count(&mut half.flow);
     let rank = half.flow.rank;
     let is_join = half.flow.flags & Flow::JOIN != 0;
     if half.left_out != 0 {
@@ -243,7 +245,7 @@ fn answered<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>
 fn acknowledged<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     let Subflow { key, segment, .. } = *subflow;
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
-    subflow.count(&mut half.flow, frame);
+    subflow.count(&mut half.flow);
     let rank = half.flow.rank;
     if segment.has(tcp::RST) {
         tables.half_open().remove(key);

@@ -93,6 +93,9 @@ pub struct Packet {
     pub header: usize,
     /// Offset of what follows the IP header and its extensions.
     pub payload: usize,
+    /// Offset behind the packet as its own length field has it, which padding may follow; behind the IPv6 header if
+    /// the length stands elsewhere (beyond 65,535 bytes).
+    pub end: usize,
 }
 
 impl Packet {
@@ -151,13 +154,14 @@ impl Packet {
             is_later_fragment: fragment & 0x1fff != 0,
             header,
             payload: header + length,
+            end: header + (lengths & 0xffff) as usize,
         })
     }
 
     /// The IPv6 header of these words, which stand at `header`, without its extensions.
     #[inline(always)]
     pub(super) fn v6(words: [u32; 10], header: usize) -> Option<Self> {
-        let [version, next_hops, s0, s1, s2, s3, d0, d1, d2, d3] = words;
+        let [version, length_next_hops, s0, s1, s2, s3, d0, d1, d2, d3] = words;
         if version >> 28 != 6 {
             return None;
         }
@@ -165,26 +169,20 @@ impl Packet {
             family: Family::V6,
             source: Address([s0, s1, s2, s3]),
             destination: Address([d0, d1, d2, d3]),
-            hops_left: next_hops as u8,
-            protocol: (next_hops >> 8) as u8,
+            hops_left: length_next_hops as u8,
+            protocol: (length_next_hops >> 8) as u8,
             is_fragment: false,
             is_later_fragment: false,
             header,
             payload: header + 40,
+            end: header + 40 + (length_next_hops >> 16) as usize,
         })
     }
 
-    /// Offset behind the packet as its own length field has it, which padding may follow; `None` if the length
-    /// stands elsewhere (IPv6 beyond 65,535 bytes) or the frame is cut off.
-    pub fn end(&self, frame: &impl Frame) -> Option<usize> {
-        let (field, behind) = match self.family {
-            Family::V4 => (2, 0),
-            Family::V6 => (4, 40),
-        };
-        match frame.halves(self.header + field)? {
-            [0] => None,
-            [length] => Some(self.header + behind + usize::from(length)),
-        }
+    /// Whether the packet goes on up to this offset, by its own length field; taken to be so if the length stands
+    /// elsewhere.
+    pub fn reaches(&self, offset: usize) -> bool {
+        offset <= self.end || self.family == Family::V6 && self.end == self.header + 40
     }
 
     /// Takes one from the TTL or hop limit; the checksum of an IPv4 header is updated as in RFC 1624. `None`, and

@@ -16,9 +16,6 @@ use mptcp::Handshake;
 /// A frame as the pipeline sees it; numbers in it are big endian. The kernel adapter implements it over an XDP buffer, everything else
 /// uses [`Bytes`].
 pub trait Frame: Sized {
-    /// Length of the whole frame in bytes.
-    fn length(&self) -> u32;
-
     /// `N` bytes from `offset`; `None` if the frame ends before.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
@@ -94,10 +91,6 @@ impl Bytes<'_> {
 }
 
 impl Frame for Bytes<'_> {
-    fn length(&self) -> u32 {
-        self.0.len() as u32
-    }
-
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.part(offset, N)?.try_into().ok()
     }

@@ -42,12 +42,13 @@ fn data_of_an_established_subflow_is_counted_both_ways() {
     network.connect(Version::V1, [A, B], KEYS);
     let before = network.flow(A, B).unwrap();
     for (from, to) in [(A, B), (B, A), (A, B)] {
-        let frame = Build::tcp(from, to).numbers(1_001, 0).payload(&[7; 100]).frame();
+        let mut frame = Build::tcp(from, to).numbers(1_001, 0).payload(&[7; 100]).frame();
+        frame.extend([0; 6]);
         assert_eq!(network.send(from, &frame).unwrap().outcome, Outcome::Established);
     }
     let after = network.flow(A, B).unwrap();
     assert_eq!(after.sent.packets - before.sent.packets, 2);
-    assert_eq!(after.received.bytes - before.received.bytes, 154);
+    assert_eq!(after.received.bytes - before.received.bytes, 154, "without padding");
     assert_eq!(network.flow(B, A).unwrap().received.packets, after.sent.packets);
 }
 

@@ -29,6 +29,7 @@ fn v4_fields() {
         is_later_fragment: false,
         header: 0,
         payload: 20,
+        end: 28,
     };
     assert_eq!(packet, expected);
     assert_eq!(packet.source.octets(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1]);
@@ -192,17 +193,20 @@ fn v6_walk_stops_at_a_later_fragment() {
 
 #[test]
 fn end_is_that_of_the_length_field() {
-    let end = |bytes: &[u8], parse: fn(&[u8]) -> Option<Packet>| {
-        let packet = parse(bytes).unwrap();
-        with_frame(bytes, |frame| packet.end(&frame))
-    };
     let padded = |mut bytes: Vec<u8>| {
         bytes.extend([0; 9]);
         bytes
     };
-    assert_eq!(end(&padded(v4(1, TCP, &[0; 3])), parse_v4), Some(27));
-    assert_eq!(end(&padded(v6(TCP, &[0; 3])), parse_v6), Some(43));
-    assert_eq!(end(&v6(TCP, &[]), parse_v6), None);
+    let ends = [
+        (parse_v4(&padded(v4(1, TCP, &[0; 3]))), 27, false),
+        (parse_v6(&padded(v6(TCP, &[0; 3]))), 43, false),
+        (parse_v6(&v6(TCP, &[])), 40, true),
+    ];
+    for (packet, end, is_elsewhere) in ends {
+        let packet = packet.unwrap();
+        assert_eq!(packet.end, end);
+        assert!(packet.reaches(end) && packet.reaches(end + 1) == is_elsewhere);
+    }
 }
 
 /// The checksum of a whole IPv4 header (RFC 1071), with the checksum field taken as it stands.
