@@ -48,21 +48,29 @@ impl Headers {
     #[inline(always)]
     pub fn of_plain_tcp(frame: &impl Frame) -> Option<Self> {
         let ethernet = ethernet::Header::untagged(frame)?;
-        let (packet, segment) = match ethernet.ether_type {
+        match ethernet.ether_type {
             ethernet::IPV4 => {
                 let [i0, i1, i2, i3, i4, t0, t1, t2, t3, t4] = frame.untagged()?;
                 let packet = Packet::v4([i0, i1, i2, i3, i4], ethernet::UNTAGGED)?;
-                (packet, Segment::new([t0, t1, t2, t3, t4], ethernet::UNTAGGED + 20)?)
+                let segment = Segment::new([t0, t1, t2, t3, t4], ethernet::UNTAGGED + 20)?;
+                Self::if_plain(ethernet, packet, segment)
             }
             ethernet::IPV6 => {
                 let [i0, i1, i2, i3, i4, i5, i6, i7, i8, i9, t0, t1, t2, t3, t4] = frame.untagged()?;
                 let packet = Packet::v6([i0, i1, i2, i3, i4, i5, i6, i7, i8, i9], ethernet::UNTAGGED)?;
-                (packet, Segment::new([t0, t1, t2, t3, t4], ethernet::UNTAGGED + 40)?)
+                let segment = Segment::new([t0, t1, t2, t3, t4], ethernet::UNTAGGED + 40)?;
+                Self::if_plain(ethernet, packet, segment)
             }
-            _ => return None,
-        };
-        let is_tcp =
-            packet.protocol == ip::TCP && !packet.is_fragment && packet.payload + 20 == segment.options;
-        is_tcp.then_some(Self { ethernet, packet, is_tcp, segment })
+            _ => None,
+        }
+    }
+
+    /// Headers where TCP does stand right behind the IP header.
+    #[inline(always)]
+    fn if_plain(ethernet: ethernet::Header, packet: Packet, segment: Segment) -> Option<Self> {
+        if packet.protocol != ip::TCP || packet.is_fragment || packet.payload + 20 != segment.options {
+            return None;
+        }
+        Some(Self { ethernet, packet, is_tcp: true, segment })
     }
 }
