@@ -116,14 +116,16 @@ pub const COUNTER_ENTRIES: u32 = (Outcome::ALL.len() + Note::ALL.len()) as u32;
 pub struct Event {
     /// The subflow.
     pub flow: FlowKey,
+    /// [`Note::counter`] of what was noticed.
+    pub note: u32,
     /// Its connection, 0 if unknown.
     pub connection: ConnectionId,
     /// Nanoseconds of CLOCK_MONOTONIC.
     pub at: u64,
-    /// [`Note::counter`] of what was noticed.
-    pub note: u32,
     /// The rank of the subflow's path.
     pub rank: u32,
+    #[doc(hidden)]
+    pub reserved: u32,
 }
 
 impl crate::map::Plain for Event {}

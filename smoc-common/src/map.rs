@@ -79,8 +79,8 @@ macro_rules! plain {
 }
 
 plain! {
-    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 40,
-    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 112, Connection = 80, TokenKey = 8, TokenBinding = 16,
+    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 36,
+    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 112, Connection = 72, TokenKey = 8, TokenBinding = 16,
 }
 
 /// What holds for the whole switch.
@@ -217,20 +217,48 @@ pub struct PathSet {
 #[repr(C)]
 pub struct EdgeName(pub [u8; 64]);
 
-/// A subflow as its edge sees it, the same in both directions.
+/// A subflow as its edge sees it, the same in both directions. Every frame of an established subflow waits until the
+/// kernel has hashed its key, twelve bytes a round: 36 bytes are three rounds, and four more were another. Both ports are
+/// one number because the kernel reads them as one, and would wait for two stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(C, align(8))]
+#[repr(C, packed(4))]
 pub struct FlowKey {
+    local: Address,
+    remote: Address,
+    /// TCP port of the local host in the upper half, of the remote one in the lower.
+    ports: u32,
+}
+
+impl FlowKey {
+    /// The key of the subflow between a host that is attached to this switch and one behind another edge.
+    #[inline(always)]
+    pub const fn new(local: Address, local_port: u16, remote: Address, remote_port: u16) -> Self {
+        Self { local, remote, ports: (local_port as u32) << 16 | remote_port as u32 }
+    }
+
     /// The address of the host that is attached to this switch.
-    pub local: Address,
+    #[inline(always)]
+    pub const fn local(&self) -> Address {
+        self.local
+    }
+
     /// The address of the host behind the other edge.
-    pub remote: Address,
+    #[inline(always)]
+    pub const fn remote(&self) -> Address {
+        self.remote
+    }
+
     /// TCP port of the local host.
-    pub local_port: u16,
+    #[inline(always)]
+    pub const fn local_port(&self) -> u16 {
+        (self.ports >> 16) as u16
+    }
+
     /// TCP port of the remote host.
-    pub remote_port: u16,
-    #[doc(hidden)]
-    pub reserved: [u8; 4],
+    #[inline(always)]
+    pub const fn remote_port(&self) -> u16 {
+        self.ports as u16
+    }
 }
 
 /// Names a connection within one switch; never 0.
@@ -382,6 +410,14 @@ impl HalfOpen {
 pub struct Connection {
     /// The initial subflow.
     pub initial: FlowKey,
+    /// The MPTCP version, 0 or 1.
+    pub version: u8,
+    /// 1 if the local host opened it.
+    pub local_opened: u8,
+    /// The rank of the initial subflow: 0 unless its SYN had to move. The n-th subflow has the n-th rank from there.
+    pub first_rank: u8,
+    #[doc(hidden)]
+    pub reserved: u8,
     /// When it was bound, nanoseconds of CLOCK_MONOTONIC.
     pub opened: u64,
     /// Token of the local host's key.
@@ -396,14 +432,6 @@ pub struct Connection {
     pub subflows: u32,
     /// How many additional subflows are established now.
     pub joined: u32,
-    /// The MPTCP version, 0 or 1.
-    pub version: u8,
-    /// 1 if the local host opened it.
-    pub local_opened: u8,
-    /// The rank of the initial subflow: 0 unless its SYN had to move. The n-th subflow has the n-th rank from there.
-    pub first_rank: u8,
-    #[doc(hidden)]
-    pub reserved: [u8; 5],
 }
 
 /// A token and where its owner is attached: tokens are unique within a host only (RFC 8684, 3.1).

@@ -72,7 +72,7 @@ pub(super) async fn run(
 
 /// Where the subflow of an event leads, and its rank as ranks wrap around.
 fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
-    let edge = snapshot.hosts.get(&ip_address(event.flow.remote))?.at.switch;
+    let edge = snapshot.hosts.get(&ip_address(event.flow.remote()))?.at.switch;
     let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
     Some((edge, Rank::new((event.rank % count as u32) as u8)))
 }
@@ -84,8 +84,8 @@ fn log(event: &Event, place: Option<(SwitchId, Rank)>, snapshot: &Snapshot, samp
         return;
     };
     let flow = &event.flow;
-    let local = std::net::SocketAddr::new(ip_address(flow.local), flow.local_port).to_string();
-    let remote = std::net::SocketAddr::new(ip_address(flow.remote), flow.remote_port).to_string();
+    let local = std::net::SocketAddr::new(ip_address(flow.local()), flow.local_port()).to_string();
+    let remote = std::net::SocketAddr::new(ip_address(flow.remote()), flow.remote_port()).to_string();
     let (connection, rank) = (event.connection, event.rank);
     let ranked = place.and_then(|(edge, rank)| snapshot.book.to(edge)?.ranked.get(usize::from(rank.get())));
     let path = ranked.map(|path| targets::name(&snapshot.topology, path));

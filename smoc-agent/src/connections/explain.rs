@@ -71,13 +71,8 @@ pub fn explain(question: Question, evidence: Evidence<'_>) -> Explanation {
     match question {
         Question::Token(token) => teller.token(token),
         Question::Flow { source, source_port, destination, destination_port } => {
-            let key = FlowKey {
-                local: map_address(source),
-                remote: map_address(destination),
-                local_port: source_port,
-                remote_port: destination_port,
-                ..FlowKey::default()
-            };
+            let (local, remote) = (map_address(source), map_address(destination));
+            let key = FlowKey::new(local, source_port, remote, destination_port);
             teller.flow(key, source, destination);
         }
     }
@@ -208,9 +203,9 @@ impl Teller<'_> {
 
     fn known_flow(&mut self, key: &FlowKey) -> bool {
         let is_it = |subflow: &&SubflowReport| {
-            map_address(subflow.local.address) == key.local
-                && map_address(subflow.remote.address) == key.remote
-                && (subflow.local.port, subflow.remote.port) == (key.local_port, key.remote_port)
+            map_address(subflow.local.address) == key.local()
+                && map_address(subflow.remote.address) == key.remote()
+                && (subflow.local.port, subflow.remote.port) == (key.local_port(), key.remote_port())
         };
         let found = self.reports.iter().find_map(|connection| {
             connection.subflows.iter().find(is_it).map(|subflow| (connection.clone(), subflow.clone()))
@@ -288,13 +283,7 @@ impl Teller<'_> {
 }
 
 fn reversed(key: &FlowKey) -> FlowKey {
-    FlowKey {
-        local: key.remote,
-        remote: key.local,
-        local_port: key.remote_port,
-        remote_port: key.local_port,
-        ..FlowKey::default()
-    }
+    FlowKey::new(key.remote(), key.remote_port(), key.local(), key.local_port())
 }
 
 #[cfg(test)]
@@ -344,13 +333,8 @@ hosts:
     }
 
     fn tables() -> KernelTables {
-        let key = FlowKey {
-            local: map_address("10.0.0.1".parse().unwrap()),
-            remote: map_address("10.0.0.2".parse().unwrap()),
-            local_port: 1000,
-            remote_port: 80,
-            ..FlowKey::default()
-        };
+        let [local, remote] = ["10.0.0.1", "10.0.0.2"].map(|text| map_address(text.parse().unwrap()));
+        let key = FlowKey::new(local, 1000, remote, 80);
         let remote = Attachment { edge: 1, port: 9 };
         let connection = Connection { remote_token: 0xbeef, remote, version: 1, ..Connection::default() };
         let token = TokenKey { token: 0xbeef, owner: remote };

@@ -160,7 +160,7 @@ pub fn report(tables: &KernelTables, names: Names<'_>, now: Nanos) -> Vec<Connec
 type FlowKey2 = (Address, Address, u16, u16);
 
 fn order(key: &FlowKey) -> FlowKey2 {
-    (key.local, key.remote, key.local_port, key.remote_port)
+    (key.local(), key.remote(), key.local_port(), key.remote_port())
 }
 
 const NOBODY: ConnectionReport = ConnectionReport {
@@ -203,8 +203,8 @@ fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos
         (switches.collect(), path.links.iter().map(|link| names.topology.link_name(*link)).collect())
     });
     SubflowReport {
-        local: Endpoint { address: ip_address(key.local), port: key.local_port },
-        remote: Endpoint { address: ip_address(key.remote), port: key.remote_port },
+        local: Endpoint { address: ip_address(key.local()), port: key.local_port() },
+        remote: Endpoint { address: ip_address(key.remote()), port: key.remote_port() },
         opened_by: side(has(Flow::LOCAL_OPENED)),
         initial: !has(Flow::JOIN),
         address_id: flow.address_id,

@@ -18,13 +18,8 @@ const REMOTE: Attachment = Attachment { edge: 1, port: 9 };
 const LOCAL: Attachment = Attachment { edge: 0, port: 9 };
 
 fn key(port: u16) -> FlowKey {
-    FlowKey {
-        local: map_address("10.0.0.1".parse().unwrap()),
-        remote: map_address("10.0.0.2".parse().unwrap()),
-        local_port: port,
-        remote_port: 80,
-        ..FlowKey::default()
-    }
+    let [local, remote] = ["10.0.0.1", "10.0.0.2"].map(|text| map_address(text.parse().unwrap()));
+    FlowKey::new(local, port, remote, 80)
 }
 
 fn flow(connection: u64, flags: u8, rank: u8) -> Flow {

@@ -60,13 +60,7 @@ fn hand_over(frame: &mut impl Frame, tables: &mut impl Tables, hop: LastHop) -> 
 
 #[inline(always)]
 fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
-    FlowKey {
-        local: packet.destination,
-        remote: packet.source,
-        local_port: segment.destination_port,
-        remote_port: segment.source_port,
-        ..FlowKey::default()
-    }
+    FlowKey::new(packet.destination, segment.destination_port, packet.source, segment.source_port)
 }
 
 /// The last hop of an established subflow whose hosts are where they were.

@@ -62,13 +62,7 @@ pub(super) fn forward<T: Tables>(
 
 #[inline(always)]
 fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
-    FlowKey {
-        local: packet.source,
-        remote: packet.destination,
-        local_port: segment.source_port,
-        remote_port: segment.destination_port,
-        ..FlowKey::default()
-    }
+    FlowKey::new(packet.source, segment.source_port, packet.destination, segment.destination_port)
 }
 
 /// Decides about any frame that [`forward`] left: chooses its path by its handshake, or by hash or policy.
@@ -84,7 +78,7 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     {
         return send(frame, tables, packet, to, Outcome::Established);
     }
-    let ends = Ends::of(tables, &headers.ethernet, &key)?;
+    let ends = Ends::of(tables, headers)?;
     let edge = ends.remote.attachment.edge;
     let (rank, outcome) = if headers.is_tcp {
         let (key, bytes, segment) = (&key, packet.end, &headers.segment);
@@ -172,9 +166,9 @@ pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Optio
 impl Ends {
     /// Looks up both hosts of a frame from a host port.
     #[inline(always)]
-    fn of(tables: &impl Tables, ethernet: &ethernet::Header, key: &FlowKey) -> Result<Self, Outcome> {
-        let local = *tables.host(&key.local).ok_or(Outcome::UnknownHost)?;
-        let remote = *tables.host(&key.remote).ok_or(Outcome::UnknownHost)?;
+    fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Self, Outcome> {
+        let local = *tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
+        let remote = *tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
         if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
             return Err(Outcome::UnknownHost);
         }

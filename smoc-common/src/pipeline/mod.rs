@@ -178,7 +178,14 @@ fn counted(tables: &mut impl Tables, result: Result<Verdict, Outcome>) -> Verdic
 fn note(tables: &mut impl Tables, note: Note, key: &FlowKey, connection: ConnectionId, rank: u8) {
     tables.count(note.counter());
     let at = tables.now();
-    tables.report(&Event { flow: *key, connection, at, note: note.counter(), rank: u32::from(rank) });
+    tables.report(&Event {
+        flow: *key,
+        connection,
+        at,
+        note: note.counter(),
+        rank: u32::from(rank),
+        reserved: 0,
+    });
 }
 
 /// Writes down a FIN or RST of an established subflow; `fin` says which side's FIN it would be. True if that

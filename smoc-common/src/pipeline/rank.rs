@@ -55,7 +55,8 @@ pub fn nth(ranks: u8, mut n: u32) -> u8 {
 /// A hash of the two ends of a flow that does not depend on which is which.
 #[inline(always)]
 pub fn flow_hash(key: &FlowKey, salt: u32) -> u32 {
-    let ends = end_hash(key.local, key.local_port).wrapping_add(end_hash(key.remote, key.remote_port));
+    let ends =
+        end_hash(key.local(), key.local_port()).wrapping_add(end_hash(key.remote(), key.remote_port()));
     mix(ends ^ salt)
 }
 

@@ -26,17 +26,17 @@ const DESTINATION: u8 = 60;
 /// How many extension headers are walked; what lies behind more is treated as neither TCP nor a fragment.
 const MAX_EXTENSIONS: usize = 6;
 
-/// An IPv6 address, or an IPv4 address mapped into it (RFC 4291, 2.5.5.2), as four numbers, the most
-/// significant first.
+/// An IPv6 address, or an IPv4 address mapped into it (RFC 4291, 2.5.5.2), as two numbers, the more
+/// significant one first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C, align(8))]
-pub struct Address([u32; 4]);
+#[repr(transparent)]
+pub struct Address([u64; 2]);
 
 impl Address {
     /// The address with these bytes, in network byte order.
     pub const fn new(octets: [u8; 16]) -> Self {
         let number = u128::from_be_bytes(octets);
-        Self([(number >> 96) as u32, (number >> 64) as u32, (number >> 32) as u32, number as u32])
+        Self([(number >> 64) as u64, number as u64])
     }
 
     /// The mapped form of an IPv4 address.
@@ -45,20 +45,26 @@ impl Address {
     }
 
     #[inline(always)]
+    const fn from_words([a, b, c, d]: [u32; 4]) -> Self {
+        Self([(a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64])
+    }
+
+    #[inline(always)]
     const fn mapped(v4: u32) -> Self {
-        Self([0, 0, 0xffff, v4])
+        Self([0, 0xffff << 32 | v4 as u64])
     }
 
     /// Its bytes in network byte order.
     pub const fn octets(self) -> [u8; 16] {
-        let [a, b, c, d] = self.0;
-        ((a as u128) << 96 | (b as u128) << 64 | (c as u128) << 32 | d as u128).to_be_bytes()
+        let [high, low] = self.0;
+        ((high as u128) << 64 | low as u128).to_be_bytes()
     }
 
     /// Its four numbers, the most significant first.
     #[inline(always)]
     pub const fn words(self) -> [u32; 4] {
-        self.0
+        let [high, low] = self.0;
+        [(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32]
     }
 }
 
@@ -167,8 +173,8 @@ impl Packet {
         }
         Some(Self {
             family: Family::V6,
-            source: Address([s0, s1, s2, s3]),
-            destination: Address([d0, d1, d2, d3]),
+            source: Address::from_words([s0, s1, s2, s3]),
+            destination: Address::from_words([d0, d1, d2, d3]),
             hops_left: length_next_hops as u8,
             protocol: (length_next_hops >> 8) as u8,
             is_fragment: false,

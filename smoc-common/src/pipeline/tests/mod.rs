@@ -111,11 +111,5 @@ impl Network {
 }
 
 fn key(local: End, remote: End) -> FlowKey {
-    FlowKey {
-        local: local.address,
-        remote: remote.address,
-        local_port: local.port,
-        remote_port: remote.port,
-        ..FlowKey::default()
-    }
+    FlowKey::new(local.address, local.port, remote.address, remote.port)
 }
