@@ -12,7 +12,8 @@
 //! | `DETOURS` | [`DetourKey`] | [`Detour`] | agent | no way around: next key, or a dead end |
 //! | `EDGE_NAMES` | [`EdgeIndex`] | [`EdgeName`] | agent, which alone reads it | index is free |
 //! | `HALF_OPEN` | [`FlowKey`] | [`HalfOpen`] | kernel | not in a handshake |
-//! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow |
+//! | `FLOWS_V4` | [`FlowKeyV4`] | [`Flow`] | kernel | not an established subflow over IPv4 |
+//! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow over IPv6 |
 //! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
@@ -42,7 +43,7 @@ pub const PATH_SET_ENTRIES: u32 = 2 * EDGE_ENTRIES;
 pub const HOST_ENTRIES: u32 = 65_536;
 /// Entries in `HALF_OPEN` unless configured.
 pub const HALF_OPEN_ENTRIES: u32 = 16_384;
-/// Entries in `FLOWS` unless configured.
+/// Entries in `FLOWS` and in `FLOWS_V4` unless configured.
 pub const FLOW_ENTRIES: u32 = 131_072;
 /// Entries in `CONNECTIONS` unless configured; `TOKENS` has twice as many.
 pub const CONNECTION_ENTRIES: u32 = 65_536;
@@ -79,7 +80,7 @@ macro_rules! plain {
 }
 
 plain! {
-    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 36,
+    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
     DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 112, Connection = 72, TokenKey = 8, TokenBinding = 16,
 }
 
@@ -219,7 +220,7 @@ pub struct EdgeName(pub [u8; 64]);
 
 /// A subflow as its edge sees it, the same in both directions. Every frame of an established subflow waits until the
 /// kernel has hashed its key, twelve bytes a round: 36 bytes are three rounds, and four more were another. Both ports are
-/// one number because the kernel reads them as one, and would wait for two stores.
+/// one number because the kernel reads them as one, and would wait for two stores. [`FlowKey::v4`] takes one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C, packed(4))]
 pub struct FlowKey {
@@ -258,6 +259,31 @@ impl FlowKey {
     #[inline(always)]
     pub const fn remote_port(&self) -> u16 {
         self.ports as u16
+    }
+
+    /// The same as a key of `FLOWS_V4`; `None` unless both addresses are mapped IPv4 addresses: such a key is one of
+    /// `FLOWS`.
+    #[inline(always)]
+    pub const fn v4(&self) -> Option<FlowKeyV4> {
+        match (self.local().v4(), self.remote().v4()) {
+            (Some(local), Some(remote)) => Some(FlowKeyV4 { local, remote, ports: self.ports }),
+            _ => None,
+        }
+    }
+}
+
+/// A [`FlowKey`] of IPv4 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct FlowKeyV4 {
+    local: u32,
+    remote: u32,
+    ports: u32,
+}
+
+impl From<FlowKeyV4> for FlowKey {
+    fn from(FlowKeyV4 { local, remote, ports }: FlowKeyV4) -> Self {
+        Self { local: Address::mapped(local), remote: Address::mapped(remote), ports }
     }
 }
 
@@ -454,4 +480,21 @@ pub struct TokenBinding {
     pub ambiguous: u8,
     #[doc(hidden)]
     pub reserved: [u8; 7],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_of_two_v4_addresses_are_keys_of_the_v4_table() {
+        let v4 = |last| Address::from_v4([10, 0, 0, last]);
+        let v6 = Address::new([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1]);
+        let key = FlowKey::new(v4(1), 1_000, v4(2), 80);
+        assert_eq!(key.v4().map(FlowKey::from), Some(key));
+        assert_eq!((key.local_port(), key.remote_port()), (1_000, 80));
+        for (local, remote) in [(v4(1), v6), (v6, v4(2)), (v6, v6)] {
+            assert_eq!(FlowKey::new(local, 1_000, remote, 80).v4(), None);
+        }
+    }
 }

@@ -39,6 +39,8 @@ static EDGE_NAMES: Array<EdgeName> = Array::with_max_entries(EDGE_ENTRIES, 0);
 #[map]
 static HALF_OPEN: LruHashMap<FlowKey, HalfOpen> = LruHashMap::with_max_entries(HALF_OPEN_ENTRIES, 0);
 #[map]
+static FLOWS_V4: LruHashMap<FlowKeyV4, Flow> = LruHashMap::with_max_entries(FLOW_ENTRIES, 0);
+#[map]
 static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(FLOW_ENTRIES, 0);
 #[map]
 static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
@@ -144,6 +146,35 @@ impl<'a, K, V> Table<'a, K, V> for Lru<K, V> {
     }
 }
 
+/// The table of established subflows that a key belongs to.
+struct Flows;
+
+impl<'a> Table<'a, FlowKey, Flow> for Flows {
+    #[inline(always)]
+    fn get(self, key: &FlowKey) -> Option<&'a mut Flow> {
+        match key.v4() {
+            Some(key) => Lru(&FLOWS_V4).get(&key),
+            None => Lru(&FLOWS).get(key),
+        }
+    }
+
+    #[inline(always)]
+    fn insert(self, key: &FlowKey, value: &Flow) -> bool {
+        match key.v4() {
+            Some(key) => Lru(&FLOWS_V4).insert(&key, value),
+            None => Lru(&FLOWS).insert(key, value),
+        }
+    }
+
+    #[inline(always)]
+    fn remove(self, key: &FlowKey) {
+        match key.v4() {
+            Some(key) => Lru(&FLOWS_V4).remove(&key),
+            None => Lru(&FLOWS).remove(key),
+        }
+    }
+}
+
 impl Tables for KernelTables {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
@@ -192,7 +223,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn flows(&mut self) -> impl Table<'_, FlowKey, Flow> {
-        Lru(&FLOWS)
+        Flows
     }
 
     #[inline(always)]

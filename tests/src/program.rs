@@ -10,7 +10,7 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
 use smoc_common::event::COUNTER_ENTRIES;
 use smoc_common::map::{
-    Connection, ConnectionId, Continuation, Flow, FlowKey, HalfOpen, Plain, TokenBinding, TokenKey,
+    Connection, ConnectionId, Continuation, Flow, FlowKey, FlowKeyV4, HalfOpen, Plain, TokenBinding, TokenKey,
 };
 use smoc_common::testing::Switch;
 use smoc_common::testing::switch::Entries;
@@ -169,6 +169,9 @@ impl Programs {
     /// The kernel refuses to say.
     pub fn read_tables(&self, switch: &mut Switch) -> Result<()> {
         self.read::<FlowKey, Flow>("FLOWS", &mut switch.flows)?;
+        let mut flows_v4 = Entries::default();
+        self.read::<FlowKeyV4, Flow>("FLOWS_V4", &mut flows_v4)?;
+        switch.flows.entries.extend(flows_v4.entries.into_iter().map(|(key, flow)| (key.into(), flow)));
         self.read::<FlowKey, HalfOpen>("HALF_OPEN", &mut switch.half_open)?;
         self.read::<TokenKey, TokenBinding>("TOKENS", &mut switch.tokens)?;
         let map: HashMap<_, ConnectionId, Entry<Connection>> = self.map("CONNECTIONS")?.try_into()?;

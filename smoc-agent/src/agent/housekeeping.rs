@@ -89,8 +89,10 @@ fn used_paths(
 }
 
 fn fills(content: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Fill> {
+    let v4 = content.flows.iter().filter(|(key, _)| key.v4().is_some()).count();
     let entries = |table: &str| match table {
-        "FLOWS" => Some(content.flows.len()),
+        "FLOWS_V4" => Some(v4),
+        "FLOWS" => Some(content.flows.len() - v4),
         "HALF_OPEN" => Some(content.half_open.len()),
         "CONNECTIONS" => Some(content.connections.len()),
         "TOKENS" => Some(content.tokens.len()),

@@ -115,7 +115,7 @@ impl std::fmt::Display for XdpMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tables {
-    /// Established subflows.
+    /// Established subflows, over IPv4 and over IPv6 each.
     pub flows: u32,
     /// Subflows in their handshake.
     pub half_open: u32,

@@ -147,7 +147,7 @@ pub trait Dataplane: Send {
 /// The tables that the kernel fills, as they stood when they were read.
 #[derive(Clone, Debug, Default)]
 pub struct KernelTables {
-    /// `FLOWS`.
+    /// `FLOWS_V4` and `FLOWS`.
     pub flows: Vec<(FlowKey, Flow)>,
     /// `HALF_OPEN`.
     pub half_open: Vec<(FlowKey, HalfOpen)>,

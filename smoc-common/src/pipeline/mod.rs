@@ -80,7 +80,7 @@ pub trait Tables {
     fn host(&self, address: &Address) -> Option<&Host>;
     /// `EDGES` and `PATH_SETS`.
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet>;
-    /// `FLOWS`.
+    /// `FLOWS_V4` and `FLOWS`.
     fn flows(&mut self) -> impl Table<'_, FlowKey, Flow>;
     /// `HALF_OPEN`.
     fn half_open(&mut self) -> impl Table<'_, FlowKey, HalfOpen>;

@@ -49,9 +49,17 @@ impl Address {
         Self([(a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64])
     }
 
+    /// The mapped form of the IPv4 address that is this number.
     #[inline(always)]
-    const fn mapped(v4: u32) -> Self {
+    pub const fn mapped(v4: u32) -> Self {
         Self([0, 0xffff << 32 | v4 as u64])
+    }
+
+    /// The IPv4 address that it is the mapped form of, as a number.
+    #[inline(always)]
+    pub const fn v4(self) -> Option<u32> {
+        let [high, low] = self.0;
+        if high == 0 && low >> 32 == 0xffff { Some(low as u32) } else { None }
     }
 
     /// Its bytes in network byte order.

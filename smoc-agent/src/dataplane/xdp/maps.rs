@@ -9,8 +9,8 @@ use aya::{
 use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, HalfOpen, Host, PathSet, Plain,
-        Port, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4, HalfOpen, Host,
+        PathSet, Plain, Port, Settings, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
@@ -39,7 +39,7 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 16] = [
+pub(super) const SHAPES: [MapShape; 17] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
     shape("TX_PORTS", MapType::DevMap, 4, 8),
@@ -50,6 +50,7 @@ pub(super) const SHAPES: [MapShape; 16] = [
     shape("DETOURS", MapType::Hash, size_of::<DetourKey>(), size_of::<Detour>()),
     shape("EDGE_NAMES", MapType::Array, 4, size_of::<EdgeName>()),
     shape("HALF_OPEN", MapType::LruHash, size_of::<FlowKey>(), size_of::<HalfOpen>()),
+    shape("FLOWS_V4", MapType::LruHash, size_of::<FlowKeyV4>(), size_of::<Flow>()),
     shape("FLOWS", MapType::LruHash, size_of::<FlowKey>(), size_of::<Flow>()),
     shape("CONNECTIONS", MapType::LruHash, size_of::<ConnectionId>(), size_of::<Connection>()),
     shape("TOKENS", MapType::LruHash, size_of::<TokenKey>(), size_of::<TokenBinding>()),
@@ -59,9 +60,10 @@ pub(super) const SHAPES: [MapShape; 16] = [
 ];
 
 /// How many entries a map gets instead of what the object says.
-pub(super) fn sizes(tables: &Tables) -> [(&'static str, u32); 5] {
+pub(super) fn sizes(tables: &Tables) -> [(&'static str, u32); 6] {
     [
         ("HOSTS", tables.hosts),
+        ("FLOWS_V4", tables.flows),
         ("FLOWS", tables.flows),
         ("HALF_OPEN", tables.half_open),
         ("CONNECTIONS", tables.connections),
@@ -102,6 +104,7 @@ pub(super) struct ConfigMaps {
 /// What the kernel writes.
 pub(super) struct KernelMaps {
     pub half_open: HashMap<MapData, Entry<FlowKey>, Entry<HalfOpen>>,
+    pub flows_v4: HashMap<MapData, Entry<FlowKeyV4>, Entry<Flow>>,
     pub flows: HashMap<MapData, Entry<FlowKey>, Entry<Flow>>,
     pub connections: HashMap<MapData, ConnectionId, Entry<Connection>>,
     pub tokens: HashMap<MapData, Entry<TokenKey>, Entry<TokenBinding>>,
@@ -128,6 +131,7 @@ impl KernelMaps {
     pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
         Ok(Self {
             half_open: open(pin, "HALF_OPEN")?,
+            flows_v4: open(pin, "FLOWS_V4")?,
             flows: open(pin, "FLOWS")?,
             connections: open(pin, "CONNECTIONS")?,
             tokens: open(pin, "TOKENS")?,

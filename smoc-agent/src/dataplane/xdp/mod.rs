@@ -363,7 +363,7 @@ impl XdpTables {
     /// # Errors
     /// They are not there.
     pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
-        let tables = ["FLOWS", "HALF_OPEN", "CONNECTIONS", "TOKENS", "HOSTS"];
+        let tables = ["FLOWS_V4", "FLOWS", "HALF_OPEN", "CONNECTIONS", "TOKENS", "HOSTS"];
         let capacities = tables.into_iter().map(|name| Ok((name, maps::capacity(pin, name)?)));
         Ok(Self {
             maps: KernelMaps::open(pin)?.into(),
@@ -383,13 +383,19 @@ impl XdpTables {
 impl Observe for XdpTables {
     fn tables(&self) -> Result<KernelTables, DataplaneError> {
         let maps = self.maps();
+        let flows_v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
         let flows = entries(&maps.flows, self.capacity("FLOWS"));
         let half_open = entries(&maps.half_open, self.capacity("HALF_OPEN"));
         let connections = entries(&maps.connections, self.capacity("CONNECTIONS"));
         let tokens = entries(&maps.tokens, self.capacity("TOKENS"));
         let failed = |map| move |error| read_error(map, error);
         Ok(KernelTables {
-            flows: flows.map_err(failed("FLOWS"))?.into_iter().map(|(Entry(k), Entry(v))| (k, v)).collect(),
+            flows: flows_v4
+                .map_err(failed("FLOWS_V4"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k.into(), v))
+                .chain(flows.map_err(failed("FLOWS"))?.into_iter().map(|(Entry(k), Entry(v))| (k, v)))
+                .collect(),
             half_open: half_open
                 .map_err(failed("HALF_OPEN"))?
                 .into_iter()
@@ -415,7 +421,10 @@ impl Observe for XdpTables {
     fn remove(&self, removal: Removal) -> Result<(), DataplaneError> {
         let mut maps = self.maps();
         let (map, done) = match removal {
-            Removal::Flow(key) => ("FLOWS", maps.flows.remove(&Entry(key))),
+            Removal::Flow(key) => match key.v4() {
+                Some(key) => ("FLOWS_V4", maps.flows_v4.remove(&Entry(key))),
+                None => ("FLOWS", maps.flows.remove(&Entry(key))),
+            },
             Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
             Removal::Token(key) => ("TOKENS", maps.tokens.remove(&Entry(key))),
             Removal::Rebind(key, binding) => {
