@@ -297,10 +297,13 @@ fn establish<T: Tables>(tables: &mut T, key: &FlowKey, connection: ConnectionId)
         return Choice::rank(flow.rank);
     }
     tables.half_open().remove(key);
-    if flow.flags & Flow::JOIN != 0 {
-        if let Some(connection) = tables.connections().get(&connection) {
-            T::fetch_add(&mut connection.joined, 1);
-        }
+    let is_join = flow.flags & Flow::JOIN != 0;
+    match tables.connections().get(&connection) {
+        Some(connection) if is_join => _ = T::fetch_add(&mut connection.joined, 1),
+        Some(connection) => connection.first_rank = flow.rank,
+        None => {}
+    }
+    if is_join {
         note(tables, Note::Joined, key, connection, flow.rank);
     }
     Choice::rank(flow.rank)
@@ -326,7 +329,6 @@ fn bind<T: Tables>(
     let local_opened = subflow.is_from_local;
     let (local_token, remote_token) =
         if local_opened { (initiator, responder) } else { (responder, initiator) };
-    let first_rank = tables.half_open().get(subflow.key).map_or(0, |half| half.flow.rank);
     let connection = Connection {
         initial: *subflow.key,
         opened: tables.now(),
@@ -337,7 +339,6 @@ fn bind<T: Tables>(
         subflows: 1,
         version: version as u8,
         local_opened: u8::from(local_opened),
-        first_rank,
         ..Connection::default()
     };
     let id = tables.new_connection_id();
