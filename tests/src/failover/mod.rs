@@ -201,9 +201,13 @@ pub fn run(options: &FailoverOptions) -> Result<()> {
     let mut report = Report::default();
     for &failure in failures {
         eprintln!("failover: {}", failure.label());
-        report.smoc.push(measure(Routing::Smoc, failure, options.restarts)?);
+        let smoc = measure(Routing::Smoc, failure, options.restarts)?;
+        eprintln!("failover:     over smoc: {smoc}");
+        report.smoc.push(smoc);
         if failure.is_of_routers() {
-            report.ecmp.push(measure(Routing::Ecmp, failure, options.restarts)?);
+            let ecmp = measure(Routing::Ecmp, failure, options.restarts)?;
+            eprintln!("failover:     over ECMP: {ecmp}");
+            report.ecmp.push(ecmp);
         }
     }
     match options.format {

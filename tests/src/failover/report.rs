@@ -37,6 +37,16 @@ impl fmt::Display for Report {
     }
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.share_left.map_or_else(
+            || "the connection broke".to_owned(),
+            |share| format!("{:.0} % afterwards", share * 100.0),
+        );
+        write!(f, "{} of {} lost, gap {:.1} ms, {left}", self.lost, self.sent, self.gap_ms)
+    }
+}
+
 fn cells(outcome: &Outcome) -> String {
     let back = outcome.back_ms.map_or_else(|| "never".to_owned(), |back| format!("{back:.1}"));
     let left =
