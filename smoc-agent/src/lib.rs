@@ -1,23 +1,15 @@
-//! The user-space half of smoc: decides which path each rank means and programs the packet path.
+//! The user-space half of smoc, where it meets the world: kernel, sockets, files and people. What to do is decided in
+//! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> control -> paths -> topology`, with `dataplane`, `store` and `discovery` at the rim.
+//! `cli -> agent -> api -> prober -> dataplane, netlink, sockets, store`.
 
 pub mod agent;
-pub mod analysis;
 pub mod api;
 pub mod cli;
 pub mod clock;
-pub mod config;
-pub mod connections;
-pub mod control;
 pub mod dataplane;
-pub mod decode;
-pub mod discovery;
-pub mod hosts;
-pub mod input;
-pub mod interfaces;
-pub mod liveness;
-pub mod paths;
+pub mod netlink;
+pub mod prober;
+pub mod sockets;
 pub mod store;
-pub mod topology;

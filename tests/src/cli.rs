@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use smoc_agent::topology::Bandwidth;
+use smoc_paths::topology::Bandwidth;
 
 use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};

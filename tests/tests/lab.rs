@@ -42,7 +42,7 @@ fn left_behind(plan: &Plan) -> Vec<String> {
 }
 
 fn plan_of(name: &str) -> Plan {
-    let topology = smoc_agent::topology::Topology::load(&example(name)).unwrap();
+    let topology = smoc_paths::topology::Topology::load(&example(name)).unwrap();
     Plan::new(&topology, &options(name, Routing::Bridge)).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Builds the benchmark of smoc-agent optimised and runs it. It compares with networkx if Python has it
+/// Builds the benchmark of smoc-paths optimised and runs it. It compares with networkx if Python has it
 /// (`pip install networkx`).
 ///
 /// # Errors
@@ -16,7 +16,7 @@ pub fn run(arguments: &[OsString]) -> Result<()> {
         eprintln!("python3 has no networkx, so there is no comparison with it: pip install networkx");
     }
     let status = Command::new(env!("CARGO"))
-        .args(["run", "--release", "--package", "smoc-agent", "--example", "bench_paths", "--"])
+        .args(["run", "--release", "--package", "smoc-paths", "--example", "bench_paths", "--"])
         .args(arguments)
         .status()
         .context("cannot start cargo")?;

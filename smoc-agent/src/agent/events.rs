@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::targets;
-use crate::{
-    api::Snapshot, clock::Nanos, dataplane::xdp::Events, hosts::ip_address, liveness::Command,
-    topology::SwitchId,
-};
+use smoc_control::{clock::Nanos, hosts::ip_address};
+use smoc_paths::topology::SwitchId;
+
+use crate::{api::Snapshot, clock, dataplane::xdp::Events, prober::Command};
 
 /// So many of each kind are logged in each [`WINDOW`].
 const BURST: u32 = 10;
@@ -78,7 +78,7 @@ fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
 }
 
 fn log(event: &Event, place: Option<(SwitchId, Rank)>, snapshot: &Snapshot, sampler: &mut Sampler) {
-    let Some(left_out) = sampler.admit(event.note, Nanos::now()) else { return };
+    let Some(left_out) = sampler.admit(event.note, clock::now()) else { return };
     let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) else {
         debug!(note = event.note, "an event of another version");
         return;

@@ -13,12 +13,16 @@ use smoc_common::{
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, warn};
 
+use smoc_control::{
+    connections::Sweep,
+    dataplane::{Fill, KernelTables},
+};
+
 use crate::{
     api::Snapshot,
-    clock::Nanos,
-    connections::Sweep,
-    dataplane::{DataplaneError, Fill, KernelTables, Observe},
-    liveness::Command,
+    clock,
+    dataplane::{DataplaneError, Observe},
+    prober::Command,
 };
 
 /// Time between two looks.
@@ -64,7 +68,7 @@ pub(super) async fn run(
 
 fn look(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError> {
     let content = tables.tables()?;
-    let removals = sweep.look(&content, Nanos::now());
+    let removals = sweep.look(&content, clock::now());
     if !removals.is_empty() {
         debug!(entries = removals.len(), "taking out what is closed");
     }
@@ -79,7 +83,7 @@ fn look(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError
 fn used_paths(
     used: &BTreeSet<(EdgeIndex, u8)>,
     snapshot: &Snapshot,
-) -> BTreeSet<(crate::topology::SwitchId, Rank)> {
+) -> BTreeSet<(smoc_paths::topology::SwitchId, Rank)> {
     let path = |&(index, rank): &(EdgeIndex, u8)| {
         let edge = snapshot.topology.find_switch(snapshot.names.name(index)?)?;
         let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);

@@ -8,7 +8,9 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::dataplane::{Installed, xdp::Inspector};
+use smoc_control::dataplane::Installed;
+
+use crate::dataplane::xdp::Inspector;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(500);

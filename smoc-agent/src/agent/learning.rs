@@ -6,15 +6,14 @@ use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tracing::{debug, warn};
 
-use crate::{
+use smoc_control::{
     clock::Nanos,
-    dataplane::xdp::Role,
-    discovery::{
-        PacketSocket, Wanted,
-        announcement::{self, Part},
-    },
+    discovery::announcement::{self, Part},
     interfaces::{IfIndex, Interface},
+    ports::Role,
 };
+
+use crate::sockets::{PacketSocket, Wanted};
 
 /// A frame from a port.
 #[derive(Debug)]

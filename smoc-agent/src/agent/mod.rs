@@ -21,7 +21,6 @@ mod learning;
 mod notify;
 mod ports;
 mod privileges;
-mod prober;
 mod switch;
 mod targets;
 
@@ -33,17 +32,17 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use smoc_control::config::{Config, ConfigError};
+use smoc_paths::{search::OptionsError, topology::Topology};
+
 use crate::{
     api::{ApiServer, BindError},
-    config::{Config, ConfigError},
     dataplane::{
         DataplaneError, Observe,
         xdp::{Events, Inspector, PinDirectory, Sightings, XdpDataplane, XdpTables},
     },
-    interfaces::{Netlink, NetlinkError, Watcher},
-    paths::OptionsError,
+    netlink::{Netlink, NetlinkError, Watcher},
     store::{FileStore, Store},
-    topology::Topology,
 };
 use switch::{Rim, Switch};
 
@@ -120,7 +119,7 @@ pub async fn run(mut config: Config) -> Result<(), AgentError> {
     let events = Events::open(dataplane.pin())?;
     let inspector = Inspector::open(dataplane.pin())?;
     let sightings = Sightings::open(dataplane.pin())?;
-    let prober = prober::start(sightings);
+    let prober = crate::prober::start(sightings);
     let prober = prober.map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
     let mut found = prober.found;
     let (frames, mut heard) = tokio::sync::mpsc::channel(1024);

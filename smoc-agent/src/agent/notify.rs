@@ -13,7 +13,7 @@ use std::{
 
 use tracing::warn;
 
-use crate::clock::Nanos;
+use crate::clock;
 
 /// Work has begun, or goes on after [`reloading`].
 pub(super) fn ready() {
@@ -22,7 +22,7 @@ pub(super) fn ready() {
 
 /// The configuration is being read again.
 pub(super) fn reloading() {
-    say(&format!("RELOADING=1\nMONOTONIC_USEC={}", Nanos::now().0 / 1000));
+    say(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::now().0 / 1000));
 }
 
 /// The control loop is alive.

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use smoc_common::route::PortNumber;
 
+use smoc_control::{
+    config::Config,
+    dataplane::Installed,
+    interfaces::{BridgePort, Interface, Interfaces},
+    plan::TreePorts,
+    ports::Role,
+};
+use smoc_paths::topology::{SwitchId, Topology};
+
 use crate::{
     api::{BridgeView, PortView},
-    config::Config,
-    control::TreePorts,
-    dataplane::{
-        DataplaneError, Installed,
-        xdp::{Role, XdpDataplane},
-    },
-    interfaces::{BridgePort, Interface, Interfaces},
-    topology::{SwitchId, Topology},
+    dataplane::{DataplaneError, xdp::XdpDataplane},
 };
 
 /// Whether every configured interface exists.

@@ -11,13 +11,15 @@ use smoc_common::{
 };
 
 use super::ports::{self, Roles};
-use crate::{
+use smoc_control::{
     config::Config,
-    control::{Failures, PathBook},
-    dataplane::xdp::Role,
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, PortTarget, RoundTripRoute},
-    paths::{self, OptionsError, Path, PathFinder, PathOptions},
+    plan::{Failures, PathBook},
+    ports::Role,
+};
+use smoc_paths::{
+    search::{self, OptionsError, Path, PathFinder, PathOptions},
     topology::{End, LinkId, SwitchId, Topology},
 };
 
@@ -69,7 +71,7 @@ pub(super) fn left_down(
     config: &Config,
     roles: &Roles,
     interfaces: &Interfaces,
-    controller: &crate::control::Controller,
+    controller: &smoc_control::plan::Controller,
     topology: &Topology,
 ) -> Failures {
     let installed = controller.installed();
@@ -101,5 +103,5 @@ pub(super) fn detours(
     let found = PathFinder::without(topology, options, &down)?.detours(this);
     let (ours, room) = (found.routable.len(), DETOUR_ENTRIES as usize);
     let unfit = found.unroutable.len() + ours.saturating_sub(room);
-    Ok((found.routable.iter().take(room).map(paths::Detour::entry).collect(), unfit))
+    Ok((found.routable.iter().take(room).map(search::Detour::entry).collect(), unfit))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::liveness::{PathReport, PortReport, Report};
+use smoc_control::liveness::{PathReport, PortReport, Report};
 
 /// What is known of the link behind a fabric port.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

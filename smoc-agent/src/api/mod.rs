@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `/status` | [`Status`] |
 //! | `/hosts` | list of [`HostView`] |
-//! | `/conns` | list of [`crate::connections::ConnectionReport`] |
+//! | `/conns` | list of [`smoc_control::connections::ConnectionReport`] |
 //! | `/paths` | list of [`EdgeView`] |
 //! | `/topology` | [`TopologyView`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
-//! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`crate::connections::Explanation`] |
+//! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
 //! An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
 //! the control loop publishes; counters and connections are read from the kernel's tables at each request.

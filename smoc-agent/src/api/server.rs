@@ -28,12 +28,17 @@ use super::{
     liveness::{ProbeView, milliseconds},
     view::Snapshot,
 };
-use crate::{
-    clock::Nanos,
+use smoc_control::{
     connections::{Evidence, Names, Question, explain, report},
-    dataplane::{Fill, KernelTables, Observe},
-    liveness::{Command, Echo, Report, RoundTripRoute},
-    paths::{Path as RankedPath, PathFinder, routable},
+    dataplane::{Fill, KernelTables},
+    liveness::{Report, RoundTripRoute},
+};
+use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
+
+use crate::{
+    clock,
+    dataplane::Observe,
+    prober::{Command, Echo},
 };
 
 /// How long the prober is waited for: longer than it waits for a probe.
@@ -123,7 +128,7 @@ fn router(sources: Sources) -> Router {
         .route("/status", get(status))
         .route(
             "/hosts",
-            get(async |State(sources): State<Sources>| Json(sources.snapshot().host_views(Nanos::now()))),
+            get(async |State(sources): State<Sources>| Json(sources.snapshot().host_views(clock::now()))),
         )
         .route("/paths", get(paths))
         .route("/probe", get(probe))
@@ -257,7 +262,7 @@ fn names(snapshot: &Snapshot) -> Names<'_> {
 async fn conns(State(sources): State<Sources>) -> Result<Response, Failure> {
     let tables = sources.tables().await?;
     let snapshot = sources.snapshot();
-    Ok(Json(report(&tables, names(&snapshot), Nanos::now())).into_response())
+    Ok(Json(report(&tables, names(&snapshot), clock::now())).into_response())
 }
 
 async fn explanation(
@@ -274,7 +279,7 @@ async fn explanation(
         hosts: &snapshot.hosts,
         usable: &snapshot.usable(),
         spread: snapshot.spread,
-        now: Nanos::now(),
+        now: clock::now(),
     };
     Ok(Json(explain(question, evidence)).into_response())
 }

@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use smoc_common::event::{Note, Outcome};
 
 use super::liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbingView};
-use crate::{
+use smoc_control::{
     clock::Nanos,
     config::Spread,
-    control::{EdgeNames, EdgePaths, PathBook},
     dataplane::Fill,
     hosts::KnownHost,
     liveness::{PathReport, Report},
-    paths::Path,
+    plan::{EdgeNames, EdgePaths, PathBook},
+};
+use smoc_paths::{
+    search::Path,
     topology::{SwitchId, Topology},
 };
 
@@ -360,7 +362,7 @@ impl Snapshot {
     /// The network.
     pub fn topology_view(&self) -> TopologyView {
         let topology = &self.topology;
-        let tree = crate::control::spanning_tree(topology, self.book.down());
+        let tree = smoc_control::plan::spanning_tree(topology, self.book.down());
         let behind = |switch| self.hosts.values().filter(|host| host.at.switch == switch).count();
         let switches = topology.switch_ids().map(|id| SwitchView {
             name: topology.switch(id).name.clone(),

@@ -6,10 +6,9 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use crate::{
-    agent::{self, AgentError},
-    config::Config,
-};
+use smoc_control::config::Config;
+
+use crate::agent::{self, AgentError};
 
 /// Arguments of `smoc agent`.
 #[derive(clap::Args, Debug)]

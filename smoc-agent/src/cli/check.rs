@@ -9,10 +9,10 @@ use smoc_common::route::Route;
 
 use super::Failure;
 use super::offline::{Progress, pairs, tell};
-use crate::config::Config;
-use crate::input::{read_text, yaml_keys};
-use crate::paths::{Pair, PathFinder, PathOptions, Unroutable, routable};
-use crate::topology::{SwitchId, Topology, convert};
+use smoc_control::config::Config;
+use smoc_paths::input::{read_text, yaml_keys};
+use smoc_paths::search::{Pair, PathFinder, PathOptions, Unroutable, routable};
+use smoc_paths::topology::{SwitchId, Topology, convert};
 
 /// Arguments of `smoc check`.
 #[derive(clap::Args, Debug)]

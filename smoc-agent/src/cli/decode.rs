@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Failure, Format, print, print_json};
-use crate::decode::{self, Decoded, Phase, Seen};
+use smoc_decode::{self, Decoded, Phase, Seen};
 
 /// Arguments of `smoc decode`.
 #[derive(clap::Args, Debug)]
@@ -26,7 +26,7 @@ pub struct DecodeArgs {
 /// # Errors
 /// The file is no capture (bad input), or it is cut off or damaged (failed, after what there is was printed).
 pub fn run(args: &DecodeArgs) -> Result<(), Failure> {
-    let decoded = decode::decode(&args.file).map_err(Failure::bad_input)?;
+    let decoded = smoc_decode::decode(&args.file).map_err(Failure::bad_input)?;
     match args.format {
         Format::Json => print_json(&decoded.options)?,
         Format::Table => print(&table(&decoded.options))?,

@@ -6,10 +6,9 @@ use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Failure, Format, print, print_json, table::Table};
-use crate::{
-    api::{self, EdgeView, HostView, PortView, Status, TopologyView},
-    connections::{ConnectionReport, Explanation, SubflowReport},
-};
+use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
+
+use crate::api::{self, EdgeView, HostView, PortView, Status, TopologyView};
 
 /// Which agent to ask, and how to print its answer.
 #[derive(clap::Args, Debug)]
@@ -25,7 +24,7 @@ pub struct LiveArgs {
 #[derive(clap::Args, Debug)]
 pub struct AgentSocket {
     /// The agent's socket
-    #[arg(long, env = "SMOC_API", default_value = crate::config::DEFAULT_API, value_name = "SOCKET")]
+    #[arg(long, env = "SMOC_API", default_value = smoc_control::config::DEFAULT_API, value_name = "SOCKET")]
     api: PathBuf,
 }
 

@@ -10,9 +10,9 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 
 use super::Failure;
-use crate::paths::Path;
-use crate::topology::convert::Colours;
-use crate::topology::{SwitchId, Topology, convert};
+use smoc_paths::search::Path;
+use smoc_paths::topology::convert::Colours;
+use smoc_paths::topology::{SwitchId, Topology, convert};
 
 /// Reads a topology in any format; what had to be changed goes to standard error.
 pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {

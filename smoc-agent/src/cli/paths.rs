@@ -11,11 +11,11 @@ use super::offline::{
 };
 use super::search::SearchArgs;
 use super::{Failure, Format};
-use crate::analysis::buffer::shortage;
-use crate::analysis::diversity::{Diversities, Diversity, most_shared};
-use crate::paths::{Pair, Path, PathFinder};
-use crate::topology::Topology;
-use crate::topology::convert::dot;
+use smoc_paths::analysis::buffer::shortage;
+use smoc_paths::analysis::diversity::{Diversities, Diversity, most_shared};
+use smoc_paths::search::{Pair, Path, PathFinder};
+use smoc_paths::topology::Topology;
+use smoc_paths::topology::convert::dot;
 
 /// What a running agent cannot be asked: it has computed its paths already.
 const OFFLINE: [&str; 11] = [

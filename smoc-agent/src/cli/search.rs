@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::number_from;
-use crate::paths::{Metric, PathOptions, Policy, Protect};
+use smoc_paths::search::{Metric, PathOptions, Policy, Protect};
 
 /// What all verbs that compute paths ask for.
 #[derive(clap::Args, Debug)]

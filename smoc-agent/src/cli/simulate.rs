@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::offline::{Progress, load};
 use super::{Failure, Format, number_from};
-use crate::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
-use crate::analysis::traffic::Traffic;
-use crate::paths::{PathOptions, Policy};
-use crate::topology::{Bandwidth, Topology};
+use smoc_paths::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
+use smoc_paths::analysis::traffic::Traffic;
+use smoc_paths::search::{PathOptions, Policy};
+use smoc_paths::topology::{Bandwidth, Topology};
 
 /// Arguments of `smoc simulate`.
 #[derive(clap::Args, Debug)]
@@ -146,7 +146,7 @@ fn traffic(topology: &Topology, text: &str) -> Result<Traffic, Failure> {
         "permutation" => Ok(Traffic::Permutation),
         "all-to-all" => Ok(Traffic::AllToAll),
         path => {
-            let lines = crate::input::read_text(path.as_ref())
+            let lines = smoc_paths::input::read_text(path.as_ref())
                 .with_context(|| format!("--traffic {path}: write permutation, all-to-all or a file"))
                 .map_err(Failure::BadInput)?;
             Traffic::parse(topology, &lines).map_err(|faults| {

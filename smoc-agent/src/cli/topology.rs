@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::live::AgentSocket;
 use super::offline::{load, svg};
 use super::{Failure, Format, number_from};
-use crate::topology::convert::{self, Colours};
-use crate::topology::{Topology, generate};
+use smoc_paths::topology::convert::{self, Colours};
+use smoc_paths::topology::{Topology, generate};
 
 /// Arguments of `smoc topology`.
 #[derive(clap::Args, Debug)]

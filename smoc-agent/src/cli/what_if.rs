@@ -9,11 +9,11 @@ use smoc_common::route::Route;
 use super::offline::{Progress, describe, edges, load, pairs, paths_json};
 use super::search::SearchArgs;
 use super::{Failure, Format};
-use crate::analysis::detours::{Remedy, Repair, Repairs};
-use crate::analysis::diversity::{Diversities, Diversity};
-use crate::analysis::failures::{self, Effect, Effects};
-use crate::paths::{NoDetour, Pair, Path};
-use crate::topology::{SwitchId, Topology};
+use smoc_paths::analysis::detours::{Remedy, Repair, Repairs};
+use smoc_paths::analysis::diversity::{Diversities, Diversity};
+use smoc_paths::analysis::failures::{self, Effect, Effects};
+use smoc_paths::search::{NoDetour, Pair, Path};
+use smoc_paths::topology::{SwitchId, Topology};
 
 /// Arguments of `smoc what-if`.
 #[derive(clap::Args, Debug)]

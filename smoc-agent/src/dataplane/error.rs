@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::interfaces::AttachedMode;
+use smoc_control::interfaces::AttachedMode;
 
 /// An error of a library, kept as it is.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

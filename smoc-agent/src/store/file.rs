@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{Facts, Store};
-use crate::topology::{Topology, TopologyError};
+use smoc_paths::topology::{Topology, TopologyError};
 
 /// Publishes what a topology file says.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::topology::Topology;
+use smoc_paths::topology::Topology;
 
 /// The network as the store knows it.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@ use nix::fcntl::Flock;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use smoc_agent::topology::{Bandwidth, Topology};
+use smoc_paths::topology::{Bandwidth, Topology};
 
 pub use agents::Programs;
 pub use interrupt::{check_interrupted, failure_status};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use smoc_agent::topology::{End, Topology};
+use smoc_paths::topology::{End, Topology};
 
 use super::LabOptions;
 use crate::netns::Namespace;
@@ -244,7 +244,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use smoc_agent::topology::TopologyFile;
+    use smoc_paths::topology::TopologyFile;
 
     use super::*;
     use crate::testing::example;

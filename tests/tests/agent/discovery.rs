@@ -3,13 +3,12 @@
 use std::{thread, time::Duration};
 
 use serde_json::Value;
-use smoc_agent::{
-    clock::Nanos,
-    control::DownPort,
+use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
+use smoc_control::{
     discovery::announcement::{self, Lists},
     hosts::Sighting,
+    plan::DownPort,
 };
-use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_tests::traffic::FrameSender;
 
 use super::site::Site;
@@ -69,11 +68,12 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         address: "10.0.0.66".parse().unwrap(),
         mac: MacAddress::new(HOST),
         port: PortNumber::new(9).unwrap(),
-        seen: Nanos::now(),
+        seen: smoc_agent::clock::now(),
     };
     let down = DownPort { number: PortNumber::new(1).unwrap(), unanswered: false };
     let lists = Lists { hosts: vec![sighting], down: vec![down] };
-    let forged = announcement::parts("m1", u64::MAX, &lists)[0].frame(MacAddress::new(HOST), Nanos::now());
+    let forged =
+        announcement::parts("m1", u64::MAX, &lists)[0].frame(MacAddress::new(HOST), smoc_agent::clock::now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {
         wire.send(&forged).unwrap();

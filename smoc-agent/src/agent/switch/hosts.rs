@@ -6,8 +6,7 @@ use smoc_common::{map::THIS_EDGE, route::PortNumber};
 use tracing::debug;
 
 use super::Switch;
-use crate::{
-    agent::learning::Frame,
+use smoc_control::{
     clock::Nanos,
     discovery::{
         Heard,
@@ -16,6 +15,8 @@ use crate::{
     },
     hosts::{Sighting, ip_address},
 };
+
+use crate::{agent::learning::Frame, clock};
 
 impl Switch {
     /// Learned hosts that are installed are known until somebody says otherwise.
@@ -29,7 +30,7 @@ impl Switch {
             let port = PortNumber::new(host.attachment.port)?;
             Some((switch, Sighting { address: ip_address(*address), mac: host.mac, port, seen: Nanos(0) }))
         });
-        self.hosts.remember(hosts, Nanos::now());
+        self.hosts.remember(hosts, clock::now());
     }
 
     pub(super) fn resolve(&mut self) {
@@ -74,7 +75,7 @@ impl Switch {
 
     /// Tells all other agents which hosts were learned here, and which ports are down.
     pub(super) fn announce(&self) {
-        self.sockets.announce(&self.own_announcement(), None, Nanos::now());
+        self.sockets.announce(&self.own_announcement(), None, clock::now());
     }
 
     fn own_announcement(&self) -> Vec<Part> {

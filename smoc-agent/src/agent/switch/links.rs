@@ -6,11 +6,12 @@ use smoc_common::route::PortNumber;
 use tracing::{info, warn};
 
 use super::{REPEAT, Switch, TICK};
+use smoc_control::plan::{DownPort, is_attended, spanning_tree, tree_ports};
+use smoc_paths::topology::{LinkId, SwitchId};
+
 use crate::{
     agent::{ports, targets},
-    clock::Nanos,
-    control::{DownPort, is_attended, spanning_tree, tree_ports},
-    topology::{LinkId, SwitchId},
+    clock,
 };
 
 /// An agent of which nothing was heard for so long may be dead.
@@ -44,7 +45,7 @@ impl Switch {
         if !std::mem::take(&mut self.links_news) {
             return;
         }
-        self.tree.want(self.wanted_tree_ports(), Nanos::now());
+        self.tree.want(self.wanted_tree_ports(), clock::now());
         let down = self.links.down(&self.topology);
         let before = self.controller.book().down().clone();
         if down != before {
@@ -75,7 +76,7 @@ impl Switch {
     /// Opens ports for the base network that have waited long enough, unless agents are silent that would have to close
     /// others.
     pub(super) async fn heal_base_network(&mut self) {
-        let now = Nanos::now();
+        let now = clock::now();
         let is_silent = |switch: SwitchId| {
             let heard = self.flood.last_heard(&self.topology.switch(switch).name);
             switch != self.this && heard.is_none_or(|heard| now.since(heard) > SILENT)

@@ -4,16 +4,20 @@ use smoc_common::route::Route;
 use tracing::{debug, warn};
 
 use super::Switch;
+use smoc_control::{
+    config::Config,
+    dataplane::Change,
+    plan::{EdgePaths, Inputs},
+};
+use smoc_paths::analysis::buffer::shortage;
+
 use crate::{
     agent::{
         AgentError,
         inspection::{Deviation, Expected},
     },
-    analysis::buffer::shortage,
-    clock::Nanos,
-    config::Config,
-    control::{EdgePaths, Inputs},
-    dataplane::{Change, Dataplane, DataplaneError},
+    clock,
+    dataplane::{Dataplane, DataplaneError},
 };
 
 /// So many of the entries that somebody changed are named in the log.
@@ -47,7 +51,7 @@ impl Switch {
         let differences = wanted.differences(&deviation.found);
         let some = differences.iter().take(TOLD_DIFFERENCES).cloned().collect::<Vec<_>>().join(", ");
         warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
-        self.controller.resync(deviation.found, Nanos::now());
+        self.controller.resync(deviation.found, clock::now());
         self.update();
     }
 
@@ -59,7 +63,7 @@ impl Switch {
     /// Plans and makes all changes; how many there were.
     pub(super) fn fill(&mut self) -> Result<usize, AgentError> {
         let inputs = inputs!(self);
-        let plan = self.controller.plan(&inputs, Nanos::now());
+        let plan = self.controller.plan(&inputs, clock::now());
         let plan = plan.map_err(|source| AgentError::Paths { path: self.config.path.clone(), source })?;
         self.incomplete = plan.incomplete;
         self.make(&plan.changes)?;
@@ -73,7 +77,7 @@ impl Switch {
         for change in changes {
             if let Err(error) = self.dataplane.apply(change) {
                 let installed = self.dataplane.installed()?;
-                self.controller.resync(installed, Nanos::now());
+                self.controller.resync(installed, clock::now());
                 return Err(error);
             }
             self.controller.applied(change);

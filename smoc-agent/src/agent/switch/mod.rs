@@ -19,20 +19,23 @@ use super::{
     ports::{self, Roles},
     targets,
 };
-use crate::{
-    api::{DetoursView, Snapshot},
-    clock::Nanos,
+use smoc_control::{
     config::Config,
-    control::{Controller, Failures, LinkStates, TreePorts, edges},
-    dataplane::{
-        Dataplane, DataplaneError,
-        xdp::{Role, XdpDataplane},
-    },
     discovery::Flood,
     hosts::{HostTable, KnownHost},
-    interfaces::{Interfaces, Netlink},
-    liveness::{Command, Found, PortTarget, Targets},
-    topology::{SwitchId, Topology},
+    interfaces::Interfaces,
+    liveness::{Found, PortTarget, Targets},
+    plan::{Controller, Failures, LinkStates, TreePorts, edges},
+    ports::Role,
+};
+use smoc_paths::topology::{SwitchId, Topology};
+
+use crate::{
+    api::{DetoursView, Snapshot},
+    clock,
+    dataplane::{Dataplane, DataplaneError, xdp::XdpDataplane},
+    netlink::Netlink,
+    prober::Command,
 };
 
 /// How often time passes.
@@ -101,7 +104,7 @@ impl Switch {
         let Rim { dataplane, netlink, interfaces, frames, heard, prober } = rim;
         let installed = dataplane.installed()?;
         let adopted = installed.settings != Settings::default();
-        let controller = Controller::adopt(&topology, this, config.paths, installed, Nanos::now());
+        let controller = Controller::adopt(&topology, this, config.paths, installed, clock::now());
         let roles = Roles::new(&config, &topology, this);
         let failures = targets::left_down(&config, &roles, &interfaces, &controller, &topology);
         let empty = Snapshot {
@@ -252,7 +255,7 @@ impl Switch {
 
     /// Takes note of what a frame says; whether that may be news.
     fn take_in(&mut self, mut frame: Frame) -> bool {
-        let now = Nanos::now();
+        let now = clock::now();
         match frame.role {
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_announcement(&frame, now),
@@ -276,7 +279,7 @@ impl Switch {
                 self.watched.generation += 1;
                 self.links.told(&self.config.switch, self.own_ports_down());
                 self.use_links(&self.links.down(&self.topology));
-                self.tree.want(self.wanted_tree_ports(), Nanos::now());
+                self.tree.want(self.wanted_tree_ports(), clock::now());
                 self.resolve();
                 self.find_detours();
                 self.update();
@@ -298,7 +301,7 @@ impl Switch {
         }
         self.interfaces_changed().await;
         self.heal_base_network().await;
-        self.hosts.expire(Nanos::now());
+        self.hosts.expire(clock::now());
         let before = self.known.clone();
         self.resolve();
         if before != self.known || self.incomplete {

@@ -10,11 +10,12 @@ use aya::programs::{
 };
 
 use super::pins::PinDirectory;
-use crate::{
+use smoc_control::{
     config::XdpMode,
-    dataplane::{BoxError, DataplaneError, errno},
     interfaces::{AttachedMode, Interface},
 };
+
+use crate::dataplane::{BoxError, DataplaneError, errno};
 
 /// Links that were made but not pinned yet: dropping them takes them back.
 #[derive(Default)]

@@ -5,7 +5,9 @@ use std::path::Path;
 use smoc_common::map::PathSet;
 
 use super::maps::{ConfigMaps, Entry, entries, read_error};
-use crate::dataplane::{DataplaneError, Installed, PortEntry, Slot};
+use smoc_control::dataplane::{Installed, PortEntry, Slot};
+
+use crate::dataplane::DataplaneError;
 
 /// Reads back what an agent wrote, from a thread where that delays nobody.
 pub struct Inspector(ConfigMaps);

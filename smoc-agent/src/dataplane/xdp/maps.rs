@@ -15,7 +15,9 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use crate::{config::Tables, dataplane::DataplaneError};
+use smoc_control::config::Tables;
+
+use crate::dataplane::DataplaneError;
 
 /// A type of the map layout, in the form in which aya copies it in and out of the kernel.
 #[derive(Clone, Copy)]

@@ -28,36 +28,27 @@ use smoc_common::{
     route::PortNumber,
 };
 
-use super::{
-    BoxError, Change, Dataplane, DataplaneError, Installed, KernelTables, Observe, PortEntry, Removal, Slot,
-    errno,
+use smoc_control::{
+    dataplane::{Change, Installed, KernelTables, PortEntry, Removal, Slot},
+    ports::Role,
 };
-use crate::{
-    config::{Config, XdpMode},
-    interfaces::{IfIndex, Interface},
-};
+
+use super::{BoxError, Dataplane, DataplaneError, Observe, errno};
 use attach::NewLinks;
 use maps::{
     ConfigMaps, Entry, KernelMaps, SHAPES, edge_name, entries, parse_edge_name, read_error, sizes,
     write_error,
 };
+use smoc_control::{
+    config::{Config, XdpMode},
+    interfaces::{IfIndex, Interface},
+};
 
-/// Which program a port gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Hosts are behind it.
-    Host,
-    /// Another switch is behind it.
-    Fabric,
-}
-
-impl Role {
-    fn program(self) -> &'static str {
-        match self {
-            Self::Host => "smoc_host",
-            Self::Fabric => "smoc_fabric",
-        }
+/// The program that a port of this role gets.
+fn program_of(role: Role) -> &'static str {
+    match role {
+        Role::Host => "smoc_host",
+        Role::Fabric => "smoc_fabric",
     }
 }
 
@@ -108,7 +99,7 @@ impl XdpDataplane {
         }
         let mut new = NewLinks::default();
         for (role, interface) in ports {
-            let program = xdp(&mut self.ebpf, role.program()).expect("checked when the object was loaded");
+            let program = xdp(&mut self.ebpf, program_of(*role)).expect("checked when the object was loaded");
             attach::attach(&self.pins, program, interface, self.mode, &mut new)?;
         }
         new.keep()?;
@@ -160,7 +151,7 @@ fn load_object(
     pins.mismatch().map_or(Ok(()), |what| Err(bad(what)))?;
     let mut programs = [(Role::Host, 0), (Role::Fabric, 0)];
     for (role, id) in &mut programs {
-        *id = load_program(&mut ebpf, role.program(), &bad)?.0;
+        *id = load_program(&mut ebpf, program_of(*role), &bad)?.0;
     }
     let array = ebpf.take_map("CONTINUATIONS").ok_or_else(|| bad("it has no map CONTINUATIONS".into()))?;
     let failed = |error| write_error("CONTINUATIONS", error);

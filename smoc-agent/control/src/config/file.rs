@@ -1,0 +1,211 @@
+//! From YAML to [`Config`].
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use smoc_common::route::{PortNumber, Rank};
+
+use smoc_paths::input::{self, Fault};
+
+use super::{Config, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
+
+/// The socket of the API unless configured.
+/// Where the API listens unless the configuration says otherwise.
+pub const DEFAULT_API: &str = "/run/smoc/api.sock";
+const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+/// What a table may hold: at least enough to be of use, at most what a 32-bit count of entries allows.
+const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
+/// The shortest and longest time between two hellos or probes.
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+/// Probes a second: the most that one thread should send.
+const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
+/// Hellos to be missed.
+const MULTIPLIERS: std::ops::RangeInclusive<u32> = 1..=255;
+/// The longest name that the kernel gives an interface.
+const INTERFACE_NAME: usize = 15;
+/// The longest path that a Unix socket can have.
+const SOCKET_PATH: usize = 107;
+
+/// The file as it stands.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    switch: Spanned<String>,
+    topology: PathBuf,
+    ports: Spanned<BTreeMap<u16, Spanned<String>>>,
+    bridge: Option<Spanned<String>>,
+    api: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    bpf: RawBpf,
+    paths: Option<Spanned<PathOptions>>,
+    receive_buffer: Option<u64>,
+    #[serde(default)]
+    spread: Spread,
+    #[serde(default = "yes")]
+    learn: bool,
+    #[serde(default)]
+    xdp: XdpMode,
+    hellos: Option<Spanned<Hellos>>,
+    probes: Option<Spanned<Probes>>,
+    tables: Option<Spanned<Tables>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBpf {
+    object: Option<PathBuf>,
+    pin: Option<PathBuf>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+type Faults = Vec<Fault>;
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
+    let raw: Raw = input::read_yaml(text).map_err(|fault| vec![fault])?;
+    let mut faults = Faults::new();
+    let ports = ports(&raw.ports, &mut faults);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    if let Some(bridge) = &raw.bridge {
+        check_interface("bridge", bridge, &mut faults);
+    }
+    if let Some(api) = &raw.api
+        && directory.join(&api.value).as_os_str().len() > SOCKET_PATH
+    {
+        let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
+        faults.push((api.referenced.line(), message));
+    }
+    check_paths(raw.paths.as_ref(), &mut faults);
+    check_hellos(raw.hellos.as_ref(), &mut faults);
+    check_probes(raw.probes.as_ref(), &mut faults);
+    check_tables(raw.tables.as_ref(), &mut faults);
+    if !faults.is_empty() {
+        faults.sort();
+        return Err(faults);
+    }
+    Ok(Config {
+        path: path.into(),
+        topology: directory.join(raw.topology),
+        lines: Lines {
+            switch: raw.switch.referenced.line(),
+            ports: raw.ports.referenced.line(),
+            paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
+        },
+        switch: raw.switch.value,
+        ports,
+        bridge: raw.bridge.map(|bridge| bridge.value),
+        api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
+        object: raw.bpf.object.map(|object| directory.join(object)),
+        pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
+        paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
+        receive_buffer: raw.receive_buffer,
+        spread: raw.spread,
+        learn: raw.learn,
+        xdp: raw.xdp,
+        hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
+        probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
+        tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
+    })
+}
+
+/// Whether a mapping has a key that a configuration needs and a topology does not know.
+pub(super) fn has_own_keys(text: &str) -> bool {
+    let keys = input::yaml_keys(text).ok().flatten().unwrap_or_default();
+    keys.iter().any(|key| matches!(key.as_str(), "switch" | "topology" | "ports"))
+}
+
+fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> BTreeMap<PortNumber, String> {
+    let mut ports: BTreeMap<PortNumber, String> = BTreeMap::new();
+    if raw.value.is_empty() {
+        faults.push((raw.referenced.line(), "ports: empty: write port number: interface".into()));
+    }
+    for (&number, interface) in &raw.value {
+        let line = interface.referenced.line();
+        check_interface(&format!("ports.{number}"), interface, faults);
+        let Some(port) = PortNumber::new(number) else {
+            let message = format!("ports.{number}: no port number: write one from 1 to {}", PortNumber::MAX);
+            faults.push((line, message));
+            continue;
+        };
+        if let Some((other, _)) = ports.iter().find(|(_, name)| **name == interface.value) {
+            let message =
+                format!("ports.{number}: {} is already the interface of port {other}", interface.value);
+            faults.push((line, message));
+        }
+        ports.insert(port, interface.value.clone());
+    }
+    ports
+}
+
+fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {
+    let text = &name.value;
+    let odd = |c: char| c.is_whitespace() || c == '/' || c == ':' || c == '\0';
+    if text.is_empty() || text.len() > INTERFACE_NAME || text.contains(odd) || text == "." || text == ".." {
+        let message = format!(
+            "{field}: \"{}\" is no interface name: 1 to {INTERFACE_NAME} bytes without blanks, \"/\" or \":\"",
+            input::shown(text)
+        );
+        faults.push((name.referenced.line(), message));
+    }
+}
+
+fn check_paths(paths: Option<&Spanned<PathOptions>>, faults: &mut Faults) {
+    let Some(paths) = paths else { return };
+    let line = paths.referenced.line();
+    if let Err(error) = paths.value.check() {
+        faults.push((line, format!("paths: {error}")));
+    } else if paths.value.count > Rank::COUNT {
+        let (count, most) = (paths.value.count, Rank::COUNT);
+        faults.push((line, format!("paths.count: {count} is too many: the packet path has {most} ranks")));
+    }
+}
+
+fn check_tables(tables: Option<&Spanned<Tables>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = tables else { return };
+    let Tables { flows, half_open, connections, hosts } = *value;
+    let sizes = [("flows", flows), ("half_open", half_open), ("connections", connections), ("hosts", hosts)];
+    for (field, size) in sizes.into_iter().filter(|(_, size)| !TABLE_RANGE.contains(size)) {
+        let (least, most) = (TABLE_RANGE.start(), TABLE_RANGE.end());
+        faults.push((referenced.line(), format!("tables.{field}: {size} is not from {least} to {most}")));
+    }
+}
+
+fn check_hellos(hellos: Option<&Spanned<Hellos>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = hellos else { return };
+    check_interval("hellos.interval", value.interval, referenced.line(), faults);
+    check_number("hellos.multiplier", value.multiplier, MULTIPLIERS, referenced.line(), faults);
+}
+
+fn check_probes(probes: Option<&Spanned<Probes>>, faults: &mut Faults) {
+    let Some(Spanned { value, referenced, .. }) = probes else { return };
+    check_interval("probes.interval", value.interval, referenced.line(), faults);
+    check_interval("probes.idle_interval", value.idle_interval, referenced.line(), faults);
+    check_number("probes.budget", value.budget, BUDGETS, referenced.line(), faults);
+}
+
+fn check_interval(field: &str, interval: Duration, line: u64, faults: &mut Faults) {
+    if !interval.is_zero() && !INTERVALS.contains(&interval) {
+        let (least, most) = (INTERVALS.start(), INTERVALS.end());
+        faults.push((line, format!("{field}: {interval:?} is neither off nor from {least:?} to {most:?}")));
+    }
+}
+
+fn check_number(
+    field: &str,
+    number: u32,
+    range: std::ops::RangeInclusive<u32>,
+    line: u64,
+    faults: &mut Faults,
+) {
+    if !range.contains(&number) {
+        let (least, most) = (range.start(), range.end());
+        faults.push((line, format!("{field}: {number} is not from {least} to {most}")));
+    }
+}

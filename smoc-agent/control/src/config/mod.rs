@@ -1,0 +1,324 @@
+//! The configuration of one switch's agent: what its file may say, and everything that is wrong with it.
+//!
+//! ```yaml
+//! switch: e1                        # its name in the topology
+//! topology: topology.yaml           # relative to this file
+//! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
+//! bridge: br0                       # its port states are set so that the base network has no loop
+//! api: /run/smoc/api.sock
+//! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
+//! paths: {policy: diverse, count: 8}
+//! receive_buffer: 6291456           # warn of path sets that need more at the receiver; without it of none
+//! spread: none                      # or flows
+//! learn: true                       # hosts from ARP and neighbour discovery
+//! xdp: native                       # or generic
+//! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
+//! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
+//! tables: {flows: 131072, half_open: 16384, connections: 65536, hosts: 65536}
+//! ```
+//!
+//! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
+//! `bridge` no bridge is touched, and without `receive_buffer` nothing is said of buffers.
+
+mod duration;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use smoc_common::{map, route::PortNumber};
+
+pub use file::DEFAULT_API;
+
+use smoc_paths::{
+    input::{self, Fault},
+    search::PathOptions,
+    topology::{End, SwitchId, Topology, TopologyError},
+};
+
+/// What one agent is told, checked as far as that is possible without the topology.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// The name of this switch in the topology.
+    pub switch: String,
+    /// The topology file.
+    pub topology: PathBuf,
+    /// The interface of each port.
+    pub ports: BTreeMap<PortNumber, String>,
+    /// The bridge whose port states are managed.
+    pub bridge: Option<String>,
+    /// The Unix socket of the API.
+    pub api: PathBuf,
+    /// The BPF object, if the file names one.
+    pub object: Option<PathBuf>,
+    /// The directory, on a BPF file system, in which maps and links are pinned.
+    pub pin: PathBuf,
+    /// How paths are chosen.
+    pub paths: PathOptions,
+    /// What a receiving host can buffer, in bytes, to be warned of path sets that need more.
+    pub receive_buffer: Option<u64>,
+    /// What happens to traffic that is no MPTCP.
+    pub spread: Spread,
+    /// Whether hosts are learned from ARP and neighbour discovery.
+    pub learn: bool,
+    /// How programs are attached.
+    pub xdp: XdpMode,
+    /// How fabric links are watched.
+    pub hellos: Hellos,
+    /// How paths are watched.
+    pub probes: Probes,
+    /// How large the tables are.
+    pub tables: Tables,
+    lines: Lines,
+}
+
+/// How traffic that is no MPTCP is spread over the ranks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// All of it rides rank 0.
+    #[default]
+    None,
+    /// Each flow is hashed over the ranks of least cost.
+    Flows,
+}
+
+/// Where in the kernel the programs run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// In the driver.
+    #[default]
+    Native,
+    /// After the driver has built a socket buffer: slow, but every driver can do it.
+    Generic,
+}
+
+impl std::fmt::Display for XdpMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}
+
+/// How many entries the tables have that are sized by configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tables {
+    /// Established subflows, over IPv4 and over IPv6 each.
+    pub flows: u32,
+    /// Subflows in their handshake.
+    pub half_open: u32,
+    /// Connections; there are twice as many tokens.
+    pub connections: u32,
+    /// Addresses of hosts.
+    pub hosts: u32,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            flows: map::FLOW_ENTRIES,
+            half_open: map::HALF_OPEN_ENTRIES,
+            connections: map::CONNECTION_ENTRIES,
+            hosts: map::HOST_ENTRIES,
+        }
+    }
+}
+
+/// How the link behind each fabric port is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hellos {
+    /// Time between two hellos; zero: none are sent, and carrier alone counts.
+    #[serde(deserialize_with = "duration::read")]
+    pub interval: Duration,
+    /// So many missed hellos in a row make a port dead.
+    pub multiplier: u32,
+    /// How long every hello has to come back before a port counts as up again.
+    #[serde(deserialize_with = "duration::read")]
+    pub hold_down: Duration,
+}
+
+impl Default for Hellos {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(10), multiplier: 3, hold_down: Duration::from_secs(1) }
+    }
+}
+
+/// How paths are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probes {
+    /// Time between two probes of a path in use; zero: none are sent.
+    #[serde(deserialize_with = "duration::read")]
+    pub interval: Duration,
+    /// Time between two probes of any other path; zero: these are not probed.
+    #[serde(deserialize_with = "duration::read")]
+    pub idle_interval: Duration,
+    /// Probes a second at most; all intervals stretch evenly to keep to it.
+    pub budget: u32,
+    /// How long losses have to be few before a path counts as whole again.
+    #[serde(deserialize_with = "duration::read")]
+    pub hold_down: Duration,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(20),
+            idle_interval: Duration::from_secs(1),
+            budget: 1000,
+            hold_down: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Where things stand in the file, for faults that only the topology brings to light.
+#[derive(Clone, Debug, Default)]
+struct Lines {
+    switch: u64,
+    ports: u64,
+    paths: u64,
+}
+
+/// Why a configuration is refused: one line per fault, `file:line: field: what to change`.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{}", input::lines(path, faults))]
+    Faulty {
+        /// The file.
+        path: PathBuf,
+        /// In the order of the file.
+        faults: Vec<Fault>,
+    },
+    /// The topology that it names is refused.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the faults in it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text; relative names in it are relative to the directory of `path`.
+    ///
+    /// # Errors
+    /// The faults in it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        file::parse(path, text).map_err(|faults| ConfigError::Faulty { path: path.into(), faults })
+    }
+
+    /// This configuration with what a new one changes at run time; and the keys that need a restart, which stay.
+    pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
+        let differs = [
+            ("switch", self.switch != new.switch),
+            ("ports", self.ports != new.ports),
+            ("bridge", self.bridge != new.bridge),
+            ("api", self.api != new.api),
+            ("bpf", self.object != new.object || self.pin != new.pin),
+            ("learn", self.learn != new.learn),
+            ("xdp", self.xdp != new.xdp),
+            ("tables", self.tables != new.tables),
+        ];
+        let config = Self {
+            topology: new.topology.clone(),
+            paths: new.paths,
+            receive_buffer: new.receive_buffer,
+            spread: new.spread,
+            hellos: new.hellos,
+            probes: new.probes,
+            lines: new.lines.clone(),
+            ..self.clone()
+        };
+        (config, differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
+    }
+
+    /// Whether a text is meant to be a configuration rather than a topology: what its top-level keys say.
+    pub fn is_one(text: &str) -> bool {
+        file::has_own_keys(text)
+    }
+
+    /// Which switch of the topology this is, if the two fit together: the switch exists, and each port that
+    /// the topology uses has an interface.
+    ///
+    /// # Errors
+    /// What is missing, and the metric if links do not say what it needs.
+    pub fn place(&self, topology: &Topology) -> Result<SwitchId, ConfigError> {
+        let faulty = |faults| ConfigError::Faulty { path: self.path.clone(), faults };
+        let Some(switch) = topology.find_switch(&self.switch) else {
+            let known: Vec<_> = topology.switches().iter().map(|s| s.name.as_str()).take(8).collect();
+            let message = format!(
+                "switch: \"{}\" is not in {}, which has {}{}",
+                self.switch,
+                self.topology.display(),
+                known.join(", "),
+                if topology.switches().len() > known.len() { " ..." } else { "" }
+            );
+            return Err(faulty(vec![(self.lines.switch, message)]));
+        };
+        let links = topology.arcs(switch).iter().map(|arc| (arc.port, topology.link_name(arc.link)));
+        let hosts = topology.hosts().iter().filter(|host| host.at.switch == switch);
+        let hosts = hosts.map(|host| (host.at.port, host.name.clone()));
+        let used = links.chain(hosts).filter(|(port, _)| !self.ports.contains_key(port));
+        let mut faults: Vec<_> = used
+            .map(|(port, user)| {
+                let message = format!("ports: {port} is missing, which {user} uses: add {port}: INTERFACE");
+                (self.lines.ports, message)
+            })
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        if let Err(error) = self.paths.metric.costs(topology) {
+            faults.push((self.lines.paths, format!("paths.metric: {error}")));
+        }
+        if faults.is_empty() { Ok(switch) } else { Err(faulty(faults)) }
+    }
+
+    /// The ports of `switch` that lead to other switches.
+    pub fn fabric_ports(&self, topology: &Topology, switch: SwitchId) -> BTreeSet<PortNumber> {
+        let is_fabric = |port: &PortNumber| topology.link_at(End { switch, port: *port }).is_some();
+        self.ports.keys().copied().filter(is_fabric).collect()
+    }
+
+    /// The places where the BPF object is looked for, in this order.
+    pub fn object_candidates(&self) -> Vec<PathBuf> {
+        if let Some(object) = &self.object {
+            return vec![object.clone()];
+        }
+        let mut candidates = vec![PathBuf::from("/usr/lib/smoc/smoc.bpf.o")];
+        if let Ok(executable) = std::env::current_exe()
+            && let Some(directory) = executable.parent()
+        {
+            candidates.push(directory.join("smoc.bpf.o"));
+            candidates.extend(directory.parent().map(|target| target.join("bpf/smoc.bpf.o")));
+        }
+        candidates
+    }
+}

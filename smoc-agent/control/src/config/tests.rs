@@ -1,0 +1,160 @@
+//! What a configuration may say and what is answered to one that cannot be.
+
+use std::path::Path;
+
+use super::*;
+use smoc_paths::topology::TopologyFile;
+
+const MINIMAL: &str = "switch: e1\ntopology: topology.yaml\nports: {1: p1, 9: p9}\n";
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("/etc/smoc/agent.yaml"), text).map_err(|error| error.to_string())
+}
+
+fn refused(text: &str) -> String {
+    parse(text).expect_err("accepted")
+}
+
+fn topology(text: &str) -> Topology {
+    TopologyFile::parse(Path::new("t.yaml"), text).unwrap().connected().unwrap()
+}
+
+#[test]
+fn three_keys_suffice_and_names_are_relative_to_the_file() {
+    let config = parse(MINIMAL).unwrap();
+    assert_eq!(config.switch, "e1");
+    assert_eq!(config.topology, Path::new("/etc/smoc/topology.yaml"));
+    assert_eq!(config.api, Path::new("/run/smoc/api.sock"));
+    assert_eq!(config.pin, Path::new("/sys/fs/bpf/smoc"));
+    assert_eq!(config.ports[&PortNumber::new(9).unwrap()], "p9");
+    assert!(config.learn && config.bridge.is_none());
+    assert_eq!((config.spread, config.xdp), (Spread::None, XdpMode::Native));
+    assert_eq!(config.tables, Tables::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(&format!(
+        "{MINIMAL}bridge: br0\napi: /tmp/a.sock\nbpf: {{object: smoc.o, pin: /sys/fs/bpf/x}}\n\
+         paths: {{policy: smoc, count: 4}}\nspread: flows\nlearn: false\nxdp: generic\ntables: {{flows: 64}}\n"
+    ))
+    .unwrap();
+    assert_eq!(config.bridge.as_deref(), Some("br0"));
+    assert_eq!(config.object_candidates(), [Path::new("/etc/smoc/smoc.o")]);
+    assert_eq!((config.paths.count, config.tables.flows), (4, 64));
+    assert_eq!(config.tables.hosts, map::HOST_ENTRIES);
+    assert_eq!((config.spread, config.learn, config.xdp), (Spread::Flows, false, XdpMode::Generic));
+}
+
+#[test]
+fn faults_name_line_and_field() {
+    for (text, line, says) in [
+        ("tables: {flow: 1}\n", 4, "unknown field `flow`"),
+        ("colour: red\n", 4, "unknown field `colour`"),
+        ("paths: {policy: quick}\n", 4, "paths.policy: "),
+        ("paths: {count: 9}\n", 4, "paths.count: 9 is too many"),
+        ("paths: {count: 0}\n", 4, "paths: count"),
+        ("tables: {flows: 1}\n", 4, "tables.flows: 1 is not from 16"),
+        ("spread: all\n", 4, "spread: "),
+        ("learn: perhaps\n", 4, "learn: "),
+        ("hellos: {interval: 10}\n", 4, "hellos.interval: 10 has no unit: write 10ms"),
+        ("hellos: {interval: 1us}\n", 4, "hellos.interval: 1µs is neither off nor from 1ms to 60s"),
+        ("hellos: {multiplier: 0}\n", 4, "hellos.multiplier: 0 is not from 1 to 255"),
+        ("hellos: {period: 1s}\n", 4, "hellos.period: unknown field `period`"),
+        ("probes: {hold_down: long}\n", 4, "probes.hold_down: \"long\" is no time"),
+        ("probes: {budget: 0}\n", 4, "probes.budget: 0 is not from 1 to 100000"),
+        ("bridge: a/b\n", 4, "bridge: \"a/b\" is no interface name"),
+    ] {
+        let message = refused(&format!("{MINIMAL}{text}"));
+        assert!(message.starts_with(&format!("/etc/smoc/agent.yaml:{line}: ")), "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn ports_that_cannot_be_are_all_named() {
+    let message = refused(
+        "switch: e1\ntopology: t\nports:\n  1: p1\n  2: p1\n  0: p0\n  2000: p2\n  3: much-too-long-name\n",
+    );
+    for says in [
+        ":5: ports.2: p1 is already the interface of port 1",
+        ":6: ports.0: no port number",
+        ":7: ports.2000: no port number",
+        ":8: ports.3: \"much-too-long-name\" is no interface name",
+    ] {
+        assert!(message.contains(says), "{says} in {message}");
+    }
+    assert!(refused("switch: e1\ntopology: t\nports: {}\n").contains("ports: empty"));
+    assert!(refused("switch: e1\ntopology: t\nports: {1: p1, 1: p2}\n").contains(":3: ports"));
+}
+
+#[test]
+fn missing_keys_are_named() {
+    assert!(refused("topology: t\nports: {1: p1}\n").contains("missing field `switch`"));
+    assert!(refused("").contains("agent.yaml"));
+}
+
+#[test]
+fn a_switch_that_the_topology_does_not_have_is_refused() {
+    let topology = topology("links:\n  - {a: \"m1:1\", b: \"m2:1\"}\n");
+    let error = parse(MINIMAL).unwrap().place(&topology).unwrap_err().to_string();
+    assert!(
+        error.contains("agent.yaml:1: switch: \"e1\" is not in /etc/smoc/topology.yaml, which has m1, m2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_port_without_interface_is_refused() {
+    let topology = topology(
+        "links:\n  - {a: \"e1:1\", b: \"m2:1\"}\n  - {a: \"e1:2\", b: \"m2:2\"}\nhosts:\n  - {name: h1, port: \"e1:8\"}\n",
+    );
+    let error = parse(MINIMAL).unwrap().place(&topology).unwrap_err().to_string();
+    assert!(error.contains(":3: ports: 2 is missing, which e1:2-m2:2 uses"), "{error}");
+    assert!(error.contains(":3: ports: 8 is missing, which h1 uses"), "{error}");
+}
+
+#[test]
+fn a_metric_that_the_topology_does_not_feed_is_refused() {
+    let topology = topology("links:\n  - {a: \"e1:1\", b: \"m2:1\"}\n");
+    let config = parse(&format!("{MINIMAL}paths: {{metric: latency}}\n")).unwrap();
+    let error = config.place(&topology).unwrap_err().to_string();
+    assert!(error.contains(":4: paths.metric: metric latency needs a latency on every link"), "{error}");
+}
+
+#[test]
+fn ports_with_links_are_fabric_ports() {
+    let topology = topology("links:\n  - {a: \"e1:1\", b: \"m2:1\"}\n");
+    let config = parse(MINIMAL).unwrap();
+    let switch = config.place(&topology).unwrap();
+    assert_eq!(config.fabric_ports(&topology, switch), BTreeSet::from([PortNumber::new(1).unwrap()]));
+}
+
+#[test]
+fn configurations_and_topologies_are_told_apart() {
+    assert!(Config::is_one(MINIMAL) && Config::is_one("ports: {1: p1}\nlinks: []\n"));
+    assert!(
+        !Config::is_one("links: []\nhosts: []\n")
+            && !Config::is_one("nonsense")
+            && !Config::is_one(": :\n- {")
+    );
+}
+
+#[test]
+fn hellos_and_probes_can_be_switched_off() {
+    let config = parse(&format!("{MINIMAL}hellos: {{interval: off}}\nprobes: {{interval: 0}}\n")).unwrap();
+    assert!(config.hellos.interval.is_zero() && config.probes.interval.is_zero());
+    assert_eq!((config.hellos.multiplier, config.probes.budget), (3, 1000));
+}
+
+#[test]
+fn a_reload_changes_what_it_can_and_names_the_rest() {
+    let before = parse(MINIMAL).unwrap();
+    let after =
+        "switch: e1\ntopology: other.yaml\nports: {1: p1, 8: p8}\nspread: flows\nhellos: {multiplier: 5}\n";
+    let (config, kept) = before.reloaded(&parse(after).unwrap());
+    assert_eq!(kept, ["ports"]);
+    assert_eq!(config.ports, before.ports);
+    assert_eq!((config.spread, config.hellos.multiplier), (Spread::Flows, 5));
+    assert_eq!(config.topology, Path::new("/etc/smoc/other.yaml"));
+}

@@ -1,0 +1,178 @@
+use std::path::Path;
+
+use smoc_common::map::{Attachment, Connection, Flow, FlowKey, HalfOpen, TokenBinding, TokenKey, Traffic};
+
+use super::sweep::{ALONE_FOR, CLOSED_FOR};
+use super::*;
+use crate::{
+    clock::Nanos,
+    dataplane::{KernelTables, Removal},
+    hosts::map_address,
+    plan::{EdgeNames, PathBook},
+};
+use smoc_paths::{
+    search::PathOptions,
+    topology::{SwitchId, Topology, TopologyFile},
+};
+
+const SECOND: u64 = 1_000_000_000;
+const REMOTE: Attachment = Attachment { edge: 1, port: 9 };
+const LOCAL: Attachment = Attachment { edge: 0, port: 9 };
+
+fn key(port: u16) -> FlowKey {
+    let [local, remote] = ["10.0.0.1", "10.0.0.2"].map(|text| map_address(text.parse().unwrap()));
+    FlowKey::new(local, port, remote, 80)
+}
+
+fn flow(connection: u64, flags: u8, rank: u8) -> Flow {
+    Flow { connection, flags, rank, remote: REMOTE, opened: SECOND, ..Flow::default() }
+}
+
+fn connection(local_token: u32, remote_token: u32) -> Connection {
+    Connection {
+        initial: key(1000),
+        opened: 2 * SECOND,
+        local_token,
+        remote_token,
+        local: LOCAL,
+        remote: REMOTE,
+        version: 1,
+        local_opened: 1,
+        ..Connection::default()
+    }
+}
+
+fn topology() -> Topology {
+    let text =
+        "links: [{a: \"e1:1\", b: \"m1:1\"}, {a: \"m1:2\", b: \"e2:1\"}, {a: \"e1:2\", b: \"e2:2\"}]\n";
+    TopologyFile::parse(Path::new("t.yaml"), text).unwrap().topology
+}
+
+fn reports(tables: &KernelTables) -> Vec<ConnectionReport> {
+    let topology = topology();
+    let mut names = EdgeNames::found(&Default::default(), "e1");
+    names.index("e2");
+    let mut book = PathBook::new(SwitchId(0), PathOptions::default());
+    book.extend(&topology, &[SwitchId(1)].into()).unwrap();
+    report(tables, Names { topology: &topology, names: &names, book: &book }, Nanos(5 * SECOND))
+}
+
+#[test]
+fn a_connection_is_shown_with_its_subflows_and_paths() {
+    let join = Flow {
+        token: 0xabcd,
+        address_id: 3,
+        sent: Traffic { packets: 7, bytes: 700 },
+        opened: 3 * SECOND,
+        ..flow(4, Flow::JOIN | Flow::BACKUP | Flow::LOCAL_OPENED, 1)
+    };
+    let tables = KernelTables {
+        flows: vec![(key(1001), join), (key(1000), flow(4, Flow::LOCAL_OPENED, 0))],
+        connections: vec![(4, connection(0x11, 0xabcd))],
+        ..KernelTables::default()
+    };
+    let reports = reports(&tables);
+    let [connection] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((connection.id, connection.version, connection.age_seconds), (Some(4), Some(1), Some(3.0)));
+    assert_eq!(connection.initiator_token.as_deref(), Some("00000011"));
+    assert_eq!(connection.responder_token.as_deref(), Some("0000abcd"));
+    assert_eq!(connection.remote, Some(Where { switch: "e2".into(), port: 9 }));
+    let [first, second] = &connection.subflows[..] else { panic!("{connection:?}") };
+    assert!(first.initial && first.token.is_none());
+    assert_eq!((first.rank, &first.switches[..]), (0, &["e1".to_owned(), "e2".to_owned()][..]));
+    assert_eq!(first.links, ["e1:2-e2:2"]);
+    assert!(!second.initial && second.backup && second.opened_by == "local");
+    assert_eq!((second.address_id, second.token.as_deref()), (3, Some("0000abcd")));
+    assert_eq!(second.switches, ["e1", "m1", "e2"]);
+    assert_eq!((second.packets_sent, second.bytes_sent, second.age_seconds), (7, 700, 2.0));
+}
+
+#[test]
+fn half_open_and_orphaned_subflows_have_a_group_of_their_own() {
+    let tables = KernelTables {
+        flows: vec![(key(1), flow(0, Flow::JOIN | Flow::HASHED, 5)), (key(2), flow(99, Flow::JOIN, 0))],
+        half_open: vec![
+            (key(3), HalfOpen { flow: flow(4, Flow::JOIN, 0), ..HalfOpen::default() }),
+            (key(4), HalfOpen { flow: flow(0, 0, 0), ..HalfOpen::default() }),
+            (key(1), HalfOpen { flow: flow(0, 0, 0), ..HalfOpen::default() }),
+        ],
+        connections: vec![(4, connection(1, 2))],
+        ..KernelTables::default()
+    };
+    let reports = reports(&tables);
+    let [known, unknown] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((known.id, known.subflows.len(), known.subflows[0].state.as_str()), (Some(4), 1, "handshake"));
+    let mut ports: Vec<_> = unknown.subflows.iter().map(|s| (s.local.port, s.state.as_str())).collect();
+    ports.sort_unstable();
+    assert_eq!(
+        (unknown.id, &ports[..]),
+        (None, &[(1, "established"), (2, "established"), (4, "handshake")][..])
+    );
+    let hashed = unknown.subflows.iter().find(|subflow| subflow.hashed).unwrap();
+    assert!(hashed.switches.is_empty(), "rank 5 leads nowhere");
+}
+
+#[test]
+fn states_follow_fins_and_resets() {
+    let state = |closing| subflow_state(&Flow { closing, ..Flow::default() });
+    assert_eq!(state(0), "established");
+    assert_eq!(state(Flow::FIN_SENT), "closing");
+    assert_eq!(state(Flow::FIN_SENT | Flow::FIN_RECEIVED), "closed");
+    assert_eq!(state(Flow::RESET | Flow::FIN_SENT), "reset");
+}
+
+#[test]
+fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
+    let closed = Flow { closing: Flow::RESET, ..flow(1, 0, 0) };
+    let mut tables = KernelTables { flows: vec![(key(1), closed)], ..KernelTables::default() };
+    let mut sweep = Sweep::default();
+    assert_eq!(sweep.look(&tables, Nanos(0)), []);
+    let reused = sweep.clone();
+    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1))]);
+    tables.flows[0].1.opened += 1;
+    assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "another subflow");
+    tables.flows[0].1.closing = 0;
+    assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "not closed");
+}
+
+fn bound(connections: &[(u64, Connection)]) -> KernelTables {
+    let mut tables = KernelTables { connections: connections.to_vec(), ..KernelTables::default() };
+    for (id, connection) in connections {
+        for (token, owner) in [(connection.local_token, LOCAL), (connection.remote_token, REMOTE)] {
+            let key = TokenKey { token, owner };
+            match tables.tokens.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, binding)) => binding.ambiguous = 1,
+                None => {
+                    tables.tokens.push((key, TokenBinding { connection: *id, ..TokenBinding::default() }));
+                }
+            }
+        }
+    }
+    tables
+}
+
+#[test]
+fn a_connection_without_subflows_goes_with_its_tokens() {
+    let mut tables = bound(&[(4, connection(0x11, 0x22))]);
+    let mut sweep = Sweep::default();
+    tables.flows.push((key(1), flow(4, 0, 0)));
+    assert_eq!(sweep.look(&tables, Nanos(0)), []);
+    tables.flows.clear();
+    assert_eq!(sweep.look(&tables, Nanos(9)), []);
+    let removals = sweep.look(&tables, Nanos(9) + ALONE_FOR);
+    let token = |token, owner| Removal::Token(TokenKey { token, owner });
+    assert_eq!(removals, [token(0x11, LOCAL), token(0x22, REMOTE), Removal::Connection(4)]);
+}
+
+#[test]
+fn a_token_that_two_claimed_means_the_one_that_stays() {
+    let mut tables = bound(&[(4, connection(0x11, 0x22)), (5, connection(0x33, 0x22))]);
+    tables.flows.push((key(1), flow(5, 0, 0)));
+    let mut sweep = Sweep::default();
+    sweep.look(&tables, Nanos(0));
+    let removals = sweep.look(&tables, Nanos(0) + ALONE_FOR);
+    let key = TokenKey { token: 0x22, owner: REMOTE };
+    let rebound = Removal::Rebind(key, TokenBinding { connection: 5, ..TokenBinding::default() });
+    assert!(removals.contains(&rebound), "{removals:?}");
+    assert!(!removals.contains(&Removal::Connection(5)));
+}

@@ -1,0 +1,163 @@
+//! The packet path as it is decided: state that is installed, changes to it, and tables that the kernel fills.
+//! [`fake`] holds it in memory for tests.
+
+pub mod fake;
+
+use std::collections::BTreeMap;
+
+use smoc_common::{
+    map::{
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
+        Settings, TokenBinding, TokenKey,
+    },
+    route::PortNumber,
+    wire::ip::Address,
+};
+
+use crate::interfaces::IfIndex;
+
+/// An entry of `PATH_SETS`; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// A port as it stands in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortEntry {
+    /// Its entry in `PORTS`.
+    pub port: Port,
+    /// Its interface, in `ALL_PORTS`.
+    pub interface: IfIndex,
+    /// The same in `TX_PORTS`, if the port is up.
+    pub leads_to: Option<IfIndex>,
+}
+
+/// All that the agent writes, as it stands in the maps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Installed {
+    /// `SETTINGS`; all zero before the first start is complete.
+    pub settings: Settings,
+    /// `PORTS` and `TX_PORTS`, without entries that are all zero.
+    pub ports: BTreeMap<PortNumber, PortEntry>,
+    /// `DETOURS`.
+    pub detours: BTreeMap<DetourKey, Detour>,
+    /// `HOSTS`.
+    pub hosts: BTreeMap<Address, Host>,
+    /// `EDGE_NAMES`, without free ones.
+    pub names: BTreeMap<EdgeIndex, String>,
+    /// `EDGES`, without those that point nowhere.
+    pub edges: BTreeMap<EdgeIndex, Slot>,
+    /// `PATH_SETS`, without those that were never written.
+    pub path_sets: BTreeMap<Slot, PathSet>,
+}
+
+/// One write to the maps. Each is atomic for the kernel programs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// What an edge index means, for ever.
+    NameEdge(EdgeIndex, String),
+    /// A port that is new or changed.
+    SetPort(PortNumber, PortEntry),
+    /// A port that is gone.
+    RemovePort(PortNumber),
+    /// A way around a neighbour or link, new or changed.
+    SetDetour(DetourKey, Detour),
+    /// A way that is not offered any more.
+    RemoveDetour(DetourKey),
+    /// Other ranks of a path set in use are broken, and nothing else about it is different.
+    MarkBroken(Slot, PathSet),
+    /// A path set, into a slot that no edge points to.
+    WritePathSet(Slot, PathSet),
+    /// Which path set leads to an edge; slot 0: none.
+    PointEdge(EdgeIndex, Slot),
+    /// Where an address lives, new or changed.
+    SetHost(Address, Host),
+    /// An address that is not known any more.
+    RemoveHost(Address),
+    /// What holds for the whole switch; the first time it switches smoc on.
+    SetSettings(Settings),
+}
+
+impl Installed {
+    /// What is installed after a change.
+    pub fn apply(&mut self, change: &Change) {
+        match change.clone() {
+            Change::NameEdge(index, name) => drop(self.names.insert(index, name)),
+            Change::SetPort(port, entry) => drop(self.ports.insert(port, entry)),
+            Change::RemovePort(port) => drop(self.ports.remove(&port)),
+            Change::SetDetour(key, detour) => _ = self.detours.insert(key, detour),
+            Change::RemoveDetour(key) => _ = self.detours.remove(&key),
+            Change::WritePathSet(slot, set) | Change::MarkBroken(slot, set) => {
+                _ = self.path_sets.insert(slot, set);
+            }
+            Change::PointEdge(edge, Slot(0)) => drop(self.edges.remove(&edge)),
+            Change::PointEdge(edge, slot) => drop(self.edges.insert(edge, slot)),
+            Change::SetHost(address, host) => drop(self.hosts.insert(address, host)),
+            Change::RemoveHost(address) => drop(self.hosts.remove(&address)),
+            Change::SetSettings(settings) => self.settings = settings,
+        }
+    }
+}
+
+impl Installed {
+    /// Where `found` differs, as map and key.
+    pub fn differences(&self, found: &Self) -> Vec<String> {
+        fn of<K: Ord + std::fmt::Debug, V: PartialEq>(
+            map: &str,
+            wanted: &BTreeMap<K, V>,
+            found: &BTreeMap<K, V>,
+            all: &mut Vec<String>,
+        ) {
+            let changed =
+                wanted.iter().filter(|(key, value)| found.get(key) != Some(value)).map(|(key, _)| key);
+            let added = found.keys().filter(|key| !wanted.contains_key(key));
+            all.extend(changed.chain(added).map(|key| format!("{map} {key:?}")));
+        }
+        let mut all = Vec::new();
+        if self.settings != found.settings {
+            all.push("SETTINGS".to_owned());
+        }
+        of("PORTS", &self.ports, &found.ports, &mut all);
+        of("DETOURS", &self.detours, &found.detours, &mut all);
+        of("HOSTS", &self.hosts, &found.hosts, &mut all);
+        of("EDGES", &self.edges, &found.edges, &mut all);
+        of("PATH_SETS", &self.path_sets, &found.path_sets, &mut all);
+        all
+    }
+}
+
+/// The tables that the kernel fills, as they stood when they were read.
+#[derive(Clone, Debug, Default)]
+pub struct KernelTables {
+    /// `FLOWS_V4` and `FLOWS`.
+    pub flows: Vec<(FlowKey, Flow)>,
+    /// `HALF_OPEN`.
+    pub half_open: Vec<(FlowKey, HalfOpen)>,
+    /// `CONNECTIONS`.
+    pub connections: Vec<(ConnectionId, Connection)>,
+    /// `TOKENS`.
+    pub tokens: Vec<(TokenKey, TokenBinding)>,
+}
+
+/// Housekeeping in the tables that the kernel fills. Entries may be gone already: that is no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// A subflow that is closed.
+    Flow(FlowKey),
+    /// A connection without subflows.
+    Connection(ConnectionId),
+    /// The token of such a connection.
+    Token(TokenKey),
+    /// A token that one of two claimants has left: from now on it means the other.
+    Rebind(TokenKey, TokenBinding),
+}
+
+/// How full a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// The map's name.
+    pub table: &'static str,
+    /// Entries in use when it was last read.
+    pub entries: usize,
+    /// Entries it has room for.
+    pub capacity: u32,
+}

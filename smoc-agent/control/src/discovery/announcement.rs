@@ -1,0 +1,284 @@
+//! How an agent tells the others which hosts it has learned and which of its ports are down, until a store does that.
+//!
+//! One Ethernet frame, or several if a list is long. The destination is a group address that bridges never
+//! forward (IEEE 802.1Q, 8.6.3), so no host can inject one from afar: frames are taken from fabric ports only,
+//! and each agent passes them on itself. An agent that has just started asks its neighbours, and they repeat to it all
+//! that they have heard.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..6 | destination `01:80:c2:00:00:0d` |
+//! | 6..12 | source: the port's MAC address |
+//! | 12..14 | EtherType `0x88b5`: local experimental (IEEE 802, 9.2.3) |
+//! | 14..18 | `smoc` |
+//! | 18 | version, 2 |
+//! | 19 | number of this part, from 0 |
+//! | 20 | how many parts the lists have, at least 1; 0 in a question, of which nothing below is read |
+//! | 21 | length of the name |
+//! | 22..30 | sequence: microseconds since 1970 when the lists were made, the same in all parts; big endian |
+//! | 30 | number of hosts in this part |
+//! | 31 | number of ports in this part |
+//! | 32.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
+//! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
+//! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and nobody there has ever answered |
+
+use std::{net::IpAddr, time::Duration};
+
+use smoc_common::{
+    route::PortNumber,
+    wire::{ethernet::MacAddress, ip::Address},
+};
+
+use crate::{
+    clock::Nanos,
+    hosts::{Sighting, ip_address, map_address},
+    plan::DownPort,
+};
+
+/// Destination of announcements.
+pub const DESTINATION: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0d];
+/// EtherType of announcements.
+pub const ETHER_TYPE: u16 = 0x88b5;
+const MAGIC: [u8; 4] = *b"smoc";
+const VERSION: u8 = 2;
+const HEADER: usize = 32;
+const HOST: usize = 28;
+const PORT: usize = 2;
+/// Hosts and ports in one frame: it fits every Ethernet.
+const HOSTS_PER_PART: usize = 40;
+const PORTS_PER_PART: usize = 128;
+
+/// What one agent says to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// It has just started: what have you heard?
+    Question,
+    /// What a switch announces.
+    Part(Part),
+}
+
+/// One frame of an announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The switch that has the hosts.
+    pub origin: String,
+    /// When the lists were made, in microseconds since 1970 by the clock of their origin.
+    pub sequence: u64,
+    /// Which part of the lists this is.
+    pub part: u8,
+    /// How many there are.
+    pub parts: u8,
+    /// What is in it.
+    pub lists: Lists,
+}
+
+/// What a switch announces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// Hosts that it has learned.
+    pub hosts: Vec<Sighting>,
+    /// Its ports to other switches that are down.
+    pub down: Vec<DownPort>,
+}
+
+/// The bit of a port that is [`DownPort::unanswered`].
+const UNANSWERED: u16 = 1 << 15;
+
+fn port_bits(port: DownPort) -> u16 {
+    port.number.get() | if port.unanswered { UNANSWERED } else { 0 }
+}
+
+fn port_from_bits(bits: u16) -> Option<DownPort> {
+    let number = PortNumber::new(bits & !UNANSWERED)?;
+    Some(DownPort { number, unanswered: bits & UNANSWERED != 0 })
+}
+
+/// Splits lists into parts. Hosts beyond what 255 parts hold are left out.
+pub fn parts(origin: &str, sequence: u64, lists: &Lists) -> Vec<Part> {
+    let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
+    let mut down = lists.down.chunks(PORTS_PER_PART);
+    let parts = hosts.len().max(down.len()).clamp(1, usize::from(u8::MAX)) as u8;
+    let part = |part: u8| Part {
+        origin: origin.to_owned(),
+        sequence,
+        part,
+        parts,
+        lists: Lists {
+            hosts: hosts.next().unwrap_or_default().to_vec(),
+            down: down.next().unwrap_or_default().to_vec(),
+        },
+    };
+    (0..parts).map(part).collect()
+}
+
+/// The frame of a question, as sent from a port with this MAC address.
+pub fn question(source: MacAddress) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(HEADER);
+    begin(&mut frame, source);
+    frame.resize(HEADER, 0);
+    frame
+}
+
+fn begin(frame: &mut Vec<u8>, source: MacAddress) {
+    frame.extend(DESTINATION);
+    frame.extend(source.octets());
+    frame.extend(ETHER_TYPE.to_be_bytes());
+    frame.extend(MAGIC);
+    frame.push(VERSION);
+}
+
+impl Part {
+    /// The frame, as sent from a port with this MAC address at this time.
+    pub fn frame(&self, source: MacAddress, now: Nanos) -> Vec<u8> {
+        let Lists { hosts, down } = &self.lists;
+        let mut frame =
+            Vec::with_capacity(HEADER + self.origin.len() + hosts.len() * HOST + down.len() * PORT);
+        begin(&mut frame, source);
+        frame.extend([self.part, self.parts, self.origin.len() as u8]);
+        frame.extend(self.sequence.to_be_bytes());
+        frame.extend([hosts.len() as u8, down.len() as u8]);
+        frame.extend(self.origin.as_bytes());
+        for host in hosts {
+            let age = now.since(host.seen).as_millis();
+            frame.extend(map_address(host.address).octets());
+            frame.extend(host.mac.octets());
+            frame.extend(host.port.get().to_be_bytes());
+            frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
+        }
+        frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
+        frame
+    }
+}
+
+impl Message {
+    /// Reads a frame that arrived at this time; `None` if it is no announcement of this version.
+    pub fn parse(frame: &[u8], now: Nanos) -> Option<Self> {
+        let (header, rest) = frame.split_at_checked(HEADER)?;
+        let fits = header[..6] == DESTINATION
+            && header[12..14] == ETHER_TYPE.to_be_bytes()
+            && header[14..18] == MAGIC
+            && header[18] == VERSION;
+        let [part, parts, length] = [header[19], header[20], header[21]];
+        if fits && parts == 0 {
+            return Some(Self::Question);
+        }
+        if !fits || part >= parts || !(1..=64).contains(&length) {
+            return None;
+        }
+        let (name, rest) = rest.split_at_checked(usize::from(length))?;
+        let (hosts, rest) = rest.split_at_checked(usize::from(header[30]) * HOST)?;
+        let down = rest.get(..usize::from(header[31]) * PORT)?;
+        let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
+        Some(Self::Part(Part {
+            origin: std::str::from_utf8(name).ok()?.to_owned(),
+            sequence: u64::from_be_bytes(header[22..30].try_into().ok()?),
+            part,
+            parts,
+            lists: Lists {
+                hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
+                down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
+            },
+        }))
+    }
+}
+
+fn host(bytes: &[u8], now: Nanos) -> Option<Sighting> {
+    let address: IpAddr = ip_address(Address::new(bytes[..16].try_into().ok()?));
+    let age = Duration::from_millis(u32::from_be_bytes(bytes[24..28].try_into().ok()?).into());
+    Some(Sighting {
+        address,
+        mac: MacAddress::new(bytes[16..22].try_into().ok()?),
+        port: PortNumber::new(u16::from_be_bytes([bytes[22], bytes[23]]))?,
+        seen: now - age,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 1]);
+    const NOW: Nanos = Nanos(1_000_000_000_000);
+
+    fn hosts(count: u16) -> Vec<Sighting> {
+        let host = |n: u16| Sighting {
+            address: if n.is_multiple_of(2) {
+                IpAddr::from([10, 0, (n >> 8) as u8, n as u8])
+            } else {
+                IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, n])
+            },
+            mac: MacAddress::new([2, 0, 0, 1, (n >> 8) as u8, n as u8]),
+            port: PortNumber::new(n % 1000 + 1).unwrap(),
+            seen: NOW - Duration::from_millis(n.into()),
+        };
+        (0..count).map(host).collect()
+    }
+
+    fn lists(hosts_in_it: u16, down: u16) -> Lists {
+        let down = (1..=down).filter_map(PortNumber::new);
+        let down = down.map(|number| DownPort { number, unanswered: number.get().is_multiple_of(3) });
+        Lists { hosts: hosts(hosts_in_it), down: down.collect() }
+    }
+
+    fn part(frame: &[u8], now: Nanos) -> Option<Part> {
+        match Message::parse(frame, now)? {
+            Message::Part(part) => Some(part),
+            Message::Question => panic!("a question"),
+        }
+    }
+
+    #[test]
+    fn lists_survive_the_wire() {
+        for (hosts, down) in [(0, 0), (1, 1), (40, 128), (41, 0), (0, 129), (500, 3), (3, 1023)] {
+            let lists = lists(hosts, down);
+            let sent = parts("e1", 7, &lists);
+            let frames: Vec<_> = sent.iter().map(|part| part.frame(MAC, NOW)).collect();
+            assert!(frames.iter().all(|frame| frame.len() <= 1514));
+            let heard: Vec<_> = frames.iter().map(|frame| part(frame, NOW).unwrap()).collect();
+            assert_eq!(heard, sent);
+            assert_eq!(
+                heard.iter().flat_map(|part| part.lists.hosts.clone()).collect::<Vec<_>>(),
+                lists.hosts
+            );
+            assert_eq!(heard.iter().flat_map(|part| part.lists.down.clone()).collect::<Vec<_>>(), lists.down);
+        }
+    }
+
+    #[test]
+    fn a_question_survives_the_wire_and_padding() {
+        let mut frame = question(MAC);
+        assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
+        frame.resize(60, 0);
+        assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
+    }
+
+    #[test]
+    fn the_age_of_a_sighting_is_counted_from_when_it_was_heard() {
+        let frame = parts("e1", 7, &lists(2, 0))[0].frame(MAC, NOW);
+        let later = NOW + Duration::from_secs(5);
+        let part = part(&frame, later).unwrap();
+        assert_eq!(later.since(part.lists.hosts[1].seen), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn padding_is_no_part_of_the_lists() {
+        let mut frame = parts("e1", 7, &Lists::default())[0].frame(MAC, NOW);
+        frame.resize(60, 0);
+        assert_eq!(part(&frame, NOW).unwrap().lists, Lists::default());
+    }
+
+    #[test]
+    fn what_is_no_announcement_is_refused() {
+        let good = parts("e1", 7, &lists(3, 2))[0].frame(MAC, NOW);
+        for length in 0..good.len() {
+            assert_eq!(Message::parse(&good[..length], NOW), None, "{length} bytes");
+        }
+        for (at, byte) in
+            [(0, 3), (12, 8), (14, b'x'), (18, 1), (19, 1), (21, 0), (21, 65), (30, 4), (31, 3), (32, 0xff)]
+        {
+            let mut frame = good.clone();
+            frame[at] = byte;
+            assert_eq!(Message::parse(&frame, NOW), None, "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What a switch should do, decided from facts: no clock, no socket, no BPF.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`clock`] | times, which every decision is given |
+//! | [`config`] | the configuration of one switch |
+//! | [`interfaces`], [`ports`] | the interfaces behind the ports, and what a port leads to |
+//! | [`hosts`], [`discovery`] | where addresses live, and what agents tell each other |
+//! | [`liveness`] | whether ports and paths work |
+//! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
+//! | [`dataplane`] | what is installed in the maps, and changes to it |
+//! | [`connections`] | MPTCP connections as the kernel's tables show them |
+
+pub mod clock;
+pub mod config;
+pub mod connections;
+pub mod dataplane;
+pub mod discovery;
+pub mod hosts;
+pub mod interfaces;
+pub mod liveness;
+pub mod plan;
+pub mod ports;

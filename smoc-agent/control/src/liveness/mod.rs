@@ -1,0 +1,25 @@
+//! Whether ports and paths work, decided from hellos and probes. Pure: no clock, no sockets; `agent::prober` sends
+//! and hears.
+//!
+//! | file | what |
+//! |---|---|
+//! | `port` | one fabric port: carrier, hellos, other frames |
+//! | `path` | one path: losses and round-trip times of its probes |
+//! | `hold_down` | how long something has to work before it counts as up again |
+//! | `schedule` | which path is probed when |
+//! | `route` | the way of a probe and back |
+//! | `message` | what the prober is told, asked, and tells |
+
+mod hold_down;
+mod message;
+mod path;
+mod port;
+mod route;
+mod schedule;
+
+pub use hold_down::HoldDown;
+pub use message::{Found, PathReport, PathTarget, PortReport, PortTarget, Report, Targets};
+pub use path::{PathProbes, RoundTrip};
+pub use port::{Port, Reason};
+pub use route::RoundTripRoute;
+pub use schedule::Schedule;

@@ -1,0 +1,244 @@
+//! The ranked paths from this switch to every edge, as topology and links give them, and the path sets made of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use smoc_common::{
+    map::{self, PathSet},
+    route::Rank,
+};
+
+use smoc_paths::{
+    search::{OptionsError, Path, PathFinder, PathOptions, Unroutable, routable, substituted},
+    topology::{LinkId, SwitchId, Topology},
+};
+
+/// Paths to one edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EdgePaths {
+    /// Those in use, by rank.
+    pub ranked: Vec<Path>,
+    /// The ranked paths with all links up, while those in use are others.
+    planned: Option<Vec<Path>>,
+    /// Those that no source route can describe; `rank` counts all paths together.
+    pub unroutable: Vec<Unroutable>,
+}
+
+impl EdgePaths {
+    /// The path that a rank has with all links up, if it takes another one meanwhile.
+    pub fn instead_of(&self, rank: usize) -> Option<&Path> {
+        let planned = self.planned.as_ref()?.get(rank)?;
+        self.ranked.get(rank).filter(|now| now.links != planned.links).map(|_| planned)
+    }
+
+    /// Uses the planned paths.
+    fn restore(&mut self) {
+        if let Some(planned) = self.planned.take() {
+            self.ranked = planned;
+        }
+    }
+}
+
+/// Ranked paths from one switch; each edge is searched once, and again where a link is down.
+#[derive(Clone, Debug)]
+pub struct PathBook {
+    this: SwitchId,
+    options: PathOptions,
+    down: BTreeSet<LinkId>,
+    edges: BTreeMap<SwitchId, EdgePaths>,
+}
+
+impl PathBook {
+    /// An empty book for paths from `this`.
+    pub fn new(this: SwitchId, options: PathOptions) -> Self {
+        Self { this, options, down: BTreeSet::new(), edges: BTreeMap::new() }
+    }
+
+    /// Searches paths to those of `edges` that are not in the book yet, and returns which these are.
+    ///
+    /// # Errors
+    /// The topology does not say what the options need.
+    pub fn extend(
+        &mut self,
+        topology: &Topology,
+        edges: &BTreeSet<SwitchId>,
+    ) -> Result<Vec<SwitchId>, OptionsError> {
+        let wanted = |edge: &SwitchId| *edge != self.this && !self.edges.contains_key(edge);
+        let new: Vec<SwitchId> = edges.iter().copied().filter(wanted).collect();
+        if new.is_empty() {
+            return Ok(new);
+        }
+        let finder = PathFinder::new(topology, &self.options)?;
+        let mut source = finder.source(self.this);
+        for &edge in &new {
+            let (ranked, unroutable) = routable(topology, source.to(edge));
+            self.edges.insert(edge, EdgePaths { ranked, unroutable, ..EdgePaths::default() });
+        }
+        self.substitute(topology, &new)?;
+        Ok(new)
+    }
+
+    /// Which links are down from now on: ranks that need one take other paths, as far as there are any.
+    ///
+    /// # Errors
+    /// The topology does not say what the options need.
+    pub fn set_down(&mut self, topology: &Topology, down: &BTreeSet<LinkId>) -> Result<(), OptionsError> {
+        if self.down == *down {
+            return Ok(());
+        }
+        self.down.clone_from(down);
+        let all: Vec<SwitchId> = self.edges.keys().copied().collect();
+        self.substitute(topology, &all)
+    }
+
+    fn substitute(&mut self, topology: &Topology, edges: &[SwitchId]) -> Result<(), OptionsError> {
+        let is_down = |link: LinkId| self.down.contains(&link);
+        let needs_one = |path: &Path| path.links.iter().any(|link| is_down(*link));
+        let mut broken = Vec::new();
+        for edge in edges {
+            let Some(paths) = self.edges.get_mut(edge) else { continue };
+            paths.restore();
+            if paths.ranked.iter().any(needs_one) {
+                broken.push(*edge);
+            }
+        }
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let down: HashSet<LinkId> = self.down.iter().copied().collect();
+        let finder = PathFinder::without(topology, &self.options, &down)?;
+        let mut source = finder.source(self.this);
+        for edge in broken {
+            let Some(paths) = self.edges.get_mut(&edge) else { continue };
+            let (found, _) = routable(topology, source.to(edge));
+            let ranked = substituted(topology, &paths.ranked, is_down, found);
+            paths.planned = Some(std::mem::replace(&mut paths.ranked, ranked));
+        }
+        Ok(())
+    }
+
+    /// The links that are down.
+    pub fn down(&self) -> &BTreeSet<LinkId> {
+        &self.down
+    }
+
+    /// How paths are chosen.
+    pub fn options(&self) -> &PathOptions {
+        &self.options
+    }
+
+    /// The paths to an edge that was asked for in [`PathBook::extend`].
+    pub fn to(&self, edge: SwitchId) -> Option<&EdgePaths> {
+        self.edges.get(&edge)
+    }
+
+    /// All edges in the book.
+    pub fn edges(&self) -> impl Iterator<Item = (SwitchId, &EdgePaths)> {
+        self.edges.iter().map(|(edge, paths)| (*edge, paths))
+    }
+
+    /// The path set of an edge; `None` if no path leads there.
+    pub fn path_set(&self, topology: &Topology, edge: SwitchId) -> Option<PathSet> {
+        let ranked = &self.to(edge)?.ranked;
+        let least = ranked.iter().map(|path| path.cost).min()?;
+        let mut set = PathSet::default();
+        for (rank, path) in ranked.iter().take(Rank::COUNT).enumerate() {
+            let (_, port) = path.hops(topology).next()?;
+            set.paths[rank] = map::Path::new(port, path.route(topology).ok()?);
+            set.cheapest |= u8::from(path.cost == least) << rank;
+            set.count += 1;
+        }
+        Some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use smoc_paths::{search::Policy, topology::generate};
+
+    const POLICIES: [Policy; 3] = [Policy::Diverse, Policy::Smoc, Policy::Shortest];
+
+    fn fabric() -> Topology {
+        generate::fat_tree(4).unwrap().build().unwrap()
+    }
+
+    /// The paths from one switch to another while these links are down.
+    fn paths(
+        topology: &Topology,
+        from: u32,
+        to: u32,
+        options: PathOptions,
+        down: &BTreeSet<LinkId>,
+    ) -> EdgePaths {
+        let mut book = PathBook::new(SwitchId(from), options);
+        book.extend(topology, &BTreeSet::from([SwitchId(to)])).unwrap();
+        book.set_down(topology, down).unwrap();
+        book.to(SwitchId(to)).unwrap().clone()
+    }
+
+    fn links(paths: &EdgePaths) -> Vec<Vec<LinkId>> {
+        paths.ranked.iter().map(|path| path.links.clone()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn ranks_that_work_stay_and_the_others_take_what_works(
+            down in proptest::collection::btree_set(0u32..32, 0..8),
+            (from, to) in (0u32..20, 0u32..20).prop_filter("two switches", |(from, to)| from != to),
+            policy in 0usize..3,
+            count in 1usize..=8,
+        ) {
+            let topology = fabric();
+            let down: BTreeSet<LinkId> = down.into_iter().map(LinkId).collect();
+            let options = PathOptions { policy: POLICIES[policy], count, ..PathOptions::default() };
+            let whole = paths(&topology, from, to, options, &BTreeSet::new());
+            let now = paths(&topology, from, to, options, &down);
+            prop_assert_eq!(whole.ranked.len(), now.ranked.len());
+            let is_broken = |path: &Path| path.links.iter().any(|link| down.contains(link));
+            let others = PathFinder::without(&topology, &options, &down.iter().copied().collect()).unwrap();
+            let others = others.ranked(SwitchId(from), SwitchId(to));
+            for (rank, (before, path)) in whole.ranked.iter().zip(&now.ranked).enumerate() {
+                if !is_broken(before) {
+                    prop_assert_eq!(&before.links, &path.links);
+                } else if is_broken(path) {
+                    prop_assert!(others.iter().all(|other| links(&now).contains(&other.links)), "one is left");
+                } else {
+                    prop_assert_eq!(now.instead_of(rank), Some(before));
+                }
+            }
+            let mut seen = links(&now);
+            seen.sort();
+            seen.dedup();
+            prop_assert_eq!(seen.len(), now.ranked.len(), "no path twice");
+        }
+
+        #[test]
+        fn both_ends_choose_alike_and_what_happened_before_does_not_matter(
+            down in proptest::collection::vec(proptest::collection::btree_set(0u32..32, 0..8), 1..5),
+            (from, to) in (0u32..20, 0u32..20).prop_filter("two switches", |(from, to)| from != to),
+        ) {
+            let topology = fabric();
+            let options = PathOptions { count: 4, ..PathOptions::default() };
+            let down: Vec<BTreeSet<LinkId>> =
+                down.into_iter().map(|links| links.into_iter().map(LinkId).collect()).collect();
+            let mut book = PathBook::new(SwitchId(from), options);
+            let mut far = PathBook::new(SwitchId(to), options);
+            book.extend(&topology, &BTreeSet::from([SwitchId(to)])).unwrap();
+            for down in &down {
+                book.set_down(&topology, down).unwrap();
+            }
+            far.set_down(&topology, &down[down.len() - 1]).unwrap();
+            far.extend(&topology, &BTreeSet::from([SwitchId(from)])).unwrap();
+            let back: Vec<Path> =
+                far.to(SwitchId(from)).unwrap().ranked.iter().map(|path| path.clone().reversed()).collect();
+            prop_assert_eq!(&book.to(SwitchId(to)).unwrap().ranked, &back);
+            book.set_down(&topology, &BTreeSet::new()).unwrap();
+            let whole = paths(&topology, from, to, options, &BTreeSet::new());
+            prop_assert_eq!(book.to(SwitchId(to)).unwrap(), &whole);
+        }
+    }
+}

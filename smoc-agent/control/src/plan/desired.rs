@@ -1,0 +1,163 @@
+//! What the maps should say, given the topology, the hosts and the state of the ports.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use smoc_common::{
+    map::{
+        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port,
+        Settings, THIS_EDGE,
+    },
+    route::{PortNumber, Rank},
+    wire::ip::Address,
+};
+
+use super::{book::PathBook, names::EdgeNames};
+use crate::{
+    config::Spread,
+    dataplane::PortEntry,
+    hosts::{KnownHost, map_address},
+    interfaces::Interfaces,
+};
+use smoc_paths::topology::{End, SwitchId, Topology};
+
+/// What is decided from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The network.
+    pub topology: &'a Topology,
+    /// This switch.
+    pub this: SwitchId,
+    /// The configured ports and their interfaces' names.
+    pub ports: &'a BTreeMap<PortNumber, String>,
+    /// The bridge, if one is configured.
+    pub bridge: Option<&'a str>,
+    /// What the kernel says of the interfaces.
+    pub interfaces: &'a Interfaces,
+    /// What hellos and probes have found.
+    pub failures: &'a Failures,
+    /// Ways around neighbours and links.
+    pub detours: &'a BTreeMap<DetourKey, Detour>,
+    /// Where every known address lives.
+    pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
+    /// How other traffic is spread.
+    pub spread: Spread,
+    /// How many addresses the map has room for.
+    pub host_entries: usize,
+}
+
+/// What does not work although its carrier says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Fabric ports whose neighbour is silent.
+    pub ports: BTreeSet<PortNumber>,
+    /// Those of them that nobody has ever answered.
+    pub unanswered: BTreeSet<PortNumber>,
+    /// Ranks that are broken beyond this switch's own ports.
+    pub paths: BTreeSet<(SwitchId, Rank)>,
+}
+
+/// What the maps should say. The epoch in the settings is whatever is installed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// `SETTINGS`, with epoch 0.
+    pub settings: Settings,
+    /// `PORTS` and `TX_PORTS`.
+    pub ports: BTreeMap<PortNumber, PortEntry>,
+    /// `HOSTS`.
+    pub hosts: BTreeMap<Address, Host>,
+    /// `EDGE_NAMES`.
+    pub names: BTreeMap<EdgeIndex, String>,
+    /// `DETOURS`.
+    pub detours: BTreeMap<DetourKey, Detour>,
+    /// What `EDGES` should lead to.
+    pub path_sets: BTreeMap<EdgeIndex, PathSet>,
+    /// Addresses that found no room.
+    pub left_out: usize,
+}
+
+/// The other switches that have hosts, named or heard of.
+pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, KnownHost>) -> BTreeSet<SwitchId> {
+    let named = topology.hosts().iter().map(|host| host.at.switch);
+    let heard = hosts.values().map(|host| host.at.switch);
+    named.chain(heard).filter(|switch| *switch != this).collect()
+}
+
+/// What the maps should say. New edges get an index in `names`.
+pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> Desired {
+    let Inputs { topology, this, .. } = *inputs;
+    let mut index_of: BTreeMap<SwitchId, EdgeIndex> = BTreeMap::from([(this, THIS_EDGE)]);
+    let mut path_sets = BTreeMap::new();
+    for edge in edges(topology, this, inputs.hosts) {
+        let Some(index) = names.index(&topology.switch(edge).name) else { continue };
+        index_of.insert(edge, index);
+        let Some(mut set) = book.path_set(topology, edge) else { continue };
+        set.broken = broken(inputs.failures, edge);
+        path_sets.insert(index, set);
+    }
+    let hosts = inputs.hosts.iter().filter_map(|(address, host)| {
+        let edge = *index_of.get(&host.at.switch)?;
+        let attachment = Attachment { edge, port: host.at.port.get() };
+        let value = Host { attachment, reserved: [0; 4], mac: host.mac };
+        Some((map_address(*address), value))
+    });
+    let mut hosts: BTreeMap<_, _> = hosts.collect();
+    let left_out = hosts.len().saturating_sub(inputs.host_entries);
+    while hosts.len() > inputs.host_entries {
+        hosts.pop_last();
+    }
+    Desired {
+        settings: settings(inputs),
+        ports: ports(inputs),
+        hosts,
+        names: names.all(),
+        detours: inputs.detours.clone(),
+        path_sets,
+        left_out,
+    }
+}
+
+/// A bit for each broken rank to an edge.
+pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
+    let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+}
+
+pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
+    let entry = |(&number, name): (&PortNumber, &String)| {
+        let interface = inputs.interfaces.named(name)?;
+        let end = End { switch: inputs.this, port: number };
+        let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
+        let port = Port {
+            mac: inputs.interfaces.router_mac(interface),
+            peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
+            reserved: [0; 7],
+        };
+        let is_up = interface.usable && !inputs.failures.ports.contains(&number);
+        Some((
+            number,
+            PortEntry { port, interface: interface.index, leads_to: is_up.then_some(interface.index) },
+        ))
+    };
+    inputs.ports.iter().filter_map(entry).collect()
+}
+
+fn settings(inputs: &Inputs<'_>) -> Settings {
+    let bridge = inputs.bridge.and_then(|name| inputs.interfaces.named(name)).map(|bridge| bridge.mac);
+    let first = inputs.ports.values().find_map(|name| inputs.interfaces.named(name));
+    let mac = bridge.or_else(|| first.map(|interface| inputs.interfaces.router_mac(interface)));
+    Settings {
+        magic: LAYOUT_MAGIC,
+        layout: LAYOUT_VERSION,
+        epoch: 0,
+        port_width: inputs.topology.switch(inputs.this).port_width,
+        spread: match inputs.spread {
+            Spread::None => Settings::SPREAD_NONE,
+            Spread::Flows => Settings::SPREAD_FLOWS,
+        },
+        mac: mac.unwrap_or_default(),
+        reserved: [0; 2],
+    }
+}

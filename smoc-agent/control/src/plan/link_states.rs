@@ -1,0 +1,88 @@
+//! Which links are down, as the switches at their ends say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use smoc_common::route::PortNumber;
+
+use smoc_paths::topology::{End, LinkId, Topology};
+
+/// A port that leads to another switch and is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DownPort {
+    /// Its number.
+    pub number: PortNumber,
+    /// It has carrier, and nobody there has ever answered: perhaps a switch on which smoc does not run (yet).
+    pub unanswered: bool,
+}
+
+/// The last word of every switch on its own ports. A switch that falls silent is believed for as long as nobody says
+/// otherwise: its packet path goes on with what its agent knew.
+#[derive(Clone, Debug, Default)]
+pub struct LinkStates {
+    down_at: BTreeMap<String, BTreeSet<DownPort>>,
+}
+
+impl LinkStates {
+    /// Takes note of the ports of a switch that are down, all others being up; whether that is news.
+    pub fn told(&mut self, switch: &str, down: BTreeSet<DownPort>) -> bool {
+        let before = self.down_at.get(switch);
+        if before.map_or(down.is_empty(), |before| *before == down) {
+            return false;
+        }
+        self.down_at.insert(switch.to_owned(), down);
+        true
+    }
+
+    /// The links that are down at one end at least.
+    pub fn down(&self, topology: &Topology) -> BTreeSet<LinkId> {
+        self.links(topology, |_| true)
+    }
+
+    /// Those of them that the base network cannot use either: not where a switch without smoc may be behind a port.
+    pub fn lost(&self, topology: &Topology) -> BTreeSet<LinkId> {
+        self.links(topology, |port| !port.unanswered)
+    }
+
+    fn links(&self, topology: &Topology, counts: impl Fn(&DownPort) -> bool) -> BTreeSet<LinkId> {
+        let mut links = BTreeSet::new();
+        for (name, ports) in &self.down_at {
+            let Some(switch) = topology.find_switch(name) else { continue };
+            let ports = ports.iter().filter(|port| counts(port));
+            links.extend(ports.filter_map(|port| topology.link_at(End { switch, port: port.number })));
+        }
+        links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use smoc_paths::topology::TopologyFile;
+
+    fn ports(numbers: &[u16]) -> BTreeSet<DownPort> {
+        let number = |number: &u16| PortNumber::new(*number).unwrap();
+        numbers.iter().map(|port| DownPort { number: number(port), unanswered: false }).collect()
+    }
+
+    #[test]
+    fn a_link_is_up_when_both_ends_say_so() {
+        let text = "links:\n  - {a: \"a:1\", b: \"b:1\"}\n  - {a: \"b:2\", b: \"c:1\"}\n";
+        let topology = TopologyFile::parse(Path::new("t.yaml"), text).unwrap().topology;
+        let mut states = LinkStates::default();
+        let names = |states: &LinkStates| -> Vec<String> {
+            states.down(&topology).into_iter().map(|link| topology.link_name(link)).collect()
+        };
+        assert!(!states.told("a", ports(&[])), "no news");
+        assert!(states.told("a", ports(&[1])) && states.told("b", ports(&[1, 2, 7])));
+        assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"]);
+        assert!(states.told("a", ports(&[])) && !states.told("a", ports(&[])));
+        assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"], "b has not said so");
+        assert!(states.told("b", ports(&[2])) && states.told("stranger", ports(&[1])));
+        assert_eq!(names(&states), ["b:2-c:1"]);
+        let unanswered = ports(&[2]).into_iter().map(|port| DownPort { unanswered: true, ..port });
+        assert!(states.told("b", unanswered.collect()));
+        assert_eq!((names(&states), states.lost(&topology)), (vec!["b:2-c:1".to_owned()], BTreeSet::new()));
+    }
+}

@@ -1,0 +1,155 @@
+//! Decides what the packet path should do. Pure: no clock, no sockets, no BPF.
+//!
+//! `Inputs -> desired -> plan (the difference to what is installed) -> changes`
+
+mod book;
+mod desired;
+mod diff;
+mod link_states;
+mod names;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use book::{EdgePaths, PathBook};
+pub use desired::{Desired, Failures, Inputs, edges};
+pub use diff::Plan;
+pub use link_states::{DownPort, LinkStates};
+pub use names::EdgeNames;
+pub use slots::QUARANTINE;
+pub use tree::{TreePorts, is_attended, spanning_tree, tree_ports};
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use slots::FreeSlots;
+use smoc_common::{map::PathSet, route::Rank};
+
+use crate::{
+    clock::Nanos,
+    dataplane::{Change, Installed, Slot},
+};
+use smoc_paths::{
+    search::{OptionsError, PathOptions},
+    topology::{LinkId, SwitchId, Topology},
+};
+
+/// Knows what is installed and plans what is to change.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    this: SwitchId,
+    options: PathOptions,
+    installed: Installed,
+    names: EdgeNames,
+    slots: FreeSlots,
+    book: Arc<PathBook>,
+}
+
+impl Controller {
+    /// Takes over maps as they were found.
+    pub fn adopt(
+        topology: &Topology,
+        this: SwitchId,
+        options: PathOptions,
+        installed: Installed,
+        now: Nanos,
+    ) -> Self {
+        Self {
+            this,
+            options,
+            names: EdgeNames::found(&installed.names, &topology.switch(this).name),
+            slots: FreeSlots::found(&installed, now),
+            book: PathBook::new(this, options).into(),
+            installed,
+        }
+    }
+
+    /// The topology is another one: all paths are searched again at the next plan.
+    pub fn topology_changed(&mut self, this: SwitchId) {
+        self.this = this;
+        self.book = PathBook::new(this, self.options).into();
+    }
+
+    /// Paths are chosen otherwise from now on: they are searched again at the next plan.
+    pub fn set_options(&mut self, options: PathOptions) {
+        self.options = options;
+        self.book = PathBook::new(self.this, options).into();
+    }
+
+    /// Which links of the network are down from now on. Returns the ranks whose paths that changes, at the next plan.
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn set_down(
+        &mut self,
+        topology: &Topology,
+        down: &BTreeSet<LinkId>,
+    ) -> Result<Vec<(SwitchId, Rank)>, OptionsError> {
+        let before = self.book.clone();
+        Arc::make_mut(&mut self.book).set_down(topology, down)?;
+        let mut changed = Vec::new();
+        for (edge, paths) in self.book.edges() {
+            let old = before.to(edge).map_or(&[][..], |paths| &paths.ranked);
+            let pairs = old.iter().zip(&paths.ranked).zip((0..Rank::COUNT as u8).map(Rank::new));
+            let differs = pairs.filter(|((old, new), _)| old.links != new.links);
+            changed.extend(differs.map(|(_, rank)| (edge, rank)));
+        }
+        Ok(changed)
+    }
+
+    /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];
+    /// if one fails, it reads back what is installed and calls [`Controller::resync`].
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
+        let edges = edges(inputs.topology, self.this, inputs.hosts);
+        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
+            Arc::make_mut(&mut self.book).extend(inputs.topology, &edges)?;
+        }
+        let desired = desired::desired(inputs, &self.book, &mut self.names);
+        Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
+    }
+
+    /// The changes of [`Controller::plan`] that cannot wait: which ports and paths are down. It searches no paths
+    /// and looks at no hosts.
+    pub fn plan_urgent(&self, inputs: &Inputs<'_>) -> Vec<Change> {
+        diff::urgent(&desired::ports(inputs), &self.broken(inputs), &self.installed)
+    }
+
+    /// The path sets in use, with the marks that they should have.
+    fn broken(&self, inputs: &Inputs<'_>) -> Vec<(Slot, PathSet)> {
+        let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
+            let edge = inputs.topology.find_switch(self.names.name(index)?)?;
+            let set = self.installed.path_sets.get(&slot)?;
+            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge), ..*set }))
+        });
+        edges.collect()
+    }
+
+    /// Takes note that a change was made.
+    pub fn applied(&mut self, change: &Change) {
+        self.installed.apply(change);
+    }
+
+    /// Takes note of what is really installed.
+    pub fn resync(&mut self, installed: Installed, now: Nanos) {
+        self.slots = FreeSlots::found(&installed, now);
+        self.installed = installed;
+    }
+
+    /// What is installed.
+    pub fn installed(&self) -> &Installed {
+        &self.installed
+    }
+
+    /// What the edge indexes mean.
+    pub fn names(&self) -> &EdgeNames {
+        &self.names
+    }
+
+    /// The ranked paths.
+    pub fn book(&self) -> &Arc<PathBook> {
+        &self.book
+    }
+}

@@ -1,0 +1,333 @@
+//! The controller against a packet path in memory.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use smoc_common::{
+    map::{Attachment, Detour, DetourKey, Settings, THIS_EDGE},
+    route::{PortNumber, Rank, Route},
+    wire::ethernet::MacAddress,
+};
+
+use super::*;
+use crate::{
+    config::Spread,
+    dataplane::{Slot, fake::FakeDataplane},
+    hosts::{HostTable, KnownHost, Source, map_address},
+    interfaces::{IfIndex, Interface, Interfaces},
+};
+use smoc_paths::topology::{End, TopologyFile};
+
+/// Four edges around two transit switches; e1 is the switch under test.
+const TOPOLOGY: &str = r#"
+links:
+  - {a: "e1:1", b: "m1:1"}
+  - {a: "e1:2", b: "m2:1"}
+  - {a: "e2:1", b: "m1:2"}
+  - {a: "e2:2", b: "m2:2", cost: 3}
+  - {a: "e3:1", b: "m1:3"}
+  - {a: "e4:1", b: "m2:3"}
+hosts:
+  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.0.1]}
+  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.0.2, "fd00::2"]}
+"#;
+
+const START: Nanos = Nanos(1_000_000_000_000);
+
+fn port(number: u16) -> PortNumber {
+    PortNumber::new(number).unwrap()
+}
+
+/// What the controller decides from, owned.
+struct World {
+    topology: Topology,
+    ports: BTreeMap<PortNumber, String>,
+    interfaces: Interfaces,
+    failures: Failures,
+    detours: BTreeMap<DetourKey, Detour>,
+    hosts: BTreeMap<IpAddr, KnownHost>,
+    spread: Spread,
+}
+
+impl World {
+    fn new() -> Self {
+        let topology = TopologyFile::parse(Path::new("t.yaml"), TOPOLOGY).unwrap().topology;
+        let hosts = HostTable::default().resolve(&topology, SwitchId(0));
+        let ports = [1, 2, 9].map(|number| (port(number), format!("p{number}"))).into();
+        Self {
+            topology,
+            ports,
+            interfaces: interfaces(|_| true),
+            failures: Failures::default(),
+            detours: BTreeMap::new(),
+            hosts,
+            spread: Spread::None,
+        }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            topology: &self.topology,
+            this: SwitchId(0),
+            ports: &self.ports,
+            bridge: Some("br0"),
+            interfaces: &self.interfaces,
+            failures: &self.failures,
+            detours: &self.detours,
+            hosts: &self.hosts,
+            spread: self.spread,
+            host_entries: 1000,
+        }
+    }
+
+    fn put(&mut self, address: &str, switch: &str, at: u16, mac: u8) {
+        let switch = self.topology.find_switch(switch).unwrap();
+        let host = KnownHost {
+            at: End { switch, port: port(at) },
+            mac: MacAddress::new([2, 0, 0, 0, 1, mac]),
+            name: None,
+            source: Source::Announced,
+            seen: None,
+        };
+        self.hosts.insert(address.parse().unwrap(), host);
+    }
+
+    fn controller(&self, dataplane: &FakeDataplane, now: Nanos) -> Controller {
+        Controller::adopt(&self.topology, SwitchId(0), PathOptions::default(), dataplane.state.clone(), now)
+    }
+
+    /// Plans, makes all changes, and returns them.
+    fn settle(&self, controller: &mut Controller, dataplane: &mut FakeDataplane, now: Nanos) -> Plan {
+        let plan = controller.plan(&self.inputs(), now).unwrap();
+        for change in &plan.changes {
+            dataplane.apply(change);
+            controller.applied(change);
+        }
+        plan
+    }
+}
+
+fn interfaces(usable: impl Fn(u32) -> bool) -> Interfaces {
+    let bridge = interface(10, "br0", true);
+    let ports = [1, 2, 9].map(|number| Interface {
+        master: Some(IfIndex(10)),
+        ..interface(number, &format!("p{number}"), usable(number))
+    });
+    ports.into_iter().chain([bridge]).collect()
+}
+
+fn interface(index: u32, name: &str, usable: bool) -> Interface {
+    Interface {
+        index: IfIndex(index),
+        name: name.to_owned(),
+        mac: MacAddress::new([2, 0, 0, 0, 0xff, index as u8]),
+        usable,
+        mtu: 1500,
+        master: None,
+        bridge_port: None,
+        spanning_tree: None,
+        xdp: None,
+    }
+}
+
+#[test]
+fn a_first_start_fills_everything_and_switches_on_last() {
+    let (world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    assert!(matches!(plan.changes.last(), Some(Change::SetSettings(_))), "{:?}", plan.changes);
+    let state = &dataplane.state;
+    assert_eq!(state.names, BTreeMap::from([(0, "e1".to_owned()), (1, "e2".to_owned())]));
+    assert_eq!((state.settings.port_width, state.settings.spread), (2, Settings::SPREAD_NONE));
+    assert_eq!(state.settings.mac, MacAddress::new([2, 0, 0, 0, 0xff, 10]), "the bridge's");
+    assert_eq!(state.ports[&port(9)].leads_to, Some(IfIndex(9)));
+    assert_eq!(state.ports[&port(9)].port.mac, state.settings.mac);
+    let h2 = state.hosts[&map_address("fd00::2".parse().unwrap())];
+    assert_eq!((h2.attachment, h2.mac.octets()[5]), (Attachment { edge: 1, port: 9 }, 2));
+    let h1 = state.hosts[&map_address("10.0.0.1".parse().unwrap())];
+    assert_eq!(h1.attachment, Attachment { edge: THIS_EDGE, port: 9 });
+}
+
+#[test]
+fn path_sets_hold_ports_routes_and_the_cheapest_ranks() {
+    let (world, mut dataplane) = (World::new(), FakeDataplane::default());
+    world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
+    let set = dataplane.state.path_sets[&dataplane.state.edges[&1]];
+    assert_eq!((set.count, set.cheapest), (2, 0b01), "rank 1 costs more");
+    assert_eq!((set.paths[0].port, set.paths[1].port), (1, 2));
+    // m1 and m2 have ports 1 to 3, which take two bits; e2 is behind port 2 of both.
+    assert!(set.paths[..2].iter().all(|path| path.route == 0b110), "{set:?}");
+    assert_eq!(Route::from_bits(set.paths[0].route).pop(2), Some((port(2), Route::END)));
+}
+
+#[test]
+fn nothing_changes_while_the_world_does_not_even_over_a_restart() {
+    let (world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    world.settle(&mut controller, &mut dataplane, START);
+    assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes, []);
+    let mut restarted = world.controller(&dataplane, START);
+    assert_eq!(world.settle(&mut restarted, &mut dataplane, START).changes, []);
+}
+
+#[test]
+fn a_restart_repairs_what_is_missing_or_wrong() {
+    let (world, mut dataplane) = (World::new(), FakeDataplane::default());
+    world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
+    let good = dataplane.state.clone();
+    let address = map_address("10.0.0.2".parse().unwrap());
+    dataplane.state.hosts.remove(&address);
+    dataplane.state.ports.get_mut(&port(1)).unwrap().interface = IfIndex(77);
+    dataplane.state.ports.insert(port(5), dataplane.state.ports[&port(9)]);
+    dataplane.state.edges.clear();
+    let plan = world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
+    assert_eq!(plan.changes.len(), 5, "{:?}", plan.changes);
+    assert_eq!((&dataplane.state.hosts, &dataplane.state.ports), (&good.hosts, &good.ports));
+    let set = |state: &Installed| state.path_sets[&state.edges[&1]];
+    assert_eq!(set(&dataplane.state), set(&good));
+    assert_eq!(dataplane.state.settings.epoch, good.settings.epoch, "no host moved");
+}
+
+#[test]
+fn the_epoch_rises_when_a_host_moves_and_only_then() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    let mut epoch = |world: &World| {
+        let plan = world.settle(&mut controller, &mut dataplane, START);
+        let at = plan.changes.iter().position(|change| matches!(change, Change::SetSettings(_)));
+        assert!(at.is_none_or(|at| at + 1 == plan.changes.len()), "the new hosts are there first");
+        dataplane.state.settings.epoch
+    };
+    let first = epoch(&world);
+    world.put("10.0.0.7", "e3", 9, 7);
+    assert_eq!(epoch(&world), first, "a new host");
+    world.put("10.0.0.7", "e3", 9, 8);
+    assert_eq!(epoch(&world), first + 1, "another MAC address");
+    world.put("10.0.0.7", "e4", 9, 8);
+    assert_eq!(epoch(&world), first + 2, "another switch");
+    world.hosts.remove(&IpAddr::from([10, 0, 0, 7]));
+    assert_eq!(epoch(&world), first + 3, "gone");
+}
+
+#[test]
+fn a_port_that_loses_its_link_is_marked_and_one_that_is_gone_removed() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    world.settle(&mut controller, &mut dataplane, START);
+    world.interfaces = interfaces(|number| number != 1);
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    assert!(
+        matches!(plan.changes[..], [Change::SetPort(p, entry)] if p == port(1) && entry.leads_to.is_none())
+    );
+    world.ports.remove(&port(2));
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    assert_eq!(plan.changes, [Change::RemovePort(port(2))]);
+}
+
+#[test]
+fn a_silent_neighbour_closes_its_port_and_a_broken_path_is_marked_in_place() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    world.settle(&mut controller, &mut dataplane, START);
+    let edge = world.topology.find_switch("e2").unwrap();
+    world.failures.ports.insert(port(1));
+    world.failures.paths.insert((edge, Rank::new(1)));
+    let urgent = controller.plan_urgent(&world.inputs());
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    let [Change::SetPort(silent, entry), Change::MarkBroken(_, set)] = plan.changes[..] else {
+        panic!("{:?}", plan.changes)
+    };
+    assert_eq!((silent, entry.leads_to, set.broken), (port(1), None, 0b10));
+    assert_eq!(urgent, plan.changes, "none of it has to wait for the rest of a plan");
+    world.failures = Failures::default();
+    assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes.len(), 2, "and back");
+}
+
+#[test]
+fn detours_are_written_changed_and_removed() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    let key = DetourKey { port: 1, next: 2 };
+    for detour in [None, Some(2), Some(9), None] {
+        world.detours = detour.map(|port| (key, Detour { port, ..Detour::default() })).into_iter().collect();
+        world.settle(&mut controller, &mut dataplane, START);
+        assert_eq!(dataplane.state.detours.get(&key).map(|detour| detour.port), detour);
+    }
+}
+
+#[test]
+fn a_path_set_is_replaced_in_another_slot() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    world.settle(&mut controller, &mut dataplane, START);
+    let before = dataplane.state.edges[&1];
+    let shorter = TOPOLOGY.replace(", cost: 3", "");
+    world.topology = TopologyFile::parse(Path::new("t.yaml"), &shorter).unwrap().topology;
+    controller.topology_changed(SwitchId(0));
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    let after = dataplane.state.edges[&1];
+    assert_ne!(before, after);
+    assert_eq!(plan.changes.len(), 2, "{:?}", plan.changes);
+    assert_eq!(dataplane.state.path_sets[&after].cheapest, 0b11);
+    assert_ne!(dataplane.state.path_sets[&before], dataplane.state.path_sets[&after]);
+}
+
+#[test]
+fn hosts_beyond_the_map_are_left_out_and_counted() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    for n in 0..20u8 {
+        world.put(&Ipv4Addr::new(10, 1, 0, n).to_string(), "e2", 9, n);
+    }
+    let inputs = Inputs { host_entries: 10, ..world.inputs() };
+    let plan = world.controller(&dataplane, START).plan(&inputs, START).unwrap();
+    plan.changes.iter().for_each(|change| dataplane.apply(change));
+    assert_eq!((dataplane.state.hosts.len(), plan.left_out), (10, 13));
+}
+
+proptest! {
+    /// Whatever the hosts and ports do, the maps end up as desired, no slot in use is overwritten (the fake
+    /// panics), and indexes keep their meaning.
+    #[test]
+    fn changes_applied_to_what_is_installed_give_what_is_desired(
+        steps in proptest::collection::vec(
+            (proptest::collection::btree_map(0u8..12, (1usize..5, 5u16..9, 0u8..3), 0..8), any::<[bool; 3]>(), 0u64..2000,
+             any::<bool>()),
+            1..8,
+        ),
+    ) {
+        let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+        let named = world.hosts.clone();
+        let mut controller = world.controller(&dataplane, START);
+        let mut now = START;
+        for (hosts, up, pause, restart) in steps {
+            world.hosts = named.clone();
+            for (n, (edge, at, mac)) in hosts {
+                world.put(&format!("10.9.0.{n}"), &format!("e{edge}"), at, mac);
+            }
+            world.interfaces = interfaces(|number| up[[1, 2, 9].iter().position(|n| *n == number).unwrap()]);
+            now = now + Duration::from_millis(pause);
+            if restart {
+                controller = world.controller(&dataplane, now);
+            }
+            let names = dataplane.state.names.clone();
+            let plan = world.settle(&mut controller, &mut dataplane, now);
+            prop_assert!(!plan.incomplete);
+            prop_assert_eq!(controller.installed(), &dataplane.state);
+            let mut again = controller.names().clone();
+            let desired = desired::desired(&world.inputs(), controller.book(), &mut again);
+            let state = &dataplane.state;
+            prop_assert_eq!(&state.hosts, &desired.hosts);
+            prop_assert_eq!(&state.ports, &desired.ports);
+            let sets: BTreeMap<_, _> = state.edges.iter().map(|(edge, slot)| (*edge, state.path_sets[slot])).collect();
+            prop_assert_eq!(sets, desired.path_sets);
+            prop_assert!(state.edges.values().all(|slot| *slot != Slot(0)));
+            prop_assert!(names.iter().all(|(index, name)| state.names.get(index) == Some(name)));
+            prop_assert_eq!(Settings { epoch: 0, ..state.settings }, desired.settings);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a failure does to every pair of edges: which ranks break, what each becomes, who is cut off.
+
+use std::collections::HashSet;
+
+use crate::search::{OptionsError, Pair, Path, PathFinder, PathOptions, substituted};
+use crate::topology::{LinkId, SwitchId, Topology};
+
+/// What fails together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The links that are down.
+    pub links: HashSet<LinkId>,
+    /// The switches that are down; their links are among `links`.
+    pub switches: HashSet<SwitchId>,
+}
+
+/// A pair that a failure concerns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// The pair and its paths before.
+    pub before: Pair,
+    /// The best paths after, as a network without what failed has them; empty if the pair is cut off.
+    pub after: Vec<Path>,
+    /// What agents use after, by the ranks of before: ranks that work keep their paths. `None`: no path is left for it.
+    pub in_use: Vec<Option<Path>>,
+    /// The ranks, as before, whose path broke.
+    pub lost: Vec<usize>,
+}
+
+/// All that a failure does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effects {
+    /// Pairs that keep all their paths.
+    pub untouched: usize,
+    /// Pairs of which one switch failed itself.
+    pub gone: usize,
+    /// The others.
+    pub concerned: Vec<Effect>,
+}
+
+impl Failure {
+    /// Adds what that name means: a link (`e1:1-m1:1`), a switch or a shared-risk group.
+    ///
+    /// # Errors
+    /// It is none of the three.
+    pub fn add(&mut self, topology: &Topology, name: &str) -> Result<(), String> {
+        if let Some(link) = topology.find_link(name) {
+            self.links.insert(link);
+        } else if let Some(switch) = topology.find_switch(name) {
+            self.links.extend(topology.arcs(switch).iter().map(|arc| arc.link));
+            self.switches.insert(switch);
+        } else if let Ok(group) = topology.srlgs().binary_search_by(|group| group.as_str().cmp(name)) {
+            let member = |link: &LinkId| topology.link(*link).srlg.iter().any(|srlg| srlg.index() == group);
+            self.links.extend(topology.link_ids().filter(member));
+        } else {
+            return Err(format!(
+                "\"{name}\" is no link (such as {}), switch or shared-risk group of this topology",
+                topology.link_ids().next().map_or("e1:1-m1:1".into(), |link| topology.link_name(link))
+            ));
+        }
+        Ok(())
+    }
+
+    /// What this failure does to the pairs of `edges`, by the same engine as the agent's.
+    ///
+    /// # Errors
+    /// As [`PathFinder::new`].
+    pub fn effects(
+        &self,
+        topology: &Topology,
+        options: &PathOptions,
+        edges: &[SwitchId],
+        progress: impl Fn(usize) + Sync,
+    ) -> Result<Effects, OptionsError> {
+        let pairs = PathFinder::new(topology, options)?.all_pairs(edges, progress);
+        let finder = PathFinder::without(topology, options, &self.links)?;
+        let mut effects = Effects { untouched: 0, gone: 0, concerned: Vec::new() };
+        let mut source: Option<(SwitchId, crate::search::Source<'_>)> = None;
+        for before in pairs {
+            if [before.from, before.to].iter().any(|switch| self.switches.contains(switch)) {
+                effects.gone += 1;
+                continue;
+            }
+            let broken = |path: &Path| path.links.iter().any(|link| self.links.contains(link));
+            let lost: Vec<usize> =
+                (0..before.paths.len()).filter(|&rank| broken(&before.paths[rank])).collect();
+            if lost.is_empty() {
+                effects.untouched += 1;
+                continue;
+            }
+            if source.as_ref().is_none_or(|(from, _)| *from != before.from) {
+                source = Some((before.from, finder.source(before.from)));
+            }
+            let after = source.as_mut().map(|(_, source)| source.to(before.to)).unwrap_or_default();
+            let is_down = |link: LinkId| self.links.contains(&link);
+            let ranked = substituted(topology, &before.paths, is_down, after.clone());
+            let in_use = ranked.into_iter().map(|path| Some(path).filter(|path| !broken(path))).collect();
+            effects.concerned.push(Effect { before, after, in_use, lost });
+        }
+        Ok(effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::TopologyFile;
+
+    fn topology() -> Topology {
+        let text = "links:
+  - {a: 'e1:1', b: 'm1:1', srlg: [duct]}
+  - {a: 'm1:2', b: 'e2:1'}
+  - {a: 'e1:2', b: 'm2:1', srlg: [duct]}
+  - {a: 'm2:2', b: 'e2:2'}
+  - {a: 'e2:3', b: 'e3:1'}
+hosts: [{name: h1, port: 'e1:9'}, {name: h2, port: 'e2:9'}, {name: h3, port: 'e3:9'}]";
+        TopologyFile::parse(std::path::Path::new("t"), text).unwrap().topology
+    }
+
+    fn effects(names: &[&str]) -> (usize, usize, Vec<(Vec<usize>, usize)>) {
+        let topology = topology();
+        let mut failure = Failure::default();
+        for name in names {
+            failure.add(&topology, name).unwrap();
+        }
+        let effects = failure.effects(&topology, &PathOptions::default(), &topology.edges(), |_| ()).unwrap();
+        let concerned = effects.concerned.into_iter().map(|e| (e.lost, e.after.len())).collect();
+        (effects.untouched, effects.gone, concerned)
+    }
+
+    #[test]
+    fn a_link_costs_the_ranks_that_use_it() {
+        let (untouched, gone, concerned) = effects(&["m1:2-e2:1"]);
+        assert_eq!((untouched, gone, concerned.len()), (1, 0, 2));
+        assert!(concerned.iter().all(|(lost, left)| lost.len() == 1 && *left == 1));
+    }
+
+    #[test]
+    fn a_rank_that_works_keeps_its_path_and_the_other_has_none_left() {
+        let topology = topology();
+        let mut failure = Failure::default();
+        failure.add(&topology, "m1:2-e2:1").unwrap();
+        let effects = failure.effects(&topology, &PathOptions::default(), &topology.edges(), |_| ()).unwrap();
+        for effect in &effects.concerned {
+            let kept: Vec<_> =
+                effect.in_use.iter().map(|path| path.as_ref().map(|path| &path.links)).collect();
+            let lost = effect.lost[0];
+            assert_eq!((kept[lost], kept[1 - lost]), (None, Some(&effect.before.paths[1 - lost].links)));
+        }
+    }
+
+    #[test]
+    fn a_group_fails_as_a_whole_and_cuts_off() {
+        assert_eq!(effects(&["duct"]), (1, 0, vec![(vec![0, 1], 0), (vec![0, 1], 0)]));
+    }
+
+    #[test]
+    fn a_switch_takes_its_pairs_with_it() {
+        assert_eq!(effects(&["e2"]), (0, 2, vec![(vec![0, 1], 0)]));
+    }
+
+    #[test]
+    fn what_is_nothing_is_refused() {
+        assert!(Failure::default().add(&topology(), "m9").unwrap_err().contains("no link (such as"));
+    }
+}

@@ -1,0 +1,195 @@
+//! The kernel's side, over rtnetlink.
+
+use futures_util::{StreamExt, TryStreamExt};
+use rtnetlink::{
+    Handle, MulticastGroup, new_connection, new_multicast_connection,
+    packet_core::{DefaultNla, NetlinkMessage},
+    packet_route::{
+        AddressFamily,
+        link::{
+            BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
+            LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge, LinkXdp, XdpAttached,
+        },
+    },
+};
+use smoc_common::wire::ethernet::MacAddress;
+
+use smoc_control::interfaces::{AttachedMode, AttachedXdp, BridgePort, IfIndex, Interface, Interfaces};
+
+/// `IFLA_BRPORT_STATE` of linux/if_link.h.
+const BRIDGE_PORT_STATE: u16 = 1;
+/// `BR_STATE_DISABLED` and `BR_STATE_FORWARDING` of linux/if_bridge.h.
+const DISABLED: u8 = 0;
+const FORWARDING: u8 = 3;
+
+/// Why the kernel could not be asked or told.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// No netlink socket.
+    #[error("open a netlink socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// A request failed.
+    #[error("{doing}: {source}")]
+    Request {
+        /// What was asked for.
+        doing: String,
+        /// What the kernel said.
+        source: rtnetlink::Error,
+    },
+}
+
+/// Asks about interfaces and sets bridge port states.
+#[derive(Clone)]
+pub struct Netlink {
+    handle: Handle,
+}
+
+/// Tells when any interface of the namespace changes.
+pub struct Watcher {
+    messages: Box<dyn futures_util::Stream<Item = ()> + Send + Unpin>,
+}
+
+impl Netlink {
+    /// Opens a socket in the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn connect() -> Result<Self, NetlinkError> {
+        let (connection, handle, _) = new_connection()?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// All interfaces as they are now.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub async fn interfaces(&self) -> Result<Interfaces, NetlinkError> {
+        let links = self.handle.link().get().execute();
+        let interfaces = links.map_ok(|message| interface(&message)).try_collect::<Vec<_>>().await;
+        let failed = |source| NetlinkError::Request { doing: "list the interfaces".into(), source };
+        Ok(interfaces.map_err(failed)?.into_iter().collect())
+    }
+
+    /// Opens or closes a bridge port for the base network.
+    ///
+    /// A closed port is *disabled*: without spanning tree the kernel turns *blocking* back into *forwarding*
+    /// whenever any port of the bridge changes. It forgets *disabled* only with the carrier of the port itself,
+    /// so the caller sets it again whenever an interface changes.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub async fn set_bridge_port(
+        &self,
+        interface: &Interface,
+        state: BridgePort,
+    ) -> Result<(), NetlinkError> {
+        let value = if state == BridgePort::Forwarding { FORWARDING } else { DISABLED };
+        let state = LinkProtoInfoBridge::Other(DefaultNla::new(BRIDGE_PORT_STATE, vec![value]));
+        let mut message = LinkMessage::default();
+        message.header.interface_family = AddressFamily::Bridge;
+        message.header.index = interface.index.0;
+        message.attributes.push(LinkAttribute::ProtoInfoBridge(vec![state]));
+        let failed = |source| NetlinkError::Request {
+            doing: format!("set the bridge port state of {}", interface.name),
+            source,
+        };
+        self.handle.link().set(message).execute().await.map_err(failed)
+    }
+
+    /// Makes a bridge forget behind which ports it has seen which MAC addresses, as it must when the tree changes (IEEE
+    /// 802.1D, 17.11).
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub async fn forget_addresses(&self, bridge: &Interface) -> Result<(), NetlinkError> {
+        let flush = LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::FdbFlush]));
+        let mut message = LinkMessage::default();
+        message.header.index = bridge.index.0;
+        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge), flush]));
+        let failed = |source| NetlinkError::Request {
+            doing: format!("flush the addresses that {} has learned", bridge.name),
+            source,
+        };
+        self.handle.link().set(message).execute().await.map_err(failed)
+    }
+}
+
+impl Watcher {
+    /// Subscribes to link changes in the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn subscribe() -> Result<Self, NetlinkError> {
+        let (connection, _, messages) = new_multicast_connection(&[MulticastGroup::Link])?;
+        tokio::spawn(connection);
+        let changes = messages.map(|(_, _): (NetlinkMessage<_>, _)| ());
+        Ok(Self { messages: Box::new(changes) })
+    }
+
+    /// Waits for the next change; `None` if the kernel tells nothing any more.
+    pub async fn changed(&mut self) -> Option<()> {
+        self.messages.next().await
+    }
+}
+
+fn interface(message: &LinkMessage) -> Interface {
+    let flags = message.header.flags;
+    let mut interface = Interface {
+        index: IfIndex(message.header.index),
+        name: String::new(),
+        mac: MacAddress::default(),
+        usable: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        mtu: 0,
+        master: None,
+        bridge_port: None,
+        spanning_tree: None,
+        xdp: None,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => interface.name.clone_from(name),
+            LinkAttribute::Address(bytes) => {
+                interface.mac = bytes.as_slice().try_into().map(MacAddress::new).unwrap_or_default();
+            }
+            LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
+            LinkAttribute::Controller(master) => interface.master = Some(IfIndex(*master)),
+            LinkAttribute::Xdp(parts) => interface.xdp = attached(parts),
+            LinkAttribute::LinkInfo(parts) => parts.iter().for_each(|part| bridge(part, &mut interface)),
+            _ => {}
+        }
+    }
+    interface
+}
+
+fn attached(parts: &[LinkXdp]) -> Option<AttachedXdp> {
+    let program = parts.iter().find_map(|part| match part {
+        LinkXdp::ProgId(id) => Some(*id),
+        _ => None,
+    })?;
+    let mode = parts.iter().find_map(|part| match part {
+        LinkXdp::Attached(XdpAttached::Driver) => Some(AttachedMode::Native),
+        LinkXdp::Attached(XdpAttached::SocketBuffer) => Some(AttachedMode::Generic),
+        _ => None,
+    });
+    Some(AttachedXdp { program, mode: mode.unwrap_or(AttachedMode::Other) })
+}
+
+fn bridge(part: &LinkInfo, interface: &mut Interface) {
+    match part {
+        LinkInfo::Data(InfoData::Bridge(parts)) => {
+            interface.spanning_tree = parts.iter().find_map(|part| match part {
+                InfoBridge::StpState(state) => Some(*state != BridgeStpState::Disabled),
+                _ => None,
+            });
+        }
+        LinkInfo::PortData(InfoPortData::BridgePort(parts)) => {
+            interface.bridge_port = parts.iter().find_map(|part| match part {
+                InfoBridgePort::State(BridgePortState::Forwarding) => Some(BridgePort::Forwarding),
+                InfoBridgePort::State(_) => Some(BridgePort::Closed),
+                _ => None,
+            });
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,32 @@
+//! What the prober is told and asked.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use smoc_common::route::Rank;
+use smoc_control::liveness::{Report, RoundTripRoute, Targets};
+use smoc_paths::topology::SwitchId;
+use tokio::sync::oneshot;
+
+/// A single probe for somebody who asks.
+#[derive(Debug)]
+pub struct Echo {
+    /// Its way.
+    pub route: RoundTripRoute,
+    /// Where the round-trip time goes; `None` if the probe does not come back in time.
+    pub reply: oneshot::Sender<Option<Duration>>,
+}
+
+/// What the prober is told and asked.
+#[derive(Debug)]
+pub enum Command {
+    /// Other targets from now on.
+    Watch(Targets),
+    /// All paths in use.
+    Used(BTreeSet<(SwitchId, Rank)>),
+    /// One more path in use.
+    AlsoUsed(SwitchId, Rank),
+    /// A probe.
+    Echo(Echo),
+    /// How is everything?
+    Report(oneshot::Sender<Report>),
+}

@@ -1,0 +1,129 @@
+//! A packet socket on one interface (packet(7)): hears frames that XDP passed on, before the bridge takes them.
+
+use std::{
+    io::{self, ErrorKind},
+    mem::MaybeUninit,
+};
+
+use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use tokio::io::unix::AsyncFd;
+
+use smoc_control::discovery::{announcement, neighbor};
+use smoc_control::interfaces::IfIndex;
+
+/// The frames that a socket hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// ARP and neighbour discovery.
+    Neighbors,
+    /// Announcements of other agents.
+    Announcements,
+}
+
+/// Room for any frame that is wanted.
+const BUFFER: usize = 2048;
+
+/// Sends and receives whole frames at one interface.
+pub struct PacketSocket(AsyncFd<Socket>);
+
+impl PacketSocket {
+    /// Opens a socket that hears only what is wanted, and nothing that this machine itself sends.
+    ///
+    /// # Errors
+    /// No CAP_NET_RAW, or no such interface.
+    pub fn open(interface: IfIndex, wanted: Wanted) -> io::Result<Self> {
+        // Protocol 0 hears nothing until the filter is in place and the socket is bound.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        socket.attach_filter(&filter(wanted))?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address(interface)?)?;
+        // SAFETY: the socket owns its file descriptor, which is the same as long as it lives.
+        unsafe { AsyncFd::register(socket) }.map(Self).map_err(Into::into)
+    }
+
+    /// Waits for a frame; what is longer than any wanted one is cut off.
+    ///
+    /// # Errors
+    /// The interface is gone or down.
+    pub async fn receive(&self) -> io::Result<Vec<u8>> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            let mut buffer = [MaybeUninit::uninit(); BUFFER];
+            match ready.try_io(|socket| socket.get_ref().recv(&mut buffer)) {
+                Ok(length) => {
+                    // SAFETY: `recv` has written this many bytes.
+                    return Ok(buffer[..length?].iter().map(|byte| unsafe { byte.assume_init() }).collect());
+                }
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// Sends a frame; one that finds no room in the queue is lost, as frames are.
+    ///
+    /// # Errors
+    /// The interface is gone or down.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        match self.0.get_ref().send(frame) {
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn address(interface: IfIndex) -> io::Result<SockAddr> {
+    let invalid = |_| io::Error::from(ErrorKind::InvalidInput);
+    let link = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: i32::try_from(interface.0).map_err(invalid)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: a `sockaddr_ll` fits into the storage, which holds any socket address, and its length is given.
+    let ((), address) = unsafe {
+        SockAddr::try_init(|storage, length| {
+            storage.cast::<libc::sockaddr_ll>().write(link);
+            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+            Ok(())
+        })?
+    };
+    Ok(address)
+}
+
+const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+
+/// The classic BPF program that lets through what is wanted. The kernel has taken an outer VLAN tag off.
+fn filter(wanted: Wanted) -> Vec<SockFilter> {
+    let outgoing = u32::from(libc::PACKET_OUTGOING);
+    match wanted {
+        Wanted::Announcements => vec![
+            SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
+            SockFilter::new(JUMP_EQUAL, 3, 0, outgoing),
+            SockFilter::new(LOAD_HALF, 0, 0, 12),
+            SockFilter::new(JUMP_EQUAL, 0, 1, announcement::ETHER_TYPE.into()),
+            SockFilter::new(RETURN, 0, 0, BUFFER as u32),
+            SockFilter::new(RETURN, 0, 0, 0),
+        ],
+        Wanted::Neighbors => vec![
+            SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
+            SockFilter::new(JUMP_EQUAL, 9, 0, outgoing),
+            SockFilter::new(LOAD_HALF, 0, 0, 12),
+            SockFilter::new(JUMP_EQUAL, 6, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),
+            SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),
+            SockFilter::new(JUMP_EQUAL, 0, 4, neighbor::ICMP_V6.into()),
+            SockFilter::new(LOAD_BYTE, 0, 0, 14 + 40),
+            SockFilter::new(JUMP_EQUAL, 1, 0, neighbor::SOLICITATION.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 1, neighbor::ADVERTISEMENT.into()),
+            SockFilter::new(RETURN, 0, 0, BUFFER as u32),
+            SockFilter::new(RETURN, 0, 0, 0),
+        ],
+    }
+}
