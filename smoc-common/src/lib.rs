@@ -3,12 +3,19 @@
 //!
 //! One implementation serves both worlds: `smoc-ebpf` compiles it for the kernel, everything else (tests,
 //! `smoc decode`, simulations) for the host. Each file points down only:
-//! `pipeline -> map, event -> route, token -> wire`.
+//! `memory -> pipeline -> map, event -> route, token -> wire`; `frames -> wire`.
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "memory"))]
+extern crate alloc;
+
 pub mod event;
+#[cfg(any(test, feature = "memory"))]
+pub mod frames;
 pub mod map;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 pub mod pipeline;
 pub mod route;
 #[cfg(any(test, feature = "testing"))]

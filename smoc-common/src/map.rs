@@ -124,6 +124,11 @@ pub struct Port {
     pub reserved: [u8; 7],
 }
 
+impl Port {
+    /// No port; what `default` gives, as a constant.
+    pub const NONE: Self = Self { mac: MacAddress::new([0; 6]), peer_width: 0, reserved: [0; 7] };
+}
+
 /// Where a frame was to go that a dead port keeps from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, align(4))]
@@ -156,7 +161,7 @@ pub const THIS_EDGE: EdgeIndex = 0;
 
 /// Where a host is attached: two hosts of the network can have equal tokens, two behind one port cannot be
 /// told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, align(4))]
 pub struct Attachment {
     /// The edge switch.
@@ -221,7 +226,7 @@ pub struct EdgeName(pub [u8; 64]);
 /// A subflow as its edge sees it, the same in both directions. Every frame of an established subflow waits until the
 /// kernel has hashed its key, twelve bytes a round: 36 bytes are three rounds, and four more were another. Both ports are
 /// one number because the kernel reads them as one, and would wait for two stores. [`FlowKey::v4`] takes one round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, packed(4))]
 pub struct FlowKey {
     local: Address,
@@ -273,7 +278,7 @@ impl FlowKey {
 }
 
 /// A [`FlowKey`] of IPv4 addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct FlowKeyV4 {
     local: u32,
@@ -461,7 +466,7 @@ pub struct Connection {
 }
 
 /// A token and where its owner is attached: tokens are unique within a host only (RFC 8684, 3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, align(8))]
 pub struct TokenKey {
     /// The token.

@@ -182,7 +182,7 @@ impl Programs {
 
     fn read<K, V>(&self, map: &str, to: &mut Entries<K, V>) -> Result<()>
     where
-        K: Plain + Eq + std::hash::Hash,
+        K: Plain + Ord,
         V: Plain,
     {
         let map: HashMap<_, Entry<K>, Entry<V>> = self.map(map)?.try_into()?;

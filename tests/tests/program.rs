@@ -1,7 +1,7 @@
 //! The programs in the kernel against the pipeline on the host: the same frames, the same tables, the same actions,
 //! ports, bytes, counters and entries. Needs root.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use smoc_common::event::{Action, Note};
@@ -99,7 +99,7 @@ impl Twins {
 
 /// Everything in a switch's tables but times; connections by what they are and not by their ids.
 fn learned(switch: &Switch) -> BTreeSet<String> {
-    let connections: HashMap<ConnectionId, String> = switch
+    let connections: BTreeMap<ConnectionId, String> = switch
         .connections
         .entries
         .iter()
@@ -111,7 +111,7 @@ fn learned(switch: &Switch) -> BTreeSet<String> {
         .collect();
     let name = |id: ConnectionId| connections.get(&id).map_or("none", String::as_str);
     let mut lines = BTreeSet::new();
-    let mut alike: HashMap<&String, usize> = HashMap::new();
+    let mut alike: BTreeMap<&String, usize> = BTreeMap::new();
     for connection in connections.values() {
         let number = alike.entry(connection).or_default();
         *number += 1;
@@ -213,9 +213,9 @@ fn kinds() -> Vec<Vec<u8>> {
 }
 
 /// Ways around ports 3 and 4; the first is too long for most routes.
-fn detours() -> HashMap<DetourKey, Detour> {
+fn detours() -> BTreeMap<DetourKey, Detour> {
     let detour = |port, prefix, length| Detour { port, prefix, length, ..Detour::default() };
-    HashMap::from([
+    BTreeMap::from([
         (DetourKey { port: 3, next: 2 }, detour(1, 0x5_4321, 59)),
         (DetourKey { port: 3, next: 0 }, detour(2, 0x32, 8)),
         (DetourKey { port: 4, next: 1 }, detour(3, 0x2, 4)),

@@ -10,13 +10,11 @@ use std::{
 use proptest::prelude::*;
 use smoc_common::{
     event::{Note, Outcome},
+    frames::{self, Build},
     map::{self, Attachment, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port, Settings},
+    memory::Switch,
     pipeline::Verdict,
     route::{PortNumber, Rank},
-    testing::{
-        Switch,
-        frames::{self, Build},
-    },
     wire::{ethernet::MacAddress, ip::Address},
 };
 use smoc_paths::{

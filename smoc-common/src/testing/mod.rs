@@ -1,9 +1,8 @@
-//! What tests and benchmarks share: frames made by hand, a small network and a switch in ordinary memory.
+//! What tests and benchmarks share: a small network and the handshakes of its hosts.
 
-extern crate std;
-
-pub mod frames;
 pub mod scene;
-pub mod switch;
 
-pub use switch::Switch;
+pub use crate::{
+    frames,
+    memory::{self as switch, Switch},
+};

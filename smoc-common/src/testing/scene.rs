@@ -1,12 +1,11 @@
 //! Two edge switches with hosts, four disjoint paths between them, and the handshakes of the hosts.
 
-use super::{
-    Switch,
-    frames::{Build, End, capable, join, join_answer},
-    std::vec::Vec,
-};
+use alloc::vec::Vec;
+
 use crate::{
+    frames::{Build, End, capable, join, join_answer},
     map::{Attachment, Host, LAYOUT_MAGIC, LAYOUT_VERSION, Path, PathSet, Port, Settings},
+    memory::Switch,
     route::{PortNumber, Route},
     token::Version,
     wire::{

@@ -1,16 +1,18 @@
-//! A switch whose tables are in ordinary memory: it runs the pipeline as the XDP programs do.
+//! A switch whose maps are in ordinary memory: it runs the pipeline as the XDP programs do. Tests and simulators build
+//! one, the agent fills one from the live maps to explain what the kernel does.
+//!
+//! Nothing here depends on the order of a hash: equal switches given equal frames stay equal.
 
-use super::std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
 
 use crate::{
     event::{COUNTER_ENTRIES, Event, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
-        Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PORT_ENTRIES,
+        PathSet, Port, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     wire::{Bytes, ip::Address},
@@ -20,18 +22,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Entries<K, V> {
     /// What is in it.
-    pub entries: HashMap<K, V>,
-    /// How many entries fit; a further one is refused. (The kernel's tables evict instead, unless that fails.)
+    pub entries: BTreeMap<K, V>,
+    /// How many entries fit; a further one is refused. (The kernel's LRU tables evict instead, unless that fails.)
     pub room: usize,
 }
 
 impl<K, V> Default for Entries<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), room: usize::MAX }
+        Self { entries: BTreeMap::new(), room: usize::MAX }
     }
 }
 
-impl<'a, K: Hash + Eq + Copy, V: Copy> Table<'a, K, V> for &'a mut Entries<K, V> {
+impl<'a, K: Ord + Copy, V: Copy> Table<'a, K, V> for &'a mut Entries<K, V> {
     fn get(self, key: &K) -> Option<&'a mut V> {
         self.entries.get_mut(key)
     }
@@ -49,21 +51,21 @@ impl<'a, K: Hash + Eq + Copy, V: Copy> Table<'a, K, V> for &'a mut Entries<K, V>
     }
 }
 
-/// One switch: the tables of [`crate::map`], with the agent's left to the test to fill.
+/// One switch: the maps of [`crate::map`]. Whoever makes one fills those that the agent writes.
 #[derive(Clone, Debug)]
 pub struct Switch {
     /// `SETTINGS`.
     pub settings: Option<Settings>,
     /// `PORTS`.
-    pub ports: HashMap<u16, Port>,
+    pub ports: BTreeMap<u16, Port>,
     /// Those of them that are not in `TX_PORTS`, but in `ALL_PORTS`.
-    pub down: HashSet<u16>,
+    pub down: BTreeSet<u16>,
     /// `DETOURS`.
-    pub detours: HashMap<DetourKey, Detour>,
+    pub detours: BTreeMap<DetourKey, Detour>,
     /// `HOSTS`.
-    pub hosts: HashMap<Address, Host>,
+    pub hosts: BTreeMap<Address, Host>,
     /// `EDGES` and `PATH_SETS`.
-    pub path_sets: HashMap<EdgeIndex, PathSet>,
+    pub path_sets: BTreeMap<EdgeIndex, PathSet>,
     /// `FLOWS`.
     pub flows: Entries<FlowKey, Flow>,
     /// `HALF_OPEN`.
@@ -86,11 +88,11 @@ impl Default for Switch {
     fn default() -> Self {
         Self {
             settings: None,
-            ports: HashMap::new(),
-            down: HashSet::new(),
-            detours: HashMap::new(),
-            hosts: HashMap::new(),
-            path_sets: HashMap::new(),
+            ports: BTreeMap::new(),
+            down: BTreeSet::new(),
+            detours: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            path_sets: BTreeMap::new(),
             flows: Entries::default(),
             half_open: Entries::default(),
             connections: Entries::default(),
@@ -135,8 +137,10 @@ impl Tables for Switch {
         self.settings.as_ref()
     }
 
+    /// As in the kernel, where `PORTS` is an array: a port that was never written is all zero.
     fn port(&self, number: u16) -> Option<&Port> {
-        self.ports.get(&number)
+        static NONE: Port = Port::NONE;
+        self.ports.get(&number).or((u32::from(number) < PORT_ENTRIES).then_some(&NONE))
     }
 
     fn leave_through(&mut self, number: u16) -> bool {

@@ -1,6 +1,6 @@
-//! Frames, made fluently: `Build::tcp(client, server).flags(SYN).options(&join(token, 1)).frame()`.
+//! Frames made by hand, fluently: `Build::tcp(client, server).flags(SYN).options(&join(token, 1)).frame()`.
 
-use super::std::{vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use crate::{
     token::Version,
