@@ -9,14 +9,42 @@ use alloc::{
 };
 
 use crate::{
-    event::{COUNTER_ENTRIES, Event, Sighting},
+    event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PORT_ENTRIES,
         PathSet, Port, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
-    wire::{Bytes, ip::Address},
+    route::{Label, PushedRoute},
+    wire::{Bytes, Frame, ip::Address},
 };
+
+/// What kind of port a frame comes in through: decides which program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A port that hosts are on.
+    Host,
+    /// A port that leads to another switch.
+    Fabric,
+}
+
+/// What became of a frame at one switch, and all that was counted about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The outcome, and the port that the frame leaves through.
+    pub verdict: Verdict,
+    /// What was noted beside it, in the order of [`Note::ALL`].
+    pub notes: Vec<Note>,
+    /// The label with which the frame goes on into the fabric, else the one with which it came from there.
+    pub label: Option<Label>,
+}
+
+impl Run {
+    /// Whether this was noted.
+    pub fn has(&self, note: Note) -> bool {
+        self.notes.contains(&note)
+    }
+}
 
 /// A table that the packet path writes.
 #[derive(Clone, Debug)]
@@ -126,10 +154,30 @@ impl Switch {
         }
     }
 
+    /// A frame comes in; as [`Switch::from_host`] or [`Switch::from_fabric`], with what was noted.
+    pub fn run(&mut self, side: Side, frame: &mut [u8]) -> Run {
+        let (before, came_with) = (self.counters, label_of(frame));
+        let verdict = match side {
+            Side::Host => self.from_host(frame),
+            Side::Fabric => self.from_fabric(frame),
+        };
+        let counted = |note: &Note| self.count_of(note.counter()) != before[note.counter() as usize];
+        Run {
+            verdict,
+            notes: Note::ALL.iter().copied().filter(counted).collect(),
+            label: label_of(frame).or(came_with),
+        }
+    }
+
     /// What the counter with this index (`Outcome::counter`, `Note::counter`) stands at.
     pub fn count_of(&self, counter: u32) -> u64 {
         self.counters[counter as usize]
     }
+}
+
+fn label_of(frame: &mut [u8]) -> Option<Label> {
+    let (addresses, _) = Bytes(frame).ethernet()?;
+    PushedRoute::parse(addresses).map(|pushed| pushed.label)
 }
 
 impl Tables for Switch {

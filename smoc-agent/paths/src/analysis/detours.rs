@@ -1,14 +1,20 @@
-//! What the switch next to a failure does for each path that broke, until new paths are in force.
+//! What becomes of the frames of each path that broke, until new paths are in force: the packet path's own pipeline runs
+//! over models of the switches, and this says in words what it did.
 //!
 //! Detours are worked out while all is well, so one may lead into the same failure. At the first switch of a path another
 //! rank comes before any detour.
 
-use std::collections::HashMap;
-
-use smoc_common::route::PortNumber;
+use smoc_common::{
+    event::{Note, Outcome},
+    frames::{Build, End as HostEnd},
+    map::{Flow, FlowKey},
+    route::{PortNumber, Rank, RouteTooLong},
+    wire::{ethernet::MacAddress, ip::Address},
+};
 
 use super::failures::{Effect, Failure};
-use crate::search::{Detours, NoDetour, OptionsError, Path, PathFinder, PathOptions};
+use super::network::{Hop, Network};
+use crate::search::{NoDetour, OptionsError, Path, PathFinder, PathOptions};
 use crate::topology::{End, SwitchId, Topology};
 
 /// A broken path in one direction, and what becomes of its frames.
@@ -27,26 +33,25 @@ pub struct Repair {
 /// What a switch does with frames whose next port is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// It is the first one, and another rank leaves through a port that is up.
+    /// It is the first one, and they arrive by another rank.
     OtherRank,
-    /// It sends them another way.
+    /// It sends them another way, on which they arrive.
     Detour {
         /// The switches of the way, both ends included.
         switches: Vec<SwitchId>,
         /// Whether the way avoids the neighbour; else only the link, and it ends at the neighbour.
         around_neighbor: bool,
     },
-    /// Its detour, or the path behind it, fails as well.
+    /// Its detour or other rank, or the path behind it, fails as well.
     Broken,
     /// It has no detour that fits.
     Missing(NoDetour),
 }
 
-/// The detours of the switches next to a failure.
+/// A network in which something has failed, and frames to try it with.
 pub struct Repairs<'a> {
-    finder: PathFinder<'a>,
+    network: Network<'a>,
     failure: &'a Failure,
-    detours: HashMap<SwitchId, Detours>,
 }
 
 impl<'a> Repairs<'a> {
@@ -59,7 +64,8 @@ impl<'a> Repairs<'a> {
         options: &PathOptions,
         failure: &'a Failure,
     ) -> Result<Self, OptionsError> {
-        Ok(Self { finder: PathFinder::new(topology, options)?, failure, detours: HashMap::new() })
+        let finder = PathFinder::new(topology, options)?;
+        Ok(Self { network: Network::new(finder, failure.links.clone()), failure })
     }
 
     /// What happens to each path that a pair lost, there and back.
@@ -75,38 +81,113 @@ impl<'a> Repairs<'a> {
     /// Of the path of this rank; `None` if it is whole.
     fn repair(&mut self, rank: usize, paths: &[Path]) -> Option<Repair> {
         let path = &paths[rank];
-        let failed = &self.failure.links;
-        let dead = path.links.iter().position(|link| failed.contains(link))?;
-        let leaves = |path: &Path| path.links.first().is_some_and(|link| !failed.contains(link));
-        let remedy =
-            if dead == 0 && paths.iter().any(leaves) { Remedy::OtherRank } else { self.detour(path, dead) };
+        let dead = path.links.iter().position(|link| self.failure.links.contains(link))?;
+        let remedy = match path.route(self.network.topology()) {
+            Ok(_) => self.remedy(rank, paths, dead),
+            Err(RouteTooLong { bits }) => Remedy::Missing(NoDetour::TooLong(bits)),
+        };
         Some(Repair { rank, at: path.switches[dead], to: *path.switches.last()?, remedy })
     }
 
-    /// What the switch does before the `dead`-th link of a path.
-    fn detour(&mut self, path: &Path, dead: usize) -> Remedy {
-        let Self { finder, failure, detours } = self;
-        let topology = finder.topology();
-        let hops: Vec<_> = path.hops(topology).collect();
-        let (at, port) = hops[dead];
-        let detours = detours.entry(at).or_insert_with(|| finder.detours(at));
-        let is_up = |first: PortNumber| {
-            let link = topology.link_at(End { switch: at, port: first });
-            link.is_some_and(|link| !failure.links.contains(&link))
-        };
-        match detours.choose(topology, port, &hops[dead + 1..], is_up) {
-            Ok(detour) => {
-                let around_neighbor = detour.next.is_some();
-                let behind = &path.links[dead + 1 + usize::from(around_neighbor)..];
-                if detour.links.iter().chain(behind).any(|link| failure.links.contains(link)) {
-                    Remedy::Broken
-                } else {
-                    Remedy::Detour { switches: detour.switches.clone(), around_neighbor }
-                }
-            }
-            Err(missing) => Remedy::Missing(missing),
+    /// Sends a frame of a subflow with this rank, whose path cannot pass its `dead`-th link.
+    fn remedy(&mut self, rank: usize, paths: &[Path], dead: usize) -> Remedy {
+        let path = &paths[rank];
+        let hops = self.send(rank, paths);
+        let has_arrived = hops.last().is_some_and(|hop| hop.run.verdict.outcome == Outcome::Delivered);
+        let noted = |note| hops.iter().any(|hop| hop.run.has(note));
+        match (has_arrived, noted(Note::FailedOver), noted(Note::Detoured)) {
+            (true, true, _) => Remedy::OtherRank,
+            (true, false, _) => self.detour(path, dead, &hops),
+            (false, false, false) => Remedy::Missing(self.missing(path, dead)),
+            (false, ..) => Remedy::Broken,
         }
     }
+
+    /// A frame of an established subflow with this rank, through the switches.
+    fn send(&mut self, rank: usize, paths: &[Path]) -> Vec<Hop> {
+        let topology = self.network.topology();
+        // The packet path has fewer ranks than can be asked for: one beyond them takes the place of the last.
+        let mut ranked: Vec<&Path> =
+            paths.iter().filter(|path| path.route(topology).is_ok()).take(Rank::COUNT).collect();
+        let path = &paths[rank];
+        let place = ranked.iter().position(|other| other.links == path.links).unwrap_or_else(|| {
+            ranked[Rank::COUNT - 1] = path;
+            Rank::COUNT - 1
+        });
+        self.network.set_paths(&ranked);
+        let (from, to) = (path.switches[0], path.switches[path.switches.len() - 1]);
+        let [local, remote] = [from, to].map(host);
+        for (end, switch) in [(local, from), (remote, to)] {
+            if let Some(port) = free_port(topology, switch) {
+                self.network.attach(end, End { switch, port });
+            }
+        }
+        let model = self.network.model(from);
+        let key = FlowKey::new(local.address, local.port, remote.address, remote.port);
+        let attachment =
+            |end: HostEnd| model.hosts.get(&end.address).map(|host| host.attachment).unwrap_or_default();
+        let flow = Flow {
+            rank: place as u8,
+            remote: attachment(remote),
+            local_switch_port: attachment(local).port,
+            peer_mac: remote.mac,
+            local_mac: local.mac,
+            ..Flow::default()
+        };
+        model.flows.entries.insert(key, flow);
+        self.network.send(from, &mut Build::tcp(local, remote).payload(b"data").frame())
+    }
+
+    /// The detour on which a frame has come from the `dead`-th switch of its path to the last one.
+    fn detour(&mut self, path: &Path, dead: usize, hops: &[Hop]) -> Remedy {
+        let topology = self.network.topology();
+        let passed: Vec<SwitchId> = hops.iter().skip(dead).map(|hop| hop.switch).collect();
+        let ports: Vec<_> = path.hops(topology).skip(dead).map(|(_, port)| port).collect();
+        let detours = self.network.detours(path.switches[dead]);
+        for (next, behind) in [(ports.get(1).copied(), 3), (None, 2)] {
+            let Some(detour) = detours.find(ports[0], next) else { continue };
+            let behind = path.switches.get(dead + behind..).unwrap_or_default();
+            if passed.iter().eq(detour.switches.iter().chain(behind)) {
+                let around_neighbor = detour.next.is_some();
+                return Remedy::Detour { switches: detour.switches.clone(), around_neighbor };
+            }
+        }
+        Remedy::Broken
+    }
+
+    /// Why the switch before the `dead`-th link of a path has sent a frame nowhere.
+    fn missing(&mut self, path: &Path, dead: usize) -> NoDetour {
+        let network = &mut self.network;
+        let topology = network.topology();
+        let hops: Vec<_> = path.hops(topology).collect();
+        let (switch, port) = hops[dead];
+        let failed = &self.failure.links;
+        let is_up = |port: PortNumber| {
+            topology.link_at(End { switch, port }).is_some_and(|link| !failed.contains(&link))
+        };
+        network
+            .detours(switch)
+            .choose(topology, port, &hops[dead + 1..], is_up)
+            .err()
+            .unwrap_or(NoDetour::Dead)
+    }
+}
+
+/// A host at a switch.
+fn host(switch: SwitchId) -> HostEnd {
+    let [_, _, high, low] = (switch.index() as u32).to_be_bytes();
+    HostEnd {
+        mac: MacAddress::new([6, 0, 0, 0, high, low]),
+        address: Address::from_v4([10, 0, high, low]),
+        port: 7,
+    }
+}
+
+/// A port of a switch that leads to no other switch, if there is one.
+fn free_port(topology: &Topology, switch: SwitchId) -> Option<PortNumber> {
+    let mut numbers = (1..=PortNumber::MAX).rev().filter_map(PortNumber::new);
+    let is_free = |port: &PortNumber| topology.link_at(End { switch, port: *port }).is_none();
+    numbers.find(is_free)
 }
 
 #[cfg(test)]
