@@ -3,9 +3,9 @@
 use futures_util::{StreamExt, TryStreamExt};
 use rtnetlink::{
     Handle, MulticastGroup, new_connection, new_multicast_connection,
-    packet_core::{DefaultNla, NetlinkMessage},
+    packet_core::{DefaultNla, NetlinkMessage, NetlinkPayload},
     packet_route::{
-        AddressFamily,
+        AddressFamily, RouteNetlinkMessage,
         link::{
             BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
             LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge, LinkXdp, XdpAttached,
@@ -21,6 +21,8 @@ const BRIDGE_PORT_STATE: u16 = 1;
 /// `BR_STATE_DISABLED` and `BR_STATE_FORWARDING` of linux/if_bridge.h.
 const DISABLED: u8 = 0;
 const FORWARDING: u8 = 3;
+/// Switched on and with carrier.
+const USABLE: LinkFlags = LinkFlags::Up.union(LinkFlags::LowerUp);
 
 /// Why the kernel could not be asked or told.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +48,7 @@ pub struct Netlink {
 
 /// Tells when any interface of the namespace changes.
 pub struct Watcher {
-    messages: Box<dyn futures_util::Stream<Item = ()> + Send + Unpin>,
+    messages: Box<dyn futures_util::Stream<Item = Option<(IfIndex, bool)>> + Send + Unpin>,
 }
 
 impl Netlink {
@@ -123,13 +125,30 @@ impl Watcher {
     pub fn subscribe() -> Result<Self, NetlinkError> {
         let (connection, _, messages) = new_multicast_connection(&[MulticastGroup::Link])?;
         tokio::spawn(connection);
-        let changes = messages.map(|(_, _): (NetlinkMessage<_>, _)| ());
+        let changes =
+            messages.map(|(message, _): (NetlinkMessage<RouteNetlinkMessage>, _)| carrier(&message));
         Ok(Self { messages: Box::new(changes) })
     }
 
-    /// Waits for the next change; `None` if the kernel tells nothing any more.
-    pub async fn changed(&mut self) -> Option<()> {
+    /// Waits for the next change: an interface that has carrier now, or has it no more, or something else about some
+    /// interface. `None` if the kernel tells nothing any more.
+    pub async fn changed(&mut self) -> Option<Option<(IfIndex, bool)>> {
         self.messages.next().await
+    }
+}
+
+/// What a notification says of an interface's carrier.
+fn carrier(message: &NetlinkMessage<RouteNetlinkMessage>) -> Option<(IfIndex, bool)> {
+    let NetlinkPayload::InnerMessage(message) = &message.payload else { return None };
+    match message {
+        RouteNetlinkMessage::NewLink(link) => {
+            Some((IfIndex(link.header.index), link.header.flags.contains(USABLE)))
+        }
+        // A port that leaves its bridge is told the same way, with the bridge's address family.
+        RouteNetlinkMessage::DelLink(link) if link.header.interface_family == AddressFamily::Unspec => {
+            Some((IfIndex(link.header.index), false))
+        }
+        _ => None,
     }
 }
 
@@ -139,7 +158,7 @@ fn interface(message: &LinkMessage) -> Interface {
         index: IfIndex(message.header.index),
         name: String::new(),
         mac: MacAddress::default(),
-        usable: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        usable: flags.contains(USABLE),
         mtu: 0,
         master: None,
         bridge_port: None,

@@ -9,6 +9,7 @@
 //! | [`liveness`] | whether ports and paths work |
 //! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
 //! | [`dataplane`] | what is installed in the maps, and changes to it |
+//! | [`switch`] | all of that together, as a value: events in, effects out |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
 pub mod clock;
@@ -21,3 +22,4 @@ pub mod interfaces;
 pub mod liveness;
 pub mod plan;
 pub mod ports;
+pub mod switch;

@@ -2,7 +2,7 @@
 //! begin to use.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -14,15 +14,20 @@ use smoc_common::{
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::targets;
-use smoc_control::{clock::Nanos, hosts::ip_address};
+use smoc_control::{
+    clock::Nanos,
+    hosts::ip_address,
+    switch::{Snapshot, path_name},
+};
 use smoc_paths::topology::SwitchId;
 
-use crate::{api::Snapshot, clock, dataplane::xdp::Events, prober::Command};
+use crate::{clock, dataplane::xdp::Events, prober::Command};
 
 /// So many of each kind are logged in each [`WINDOW`].
 const BURST: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(1);
+/// So many events are taken at once; others get a turn in between.
+const BUDGET: usize = 1024;
 
 /// Counts what is logged of each kind.
 #[derive(Default)]
@@ -44,29 +49,34 @@ impl Sampler {
     }
 }
 
-/// Logs events for ever.
+/// Logs events for ever. Each path is told to the prober once in [`WINDOW`], however many subflows begin to use it.
 pub(super) async fn run(
     mut events: Events,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
-) {
+) -> Result<(), String> {
     let mut sampler = Sampler::default();
-    let each = |event: Event| {
-        let snapshot = snapshot.borrow().clone();
-        let place = place(&event, &snapshot);
-        if let Some((edge, rank)) = place {
-            // Without a prober nobody needs to know.
-            let _ = prober.send(Command::AlsoUsed(edge, rank));
-        }
-        log(&event, place, &snapshot, &mut sampler);
-    };
-    let mut each = each;
+    let (mut told, mut since) = (BTreeSet::new(), Nanos(0));
     loop {
-        let received = events.receive(&mut each).await;
-        if let Err(error) = received {
-            warn!(%error, "no more events: the ring buffer cannot be waited for");
-            return;
+        let waited = events.wait(BUDGET).await;
+        let batch = waited.map_err(|error| format!("the ring buffer cannot be waited for: {error}"))?;
+        let Some(snapshot) = snapshots.borrow().clone() else { continue };
+        let now = clock::now();
+        if now.since(since) >= WINDOW {
+            told.clear();
+            since = now;
         }
+        for event in batch {
+            let place = place(&event, &snapshot);
+            if let Some((edge, rank)) = place
+                && told.insert((edge, rank))
+            {
+                // Without a prober the agent ends.
+                let _ = prober.send(Command::AlsoUsed(edge, rank));
+            }
+            log(&event, place, &snapshot, now, &mut sampler);
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -77,8 +87,14 @@ fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
     Some((edge, Rank::new((event.rank % count as u32) as u8)))
 }
 
-fn log(event: &Event, place: Option<(SwitchId, Rank)>, snapshot: &Snapshot, sampler: &mut Sampler) {
-    let Some(left_out) = sampler.admit(event.note, clock::now()) else { return };
+fn log(
+    event: &Event,
+    place: Option<(SwitchId, Rank)>,
+    snapshot: &Snapshot,
+    now: Nanos,
+    sampler: &mut Sampler,
+) {
+    let Some(left_out) = sampler.admit(event.note, now) else { return };
     let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) else {
         debug!(note = event.note, "an event of another version");
         return;
@@ -88,7 +104,7 @@ fn log(event: &Event, place: Option<(SwitchId, Rank)>, snapshot: &Snapshot, samp
     let remote = std::net::SocketAddr::new(ip_address(flow.remote()), flow.remote_port()).to_string();
     let (connection, rank) = (event.connection, event.rank);
     let ranked = place.and_then(|(edge, rank)| snapshot.book.to(edge)?.ranked.get(usize::from(rank.get())));
-    let path = ranked.map(|path| targets::name(&snapshot.topology, path));
+    let path = ranked.map(|path| path_name(&snapshot.topology, path));
     let path = path.as_deref().unwrap_or("not known");
     match note {
         Note::Bound | Note::Joined | Note::SynAgain => {

@@ -16,10 +16,10 @@ use tracing::{debug, warn};
 use smoc_control::{
     connections::Sweep,
     dataplane::{Fill, KernelTables},
+    switch::Snapshot,
 };
 
 use crate::{
-    api::Snapshot,
     clock,
     dataplane::{DataplaneError, Observe},
     prober::Command,
@@ -40,9 +40,9 @@ struct Found {
 pub(super) async fn run(
     tables: Arc<dyn Observe>,
     fills: watch::Sender<Vec<Fill>>,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
-) {
+) -> Result<(), String> {
     let mut sweep = Sweep::default();
     loop {
         let (observe, started) = (tables.clone(), Instant::now());
@@ -50,14 +50,15 @@ pub(super) async fn run(
             let outcome = look(&*observe, &mut sweep);
             (sweep, outcome)
         });
-        let Ok((back, outcome)) = done.await else { return };
+        let (back, outcome) = done.await.map_err(|error| error.to_string())?;
         sweep = back;
         match outcome {
             Ok(found) => {
                 fills.send_replace(found.fills);
-                let used = used_paths(&found.used, &snapshot.borrow());
-                if prober.send(Command::Used(used)).is_err() {
-                    debug!("no prober to tell which paths are in use");
+                let used = snapshots.borrow().as_ref().map(|snapshot| used_paths(&found.used, snapshot));
+                // Without a prober the agent ends.
+                if let Some(used) = used {
+                    let _ = prober.send(Command::Used(used));
                 }
             }
             Err(error) => warn!(%error, "the tables could not be looked through"),

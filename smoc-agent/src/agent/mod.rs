@@ -1,53 +1,61 @@
-//! The agent of one switch: reads the world, lets `control` decide, writes the packet path.
+//! The agent of one switch: turns the world into events for [`smoc_control::switch::Switch`], and its effects into the world.
 //!
 //! ```text
-//!   netlink watcher ------- interfaces changed --.
-//!   packet sockets -------- frames --------------+--> switch (control loop) --> maps, links, bridge ports
-//!   store ----------------- facts ---------------+        |  |         `-----> announcements to other agents
-//!   1 s tick, signals ---------------------------+        |  `- targets --> prober (thread) <--> hellos, probes
-//!   prober ---------------- what does not work --'        | watch: Snapshot
-//!                                                         v
-//!   housekeeper (reads and tidies tables) -- fills --> api server <-- smoc status, hosts, conns, ...
-//!   event log (ring buffer) --> log
+//! control thread                                          other threads
+//!   interfaces (netlink) --.                                prober: hellos, probes, dead ports out of use
+//!   packet sockets --------+--> Switch::handle --> World    links: carrier to the prober, changes to control
+//!   prober's findings -----+      ^       |   maps, bridge  side: packet sockets, API, event log, housekeeping,
+//!   SIGHUP, time, maps ----'      '-------'   ports, ...          comparing the maps
 //! ```
 //!
-//! Everything runs on one thread, except the prober, which has its own; long reads of tables go to a pool. If the
-//! agent ends, however it ends, programs and maps stay as they are, pinned.
+//! Every task is supervised: if one ends, the agent ends and says why, and the service manager starts it again. Programs and
+//! maps stay as they are, pinned, however the agent ends.
 
+mod ears;
 mod events;
 mod housekeeping;
 mod inspection;
-mod learning;
+mod links;
 mod notify;
-mod ports;
 mod privileges;
-mod switch;
-mod targets;
+mod tasks;
+mod world;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
+use smoc_control::{
+    config::{Config, ConfigError},
+    liveness::Found,
+    switch::{Effect, Event, Expected, Start, Switch, TICK},
+};
+use smoc_paths::topology::Topology;
 use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+    time::Interval,
 };
 use tracing::{info, warn};
 
-use smoc_control::config::{Config, ConfigError};
-use smoc_paths::{search::OptionsError, topology::Topology};
-
 use crate::{
     api::{ApiServer, BindError},
+    clock,
     dataplane::{
-        DataplaneError, Observe,
-        xdp::{Events, Inspector, PinDirectory, Sightings, XdpDataplane, XdpTables},
+        Dataplane, DataplaneError, Observe,
+        xdp::{Events, Inspector, PinDirectory, Sightings, Transmit, XdpDataplane, XdpTables},
     },
-    netlink::{Netlink, NetlinkError, Watcher},
+    netlink::{Netlink, NetlinkError},
+    prober::{self, Prober},
     store::{FileStore, Store},
 };
-use switch::{Rim, Switch};
+use ears::Ears;
+use inspection::Questions;
+use tasks::Tasks;
+use world::{Outcome, World};
 
 /// A timer needs a period, also one that nobody waits for.
-const NO_WATCHDOG: std::time::Duration = std::time::Duration::from_secs(3600);
+const NO_WATCHDOG: Duration = Duration::from_secs(3600);
+/// Frames that wait for control; what does not fit is dropped and counted where it was heard.
+const QUEUE: usize = 1024;
 
 /// Why the agent cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -73,13 +81,13 @@ pub enum AgentError {
     /// The API's socket.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The paths.
-    #[error("{path}: paths: {source}")]
-    Paths {
-        /// The configuration file.
-        path: PathBuf,
-        /// What is wrong.
-        source: OptionsError,
+    /// A task ended that should go on as long as the agent does.
+    #[error("{task} ended: {why}. The packet path goes on as it is; start the agent again")]
+    Ended {
+        /// The task.
+        task: &'static str,
+        /// Why.
+        why: String,
     },
     /// Anything else.
     #[error("{doing}: {source}")]
@@ -94,101 +102,255 @@ pub enum AgentError {
 impl AgentError {
     /// Whether the user's files are at fault.
     pub fn is_bad_input(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Paths { .. })
+        matches!(self, Self::Config(_))
     }
 }
 
 /// Runs the agent until it is told to end (SIGTERM or SIGINT).
 ///
 /// # Errors
-/// It cannot start. What was attached before goes on.
-pub async fn run(mut config: Config) -> Result<(), AgentError> {
-    let mut store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
-    let mut facts = store.watch();
-    let topology = facts.borrow_and_update().topology.clone();
-    let this = config.place(&topology)?;
-    privileges::check()?;
-    let netlink = Netlink::connect()?;
-    let mut watcher = Watcher::subscribe()?;
-    let interfaces = netlink.interfaces().await?;
-    ports::check(&config, &interfaces)?;
-    let api = ApiServer::bind(&config.api)?;
-    info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
-    let dataplane = XdpDataplane::load(&config)?;
-    let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(dataplane.pin())?);
-    let events = Events::open(dataplane.pin())?;
-    let inspector = Inspector::open(dataplane.pin())?;
-    let sightings = Sightings::open(dataplane.pin())?;
-    let prober = crate::prober::start(sightings);
-    let prober = prober.map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
-    let mut found = prober.found;
-    let (frames, mut heard) = tokio::sync::mpsc::channel(1024);
-    let rim =
-        Rim { dataplane, netlink, interfaces, frames, heard: &mut heard, prober: prober.commands.clone() };
-    let mut switch = Switch::start(config.clone(), topology, this, rim).await?;
-
-    let (fills, fill) = watch::channel(Vec::new());
-    let serving = tokio::spawn(api.serve(switch.published(), fill, tables.clone(), prober.commands.clone()));
-    tokio::spawn(events::run(events, switch.published(), prober.commands.clone()));
-    tokio::spawn(housekeeping::run(tables, fills, switch.published(), prober.commands));
-    let (tell, mut deviations) = tokio::sync::mpsc::channel(1);
-    let (questions, mut asked) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(inspection::run(inspector, questions, tell));
+/// It cannot start, or a part of it ended. What was attached before goes on.
+pub async fn run(config: Config) -> Result<(), AgentError> {
+    let (mut agent, events) = Agent::start(config).await?;
+    agent.perform(events).await;
     notify::ready();
     info!("ready");
-
-    let failed = |source| AgentError::Io { doing: "wait for signals", source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
-    let mut tick = tokio::time::interval(switch::TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let watchdog = notify::watchdog();
-    let mut alive = tokio::time::interval(watchdog.unwrap_or(NO_WATCHDOG));
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                notify::reloading();
-                match reload(&config) {
-                    Ok((new, topology)) => {
-                        config = new;
-                        store.follow(&config.topology, topology);
-                        let topology = facts.borrow_and_update().topology.clone();
-                        switch.reconfigured(config.clone(), topology).await;
-                        info!("read configuration and topology again");
-                    }
-                    Err(error) => warn!(%error, "configuration and topology stay as they were"),
-                }
-                notify::ready();
-            }
-            _ = alive.tick(), if watchdog.is_some() => notify::alive(),
-            // Who asked may have gone.
-            Some(reply) = asked.recv() => drop(reply.send(switch.expected())),
-            Some(deviation) = deviations.recv() => switch.deviation_found(deviation),
-            Ok(()) = found.changed() => {
-                let found = found.borrow_and_update().clone();
-                switch.failures_found(found).await;
-            }
-            Some(()) = watcher.changed() => switch.interfaces_changed().await,
-            Some(frame) = heard.recv() => switch.heard(frame).await,
-            Ok(()) = facts.changed() => {
-                let topology = facts.borrow_and_update().topology.clone();
-                switch.topology_changed(topology).await;
-            }
-            _ = tick.tick() => switch.tick().await,
-        }
-    }
+    let ended = agent.run().await;
     notify::stopping();
     info!("ending; programs and maps stay as they are");
-    serving.abort();
-    let _ = serving.await;
-    Ok(())
+    ended
+}
+
+/// What wakes the control thread.
+struct Sources {
+    events: mpsc::Receiver<Event>,
+    links: watch::Receiver<u64>,
+    found: watch::Receiver<Found>,
+    facts: watch::Receiver<Arc<Topology>>,
+    questions: mpsc::Receiver<oneshot::Sender<Expected>>,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// Interfaces are listed this often even if nothing was said of a change.
+    look: Interval,
+    watchdog: Option<Interval>,
+}
+
+struct Agent {
+    config: Arc<Config>,
+    switch: Switch,
+    world: World,
+    store: FileStore,
+    sources: Sources,
+    tasks: Tasks,
+}
+
+impl Agent {
+    async fn start(config: Config) -> Result<(Self, Vec<Effect>), AgentError> {
+        let store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
+        let facts = store.watch();
+        let topology = facts.borrow().clone();
+        let this = config.place(&topology)?;
+        privileges::check()?;
+        let api = ApiServer::bind(&config)?;
+        let tasks = Tasks::start()?;
+        let netlink = Netlink::connect()?;
+        info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
+        let dataplane = XdpDataplane::load(&config)?;
+        let pin = dataplane.pin().to_owned();
+        let transmit = Transmit::open(&pin)?;
+        let start = Start {
+            topology,
+            this,
+            interfaces: netlink.interfaces().await?,
+            installed: dataplane.installed()?,
+            transmits: transmit.all()?,
+            programs: dataplane.programs(),
+            boot: clock::boot_number(),
+            sequence: clock::microseconds_since_1970(),
+            config: Arc::new(config),
+        };
+        let config = start.config.clone();
+        let sightings = Sightings::open(&pin)?;
+        let Prober { commands, found } = prober::start(sightings, transmit)
+            .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
+        let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
+        let publish = watch::Sender::new(None);
+        let mut agent_tasks = tasks;
+        let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(&pin)?);
+        let (fills, fill) = watch::channel(Vec::new());
+        let snapshots = publish.subscribe();
+        agent_tasks.spawn("the API", api.serve(snapshots.clone(), fill, tables.clone(), commands.clone()));
+        let ring = agent_tasks.inside(|| Events::open(&pin))?;
+        agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone()));
+        agent_tasks.spawn("housekeeping", housekeeping::run(tables, fills, snapshots, commands.clone()));
+        agent_tasks
+            .spawn("comparing the maps", inspection::run(Inspector::open(&pin)?, questions, events.clone()));
+        let ears = Ears::new(agent_tasks.handle(), events);
+        let world = World { dataplane, netlink, ears, prober: commands, publish };
+        let (switch, effects) = Switch::start(start, clock::now());
+        Ok((Self { config, switch, world, store, sources, tasks: agent_tasks }, effects))
+    }
+
+    async fn run(&mut self) -> Result<(), AgentError> {
+        loop {
+            let event = match self.next().await? {
+                Woken::End => return Ok(()),
+                Woken::Event(event) => Some(event),
+                Woken::Look => self.interfaces().await,
+                Woken::Reload => self.reload(),
+            };
+            if let Some(event) = event {
+                let effects = self.switch.handle(event, clock::now());
+                self.perform(effects).await;
+            }
+        }
+    }
+
+    /// Waits until something happens.
+    async fn next(&mut self) -> Result<Woken, AgentError> {
+        let Sources { events, links, found, facts, questions, terminate, interrupt, hang_up, look, watchdog } =
+            &mut self.sources;
+        let due = self.switch.deadline().since(clock::now());
+        let ended = |task| move |_| AgentError::Ended { task, why: "its thread is gone".into() };
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => return Ok(Woken::End),
+                _ = interrupt.recv() => return Ok(Woken::End),
+                ended = self.tasks.ended() => return Err(ended),
+                changed = found.changed() => {
+                    changed.map_err(ended("the prober"))?;
+                    return Ok(Woken::Event(Event::Found(found.borrow_and_update().clone())));
+                }
+                changed = links.changed() => {
+                    changed.map_err(ended("watching the interfaces"))?;
+                    return Ok(Woken::Look);
+                }
+                changed = facts.changed() => {
+                    changed.map_err(ended("the store"))?;
+                    let topology = facts.borrow_and_update().clone();
+                    return Ok(Woken::Event(Event::Configured(self.config.clone(), topology)));
+                }
+                _ = hang_up.recv() => return Ok(Woken::Reload),
+                () = alive(watchdog) => notify::alive(),
+                () = tokio::time::sleep(due) => return Ok(Woken::Event(Event::Time)),
+                _ = look.tick() => return Ok(Woken::Look),
+                // Who asked may have gone.
+                Some(reply) = questions.recv() => drop(reply.send(self.switch.expected())),
+                Some(event) = events.recv() => return Ok(Woken::Event(event)),
+            }
+        }
+    }
+
+    /// Does what control wants, and what it wants on hearing what came of it.
+    async fn perform(&mut self, effects: Vec<Effect>) {
+        let mut effects = effects;
+        // Setting a bridge port is itself a change of interfaces; what is not settled then comes with the next look.
+        for _ in 0..4 {
+            let Outcome { mut events, interfaces, inspect } = self.world.perform(effects).await;
+            if interfaces {
+                events.extend(self.interfaces().await);
+            }
+            if inspect {
+                events.extend(self.inspect());
+            }
+            if events.is_empty() {
+                return;
+            }
+            let now = clock::now();
+            effects = events.into_iter().flat_map(|event| self.switch.handle(event, now)).collect();
+        }
+        self.world.perform(effects).await;
+        self.sources.look.reset_after(Duration::from_millis(10));
+    }
+
+    async fn interfaces(&self) -> Option<Event> {
+        match self.world.netlink.interfaces().await {
+            Ok(interfaces) => Some(Event::Interfaces(interfaces)),
+            Err(error) => {
+                warn!(%error, "interfaces not read");
+                None
+            }
+        }
+    }
+
+    fn inspect(&self) -> Option<Event> {
+        match self.world.dataplane.installed() {
+            Ok(found) => Some(Event::Inspected { changes: self.switch.changes(), found }),
+            Err(error) => {
+                warn!(%error, "the maps cannot be read back");
+                None
+            }
+        }
+    }
+
+    /// Reads configuration and topology again; a faulty file changes nothing.
+    fn reload(&mut self) -> Option<Event> {
+        notify::reloading();
+        let event = match read_again(&self.config) {
+            Ok((config, topology)) => {
+                self.store.publish(topology);
+                self.config = Arc::new(config);
+                info!("read configuration and topology again");
+                let topology = self.sources.facts.borrow_and_update().clone();
+                Some(Event::Configured(self.config.clone(), topology))
+            }
+            Err(error) => {
+                warn!(%error, "configuration and topology stay as they were");
+                None
+            }
+        };
+        notify::ready();
+        event
+    }
+}
+
+/// Why the control thread woke up.
+enum Woken {
+    End,
+    Event(Event),
+    Look,
+    Reload,
+}
+
+impl Sources {
+    fn new(
+        found: watch::Receiver<Found>,
+        links: watch::Receiver<u64>,
+        facts: watch::Receiver<Arc<Topology>>,
+    ) -> Result<(mpsc::Sender<Event>, Self, Questions), AgentError> {
+        let failed = |source| AgentError::Io { doing: "wait for signals", source };
+        let (tell, events) = mpsc::channel(QUEUE);
+        let (ask, questions) = mpsc::channel(1);
+        let mut look = tokio::time::interval(TICK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let sources = Self {
+            events,
+            links,
+            found,
+            facts,
+            questions,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hang_up: signal(SignalKind::hangup()).map_err(failed)?,
+            look,
+            watchdog: notify::watchdog().map(tokio::time::interval),
+        };
+        Ok((tell, sources, ask))
+    }
+}
+
+/// Waits until the service manager wants to hear that the agent is alive.
+async fn alive(watchdog: &mut Option<Interval>) {
+    match watchdog {
+        Some(interval) => drop(interval.tick().await),
+        None => tokio::time::sleep(NO_WATCHDOG).await,
+    }
 }
 
 /// Reads configuration and topology again; what needs a restart stays as it is.
-fn reload(config: &Config) -> Result<(Config, Topology), ConfigError> {
+fn read_again(config: &Config) -> Result<(Config, Topology), ConfigError> {
     let (new, kept) = config.reloaded(&Config::load(&config.path)?);
     let topology = Topology::load(&new.topology)?;
     new.place(&topology)?;

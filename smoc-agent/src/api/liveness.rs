@@ -88,7 +88,7 @@ impl From<&PortReport> for PortLivenessView {
     fn from(report: &PortReport) -> Self {
         Self {
             up: report.up,
-            reason: report.reason.to_owned(),
+            reason: report.reason.text().to_owned(),
             lasts_seconds: report.lasts.as_secs_f64(),
             round_trip_ms: report.round_trip.map(milliseconds),
             flaps: report.flaps,

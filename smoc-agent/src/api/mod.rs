@@ -10,10 +10,11 @@
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
-//! An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
+//! Clients are served 64 at a time, each for 30 s at most. An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
 //! the control loop publishes; counters and connections are read from the kernel's tables at each request.
 
 mod client;
+mod connections;
 mod liveness;
 mod server;
 mod view;
@@ -22,6 +23,6 @@ pub use client::{ClientError, get};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use server::{ApiServer, BindError};
 pub use view::{
-    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Snapshot, Status, SwitchView,
-    TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Status, SwitchView, TableView,
+    TopologyView, UnroutableView,
 };

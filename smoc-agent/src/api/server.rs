@@ -4,8 +4,11 @@ use std::{
     collections::HashMap,
     fs::DirBuilder,
     net::IpAddr,
-    os::unix::{fs::DirBuilderExt, net::UnixStream},
-    path::{Path, PathBuf},
+    os::unix::{
+        fs::{DirBuilderExt, FileTypeExt},
+        net::UnixStream,
+    },
+    path::PathBuf,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -17,7 +20,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use nix::sys::stat::{Mode, umask};
+use nix::{
+    sys::stat::{Mode, umask},
+    unistd::{Gid, Group, Uid, User, chown},
+};
 use serde::Serialize;
 use tokio::{
     net::UnixListener,
@@ -25,13 +31,16 @@ use tokio::{
 };
 
 use super::{
+    connections,
     liveness::{ProbeView, milliseconds},
-    view::Snapshot,
+    view,
 };
 use smoc_control::{
+    config::Config,
     connections::{Evidence, Names, Question, explain, report},
     dataplane::{Fill, KernelTables},
     liveness::{Report, RoundTripRoute},
+    switch::Snapshot,
 };
 use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 
@@ -50,6 +59,17 @@ pub enum BindError {
     /// Somebody answers there.
     #[error("another agent listens on {0}: stop it, or give this one another api")]
     InUse(PathBuf),
+    /// Something else is there.
+    #[error("{0} is no socket, and is left alone: set api to another path, or remove it")]
+    NoSocket(PathBuf),
+    /// A user or group that does not exist.
+    #[error("{field}: there is no \"{name}\": write the name or number of one that exists")]
+    Nobody {
+        /// The field of the configuration.
+        field: &'static str,
+        /// What it says.
+        name: String,
+    },
     /// Any other reason.
     #[error("cannot listen on {path}: {source}")]
     Io {
@@ -63,7 +83,7 @@ pub enum BindError {
 /// What requests are answered from.
 #[derive(Clone)]
 struct Sources {
-    snapshot: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     fills: watch::Receiver<Vec<Fill>>,
     tables: Arc<dyn Observe>,
     prober: mpsc::Sender<Command>,
@@ -78,43 +98,71 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Makes the socket, in place of one that nobody answers on any more.
+    /// Makes the socket, in place of one that nobody answers on any more, for the configured owner and group.
     ///
     /// # Errors
-    /// It is in use, or cannot be made.
-    pub fn bind(path: &Path) -> Result<Self, BindError> {
+    /// It is in use, cannot be made, or something else is there.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let path = &config.api;
         let failed = |source| BindError::Io { path: path.into(), source };
-        if UnixStream::connect(path).is_ok() {
-            return Err(BindError::InUse(path.into()));
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if !there.file_type().is_socket() => return Err(BindError::NoSocket(path.into())),
+            Ok(_) if UnixStream::connect(path).is_ok() => return Err(BindError::InUse(path.into())),
+            Ok(_) => std::fs::remove_file(path).map_err(failed)?,
+            Err(_) => {}
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        let (owner, group) = owners(config)?;
         if let Some(directory) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(failed)?;
         }
         let before = umask(Mode::from_bits_truncate(0o117));
         let listener = UnixListener::bind(path);
         umask(before);
-        Ok(Self { listener: Some(listener.map_err(failed)?), path: path.into() })
+        let listener = listener.map_err(failed)?;
+        let bound = Self { listener: Some(listener), path: path.into() };
+        chown(path, owner, group).map_err(|error| failed(error.into()))?;
+        Ok(bound)
     }
 
-    /// Answers requests until the socket fails.
+    /// Answers requests for ever.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's, in words.
     pub async fn serve(
         mut self,
-        snapshot: watch::Receiver<Arc<Snapshot>>,
+        snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
         fills: watch::Receiver<Vec<Fill>>,
         tables: Arc<dyn Observe>,
         prober: mpsc::Sender<Command>,
-    ) -> std::io::Result<()> {
+    ) -> Result<(), String> {
         let Some(listener) = self.listener.take() else { return Ok(()) };
-        let sources = Sources { snapshot, fills, tables, prober, started: Instant::now() };
-        axum::serve(listener, router(sources)).await
+        let sources = Sources { snapshots, fills, tables, prober, started: Instant::now() };
+        connections::serve(listener, router(sources)).await
     }
+}
+
+/// The configured owner and group of the socket, by name or number.
+fn owners(config: &Config) -> Result<(Option<Uid>, Option<Gid>), BindError> {
+    let unknown = |field, name: &str| BindError::Nobody { field, name: name.to_owned() };
+    let owner = config.api_owner.as_deref().map(|name| {
+        let number = || name.parse().ok().map(Uid::from_raw);
+        User::from_name(name)
+            .ok()
+            .flatten()
+            .map(|user| user.uid)
+            .or_else(number)
+            .ok_or(unknown("api_owner", name))
+    });
+    let group = config.api_group.as_deref().map(|name| {
+        let number = || name.parse().ok().map(Gid::from_raw);
+        Group::from_name(name)
+            .ok()
+            .flatten()
+            .map(|group| group.gid)
+            .or_else(number)
+            .ok_or(unknown("api_group", name))
+    });
+    Ok((owner.transpose()?, group.transpose()?))
 }
 
 impl Drop for ApiServer {
@@ -126,24 +174,20 @@ impl Drop for ApiServer {
 fn router(sources: Sources) -> Router {
     Router::new()
         .route("/status", get(status))
-        .route(
-            "/hosts",
-            get(async |State(sources): State<Sources>| Json(sources.snapshot().host_views(clock::now()))),
-        )
+        .route("/hosts", get(hosts))
         .route("/paths", get(paths))
         .route("/probe", get(probe))
-        .route(
-            "/topology",
-            get(async |State(sources): State<Sources>| Json(sources.snapshot().topology_view())),
-        )
+        .route("/topology", get(topology))
         .route("/conns", get(conns))
         .route("/explain", get(explanation))
         .with_state(sources)
 }
 
 impl Sources {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.borrow().clone()
+    /// What control has decided.
+    fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
+        let starting = || Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is just starting".to_owned());
+        self.snapshots.borrow().clone().ok_or_else(starting)
     }
 
     /// Reads tables on a thread where that delays nobody else.
@@ -189,13 +233,21 @@ async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
     let fills = sources.fills.borrow().clone();
     let report = sources.report().await;
     let uptime = sources.started.elapsed().as_secs_f64();
-    let status = sources.snapshot().status(&counters, &fills, report.as_ref(), uptime);
+    let status = view::status(&*sources.snapshot()?, &counters, &fills, report.as_ref(), uptime);
     Ok(Json(status).into_response())
 }
 
-async fn paths(State(sources): State<Sources>) -> Response {
+async fn hosts(State(sources): State<Sources>) -> Result<Response, Failure> {
+    Ok(Json(view::hosts(&*sources.snapshot()?, clock::now())).into_response())
+}
+
+async fn topology(State(sources): State<Sources>) -> Result<Response, Failure> {
+    Ok(Json(view::topology(&*sources.snapshot()?)).into_response())
+}
+
+async fn paths(State(sources): State<Sources>) -> Result<Response, Failure> {
     let report = sources.report().await;
-    Json(sources.snapshot().edge_views(report.as_ref())).into_response()
+    Ok(Json(view::edges(&*sources.snapshot()?, report.as_ref())).into_response())
 }
 
 async fn probe(
@@ -203,7 +255,7 @@ async fn probe(
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
     let bad = |message| Failure(StatusCode::BAD_REQUEST, message);
-    let snapshot = sources.snapshot();
+    let snapshot = sources.snapshot()?;
     let path = path_to_probe(&snapshot, &parameters).map_err(bad)?;
     let hops = match parameters.get("hops") {
         Some(text) => text.parse().map_err(|_| bad(format!("hops \"{text}\" is no number")))?,
@@ -261,7 +313,7 @@ fn names(snapshot: &Snapshot) -> Names<'_> {
 
 async fn conns(State(sources): State<Sources>) -> Result<Response, Failure> {
     let tables = sources.tables().await?;
-    let snapshot = sources.snapshot();
+    let snapshot = sources.snapshot()?;
     Ok(Json(report(&tables, names(&snapshot), clock::now())).into_response())
 }
 
@@ -271,7 +323,7 @@ async fn explanation(
 ) -> Result<Response, Failure> {
     let question = question(&parameters).map_err(|message| Failure(StatusCode::BAD_REQUEST, message))?;
     let tables = sources.tables().await?;
-    let snapshot = sources.snapshot();
+    let snapshot = sources.snapshot()?;
     let evidence = Evidence {
         tables: &tables,
         names: names(&snapshot),

@@ -1,6 +1,6 @@
-//! What the API tells, and the snapshot it is told from.
+//! What the API tells: what control has decided, made into documents.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 use smoc_common::event::{Note, Outcome};
@@ -11,44 +11,13 @@ use smoc_control::{
     config::Spread,
     dataplane::Fill,
     hosts::KnownHost,
-    liveness::{PathReport, Report},
-    plan::{EdgeNames, EdgePaths, PathBook},
+    interfaces::BridgePort,
+    liveness::{PathReport, PortReport, Reason, Report},
+    plan::EdgePaths,
+    ports::Role,
+    switch::{PortState, Snapshot},
 };
-use smoc_paths::{
-    search::Path,
-    topology::{SwitchId, Topology},
-};
-
-/// What the control loop publishes.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Whether the maps are filled and all programs attached.
-    pub ready: bool,
-    /// The network.
-    pub topology: Arc<Topology>,
-    /// This switch.
-    pub this: SwitchId,
-    /// What the edge indexes mean.
-    pub names: EdgeNames,
-    /// The ranked paths.
-    pub book: Arc<PathBook>,
-    /// Where every known address lives.
-    pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
-    /// The ports.
-    pub ports: Vec<PortView>,
-    /// The bridge, if one is configured.
-    pub bridge: Option<BridgeView>,
-    /// How other traffic is spread.
-    pub spread: Spread,
-    /// How often hosts have moved.
-    pub epoch: u32,
-    /// Edges to which a path set is installed.
-    pub edges: usize,
-    /// Ways around neighbours and links, and those that fit into no route.
-    pub detours: DetoursView,
-    /// What the operator should know.
-    pub warnings: Vec<String>,
-}
+use smoc_paths::{search::Path, topology::SwitchId};
 
 /// The state of the agent and of its switch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -248,141 +217,163 @@ pub struct LinkView {
     pub up: bool,
 }
 
-impl Snapshot {
-    /// Which ports are usable.
-    pub fn usable(&self) -> BTreeMap<u16, bool> {
-        self.ports.iter().map(|port| (port.number, port.usable)).collect()
+/// The status, with counters by index and the fill of the tables.
+pub(super) fn status(
+    snapshot: &Snapshot,
+    counters: &[u64],
+    fills: &[Fill],
+    report: Option<&Report>,
+    uptime_seconds: f64,
+) -> Status {
+    Status {
+        ready: snapshot.ready,
+        switch: snapshot.topology.switch(snapshot.this).name.clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds,
+        ports: snapshot.ports.iter().map(|port| port_view(snapshot, port, report)).collect(),
+        detours: DetoursView { installed: snapshot.detours, unroutable: snapshot.unroutable_detours },
+        probing: report.map(ProbingView::from),
+        bridge: snapshot
+            .bridge
+            .as_ref()
+            .map(|bridge| BridgeView { interface: bridge.interface.clone(), managed: bridge.managed }),
+        edges: snapshot.edges,
+        links_down: snapshot.book.down().len(),
+        hosts: snapshot.hosts.len(),
+        spread: snapshot.spread,
+        epoch: snapshot.epoch,
+        warnings: snapshot.warnings.clone(),
+        counters: counter_views(counters),
+        tables: fills
+            .iter()
+            .map(|fill| TableView {
+                name: fill.table.to_owned(),
+                entries: fill.entries,
+                capacity: fill.capacity,
+            })
+            .collect(),
     }
+}
 
-    /// The status, with counters by index and the fill of the tables.
-    pub fn status(
-        &self,
-        counters: &[u64],
-        fills: &[Fill],
-        report: Option<&Report>,
-        uptime_seconds: f64,
-    ) -> Status {
-        let of = |port: &PortView| {
-            let mut ports = report?.ports.iter();
-            ports.find(|report| report.number.get() == port.number).map(PortLivenessView::from)
-        };
-        Status {
-            ready: self.ready,
-            switch: self.topology.switch(self.this).name.clone(),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_seconds,
-            ports: self.ports.iter().map(|port| PortView { liveness: of(port), ..port.clone() }).collect(),
-            detours: self.detours,
-            probing: report.map(ProbingView::from),
-            bridge: self.bridge.clone(),
-            edges: self.edges,
-            links_down: self.book.down().len(),
-            hosts: self.hosts.len(),
-            spread: self.spread,
-            epoch: self.epoch,
-            warnings: self.warnings.clone(),
-            counters: counter_views(counters),
-            tables: fills
+fn port_view(snapshot: &Snapshot, port: &PortState, report: Option<&Report>) -> PortView {
+    let liveness = report.and_then(|report| report.ports.iter().find(|report| report.number == port.number));
+    let bridge = |state| if state == BridgePort::Forwarding { "forwarding" } else { "closed" }.to_owned();
+    PortView {
+        number: port.number.get(),
+        interface: port.interface.clone(),
+        role: if port.role == Role::Fabric { "fabric" } else { "host" }.to_owned(),
+        carrier: port.carrier,
+        usable: port.usable,
+        attached: port.attached.is_some(),
+        mode: port.attached.map(|mode| mode.name().to_owned()),
+        bridge: port.bridge.map(bridge),
+        liveness: liveness.map(|report| PortLivenessView {
+            reason: reason(snapshot, report),
+            ..PortLivenessView::from(report)
+        }),
+    }
+}
+
+/// Why a port is up or down; of a miswired one, which link its neighbour believes in.
+fn reason(snapshot: &Snapshot, report: &PortReport) -> String {
+    let text = report.reason.text();
+    match report.reason {
+        Reason::Miswired(link) => match snapshot.link_of(link) {
+            Some(name) => format!("{text}: its hellos name {name}"),
+            None => format!("{text}: its hellos name a link that is not in the topology"),
+        },
+        _ => text.to_owned(),
+    }
+}
+
+/// All known addresses.
+pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
+    let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
+        address: *address,
+        mac: host.mac.to_string(),
+        switch: snapshot.topology.switch(host.at.switch).name.clone(),
+        port: host.at.port.get(),
+        name: host.name.clone(),
+        source: format!("{:?}", host.source).to_lowercase(),
+        age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
+    };
+    snapshot.hosts.iter().map(view).collect()
+}
+
+/// The ranked paths to all edges.
+pub(super) fn edges(snapshot: &Snapshot, report: Option<&Report>) -> Vec<EdgeView> {
+    let names = snapshot.names.all();
+    let usable = snapshot.usable();
+    let edges = snapshot.book.edges().map(|(edge, paths)| {
+        let name = snapshot.topology.switch(edge).name.clone();
+        let index = names.iter().find(|(_, known)| **known == name).map(|(index, _)| *index);
+        EdgeView {
+            edge: name,
+            index,
+            ranks: ranks(snapshot, edge, paths, &usable, report),
+            unroutable: paths
+                .unroutable
                 .iter()
-                .map(|fill| TableView {
-                    name: fill.table.to_owned(),
-                    entries: fill.entries,
-                    capacity: fill.capacity,
-                })
+                .map(|path| UnroutableView { rank: path.rank, bits: path.bits })
                 .collect(),
         }
-    }
+    });
+    edges.collect()
+}
 
-    /// All known addresses.
-    pub fn host_views(&self, now: Nanos) -> Vec<HostView> {
-        let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
-            address: *address,
-            mac: host.mac.to_string(),
-            switch: self.topology.switch(host.at.switch).name.clone(),
-            port: host.at.port.get(),
-            name: host.name.clone(),
-            source: format!("{:?}", host.source).to_lowercase(),
-            age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
-        };
-        self.hosts.iter().map(view).collect()
-    }
+fn ranks(
+    snapshot: &Snapshot,
+    edge: SwitchId,
+    paths: &EdgePaths,
+    usable: &BTreeMap<u16, bool>,
+    report: Option<&Report>,
+) -> Vec<RankView> {
+    let liveness = |rank: usize| {
+        let mut paths = report?.paths.iter();
+        let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
+        paths.find(is_it).map(PathLivenessView::from)
+    };
+    let links = |path: &Path| path.links.iter().map(|link| snapshot.topology.link_name(*link)).collect();
+    let rank = |(rank, path): (usize, &Path)| {
+        let port = path.hops(&snapshot.topology).next().map_or(0, |(_, port)| port.get());
+        RankView {
+            rank,
+            switches: path.switches.iter().map(|s| snapshot.topology.switch(*s).name.clone()).collect(),
+            links: links(path),
+            cost: path.cost,
+            shared_links: path.shared_links,
+            port,
+            usable: usable.get(&port).copied().unwrap_or(false),
+            instead_of: paths.instead_of(rank).map(links),
+            liveness: liveness(rank),
+        }
+    };
+    paths.ranked.iter().enumerate().map(rank).collect()
+}
 
-    /// The ranked paths to all edges.
-    pub fn edge_views(&self, report: Option<&Report>) -> Vec<EdgeView> {
-        let names = self.names.all();
-        let usable = self.usable();
-        let edges = self.book.edges().map(|(edge, paths)| {
-            let name = self.topology.switch(edge).name.clone();
-            let index = names.iter().find(|(_, known)| **known == name).map(|(index, _)| *index);
-            EdgeView {
-                edge: name,
-                index,
-                ranks: self.ranks(edge, paths, &usable, report),
-                unroutable: paths
-                    .unroutable
-                    .iter()
-                    .map(|path| UnroutableView { rank: path.rank, bits: path.bits })
-                    .collect(),
-            }
-        });
-        edges.collect()
-    }
-
-    fn ranks(
-        &self,
-        edge: SwitchId,
-        paths: &EdgePaths,
-        usable: &BTreeMap<u16, bool>,
-        report: Option<&Report>,
-    ) -> Vec<RankView> {
-        let liveness = |rank: usize| {
-            let mut paths = report?.paths.iter();
-            let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
-            paths.find(is_it).map(PathLivenessView::from)
-        };
-        let links = |path: &Path| path.links.iter().map(|link| self.topology.link_name(*link)).collect();
-        let rank = |(rank, path): (usize, &Path)| {
-            let port = path.hops(&self.topology).next().map_or(0, |(_, port)| port.get());
-            RankView {
-                rank,
-                switches: path.switches.iter().map(|s| self.topology.switch(*s).name.clone()).collect(),
-                links: links(path),
-                cost: path.cost,
-                shared_links: path.shared_links,
-                port,
-                usable: usable.get(&port).copied().unwrap_or(false),
-                instead_of: paths.instead_of(rank).map(links),
-                liveness: liveness(rank),
-            }
-        };
-        paths.ranked.iter().enumerate().map(rank).collect()
-    }
-
-    /// The network.
-    pub fn topology_view(&self) -> TopologyView {
-        let topology = &self.topology;
-        let tree = smoc_control::plan::spanning_tree(topology, self.book.down());
-        let behind = |switch| self.hosts.values().filter(|host| host.at.switch == switch).count();
-        let switches = topology.switch_ids().map(|id| SwitchView {
-            name: topology.switch(id).name.clone(),
-            agent: topology.switch(id).agent,
-            this: id == self.this,
-            hosts: behind(id),
-        });
-        let links = topology.link_ids().map(|id| {
-            let link = topology.link(id);
-            LinkView {
-                name: topology.link_name(id),
-                cost: link.cost,
-                capacity: link.capacity.map(|capacity| capacity.to_string()),
-                latency: link.latency.map(|latency| latency.to_string()),
-                tree: tree.contains(&id),
-                up: !self.book.down().contains(&id),
-            }
-        });
-        TopologyView { switches: switches.collect(), links: links.collect() }
-    }
+/// The network.
+pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
+    let topology = &snapshot.topology;
+    let behind = |switch| snapshot.hosts.values().filter(|host| host.at.switch == switch).count();
+    let switches = topology.switch_ids().map(|id| SwitchView {
+        name: topology.switch(id).name.clone(),
+        agent: topology.switch(id).agent,
+        this: id == snapshot.this,
+        hosts: behind(id),
+    });
+    let links = topology.link_ids().map(|id| {
+        let link = topology.link(id);
+        LinkView {
+            name: topology.link_name(id),
+            cost: link.cost,
+            capacity: link.capacity.map(|capacity| capacity.to_string()),
+            latency: link.latency.map(|latency| latency.to_string()),
+            tree: snapshot.tree.contains(&id),
+            up: !snapshot.book.down().contains(&id),
+        }
+    });
+    TopologyView { switches: switches.collect(), links: links.collect() }
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

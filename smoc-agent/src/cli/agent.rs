@@ -37,21 +37,34 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(directives(&args.log))
         .with_context(|| format!("--log {}: write a level such as info or debug", args.log));
     let filter = filter.map_err(Failure::BadInput)?;
+    // Written by a thread of its own: a log that nobody reads stops no hello. Lines that find no room are dropped.
+    let (writer, log) = tracing_appender::non_blocking(std::io::stderr());
+    let dropped = writer.error_counter();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .init();
     let config = Config::load(&args.config).map_err(Failure::bad_input)?;
-    // One thread: an agent has little to do, and a switch's processors have better things to do.
+    // One thread for control: an agent has little to do, and a switch's processors have better things to do.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
-    runtime.block_on(agent::run(config)).map_err(failure)
+    let ended = runtime.block_on(agent::run(config)).map_err(failure);
+    drop(log);
+    match dropped.dropped_lines() {
+        0 => {}
+        lines => eprintln!("smoc: {lines} lines of the log were dropped because nobody read them"),
+    }
+    ended
 }
 
 /// A bare level is meant for smoc alone: libraries say a lot at debug.
 fn directives(log: &str) -> String {
-    if log.contains(['=', ',']) { log.to_owned() } else { format!("warn,smoc_agent={log}") }
+    if log.contains(['=', ',']) {
+        log.to_owned()
+    } else {
+        format!("warn,smoc_agent={log},smoc_control={log}")
+    }
 }
 
 /// Removes programs and maps.

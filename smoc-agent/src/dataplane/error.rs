@@ -56,6 +56,14 @@ pub enum DataplaneError {
         /// Why.
         source: std::io::Error,
     },
+    /// Somebody else could change what is pinned.
+    #[error("{path} {what}, or set bpf.pin to another directory")]
+    UnsafePins {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it, and the command that mends it.
+        what: String,
+    },
     /// Another agent is at work.
     #[error("another agent uses {path}: stop it, or give this one another {field}")]
     InUse {
@@ -74,22 +82,6 @@ pub enum DataplaneError {
         pin: PathBuf,
         /// What does not fit.
         what: String,
-    },
-    /// A configured interface does not exist.
-    #[error(
-        "there is no interface {interface}, which port {port} needs: create it, or change ports in the configuration"
-    )]
-    NoInterface {
-        /// The port.
-        port: u16,
-        /// The name.
-        interface: String,
-    },
-    /// The configured bridge does not exist.
-    #[error("there is no bridge {bridge}: create it, or change bridge in the configuration")]
-    NoBridge {
-        /// The name.
-        bridge: String,
     },
     /// Somebody else's XDP program is attached.
     #[error(

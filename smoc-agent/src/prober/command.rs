@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use smoc_common::route::Rank;
-use smoc_control::liveness::{Report, RoundTripRoute, Targets};
+use smoc_control::{
+    interfaces::IfIndex,
+    liveness::{Report, RoundTripRoute, Targets},
+};
 use smoc_paths::topology::SwitchId;
 use tokio::sync::oneshot;
 
@@ -20,7 +23,9 @@ pub struct Echo {
 #[derive(Debug)]
 pub enum Command {
     /// Other targets from now on.
-    Watch(Targets),
+    Watch(Box<Targets>),
+    /// An interface has carrier, or has it no more.
+    Carrier(IfIndex, bool),
     /// All paths in use.
     Used(BTreeSet<(SwitchId, Rank)>),
     /// One more path in use.

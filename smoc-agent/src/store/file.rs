@@ -1,21 +1,15 @@
 //! The static store: a topology file, read when the agent starts and when it is told to.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
+use smoc_paths::topology::{Topology, TopologyError};
 use tokio::sync::watch;
 
-use super::{Facts, Store};
-use smoc_paths::topology::{Topology, TopologyError};
+use super::Store;
 
 /// Publishes what a topology file says.
 #[derive(Debug)]
-pub struct FileStore {
-    path: PathBuf,
-    facts: watch::Sender<Facts>,
-}
+pub struct FileStore(watch::Sender<Arc<Topology>>);
 
 impl FileStore {
     /// Reads the file.
@@ -23,38 +17,24 @@ impl FileStore {
     /// # Errors
     /// The faults in it; being in pieces is one.
     pub fn open(path: &Path) -> Result<Self, TopologyError> {
-        let topology = Arc::new(Topology::load(path)?);
-        Ok(Self { path: path.into(), facts: watch::Sender::new(Facts { revision: 1, topology }) })
+        Ok(Self(watch::Sender::new(Arc::new(Topology::load(path)?))))
     }
 
-    /// Reads the file again and publishes it if it says something else; whether it does.
-    ///
-    /// # Errors
-    /// The faults in it; the facts stay as they were.
-    pub fn reload(&self) -> Result<bool, TopologyError> {
-        Ok(self.publish(Topology::load(&self.path)?))
-    }
-
-    /// Publishes what another file was found to say, if it is something else, and reads that file from now on.
-    pub fn follow(&mut self, path: &Path, topology: Topology) -> bool {
-        path.clone_into(&mut self.path);
-        self.publish(topology)
-    }
-
-    fn publish(&self, topology: Topology) -> bool {
-        self.facts.send_if_modified(|facts| {
-            if *facts.topology == topology {
-                return false;
+    /// Publishes what a file was found to say, if it is something else; whether it is.
+    pub fn publish(&self, topology: Topology) -> bool {
+        self.0.send_if_modified(|published| {
+            let differs = **published != topology;
+            if differs {
+                *published = Arc::new(topology);
             }
-            *facts = Facts { revision: facts.revision + 1, topology: Arc::new(topology) };
-            true
+            differs
         })
     }
 }
 
 impl Store for FileStore {
-    fn watch(&self) -> watch::Receiver<Facts> {
-        self.facts.subscribe()
+    fn watch(&self) -> watch::Receiver<Arc<Topology>> {
+        self.0.subscribe()
     }
 }
 
@@ -66,22 +46,16 @@ mod tests {
     const THREE: &str = "links: [{a: \"e1:1\", b: \"e2:1\"}, {a: \"e2:2\", b: \"e3:1\"}]\n";
 
     #[test]
-    fn watchers_see_a_changed_file_and_nothing_of_a_faulty_one() {
+    fn watchers_see_another_topology_and_nothing_of_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("topology.yaml");
         std::fs::write(&path, TWO).unwrap();
         let store = FileStore::open(&path).unwrap();
-        let mut watch = store.watch();
-        assert!(!store.reload().unwrap() && !watch.has_changed().unwrap(), "it is the same");
-
+        let watch = store.watch();
+        assert!(!store.publish(Topology::load(&path).unwrap()) && !watch.has_changed().unwrap());
         std::fs::write(&path, THREE).unwrap();
-        assert!(store.reload().unwrap());
-        let facts = watch.borrow_and_update().clone();
-        assert_eq!((facts.revision, facts.topology.switches().len()), (2, 3));
-
-        std::fs::write(&path, "links: [{a: \"e1:1\", b: \"e1:2\"}]\n").unwrap();
-        assert!(store.reload().unwrap_err().to_string().contains("topology.yaml:1: links[0].b"));
-        assert_eq!(watch.borrow_and_update().revision, 2);
+        assert!(store.publish(Topology::load(&path).unwrap()));
+        assert_eq!(watch.borrow().switches().len(), 3);
     }
 
     #[test]

@@ -9,21 +9,11 @@ pub use file::FileStore;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use smoc_paths::topology::Topology;
-
-/// The network as the store knows it.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// Raised with every change.
-    pub revision: u64,
-    /// Switches, links and hosts.
-    pub topology: Arc<Topology>,
-}
+use tokio::sync::watch;
 
 /// Publishes facts.
 pub trait Store {
-    /// The latest facts, and every change from now on.
-    fn watch(&self) -> watch::Receiver<Facts>;
+    /// The latest topology, and every change from now on.
+    fn watch(&self) -> watch::Receiver<Arc<Topology>>;
 }

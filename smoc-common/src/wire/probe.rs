@@ -12,7 +12,8 @@
 //! | 30..38 | when it was sent, nanoseconds of the sender's CLOCK_MONOTONIC |
 //! | 38..46 | the route back |
 //! | 46..50 | the port through which the switch at the turning point sends it back |
-//! | 50..60 | zero, up to Ethernet's least length |
+//! | 50..54 | of a hello: the link that its sender believes in, as [`link_id`] names it; 0: not told |
+//! | 54..60 | zero, up to Ethernet's least length |
 //!
 //! Numbers are big endian. A probe whose route is used up turns round: the switch there replaces the route by the
 //! one back and says so in the label. A *hello* goes to the neighbour only, over a port whether it is up or not, and
@@ -48,8 +49,21 @@ pub struct Probe {
     pub back_port: u32,
     /// [`Probe::HELLO`] and the bits beside it.
     pub flags: u32,
-    #[doc(hidden)]
-    pub reserved: u32,
+    /// Of a hello: the link that its sender believes in, by [`link_id`]; 0 if it does not tell.
+    pub link: u32,
+}
+
+/// A number for the link between two ports, the same from both ends, so that a hello can say which link its sender
+/// believes in: FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo) over both ends, each `switch:port`, the lesser first. Never 0.
+pub fn link_id(ends: [(&str, u16); 2]) -> u32 {
+    let [a, b] = if ends[0] <= ends[1] { ends } else { [ends[1], ends[0]] };
+    let mut hash = 0x811c_9dc5_u32;
+    for (name, port) in [a, b] {
+        for byte in name.bytes().chain([b':']).chain(port.to_be_bytes()) {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+    hash.max(1)
 }
 
 impl Probe {
@@ -63,7 +77,7 @@ impl Probe {
     pub fn parse(frame: &impl Frame) -> Option<Self> {
         let (_, ether_type) = frame.ethernet()?;
         let [head, session, subject, sequence] = frame.words(FIELDS)?;
-        let [sent_high, sent_low, route_high, route_low, back_port] = frame.words(FIELDS + 16)?;
+        let [sent_high, sent_low, route_high, route_low, back_port, link] = frame.words(FIELDS + 16)?;
         if ether_type != ETHER_TYPE || head >> 16 != VERSION {
             return None;
         }
@@ -75,7 +89,7 @@ impl Probe {
             sequence,
             back_port,
             flags: head & 0xffff,
-            reserved: 0,
+            link,
         })
     }
 
@@ -95,8 +109,9 @@ impl Probe {
             (self.back_route >> 32) as u32,
             self.back_route as u32,
             self.back_port,
+            self.link,
         ];
-        frame[FIELDS..FIELDS + 36].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
+        frame[FIELDS..FIELDS + 40].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
         frame
     }
 }
@@ -112,10 +127,10 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             sent_at: u64, back_route: u64, session: u32, sequence: u32, ports: (u32, u32), flags in 0u32..4,
-            bits in 1u64..1 << 62,
+            bits in 1u64..1 << 62, link: u32,
         ) {
             let (subject, back_port) = ports;
-            let probe = Probe { sent_at, back_route, session, subject, sequence, back_port, flags, reserved: 0 };
+            let probe = Probe { sent_at, back_route, session, subject, sequence, back_port, flags, link };
             let route = Route::from_bits(bits);
             let mut frame = probe.frame(route);
             prop_assert_eq!(Probe::parse(&Bytes(&mut frame)), Some(probe));
@@ -125,9 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn a_link_has_the_same_number_from_both_ends_and_another_link_has_another() {
+        let id = link_id([("e1", 1), ("m1", 2)]);
+        assert_eq!(id, link_id([("m1", 2), ("e1", 1)]));
+        assert!(id != link_id([("e1", 2), ("m1", 1)]) && id != link_id([("e1", 1), ("m2", 2)]));
+    }
+
+    #[test]
     fn another_version_or_a_short_frame_is_no_probe() {
         let mut frame = Probe::default().frame(Route::END);
-        assert_eq!(Probe::parse(&Bytes(&mut frame[..49])), None);
+        assert_eq!(Probe::parse(&Bytes(&mut frame[..53])), None);
         frame[15] = 2;
         assert_eq!(Probe::parse(&Bytes(&mut frame)), None);
     }

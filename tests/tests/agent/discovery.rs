@@ -72,8 +72,8 @@ fn an_announcement_from_a_host_port_is_not_believed() {
     };
     let down = DownPort { number: PortNumber::new(1).unwrap(), unanswered: false };
     let lists = Lists { hosts: vec![sighting], down: vec![down] };
-    let forged =
-        announcement::parts("m1", u64::MAX, &lists)[0].frame(MacAddress::new(HOST), smoc_agent::clock::now());
+    let forged = announcement::parts("m1", (1, u64::MAX), &lists)[0]
+        .frame(MacAddress::new(HOST), smoc_agent::clock::now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {
         wire.send(&forged).unwrap();

@@ -1,6 +1,6 @@
-//! What an agent refuses to start with. Each says what to change.
+//! What an agent refuses to start with, and what it only warns of. Each says what to change.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use aya::maps::{Array, Map, MapData};
 use nix::sys::signal::Signal;
@@ -44,10 +44,6 @@ fn faulty_files_are_bad_input_with_file_line_and_field() {
 #[test]
 fn what_is_not_there_is_named() {
     let Some(site) = Site::open("what_is_not_there_is_named") else { return };
-    site.configure("interface", &["ports: {1: p1, 2: p2, 9: eth7}"]);
-    assert_refused(site.refused("interface"), 1, &["no interface eth7, which port 9 needs"]);
-    site.configure("bridge", &["bridge: br7"]);
-    assert_refused(site.refused("bridge"), 1, &["no bridge br7"]);
     site.configure("object", &["bpf: {object: no.bpf.o, pin: bpf/object}"]);
     assert_refused(site.refused("object"), 1, &["no.bpf.o", "cargo xtask build-ebpf"]);
     site.configure("file", &["topology: none.yaml"]);
@@ -58,6 +54,54 @@ fn what_is_not_there_is_named() {
     let mount = format!("mount -t bpf bpf {}", elsewhere.display());
     assert_refused(site.refused("mount"), 1, &["not on a BPF file system", &mount]);
     assert!(!elsewhere.exists());
+}
+
+#[test]
+fn what_is_missing_stops_nothing_else_and_is_used_when_it_is_there() {
+    let Some(mut site) = Site::open("what_is_missing_stops_nothing_else_and_is_used_when_it_is_there") else {
+        return;
+    };
+    site.configure("e1", &["ports: {1: p1, 2: p2, 9: eth7}", "bridge: br7"]);
+    site.start_warning("e1", &["port 9: there is no interface eth7: create it"]);
+    site.warns("e1", &["no bridge br7"]);
+    assert!(site.program("p1").is_some() && site.ask("e1", "status").unwrap()["ready"] == true);
+    batch("ip", &site.namespace, &["link set p9 down".into(), "link set p9 name eth7 up".into()]).unwrap();
+    site.wait_for("e1", "status", |status| status["ports"][2]["attached"] == true);
+}
+
+#[test]
+fn an_api_path_that_is_no_socket_is_left_alone() {
+    let Some(site) = Site::open("an_api_path_that_is_no_socket_is_left_alone") else { return };
+    fs::write(site.path("precious"), "data").unwrap();
+    site.configure("e1", &["api: precious"]);
+    assert_refused(site.refused("e1"), 1, &["precious is no socket", "set api to another path"]);
+    assert_eq!(fs::read_to_string(site.path("precious")).unwrap(), "data");
+    site.configure("e1", &["api_group: nobody-knows"]);
+    assert_refused(site.refused("e1"), 1, &["api_group: there is no \"nobody-knows\""]);
+}
+
+#[test]
+fn a_pin_directory_that_others_may_write_to_is_refused() {
+    let Some(mut site) = Site::open("a_pin_directory_that_others_may_write_to_is_refused") else { return };
+    site.configure("e1", &[]);
+    fs::create_dir(site.pin("e1")).unwrap();
+    fs::set_permissions(site.pin("e1"), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_refused(site.refused("e1"), 1, &["may be written to by others", "chmod 700"]);
+    fs::set_permissions(site.pin("e1"), fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::chown(site.pin("e1"), Some(65534), None).unwrap();
+    assert_refused(site.refused("e1"), 1, &["belongs to user 65534", "chown"]);
+    std::os::unix::fs::chown(site.pin("e1"), Some(0), None).unwrap();
+    site.start("e1");
+}
+
+#[test]
+fn tables_of_another_size_than_what_is_pinned_are_refused() {
+    let Some(mut site) = Site::open("tables_of_another_size_than_what_is_pinned_are_refused") else { return };
+    site.configure("e1", &[]);
+    let agent = site.start("e1");
+    site.end(agent, Signal::SIGTERM);
+    site.configure("e1", &["tables: {hosts: 131072}"]);
+    assert_refused(site.refused("e1"), 1, &["tables.hosts is 131072", "has room for 65536", "smoc detach"]);
 }
 
 #[test]
@@ -78,8 +122,9 @@ fn a_driver_without_native_xdp_is_named_and_generic_mode_works_there() {
     batch("ip", &site.namespace, &["link add d9 type ifb".into(), "link set d9 up".into()]).unwrap();
     let ports = "ports: {1: p1, 2: p2, 9: d9}";
     site.configure("e1", &[ports]);
-    assert_refused(site.refused("e1"), 1, &["the driver of d9 has no native XDP", "xdp: generic"]);
-    assert_eq!(site.program("p1"), None, "what was attached is taken back");
+    let agent = site.start_warning("e1", &["port 9", "the driver of d9 has no native XDP", "xdp: generic"]);
+    assert!(site.program("p1").is_some(), "the other ports are served");
+    site.end(agent, Signal::SIGTERM);
     site.configure("e1", &[ports, "xdp: generic"]);
     site.start("e1");
     let status = site.ask("e1", "status").unwrap();
@@ -95,7 +140,7 @@ fn another_xdp_program_is_named_and_left_alone() {
     let program = site.program("p1").expect("it stays attached");
     site.configure("second", &[]);
     let named = format!("p1 already has an XDP program (id {program}, native)");
-    assert_refused(site.refused("second"), 1, &[&named, "ip link set dev p1 xdp off"]);
+    site.start_warning("second", &["port 1", &named, "ip link set dev p1 xdp off"]);
     assert_eq!(site.program("p1"), Some(program));
 }
 

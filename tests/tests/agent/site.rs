@@ -133,13 +133,34 @@ impl Site {
         self.spawn(command, name)
     }
 
+    /// Starts an agent and waits until it warns of something that has all of these in it; its process.
+    pub fn start_warning(&mut self, name: &str, parts: &[&str]) -> Pid {
+        let command = self.agent(&self.path(&format!("{name}.yaml")));
+        let pid = self.begin(command, name);
+        self.warns(name, parts);
+        pid
+    }
+
+    /// Waits until the agent warns of something that has all of these in it.
+    pub fn warns(&self, name: &str, parts: &[&str]) {
+        let says = |warning: &Value| {
+            warning.as_str().is_some_and(|text| parts.iter().all(|part| text.contains(part)))
+        };
+        self.wait_for(name, "status", |status| status["warnings"].as_array().unwrap().iter().any(says));
+    }
+
     /// Runs this command, which must bring up the agent of that name.
-    pub fn spawn(&mut self, mut command: Command, name: &str) -> Pid {
+    pub fn spawn(&mut self, command: Command, name: &str) -> Pid {
+        let pid = self.begin(command, name);
+        self.wait_for(name, "status", |status| status["ready"] == true && status["pid"] == pid.as_raw());
+        pid
+    }
+
+    fn begin(&mut self, mut command: Command, name: &str) -> Pid {
         let log = fs::File::create(self.path(&format!("{name}.log"))).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let pid = Pid::from_raw(child.id().try_into().unwrap());
         self.agents.push(child);
-        self.wait_for(name, "status", |status| status["ready"] == true && status["pid"] == pid.as_raw());
         pid
     }
 

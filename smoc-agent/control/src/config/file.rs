@@ -14,7 +14,6 @@ use smoc_paths::input::{self, Fault};
 
 use super::{Config, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
 
-/// The socket of the API unless configured.
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
@@ -40,6 +39,8 @@ struct Raw {
     ports: Spanned<BTreeMap<u16, Spanned<String>>>,
     bridge: Option<Spanned<String>>,
     api: Option<Spanned<PathBuf>>,
+    api_owner: Option<String>,
+    api_group: Option<String>,
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
@@ -101,6 +102,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         switch: raw.switch.value,
         ports,
         bridge: raw.bridge.map(|bridge| bridge.value),
+        api_owner: raw.api_owner,
+        api_group: raw.api_group,
         api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),

@@ -6,6 +6,8 @@
 //! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
 //! bridge: br0                       # its port states are set so that the base network has no loop
 //! api: /run/smoc/api.sock
+//! api_owner: root                   # who owns the socket, and which group may use it
+//! api_group: root
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
 //! receive_buffer: 6291456           # warn of path sets that need more at the receiver; without it of none
@@ -57,6 +59,10 @@ pub struct Config {
     pub bridge: Option<String>,
     /// The Unix socket of the API.
     pub api: PathBuf,
+    /// Who owns that socket, by name or number; otherwise whoever runs the agent.
+    pub api_owner: Option<String>,
+    /// Which group may use it, by name or number; otherwise that of the agent.
+    pub api_group: Option<String>,
     /// The BPF object, if the file names one.
     pub object: Option<PathBuf>,
     /// The directory, on a BPF file system, in which maps and links are pinned.
@@ -242,6 +248,8 @@ impl Config {
             ("ports", self.ports != new.ports),
             ("bridge", self.bridge != new.bridge),
             ("api", self.api != new.api),
+            ("api_owner", self.api_owner != new.api_owner),
+            ("api_group", self.api_group != new.api_group),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),

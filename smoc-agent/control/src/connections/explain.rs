@@ -312,7 +312,9 @@ hosts:
         names.index("e2");
         let mut book = PathBook::new(SwitchId(0), PathOptions::default());
         book.extend(&topology, &[SwitchId(1)].into()).unwrap();
-        let hosts = HostTable::default().resolve(&topology, SwitchId(0));
+        let (mut table, mut hosts) = (HostTable::default(), BTreeMap::new());
+        table.declare(&topology, SwitchId(0), Nanos(0));
+        table.refresh(&mut hosts, &topology, SwitchId(0));
         let evidence = Evidence {
             tables,
             names: Names { topology: &topology, names: &names, book: &book },

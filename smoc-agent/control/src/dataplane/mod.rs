@@ -20,15 +20,14 @@ use crate::interfaces::IfIndex;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
-/// A port as it stands in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
+/// A port as it stands in `PORTS` and `ALL_PORTS`. Whether frames leave through it (`TX_PORTS`) is the prober's
+/// ([`crate::liveness::prober`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
     /// Its interface, in `ALL_PORTS`.
     pub interface: IfIndex,
-    /// The same in `TX_PORTS`, if the port is up.
-    pub leads_to: Option<IfIndex>,
 }
 
 /// All that the agent writes, as it stands in the maps.
@@ -36,7 +35,7 @@ pub struct PortEntry {
 pub struct Installed {
     /// `SETTINGS`; all zero before the first start is complete.
     pub settings: Settings,
-    /// `PORTS` and `TX_PORTS`, without entries that are all zero.
+    /// `PORTS` and `ALL_PORTS`, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,

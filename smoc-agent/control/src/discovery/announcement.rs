@@ -11,16 +11,19 @@
 //! | 6..12 | source: the port's MAC address |
 //! | 12..14 | EtherType `0x88b5`: local experimental (IEEE 802, 9.2.3) |
 //! | 14..18 | `smoc` |
-//! | 18 | version, 2 |
-//! | 19 | number of this part, from 0 |
-//! | 20 | how many parts the lists have, at least 1; 0 in a question, of which nothing below is read |
-//! | 21 | length of the name |
-//! | 22..30 | sequence: microseconds since 1970 when the lists were made, the same in all parts; big endian |
-//! | 30 | number of hosts in this part |
-//! | 31 | number of ports in this part |
-//! | 32.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
+//! | 18 | version, 3 |
+//! | 19 | length of the name |
+//! | 20..22 | number of this part, from 0 |
+//! | 22..24 | how many parts the lists have, at least 1; 0 in a question, of which nothing below is read |
+//! | 24..32 | boot: a number that the agent drew when it started |
+//! | 32..40 | sequence: raised with every announcement of the switch, over restarts too ([`super::Flood`]); the same in all parts |
+//! | 40 | number of hosts in this part |
+//! | 41 | number of ports in this part |
+//! | 42.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and nobody there has ever answered |
+//!
+//! Numbers are big endian.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -40,8 +43,8 @@ pub const DESTINATION: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0d];
 /// EtherType of announcements.
 pub const ETHER_TYPE: u16 = 0x88b5;
 const MAGIC: [u8; 4] = *b"smoc";
-const VERSION: u8 = 2;
-const HEADER: usize = 32;
+const VERSION: u8 = 3;
+const HEADER: usize = 42;
 const HOST: usize = 28;
 const PORT: usize = 2;
 /// Hosts and ports in one frame: it fits every Ethernet.
@@ -62,12 +65,14 @@ pub enum Message {
 pub struct Part {
     /// The switch that has the hosts.
     pub origin: String,
-    /// When the lists were made, in microseconds since 1970 by the clock of their origin.
+    /// A number that the origin's agent drew when it started.
+    pub boot: u64,
+    /// Raised with every announcement of the origin.
     pub sequence: u64,
     /// Which part of the lists this is.
-    pub part: u8,
+    pub part: u16,
     /// How many there are.
-    pub parts: u8,
+    pub parts: u16,
     /// What is in it.
     pub lists: Lists,
 }
@@ -93,13 +98,14 @@ fn port_from_bits(bits: u16) -> Option<DownPort> {
     Some(DownPort { number, unanswered: bits & UNANSWERED != 0 })
 }
 
-/// Splits lists into parts. Hosts beyond what 255 parts hold are left out.
-pub fn parts(origin: &str, sequence: u64, lists: &Lists) -> Vec<Part> {
+/// Splits lists into parts. Hosts beyond what 65,535 parts hold are left out: more than any map has room for.
+pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<Part> {
     let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
     let mut down = lists.down.chunks(PORTS_PER_PART);
-    let parts = hosts.len().max(down.len()).clamp(1, usize::from(u8::MAX)) as u8;
-    let part = |part: u8| Part {
+    let parts = hosts.len().max(down.len()).clamp(1, usize::from(u16::MAX)) as u16;
+    let part = |part: u16| Part {
         origin: origin.to_owned(),
+        boot,
         sequence,
         part,
         parts,
@@ -134,7 +140,10 @@ impl Part {
         let mut frame =
             Vec::with_capacity(HEADER + self.origin.len() + hosts.len() * HOST + down.len() * PORT);
         begin(&mut frame, source);
-        frame.extend([self.part, self.parts, self.origin.len() as u8]);
+        frame.push(self.origin.len() as u8);
+        frame.extend(self.part.to_be_bytes());
+        frame.extend(self.parts.to_be_bytes());
+        frame.extend(self.boot.to_be_bytes());
         frame.extend(self.sequence.to_be_bytes());
         frame.extend([hosts.len() as u8, down.len() as u8]);
         frame.extend(self.origin.as_bytes());
@@ -158,7 +167,9 @@ impl Message {
             && header[12..14] == ETHER_TYPE.to_be_bytes()
             && header[14..18] == MAGIC
             && header[18] == VERSION;
-        let [part, parts, length] = [header[19], header[20], header[21]];
+        let length = header[19];
+        let short = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let (part, parts) = (short(20), short(22));
         if fits && parts == 0 {
             return Some(Self::Question);
         }
@@ -166,12 +177,13 @@ impl Message {
             return None;
         }
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
-        let (hosts, rest) = rest.split_at_checked(usize::from(header[30]) * HOST)?;
-        let down = rest.get(..usize::from(header[31]) * PORT)?;
+        let (hosts, rest) = rest.split_at_checked(usize::from(header[40]) * HOST)?;
+        let down = rest.get(..usize::from(header[41]) * PORT)?;
         let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
-            sequence: u64::from_be_bytes(header[22..30].try_into().ok()?),
+            boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
+            sequence: u64::from_be_bytes(header[32..40].try_into().ok()?),
             part,
             parts,
             lists: Lists {
@@ -229,9 +241,10 @@ mod tests {
 
     #[test]
     fn lists_survive_the_wire() {
-        for (hosts, down) in [(0, 0), (1, 1), (40, 128), (41, 0), (0, 129), (500, 3), (3, 1023)] {
+        for (hosts, down) in [(0, 0), (1, 1), (40, 128), (41, 0), (0, 129), (500, 3), (3, 1023), (12_000, 0)]
+        {
             let lists = lists(hosts, down);
-            let sent = parts("e1", 7, &lists);
+            let sent = parts("e1", (3, 7), &lists);
             let frames: Vec<_> = sent.iter().map(|part| part.frame(MAC, NOW)).collect();
             assert!(frames.iter().all(|frame| frame.len() <= 1514));
             let heard: Vec<_> = frames.iter().map(|frame| part(frame, NOW).unwrap()).collect();
@@ -254,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_age_of_a_sighting_is_counted_from_when_it_was_heard() {
-        let frame = parts("e1", 7, &lists(2, 0))[0].frame(MAC, NOW);
+        let frame = parts("e1", (3, 7), &lists(2, 0))[0].frame(MAC, NOW);
         let later = NOW + Duration::from_secs(5);
         let part = part(&frame, later).unwrap();
         assert_eq!(later.since(part.lists.hosts[1].seen), Duration::from_millis(1));
@@ -262,19 +275,19 @@ mod tests {
 
     #[test]
     fn padding_is_no_part_of_the_lists() {
-        let mut frame = parts("e1", 7, &Lists::default())[0].frame(MAC, NOW);
+        let mut frame = parts("e1", (3, 7), &Lists::default())[0].frame(MAC, NOW);
         frame.resize(60, 0);
         assert_eq!(part(&frame, NOW).unwrap().lists, Lists::default());
     }
 
     #[test]
     fn what_is_no_announcement_is_refused() {
-        let good = parts("e1", 7, &lists(3, 2))[0].frame(MAC, NOW);
+        let good = parts("e1", (3, 7), &lists(3, 2))[0].frame(MAC, NOW);
         for length in 0..good.len() {
             assert_eq!(Message::parse(&good[..length], NOW), None, "{length} bytes");
         }
         for (at, byte) in
-            [(0, 3), (12, 8), (14, b'x'), (18, 1), (19, 1), (21, 0), (21, 65), (30, 4), (31, 3), (32, 0xff)]
+            [(0, 3), (12, 8), (14, b'x'), (18, 1), (21, 1), (19, 0), (19, 65), (40, 4), (41, 3), (42, 0xff)]
         {
             let mut frame = good.clone();
             frame[at] = byte;

@@ -1,12 +1,14 @@
 //! Which announcements are new, and so to be taken over and passed on; and what was heard, for neighbours that ask.
+//!
+//! The sequence of a switch never goes back, although its clock may: an agent that starts continues behind the highest
+//! sequence that the network remembers of its switch, as OSPF does (RFC 2328, 13.4). It hears of that from its neighbours, who
+//! send back what is newer than what they are told (RFC 2328, 13, step 8).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::announcement::{Lists, Part};
 use crate::clock::Nanos;
 
-/// After this long without a word, an origin's clock may have been set back: any sequence is taken again.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(30);
 /// More origins than any network has switches are not remembered.
 const MAX_ORIGINS: usize = 65_536;
 
@@ -18,17 +20,20 @@ pub struct Flood {
 
 #[derive(Clone, Debug)]
 struct Latest {
+    boot: u64,
     sequence: u64,
-    parts: u8,
+    parts: u16,
     heard: Nanos,
-    received: BTreeMap<u8, Part>,
+    received: BTreeMap<u16, Part>,
 }
 
 /// What to do with a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// It is known already, or older than what is known.
-    Old,
+    /// It is known already.
+    Known,
+    /// It is older than what is known, and of an agent that ended: send back what is known.
+    Outdated,
     /// Pass it on.
     New,
     /// Pass it on, and take over the lists, which are complete now.
@@ -40,20 +45,24 @@ impl Flood {
     pub fn hear(&mut self, part: &Part, now: Nanos) -> Heard {
         let is_news = match self.origins.get(&part.origin) {
             None => self.origins.len() < MAX_ORIGINS,
-            Some(latest) => {
-                part.sequence > latest.sequence
-                    || (part.sequence < latest.sequence && now.since(latest.heard) >= CLOCK_PATIENCE)
-            }
+            Some(latest) => part.sequence > latest.sequence,
         };
         if is_news {
-            let latest =
-                Latest { sequence: part.sequence, parts: part.parts, heard: now, received: BTreeMap::new() };
+            let latest = Latest {
+                boot: part.boot,
+                sequence: part.sequence,
+                parts: part.parts,
+                heard: now,
+                received: BTreeMap::new(),
+            };
             self.origins.insert(part.origin.clone(), latest);
         }
-        let Some(latest) = self.origins.get_mut(&part.origin) else { return Heard::Old };
-        let belongs = part.sequence == latest.sequence && part.parts == latest.parts;
-        if !belongs || latest.received.contains_key(&part.part) {
-            return Heard::Old;
+        let Some(latest) = self.origins.get_mut(&part.origin) else { return Heard::Known };
+        if (part.boot, part.sequence, part.parts) != (latest.boot, latest.sequence, latest.parts) {
+            return if part.boot == latest.boot { Heard::Known } else { Heard::Outdated };
+        }
+        if latest.received.contains_key(&part.part) {
+            return Heard::Known;
         }
         latest.heard = now;
         latest.received.insert(part.part, part.clone());
@@ -73,6 +82,11 @@ impl Flood {
     pub fn all(&self) -> impl Iterator<Item = &Part> {
         self.origins.values().flat_map(|latest| latest.received.values())
     }
+
+    /// The latest of one origin, as far as it was heard.
+    pub fn of(&self, origin: &str) -> impl Iterator<Item = &Part> {
+        self.origins.get(origin).into_iter().flat_map(|latest| latest.received.values())
+    }
 }
 
 impl Latest {
@@ -90,20 +104,20 @@ mod tests {
     use super::*;
     use crate::plan::DownPort;
 
-    fn part(sequence: u64, part: u8, parts: u8) -> Part {
-        let number = smoc_common::route::PortNumber::new(u16::from(part) + 1).unwrap();
+    fn part(sequence: u64, part: u16, parts: u16) -> Part {
+        let number = smoc_common::route::PortNumber::new(part + 1).unwrap();
         let lists = Lists { down: vec![DownPort { number, unanswered: false }], ..Lists::default() };
-        Part { origin: "e2".into(), sequence, part, parts, lists }
+        Part { origin: "e2".into(), boot: 1, sequence, part, parts, lists }
     }
 
     #[test]
     fn each_part_is_passed_on_once_and_the_last_completes_the_list() {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::New);
-        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::Old);
+        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::Known);
         let Heard::Complete(lists) = flood.hear(&part(1, 0, 2), Nanos(0)) else { panic!("not complete") };
         assert_eq!(lists.down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::Old);
+        assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::Known);
     }
 
     #[test]
@@ -113,7 +127,7 @@ mod tests {
         assert!(
             matches!(flood.hear(&part(2, 0, 1), Nanos(1)), Heard::Complete(lists) if lists.down.len() == 1)
         );
-        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(2)), Heard::Old);
+        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(2)), Heard::Known);
     }
 
     #[test]
@@ -129,17 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_is_believed_after_a_silence() {
+    fn an_agent_that_starts_behind_what_is_remembered_is_sent_that() {
         let mut flood = Flood::default();
         flood.hear(&part(9, 0, 1), Nanos(0));
-        assert_eq!(flood.hear(&part(5, 0, 1), Nanos(0) + CLOCK_PATIENCE / 2), Heard::Old);
-        assert!(matches!(flood.hear(&part(5, 0, 1), Nanos(0) + CLOCK_PATIENCE), Heard::Complete(_)));
+        let restarted = |sequence| Part { boot: 2, ..part(sequence, 0, 1) };
+        for sequence in [5, 9] {
+            assert_eq!(flood.hear(&restarted(sequence), Nanos(1)), Heard::Outdated);
+        }
+        assert_eq!(flood.of("e2").map(|part| part.sequence).collect::<Vec<_>>(), [9]);
+        assert!(matches!(flood.hear(&restarted(10), Nanos(2)), Heard::Complete(_)));
+        assert_eq!(flood.hear(&part(9, 0, 1), Nanos(3)), Heard::Outdated, "of the agent before");
     }
 
     #[test]
     fn parts_that_disagree_about_their_number_do_not_mix() {
         let mut flood = Flood::default();
         flood.hear(&part(1, 0, 2), Nanos(0));
-        assert_eq!(flood.hear(&part(1, 1, 3), Nanos(0)), Heard::Old);
+        assert_eq!(flood.hear(&part(1, 1, 3), Nanos(0)), Heard::Known);
     }
 }

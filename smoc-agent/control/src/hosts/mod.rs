@@ -1,13 +1,20 @@
 //! Which address lives where: told by the topology file, learned from the hosts' own ARP and neighbour
 //! discovery, or announced by the agent of another edge.
 //!
-//! An address that the file names is where the file says, whoever else claims it. For all others the latest
-//! word counts, so that a host that moves is found where it spoke last. Nothing here reads a clock.
+//! Every switch and port behind which an address was heard is a *claim*. An address that the file names is where the file
+//! says, whoever else claims it. For all others the latest claim counts, so that a host that moves is found where it spoke
+//! last; but an address that moves again and again has to wait longer each time ([`HELD`]), so that one that two hosts
+//! fight for costs the network little. Nothing here reads a clock.
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use smoc_common::{
@@ -25,6 +32,10 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(1800);
 pub const ANNOUNCED_FOR: Duration = Duration::from_secs(600);
 /// How many addresses are learned behind one port at most, so that one host cannot fill the table.
 pub const ADDRESSES_PER_PORT: usize = 1024;
+
+/// An address moves at once; again only after the first of these, twice as long with each move, up to the second. After the
+/// second without a move its past is forgotten.
+pub const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How an address came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,51 +77,105 @@ pub struct Sighting {
     pub seen: Nanos,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Announced {
-    heard: Nanos,
-    hosts: BTreeMap<IpAddr, Sighting>,
+/// Who says that an address is there: the switch by its name, `None` being this one, and the port.
+type Claimant = (Option<Arc<str>>, PortNumber);
+
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    mac: MacAddress,
+    seen: Nanos,
 }
 
-/// Everything that is known of hosts.
+/// What is known of one address.
+#[derive(Clone, Debug, Default)]
+struct Claims {
+    all: BTreeMap<Claimant, Claim>,
+    /// The claim that counts, as it was when it was chosen.
+    chosen: Option<(Claimant, MacAddress)>,
+    moved: Nanos,
+    /// Moves in a row.
+    moves: u32,
+}
+
+/// Where the topology file says that an address is.
+#[derive(Clone, Debug)]
+struct Declared {
+    switch: Arc<str>,
+    at: End,
+    mac: Option<MacAddress>,
+    name: String,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Origin {
+    heard: Nanos,
+    addresses: BTreeSet<IpAddr>,
+}
+
+/// Everything that is known of hosts, as one switch knows it.
 #[derive(Clone, Debug, Default)]
 pub struct HostTable {
-    learned: BTreeMap<IpAddr, Sighting>,
+    this: Arc<str>,
+    declared: BTreeMap<IpAddr, Declared>,
+    /// Names of declared hosts by MAC address.
+    named: BTreeMap<MacAddress, String>,
+    claims: BTreeMap<IpAddr, Claims>,
     /// By the name of the switch that announces: a name outlives a change of topology.
-    announced: BTreeMap<String, Announced>,
+    origins: BTreeMap<Arc<str>, Origin>,
+    /// How many addresses each claimant has.
+    behind: BTreeMap<Claimant, usize>,
+    /// Addresses that may be elsewhere than when [`HostTable::changed`] was last asked.
+    changed: BTreeSet<IpAddr>,
+    /// Addresses that would have moved, but have to wait.
+    held: BTreeSet<IpAddr>,
 }
 
 impl HostTable {
+    /// Takes over what the topology file says of hosts.
+    pub fn declare(&mut self, topology: &Topology, this: SwitchId, now: Nanos) {
+        self.this = topology.switch(this).name.as_str().into();
+        self.declared.clear();
+        self.named.clear();
+        for host in topology.hosts() {
+            let switch: Arc<str> = topology.switch(host.at.switch).name.as_str().into();
+            for address in &host.addresses {
+                let declared =
+                    Declared { switch: switch.clone(), at: host.at, mac: host.mac, name: host.name.clone() };
+                self.declared.insert(*address, declared);
+            }
+            if let Some(mac) = host.mac {
+                self.named.entry(mac).or_insert_with(|| host.name.clone());
+            }
+        }
+        let all: Vec<IpAddr> = self.claims.keys().copied().collect();
+        all.iter().for_each(|address| self.choose(*address, now));
+        self.touch_all();
+    }
+
     /// Takes note of an address heard at a host port of this switch; whether anything is new that others
     /// should be told.
     pub fn learn(&mut self, sighting: Sighting) -> bool {
-        if !can_be_host(sighting.address) || !is_unicast(sighting.mac) {
-            return false;
-        }
-        let place = |s: &Sighting| (s.mac, s.port);
-        let known = self.learned.get(&sighting.address);
-        if known.is_none() {
-            let there = self.learned.values().filter(|other| other.port == sighting.port).count();
-            if there >= ADDRESSES_PER_PORT {
-                return false;
-            }
-        }
-        let news = known.is_none_or(|known| place(known) != place(&sighting));
-        self.learned.insert(sighting.address, sighting);
-        news
+        let before = self.chosen(&sighting.address);
+        self.claim(None, sighting, sighting.seen) && self.chosen(&sighting.address) != before
     }
 
-    /// Takes over what another edge announces: its complete list. Addresses of ours that were heard there later
-    /// than here have moved.
+    /// Takes over what another edge announces: its complete list.
     pub fn announced(&mut self, origin: &str, hosts: Vec<Sighting>, now: Nanos) {
-        let usable = hosts.into_iter().filter(|s| can_be_host(s.address) && is_unicast(s.mac));
-        let hosts: BTreeMap<_, _> = usable.map(|sighting| (sighting.address, sighting)).collect();
-        for (address, sighting) in &hosts {
-            if self.learned.get(address).is_some_and(|ours| ours.seen < sighting.seen) {
-                self.learned.remove(address);
+        let before = self.origins.remove(origin).unwrap_or_default();
+        let origin: Arc<str> = origin.into();
+        let mut places: BTreeSet<(IpAddr, PortNumber)> = BTreeSet::new();
+        for sighting in hosts {
+            if self.claim(Some(&origin), sighting, now) {
+                places.insert((sighting.address, sighting.port));
             }
         }
-        self.announced.insert(origin.to_owned(), Announced { heard: now, hosts });
+        let addresses: BTreeSet<IpAddr> = places.iter().map(|(address, _)| *address).collect();
+        for address in before.addresses.union(&addresses) {
+            self.retain(*address, now, |claimant, _| {
+                claimant.0.as_ref() != Some(&origin) || places.contains(&(*address, claimant.1))
+            });
+        }
+        self.origins.insert(origin, Origin { heard: now, addresses });
     }
 
     /// Takes over what an earlier agent of this switch had found out: addresses at its own ports, and at other
@@ -118,77 +183,225 @@ impl HostTable {
     pub fn remember<'a>(&mut self, hosts: impl Iterator<Item = (Option<&'a str>, Sighting)>, now: Nanos) {
         let seen = now - LEARNED_FOR / 2;
         for (switch, sighting) in hosts {
-            let sighting = Sighting { seen, ..sighting };
-            match switch {
-                None => drop(self.learn(sighting)),
-                Some(switch) => {
-                    let announced = self.announced.entry(switch.to_owned()).or_default();
-                    announced.heard = now;
-                    announced.hosts.insert(sighting.address, sighting);
-                }
+            let origin: Option<Arc<str>> = switch.map(Arc::from);
+            self.claim(origin.as_ref(), Sighting { seen, ..sighting }, now);
+            if let Some(origin) = origin {
+                let origin = self.origins.entry(origin).or_default();
+                origin.heard = now;
+                origin.addresses.insert(sighting.address);
             }
         }
     }
 
     /// Forgets what has not been heard of for too long.
     pub fn expire(&mut self, now: Nanos) {
-        self.learned.retain(|_, sighting| now.since(sighting.seen) < LEARNED_FOR);
-        self.announced.retain(|_, announced| now.since(announced.heard) < ANNOUNCED_FOR);
+        let silent = |origin: &Origin| now.since(origin.heard) >= ANNOUNCED_FOR;
+        let silent: Vec<Arc<str>> =
+            self.origins.iter().filter(|(_, origin)| silent(origin)).map(|(name, _)| name.clone()).collect();
+        for name in silent {
+            self.announced(&name, Vec::new(), now);
+            self.origins.remove(&name);
+        }
+        let old = |(claimant, claim): (&Claimant, &Claim)| old_claim(claimant, claim, now);
+        let old: Vec<IpAddr> =
+            self.claims.iter().filter(|(_, claims)| claims.all.iter().any(old)).map(|(at, _)| *at).collect();
+        for address in old {
+            self.retain(address, now, |claimant, claim| !old_claim(claimant, claim, now));
+        }
     }
 
-    /// What this switch tells the others: all that it learned and that the file does not know better.
-    pub fn to_announce(&self, topology: &Topology, this: SwitchId) -> Vec<Sighting> {
-        let declared = declared(topology);
-        let ours = |sighting: &&Sighting| match declared.get(&sighting.address) {
-            None => true,
-            Some(host) => host.mac.is_none() && host.at == End { switch: this, port: sighting.port },
+    /// Decides about addresses that had to wait long enough; whether one moved.
+    pub fn release(&mut self, now: Nanos) -> bool {
+        let held: Vec<IpAddr> = self.held.iter().copied().collect();
+        held.iter().for_each(|address| self.choose(*address, now));
+        self.held.len() != held.len()
+    }
+
+    /// When [`HostTable::release`] is next of use.
+    pub fn release_at(&self) -> Option<Nanos> {
+        self.held.iter().filter_map(|address| self.claims.get(address)).map(Claims::free_at).min()
+    }
+
+    /// What this switch tells the others: all that it learned and that counts, and that the file does not know better.
+    pub fn to_announce(&self) -> Vec<Sighting> {
+        let ours = |(address, claims): (&IpAddr, &Claims)| {
+            let (claimant, mac) = claims.chosen.as_ref().filter(|(claimant, _)| claimant.0.is_none())?;
+            if self.declared.get(address).is_some_and(|declared| declared.mac.is_some()) {
+                return None;
+            }
+            let seen = claims.all.get(claimant)?.seen;
+            Some(Sighting { address: *address, mac: *mac, port: claimant.1, seen })
         };
-        self.learned.values().filter(ours).copied().collect()
+        self.claims.iter().filter_map(ours).collect()
     }
 
-    /// Where every known address lives, as seen from `this` switch.
-    pub fn resolve(&self, topology: &Topology, this: SwitchId) -> BTreeMap<IpAddr, KnownHost> {
-        let mut known: BTreeMap<IpAddr, KnownHost> = BTreeMap::new();
-        let learned = self.learned.values().map(|s| (this, s, Source::Learned));
-        let announced = self.announced.iter().flat_map(|(origin, announced)| {
-            let switch = topology.find_switch(origin).filter(|switch| *switch != this);
-            let hosts = switch.map(|switch| (switch, announced.hosts.values()));
-            hosts.into_iter().flat_map(|(switch, hosts)| hosts.map(move |s| (switch, s, Source::Announced)))
+    /// Brings what is known in line with everything that was heard since the last call; whether a place or a MAC address
+    /// is another one.
+    pub fn refresh(
+        &mut self,
+        known: &mut BTreeMap<IpAddr, KnownHost>,
+        topology: &Topology,
+        this: SwitchId,
+    ) -> bool {
+        let mut news = false;
+        for address in std::mem::take(&mut self.changed) {
+            let host = self.known(address, topology, this);
+            let place = |host: &KnownHost| (host.at, host.mac, host.name.clone(), host.source);
+            news |= host.as_ref().map(place) != known.get(&address).map(place);
+            match host {
+                Some(host) => drop(known.insert(address, host)),
+                None => drop(known.remove(&address)),
+            }
+        }
+        news
+    }
+
+    /// Every address may mean another place from now on.
+    pub fn touch_all(&mut self) {
+        self.changed.extend(self.claims.keys());
+        self.changed.extend(self.declared.keys());
+    }
+
+    /// Whether [`HostTable::refresh`] may have something to do.
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    fn known(&self, address: IpAddr, topology: &Topology, this: SwitchId) -> Option<KnownHost> {
+        let chosen = self.claims.get(&address).and_then(|claims| claims.chosen.as_ref());
+        if let Some(declared) = self.declared.get(&address) {
+            let mac = declared.mac.or(chosen.map(|(_, mac)| *mac))?;
+            let name = Some(declared.name.clone());
+            return Some(KnownHost { at: declared.at, mac, name, source: Source::File, seen: None });
+        }
+        let (claimant, mac) = chosen?;
+        let (switch, source) = match &claimant.0 {
+            None => (this, Source::Learned),
+            Some(origin) => {
+                (topology.find_switch(origin).filter(|switch| *switch != this)?, Source::Announced)
+            }
+        };
+        let seen = self.claims.get(&address)?.all.get(claimant).map(|claim| claim.seen);
+        let at = End { switch, port: claimant.1 };
+        Some(KnownHost { at, mac: *mac, name: self.named.get(mac).cloned(), source, seen })
+    }
+
+    fn chosen(&self, address: &IpAddr) -> Option<(Claimant, MacAddress)> {
+        self.claims.get(address)?.chosen.clone()
+    }
+
+    /// Takes note of a claim; false if it is none, or one too many.
+    fn claim(&mut self, origin: Option<&Arc<str>>, sighting: Sighting, now: Nanos) -> bool {
+        let Sighting { address, mac, port, seen } = sighting;
+        if !can_be_host(address) || !is_unicast(mac) {
+            return false;
+        }
+        let claimant: Claimant = (origin.cloned(), port);
+        let claims = self.claims.entry(address).or_default();
+        match claims.all.get_mut(&claimant) {
+            Some(claim) => *claim = Claim { mac, seen: claim.seen.max(seen) },
+            None => {
+                let behind = self.behind.entry(claimant.clone()).or_default();
+                if *behind >= ADDRESSES_PER_PORT {
+                    if claims.all.is_empty() {
+                        self.claims.remove(&address);
+                    }
+                    return false;
+                }
+                *behind += 1;
+                claims.all.insert(claimant.clone(), Claim { mac, seen });
+            }
+        }
+        if claims.all.len() > 1 || claims.chosen != Some((claimant, mac)) {
+            self.choose(address, now);
+        }
+        true
+    }
+
+    /// Keeps only some of the claims to an address.
+    fn retain(&mut self, address: IpAddr, now: Nanos, keep: impl Fn(&Claimant, &Claim) -> bool) {
+        let Some(claims) = self.claims.get_mut(&address) else { return };
+        let before = claims.all.len();
+        let behind = &mut self.behind;
+        claims.all.retain(|claimant, claim| {
+            let kept = keep(claimant, claim);
+            if !kept && let Some(count) = behind.get_mut(claimant) {
+                *count -= 1;
+                if *count == 0 {
+                    behind.remove(claimant);
+                }
+            }
+            kept
         });
-        for (switch, sighting, source) in learned.chain(announced) {
-            let host = KnownHost {
-                at: End { switch, port: sighting.port },
-                mac: sighting.mac,
-                name: None,
-                source,
-                seen: Some(sighting.seen),
-            };
-            let known = known.entry(sighting.address).or_insert_with(|| host.clone());
-            if host.seen > known.seen {
-                *known = host;
-            }
+        if claims.all.len() != before {
+            self.choose(address, now);
         }
-        for (address, host) in declared(topology) {
-            let heard = known.remove(&address).filter(|heard| heard.at == host.at);
-            if let Some(mac) = host.mac.or(heard.map(|heard| heard.mac)) {
-                let name = Some(host.name.clone());
-                known.insert(address, KnownHost { at: host.at, mac, name, source: Source::File, seen: None });
-            }
+    }
+
+    /// Chooses the claim to an address that counts, unless it moved too often to move again now.
+    fn choose(&mut self, address: IpAddr, now: Nanos) {
+        let Some(claims) = self.claims.get_mut(&address) else { return };
+        let place = self.declared.get(&address).map(|declared| {
+            let switch = (declared.switch != self.this).then(|| declared.switch.clone());
+            (switch, declared.at.port)
+        });
+        let best = match &place {
+            Some(place) => claims.all.get_key_value(place),
+            None => claims.all.iter().max_by_key(|(_, claim)| claim.seen),
+        };
+        let best = best.map(|(claimant, claim)| (claimant.clone(), claim.mac));
+        let is_left = claims.chosen.as_ref().is_some_and(|(claimant, _)| claims.all.contains_key(claimant));
+        if best == claims.chosen {
+            self.held.remove(&address);
+        } else if is_left && now < claims.free_at() {
+            self.held.insert(address);
+        } else {
+            self.held.remove(&address);
+            claims.choose(best, now);
+            self.changed.insert(address);
+            self.forget_older_claims_of_ours(address, now);
         }
-        for host in known.values_mut().filter(|host| host.name.is_none()) {
-            host.name =
-                topology.hosts().iter().find(|named| named.mac == Some(host.mac)).map(|h| h.name.clone());
+    }
+
+    /// An address of ours that was heard elsewhere later than here has moved.
+    fn forget_older_claims_of_ours(&mut self, address: IpAddr, now: Nanos) {
+        let Some(claims) = self.claims.get(&address) else { return };
+        if claims.all.is_empty() {
+            self.claims.remove(&address);
+            return;
         }
-        known
+        let Some((claimant, _)) = claims.chosen.clone().filter(|(claimant, _)| claimant.0.is_some()) else {
+            return;
+        };
+        if let Some(seen) = claims.all.get(&claimant).map(|claim| claim.seen) {
+            self.retain(address, now, |claimant, claim| claimant.0.is_some() || claim.seen >= seen);
+        }
     }
 }
 
-fn declared(topology: &Topology) -> BTreeMap<IpAddr, &smoc_paths::topology::Host> {
-    topology
-        .hosts()
-        .iter()
-        .flat_map(|host| host.addresses.iter().map(move |address| (*address, host)))
-        .collect()
+impl Claims {
+    /// From when on the address may move.
+    fn free_at(&self) -> Nanos {
+        let (first, longest) = HELD;
+        let hold = match self.moves {
+            0 => Duration::ZERO,
+            moves => first.saturating_mul(1u32.checked_shl(moves - 1).unwrap_or(u32::MAX)).min(longest),
+        };
+        self.moved + hold
+    }
+
+    fn choose(&mut self, best: Option<(Claimant, MacAddress)>, now: Nanos) {
+        if self.chosen.is_some() && best.is_some() {
+            let is_soon = self.moves > 0 && now < self.free_at() + HELD.1;
+            self.moves = if is_soon { self.moves.saturating_add(1) } else { 1 };
+            self.moved = now;
+        }
+        self.chosen = best;
+    }
+}
+
+fn old_claim(claimant: &Claimant, claim: &Claim, now: Nanos) -> bool {
+    claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
 }
 
 fn is_unicast(mac: MacAddress) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::RoundTripRoute;
+use super::{Reason, RoundTripRoute};
 use crate::{
     config::{Hellos, Probes},
     interfaces::IfIndex,
@@ -22,6 +22,19 @@ pub struct PortTarget {
     pub carrier: bool,
     /// The neighbour's number of its own port.
     pub neighbor: PortNumber,
+    /// The link behind it, by [`smoc_common::wire::probe::link_id`].
+    pub link: u32,
+}
+
+/// A port to hosts: its carrier alone says whether frames leave through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// Its number.
+    pub number: PortNumber,
+    /// Its interface.
+    pub interface: IfIndex,
+    /// Whether that has carrier.
+    pub carrier: bool,
 }
 
 /// A path to watch.
@@ -46,8 +59,10 @@ pub struct Targets {
     pub hellos: Hellos,
     /// How paths are watched.
     pub probes: Probes,
-    /// The fabric ports that have an interface.
+    /// The fabric ports.
     pub ports: Vec<PortTarget>,
+    /// The host ports that have an interface.
+    pub host_ports: Vec<HostPort>,
     /// The paths, sorted by edge and rank.
     pub paths: Vec<PathTarget>,
     /// Paths that cannot be probed because a way does not fit into a route.
@@ -73,7 +88,7 @@ pub struct PortReport {
     /// Whether it is up.
     pub up: bool,
     /// Why.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For how long.
     pub lasts: Duration,
     /// Round-trip time of hellos, smoothed.

@@ -1,5 +1,4 @@
-//! Whether ports and paths work, decided from hellos and probes. Pure: no clock, no sockets; `agent::prober` sends
-//! and hears.
+//! Whether ports and paths work, decided from hellos and probes.
 //!
 //! | file | what |
 //! |---|---|
@@ -8,17 +7,19 @@
 //! | `hold_down` | how long something has to work before it counts as up again |
 //! | `schedule` | which path is probed when |
 //! | `route` | the way of a probe and back |
-//! | `message` | what the prober is told, asked, and tells |
+//! | `message` | what is to be watched, and what is found of it |
+//! | [`prober`] | all of that together, as a value |
 
 mod hold_down;
 mod message;
 mod path;
 mod port;
+pub mod prober;
 mod route;
 mod schedule;
 
 pub use hold_down::HoldDown;
-pub use message::{Found, PathReport, PathTarget, PortReport, PortTarget, Report, Targets};
+pub use message::{Found, HostPort, PathReport, PathTarget, PortReport, PortTarget, Report, Targets};
 pub use path::{PathProbes, RoundTrip};
 pub use port::{Port, Reason};
 pub use route::RoundTripRoute;

@@ -43,6 +43,7 @@ const REMEMBERED: u32 = 128;
 /// The shortest and longest time after which a probe counts as lost.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+#[derive(Clone, Debug)]
 struct Waiting {
     sequence: u32,
     sent: Nanos,
@@ -50,6 +51,7 @@ struct Waiting {
 }
 
 /// The state of one path.
+#[derive(Clone, Debug)]
 pub struct PathProbes {
     hold: HoldDown,
     broken: bool,

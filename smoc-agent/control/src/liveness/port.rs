@@ -8,10 +8,13 @@
 //! | [`Reason::NoCarrier`] | the interface is gone, switched off or has no carrier: at once |
 //! | [`Reason::Silent`] | as many hellos as the multiplier says went out in a row and nothing was heard: no hello came back, none of the neighbour's came, and the interface received no other frame |
 //! | [`Reason::NotHeard`] | the neighbour says that it does not hear this switch, and as many hellos did not come back |
+//! | [`Reason::NotSent`] | the same as the one above or below, and the interface took none of the last hellos |
+//! | [`Reason::Miswired`] | as many hellos in a row named another link: two cables are swapped, or the topology is another one at the other end |
 //! | [`Reason::OneWay`] | ten times as many hellos did not come back and no neighbour says that it hears this switch, though something is heard: one direction is broken and the neighbour's agent is dead |
 //!
-//! Hellos are counted, not time: a hello is missed when it was really sent, an interval ago, and nothing was heard since.
-//! So an agent that gets no processor for a while finds nothing dead, and one that sends nothing neither.
+//! Hellos are counted, not time: a hello is missed when it was to be sent an interval ago and nothing was heard since. So an
+//! agent that gets no processor for a while finds nothing dead. One that the interface did not take counts as sent, for
+//! the neighbour misses it.
 //!
 //! A port is up again when it has carrier and every hello came back for a hold-down ([`HoldDown`]); for the limit only if
 //! none has ever come back before, because switches that are started one after the other are no failures.
@@ -41,6 +44,10 @@ pub enum Reason {
     NotHeard,
     /// Hellos do not come back.
     OneWay,
+    /// The interface takes no hellos.
+    NotSent,
+    /// The neighbour believes in another link: the number of that.
+    Miswired(u32),
 }
 
 impl Reason {
@@ -54,6 +61,8 @@ impl Reason {
             Self::Silent => "nothing is heard",
             Self::NotHeard => "the neighbour hears nothing",
             Self::OneWay => "hellos do not come back",
+            Self::NotSent => "the interface does not send",
+            Self::Miswired(_) => "another port is at the other end",
         }
     }
 }
@@ -79,6 +88,11 @@ pub struct Port {
     /// Hellos missed in a row.
     unheard: u32,
     unreturned: u32,
+    /// Hellos in a row that the interface did not take.
+    unsent: u32,
+    /// Hellos of the neighbour in a row that named another link, and the last of these.
+    other_links: u32,
+    other_link: u32,
     /// Received frames of the interface, while hellos are missed.
     frames: Option<u64>,
     /// Since when every hello came back.
@@ -109,6 +123,9 @@ impl Port {
             told: None,
             unheard: 0,
             unreturned: 0,
+            unsent: 0,
+            other_links: 0,
+            other_link: 0,
             frames: None,
             clean: None,
             round_trip: None,
@@ -148,15 +165,41 @@ impl Port {
 
     /// A hello was really sent.
     pub fn sent(&mut self, now: Nanos) {
+        self.unsent = 0;
+        self.went_out(now);
+    }
+
+    /// The interface did not take a hello. To the neighbour that is one that was lost.
+    pub fn not_sent(&mut self, now: Nanos) {
+        self.unsent = self.unsent.saturating_add(1);
+        self.went_out(now);
+    }
+
+    fn went_out(&mut self, now: Nanos) {
         self.sequence = self.sequence.wrapping_add(1);
         self.sent = Some(now);
+    }
+
+    /// The neighbour's hello came and named another link than this one.
+    pub fn heard_other_link(&mut self, link: u32, at: Nanos) {
+        self.heard_at(at);
+        self.other_links = self.other_links.saturating_add(1);
+        self.other_link = link;
+        self.clean = None;
+    }
+
+    /// Another link is behind the port from now on, as the topology says.
+    pub fn rewired(&mut self) {
+        self.other_links = 0;
     }
 
     /// A hello is back.
     pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) {
         self.heard_at(at);
         let in_turn = self.returned.is_some_and(|(_, last)| last.wrapping_add(1) == sequence);
-        if !in_turn || self.clean.is_none() {
+        if self.other_links > 0 {
+            self.clean = None;
+        } else if !in_turn || self.clean.is_none() {
             self.clean = Some(at);
         }
         self.returned = Some((at, sequence));
@@ -169,6 +212,7 @@ impl Port {
     /// The neighbour's hello came, and said whether it hears this switch.
     pub fn told(&mut self, hears: bool, at: Nanos) {
         self.heard_at(at);
+        self.other_links = 0;
         self.told = Some((at, hears));
     }
 
@@ -217,14 +261,17 @@ impl Port {
 
     fn fault(&self, now: Nanos) -> Option<Reason> {
         let told = self.told.filter(|(at, _)| now.since(*at) <= self.limit()).map(|(_, hears)| hears);
+        let lost = |reason| if self.unsent >= self.rules.multiplier { Reason::NotSent } else { reason };
         if self.rules.interval.is_zero() {
             None
+        } else if self.other_links >= self.rules.multiplier {
+            Some(Reason::Miswired(self.other_link))
         } else if self.unheard >= self.rules.multiplier {
-            Some(Reason::Silent)
+            Some(lost(Reason::Silent))
         } else if told == Some(false) && self.unreturned >= self.rules.multiplier {
-            Some(Reason::NotHeard)
+            Some(lost(Reason::NotHeard))
         } else if told != Some(true) && self.unreturned >= self.rules.multiplier.saturating_mul(PATIENCE) {
-            Some(Reason::OneWay)
+            Some(lost(Reason::OneWay))
         } else {
             None
         }

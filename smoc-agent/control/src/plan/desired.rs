@@ -18,7 +18,7 @@ use super::{book::PathBook, names::EdgeNames};
 use crate::{
     config::Spread,
     dataplane::PortEntry,
-    hosts::{KnownHost, map_address},
+    hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
 };
 use smoc_paths::topology::{End, SwitchId, Topology};
@@ -51,7 +51,7 @@ pub struct Inputs<'a> {
 /// What does not work although its carrier says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// Fabric ports whose neighbour is silent.
+    /// Fabric ports that are down.
     pub ports: BTreeSet<PortNumber>,
     /// Those of them that nobody has ever answered.
     pub unanswered: BTreeSet<PortNumber>,
@@ -64,7 +64,7 @@ pub struct Failures {
 pub struct Desired {
     /// `SETTINGS`, with epoch 0.
     pub settings: Settings,
-    /// `PORTS` and `TX_PORTS`.
+    /// `PORTS` and `ALL_PORTS`.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
@@ -74,6 +74,10 @@ pub struct Desired {
     pub detours: BTreeMap<DetourKey, Detour>,
     /// What `EDGES` should lead to.
     pub path_sets: BTreeMap<EdgeIndex, PathSet>,
+    /// Those of the hosts that the topology file names.
+    pub declared: BTreeSet<Address>,
+    /// Edges that found no index.
+    pub without_index: usize,
     /// Addresses that found no room.
     pub left_out: usize,
 }
@@ -89,25 +93,18 @@ pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, Known
 pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> Desired {
     let Inputs { topology, this, .. } = *inputs;
     let mut index_of: BTreeMap<SwitchId, EdgeIndex> = BTreeMap::from([(this, THIS_EDGE)]);
-    let mut path_sets = BTreeMap::new();
+    let (mut path_sets, mut without_index) = (BTreeMap::new(), 0);
     for edge in edges(topology, this, inputs.hosts) {
-        let Some(index) = names.index(&topology.switch(edge).name) else { continue };
+        let Some(index) = names.index(&topology.switch(edge).name) else {
+            without_index += 1;
+            continue;
+        };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
         set.broken = broken(inputs.failures, edge);
         path_sets.insert(index, set);
     }
-    let hosts = inputs.hosts.iter().filter_map(|(address, host)| {
-        let edge = *index_of.get(&host.at.switch)?;
-        let attachment = Attachment { edge, port: host.at.port.get() };
-        let value = Host { attachment, reserved: [0; 4], mac: host.mac };
-        Some((map_address(*address), value))
-    });
-    let mut hosts: BTreeMap<_, _> = hosts.collect();
-    let left_out = hosts.len().saturating_sub(inputs.host_entries);
-    while hosts.len() > inputs.host_entries {
-        hosts.pop_last();
-    }
+    let (hosts, declared, left_out) = hosts(inputs, &index_of);
     Desired {
         settings: settings(inputs),
         ports: ports(inputs),
@@ -115,8 +112,31 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         names: names.all(),
         detours: inputs.detours.clone(),
         path_sets,
+        declared,
+        without_index,
         left_out,
     }
+}
+
+/// The hosts that the map has room for, those of the file first; which are those of the file, and how many are left out.
+fn hosts(
+    inputs: &Inputs<'_>,
+    index_of: &BTreeMap<SwitchId, EdgeIndex>,
+) -> (BTreeMap<Address, Host>, BTreeSet<Address>, usize) {
+    let is_declared = |host: &KnownHost| host.source == Source::File;
+    let of = |wanted: bool| {
+        inputs.hosts.iter().filter(move |(_, host)| is_declared(host) == wanted).filter_map(
+            |(address, host)| {
+                let edge = *index_of.get(&host.at.switch)?;
+                let attachment = Attachment { edge, port: host.at.port.get() };
+                Some((map_address(*address), Host { attachment, reserved: [0; 4], mac: host.mac }))
+            },
+        )
+    };
+    let declared = of(true).map(|(address, _)| address).collect();
+    let all = of(true).chain(of(false));
+    let left_out = all.clone().count().saturating_sub(inputs.host_entries);
+    (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
 /// A bit for each broken rank to an edge.
@@ -135,11 +155,7 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
             reserved: [0; 7],
         };
-        let is_up = interface.usable && !inputs.failures.ports.contains(&number);
-        Some((
-            number,
-            PortEntry { port, interface: interface.index, leads_to: is_up.then_some(interface.index) },
-        ))
+        Some((number, PortEntry { port, interface: interface.index }))
     };
     inputs.ports.iter().filter_map(entry).collect()
 }

@@ -1,13 +1,14 @@
 //! From what is installed to what is desired, in an order in which no frame meets half of it.
 
-use std::collections::BTreeMap;
-
-use smoc_common::{map::PathSet, route::PortNumber};
+use smoc_common::{
+    map::{Host, PathSet},
+    wire::ip::Address,
+};
 
 use super::{desired::Desired, slots::FreeSlots};
 use crate::{
     clock::Nanos,
-    dataplane::{Change, Installed, PortEntry, Slot},
+    dataplane::{Change, Installed, Slot},
 };
 
 /// Changes to be made in this order.
@@ -17,6 +18,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Whether some have to wait until a slot of `PATH_SETS` has rested: plan again a little later.
     pub incomplete: bool,
+    /// Edges that found no index.
+    pub without_index: usize,
     /// Addresses that found no room in the map.
     pub left_out: usize,
 }
@@ -26,7 +29,8 @@ pub struct Plan {
 /// Names come first, then ports, paths, hosts, and the settings last: they switch smoc on, and a new epoch
 /// must find the new hosts. Slots that are taken or freed are booked in `slots`.
 pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos) -> Plan {
-    let mut plan = Plan { left_out: desired.left_out, ..Plan::default() };
+    let mut plan =
+        Plan { left_out: desired.left_out, without_index: desired.without_index, ..Plan::default() };
     for (index, name) in &desired.names {
         if installed.names.get(index) != Some(name) {
             plan.changes.push(Change::NameEdge(*index, name.clone()));
@@ -51,21 +55,10 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
     plan
 }
 
-/// The changes that say which of the installed ports and path sets are down, and no others.
-pub fn urgent(
-    ports: &BTreeMap<PortNumber, PortEntry>,
-    sets: &[(Slot, PathSet)],
-    installed: &Installed,
-) -> Vec<Change> {
-    let ports = ports.iter().filter_map(|(port, entry)| {
-        let differs = installed.ports.get(port).is_some_and(|there| there.leads_to != entry.leads_to);
-        differs.then_some(Change::SetPort(*port, *entry))
-    });
-    let sets = sets.iter().filter_map(|(slot, set)| {
-        let differs = installed.path_sets.get(slot) != Some(set);
-        differs.then_some(Change::MarkBroken(*slot, *set))
-    });
-    ports.chain(sets).collect()
+/// The changes that say which ranks of the installed path sets are broken, and no others.
+pub fn urgent(sets: &[(Slot, PathSet)], installed: &Installed) -> Vec<Change> {
+    let differs = |(slot, set): &&(Slot, PathSet)| installed.path_sets.get(slot) != Some(set);
+    sets.iter().filter(differs).map(|(slot, set)| Change::MarkBroken(*slot, *set)).collect()
 }
 
 fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos, plan: &mut Plan) {
@@ -105,19 +98,21 @@ fn detours(desired: &Desired, installed: &Installed, plan: &mut Plan) {
     }
 }
 
-/// Plans the hosts; whether one moved or left, so that flows have to look their hosts up again.
+/// Plans the hosts, first what makes room, then what is known already, then what the file names, then the others; whether
+/// one moved or left, so that flows have to look their hosts up again.
 fn hosts(desired: &Desired, installed: &Installed, plan: &mut Plan) -> bool {
     let mut moved = false;
     for address in installed.hosts.keys().filter(|address| !desired.hosts.contains_key(address)) {
         plan.changes.push(Change::RemoveHost(*address));
         moved = true;
     }
-    for (address, host) in &desired.hosts {
-        let before = installed.hosts.get(address);
-        if before != Some(host) {
-            plan.changes.push(Change::SetHost(*address, *host));
-            moved |= before.is_some();
-        }
-    }
+    let differs = |(address, host): &(&Address, &Host)| installed.hosts.get(address) != Some(host);
+    let change = |(address, host): (&Address, &Host)| Change::SetHost(*address, *host);
+    let is_known = |(address, _): &(&Address, &Host)| installed.hosts.contains_key(address);
+    let (updates, inserts): (Vec<_>, Vec<_>) = desired.hosts.iter().filter(differs).partition(is_known);
+    let (declared, learned): (Vec<_>, Vec<_>) =
+        inserts.into_iter().partition(|(address, _)| desired.declared.contains(address));
+    moved |= !updates.is_empty();
+    plan.changes.extend(updates.into_iter().chain(declared).chain(learned).map(change));
     moved
 }

@@ -111,10 +111,10 @@ impl Controller {
         Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
     }
 
-    /// The changes of [`Controller::plan`] that cannot wait: which ports and paths are down. It searches no paths
-    /// and looks at no hosts.
+    /// The changes of [`Controller::plan`] that cannot wait: which paths are broken. It searches no paths and looks at
+    /// no hosts.
     pub fn plan_urgent(&self, inputs: &Inputs<'_>) -> Vec<Change> {
-        diff::urgent(&desired::ports(inputs), &self.broken(inputs), &self.installed)
+        diff::urgent(&self.broken(inputs), &self.installed)
     }
 
     /// The path sets in use, with the marks that they should have.

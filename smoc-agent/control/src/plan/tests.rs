@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     config::Spread,
     dataplane::{Slot, fake::FakeDataplane},
-    hosts::{HostTable, KnownHost, Source, map_address},
+    hosts::{HostTable, KnownHost, Source, ip_address, map_address},
     interfaces::{IfIndex, Interface, Interfaces},
 };
 use smoc_paths::topology::{End, TopologyFile};
@@ -57,7 +57,9 @@ struct World {
 impl World {
     fn new() -> Self {
         let topology = TopologyFile::parse(Path::new("t.yaml"), TOPOLOGY).unwrap().topology;
-        let hosts = HostTable::default().resolve(&topology, SwitchId(0));
+        let (mut table, mut hosts) = (HostTable::default(), BTreeMap::new());
+        table.declare(&topology, SwitchId(0), START);
+        table.refresh(&mut hosts, &topology, SwitchId(0));
         let ports = [1, 2, 9].map(|number| (port(number), format!("p{number}"))).into();
         Self {
             topology,
@@ -145,7 +147,7 @@ fn a_first_start_fills_everything_and_switches_on_last() {
     assert_eq!(state.names, BTreeMap::from([(0, "e1".to_owned()), (1, "e2".to_owned())]));
     assert_eq!((state.settings.port_width, state.settings.spread), (2, Settings::SPREAD_NONE));
     assert_eq!(state.settings.mac, MacAddress::new([2, 0, 0, 0, 0xff, 10]), "the bridge's");
-    assert_eq!(state.ports[&port(9)].leads_to, Some(IfIndex(9)));
+    assert_eq!(state.ports[&port(9)].interface, IfIndex(9));
     assert_eq!(state.ports[&port(9)].port.mac, state.settings.mac);
     let h2 = state.hosts[&map_address("fd00::2".parse().unwrap())];
     assert_eq!((h2.attachment, h2.mac.octets()[5]), (Attachment { edge: 1, port: 9 }, 2));
@@ -215,14 +217,15 @@ fn the_epoch_rises_when_a_host_moves_and_only_then() {
 }
 
 #[test]
-fn a_port_that_loses_its_link_is_marked_and_one_that_is_gone_removed() {
+fn a_port_that_is_gone_is_removed_and_one_without_carrier_stays() {
     let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
     let mut controller = world.controller(&dataplane, START);
     world.settle(&mut controller, &mut dataplane, START);
     world.interfaces = interfaces(|number| number != 1);
-    let plan = world.settle(&mut controller, &mut dataplane, START);
-    assert!(
-        matches!(plan.changes[..], [Change::SetPort(p, entry)] if p == port(1) && entry.leads_to.is_none())
+    assert_eq!(
+        world.settle(&mut controller, &mut dataplane, START).changes,
+        [],
+        "the prober takes it out of use"
     );
     world.ports.remove(&port(2));
     let plan = world.settle(&mut controller, &mut dataplane, START);
@@ -230,22 +233,61 @@ fn a_port_that_loses_its_link_is_marked_and_one_that_is_gone_removed() {
 }
 
 #[test]
-fn a_silent_neighbour_closes_its_port_and_a_broken_path_is_marked_in_place() {
+fn a_broken_path_is_marked_in_place() {
     let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
     let mut controller = world.controller(&dataplane, START);
     world.settle(&mut controller, &mut dataplane, START);
     let edge = world.topology.find_switch("e2").unwrap();
-    world.failures.ports.insert(port(1));
     world.failures.paths.insert((edge, Rank::new(1)));
     let urgent = controller.plan_urgent(&world.inputs());
     let plan = world.settle(&mut controller, &mut dataplane, START);
-    let [Change::SetPort(silent, entry), Change::MarkBroken(_, set)] = plan.changes[..] else {
-        panic!("{:?}", plan.changes)
-    };
-    assert_eq!((silent, entry.leads_to, set.broken), (port(1), None, 0b10));
+    let [Change::MarkBroken(_, set)] = plan.changes[..] else { panic!("{:?}", plan.changes) };
+    assert_eq!(set.broken, 0b10);
     assert_eq!(urgent, plan.changes, "none of it has to wait for the rest of a plan");
     world.failures = Failures::default();
-    assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes.len(), 2, "and back");
+    assert_eq!(world.settle(&mut controller, &mut dataplane, START).changes.len(), 1, "and back");
+}
+
+#[test]
+fn a_map_that_is_too_small_keeps_what_the_file_names_and_learns_what_fits() {
+    let mut world = World::new();
+    for n in 0..20 {
+        world.put(&format!("10.0.0.{}", 100 + n), "e2", 9, n);
+    }
+    let dataplane = FakeDataplane::default();
+    let inputs = Inputs { host_entries: 5, ..world.inputs() };
+    let plan = world.controller(&dataplane, START).plan(&inputs, START).unwrap();
+    let set: Vec<_> = plan.changes.iter().filter(|change| matches!(change, Change::SetHost(..))).collect();
+    assert_eq!((set.len(), plan.left_out), (5, 18));
+    let first = ["10.0.0.1", "10.0.0.2", "fd00::2"].map(|text| map_address(text.parse().unwrap()));
+    let mut written = set.iter().take(3).map(|change| match change {
+        Change::SetHost(address, _) => *address,
+        other => panic!("{other:?}"),
+    });
+    assert!(written.all(|address| first.contains(&address)), "the declared ones come first");
+}
+
+fn address_of(change: &Change) -> Option<String> {
+    match change {
+        Change::RemoveHost(address) | Change::SetHost(address, _) => Some(ip_address(*address).to_string()),
+        _ => None,
+    }
+}
+
+#[test]
+fn hosts_that_leave_or_move_are_written_before_new_ones() {
+    let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+    let mut controller = world.controller(&dataplane, START);
+    for n in [50, 60] {
+        world.put(&format!("10.0.0.{n}"), "e2", 9, n);
+    }
+    world.settle(&mut controller, &mut dataplane, START);
+    world.hosts.remove(&"10.0.0.50".parse::<IpAddr>().unwrap());
+    world.put("10.0.0.10", "e2", 9, 10);
+    world.put("10.0.0.60", "e3", 9, 60);
+    let plan = world.settle(&mut controller, &mut dataplane, START);
+    let order: Vec<_> = plan.changes.iter().filter_map(address_of).collect();
+    assert_eq!(order, ["10.0.0.50", "10.0.0.60", "10.0.0.10"]);
 }
 
 #[test]

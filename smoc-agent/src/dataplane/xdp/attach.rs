@@ -59,6 +59,12 @@ pub(super) fn check_free(pins: &PinDirectory, interface: &Interface) -> Result<(
     })
 }
 
+/// Whether a pinned link has one of these programs.
+pub(super) fn is_of(link: &Path, programs: &[u32]) -> bool {
+    let link = PinnedLink::from_pin(link).map(FdLink::from);
+    link.ok().and_then(|link| link.info().ok()).is_some_and(|info| programs.contains(&info.program_id()))
+}
+
 /// Puts `program` on an interface: in place of the one on its pinned link if there is such a link, over a new
 /// link otherwise.
 pub(super) fn attach(

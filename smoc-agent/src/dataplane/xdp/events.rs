@@ -28,19 +28,21 @@ impl Events {
         Ok(Self(ring))
     }
 
-    /// Waits for events and hands each to `each`.
+    /// Waits for events; as many as there are, but no more than `most`.
     ///
     /// # Errors
     /// The ring buffer cannot be waited for.
-    pub async fn receive(&mut self, mut each: impl FnMut(Event)) -> std::io::Result<()> {
+    pub async fn wait(&mut self, most: usize) -> std::io::Result<Vec<Event>> {
         let mut ready = self.0.readable_mut().await?;
         let ring = ready.get_inner_mut();
-        while let Some(bytes) = ring.next() {
-            if let Some(event) = parse::<Event>(&bytes) {
-                each(event);
-            }
+        let mut events = Vec::new();
+        while events.len() < most {
+            let Some(bytes) = ring.next() else {
+                ready.clear_ready();
+                break;
+            };
+            events.extend(parse::<Event>(&bytes));
         }
-        ready.clear_ready();
-        Ok(())
+        Ok(events)
     }
 }

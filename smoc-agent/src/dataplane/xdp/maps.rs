@@ -73,6 +73,16 @@ pub(super) fn sizes(tables: &Tables) -> [(&'static str, u32); 6] {
     ]
 }
 
+/// The setting that says how large a map is.
+pub(super) fn setting(map: &str) -> &'static str {
+    match map {
+        "HOSTS" => "tables.hosts",
+        "HALF_OPEN" => "tables.half_open",
+        "CONNECTIONS" | "TOKENS" => "tables.connections",
+        _ => "tables.flows",
+    }
+}
+
 impl MapShape {
     /// What is different about a map that was found; `None` if nothing is.
     pub fn mismatch(&self, found: &MapInfo) -> Option<String> {
@@ -94,7 +104,6 @@ impl MapShape {
 pub(super) struct ConfigMaps {
     pub settings: Array<MapData, Entry<Settings>>,
     pub ports: Array<MapData, Entry<Port>>,
-    pub tx_ports: DevMap<MapData>,
     pub all_ports: DevMap<MapData>,
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
     pub edges: Array<MapData, u32>,
@@ -118,7 +127,6 @@ impl ConfigMaps {
         Ok(Self {
             settings: open(pin, "SETTINGS")?,
             ports: open(pin, "PORTS")?,
-            tx_ports: open(pin, "TX_PORTS")?,
             all_ports: open(pin, "ALL_PORTS")?,
             hosts: open(pin, "HOSTS")?,
             edges: open(pin, "EDGES")?,

@@ -7,14 +7,16 @@ mod inspector;
 mod maps;
 mod pins;
 mod sightings;
+mod transmit;
 
 pub use events::Events;
 pub use inspector::Inspector;
 pub use pins::PinDirectory;
 pub use sightings::Sightings;
+pub use transmit::Transmit;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -30,7 +32,7 @@ use smoc_common::{
 
 use smoc_control::{
     dataplane::{Change, Installed, KernelTables, PortEntry, Removal, Slot},
-    ports::Role,
+    ports::{Programs, Role},
 };
 
 use super::{BoxError, Dataplane, DataplaneError, Observe, errno};
@@ -62,7 +64,7 @@ pub struct XdpDataplane {
     ebpf: Ebpf,
     maps: ConfigMaps,
     mode: XdpMode,
-    programs: [(Role, u32); 2],
+    programs: Programs,
     /// Where the program array of these programs is pinned.
     continuations: PathBuf,
 }
@@ -77,6 +79,7 @@ impl XdpDataplane {
         let object = find_object(config)?;
         let pins = PinDirectory::claim(&config.pin)?;
         pins.verify(&config.switch)?;
+        pins.verify_sizes(&config.tables)?;
         let continuations = pins.new_continuations();
         let before = pins.maps();
         let loaded = load_object(config, &object, &pins, &continuations);
@@ -88,32 +91,43 @@ impl XdpDataplane {
         Ok(Self { pins, ebpf, maps, mode: config.xdp, programs, continuations })
     }
 
-    /// Attaches each port's program and detaches ports that are not in `ports`. What is new is taken back if
-    /// any of it fails.
+    /// Puts the program of a role on an interface. What is new is taken back if it fails.
     ///
     /// # Errors
     /// Those of [`DataplaneError`] about interfaces.
-    pub fn attach(&mut self, ports: &[(Role, &Interface)]) -> Result<(), DataplaneError> {
-        for (_, interface) in ports {
-            attach::check_free(&self.pins, interface)?;
-        }
+    pub fn attach(&mut self, role: Role, interface: &Interface) -> Result<(), DataplaneError> {
+        attach::check_free(&self.pins, interface)?;
         let mut new = NewLinks::default();
-        for (role, interface) in ports {
-            let program = xdp(&mut self.ebpf, program_of(*role)).expect("checked when the object was loaded");
-            attach::attach(&self.pins, program, interface, self.mode, &mut new)?;
-        }
+        let program = xdp(&mut self.ebpf, program_of(role)).expect("checked when the object was loaded");
+        attach::attach(&self.pins, program, interface, self.mode, &mut new)?;
         new.keep()?;
-        let kept: Vec<PathBuf> = ports.iter().map(|(_, interface)| self.pins.link(&interface.name)).collect();
-        for path in self.pins.links()?.iter().filter(|path| !kept.contains(path)) {
-            attach::unpin(path)?;
+        self.forget_old_programs()
+    }
+
+    /// Takes the programs off all interfaces but these, by name.
+    ///
+    /// # Errors
+    /// A link that cannot be removed.
+    pub fn keep(&self, interfaces: &BTreeSet<String>) -> Result<(), DataplaneError> {
+        let kept: Vec<PathBuf> = interfaces.iter().map(|name| self.pins.link(name)).collect();
+        let links = self.pins.links()?;
+        links.iter().filter(|path| !kept.contains(path)).try_for_each(|path| attach::unpin(path))?;
+        self.forget_old_programs()
+    }
+
+    /// Removes the program arrays of earlier agents, once none of their programs is on any interface.
+    fn forget_old_programs(&self) -> Result<(), DataplaneError> {
+        let Programs { host, fabric } = self.programs;
+        if !self.pins.links()?.iter().all(|link| attach::is_of(link, &[host, fabric])) {
+            return Ok(());
         }
         let others = self.pins.continuations()?;
         others.iter().filter(|path| **path != self.continuations).try_for_each(|path| attach::unpin(path))
     }
 
-    /// The number of the program that a port of this role should have.
-    pub fn program_id(&self, role: Role) -> u32 {
-        self.programs.iter().find(|(of, _)| *of == role).map_or(0, |(_, id)| *id)
+    /// The kernel's numbers of the programs.
+    pub fn programs(&self) -> Programs {
+        self.programs
     }
 
     /// The pin directory.
@@ -128,7 +142,7 @@ fn load_object(
     object: &Path,
     pins: &PinDirectory,
     continuations: &Path,
-) -> Result<(Ebpf, [(Role, u32); 2]), DataplaneError> {
+) -> Result<(Ebpf, Programs), DataplaneError> {
     let bad = |what: String| DataplaneError::BadObject { path: object.into(), what };
     let mut loader = EbpfLoader::new();
     for (name, size) in sizes(&config.tables) {
@@ -149,10 +163,10 @@ fn load_object(
     }
     // What was there before was verified, so what does not fit now is what this object made.
     pins.mismatch().map_or(Ok(()), |what| Err(bad(what)))?;
-    let mut programs = [(Role::Host, 0), (Role::Fabric, 0)];
-    for (role, id) in &mut programs {
-        *id = load_program(&mut ebpf, program_of(*role), &bad)?.0;
-    }
+    let programs = Programs {
+        host: load_program(&mut ebpf, program_of(Role::Host), &bad)?.0,
+        fabric: load_program(&mut ebpf, program_of(Role::Fabric), &bad)?.0,
+    };
     let array = ebpf.take_map("CONTINUATIONS").ok_or_else(|| bad("it has no map CONTINUATIONS".into()))?;
     let failed = |error| write_error("CONTINUATIONS", error);
     let mut array: ProgramArray<MapData> = array.try_into().map_err(failed)?;
@@ -269,7 +283,7 @@ impl ConfigMaps {
         let Entry(port): Entry<Port> =
             self.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
         let interface = device(&self.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
-        Ok(PortEntry { port, interface, leads_to: device(&self.tx_ports, "TX_PORTS", index)? })
+        Ok(PortEntry { port, interface })
     }
 }
 
@@ -285,16 +299,11 @@ impl XdpDataplane {
         Ok(ports)
     }
 
-    /// A port that is to be used is described first; one that is not loses its way out first.
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
-        let ConfigMaps { ports, tx_ports, all_ports, .. } = &mut self.maps;
-        if entry.leads_to.is_none() {
-            set_device(tx_ports, "TX_PORTS", index, IfIndex::default())?;
-        }
+        let ConfigMaps { ports, all_ports, .. } = &mut self.maps;
         ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error))?;
-        set_device(all_ports, "ALL_PORTS", index, entry.interface)?;
-        entry.leads_to.map_or(Ok(()), |to| set_device(tx_ports, "TX_PORTS", index, to))
+        set_device(all_ports, "ALL_PORTS", index, entry.interface)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File},
     io::ErrorKind,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,9 @@ use nix::{
 };
 use smoc_common::map::{EdgeName, LAYOUT_MAGIC, LAYOUT_VERSION, Settings, THIS_EDGE};
 
-use super::maps::{Entry, SHAPES, open, parse_edge_name};
+use smoc_control::config::Tables;
+
+use super::maps::{Entry, SHAPES, capacity, open, parse_edge_name, setting, sizes};
 use crate::dataplane::DataplaneError;
 
 /// Where a BPF file system usually is.
@@ -41,6 +43,7 @@ impl PinDirectory {
         check_file_system(path)?;
         let failed = |source| DataplaneError::PinDirectory { path: path.into(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        check_owner(path)?;
         let directory = File::open(path).map_err(failed)?;
         let lock =
             Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
@@ -119,6 +122,27 @@ impl PinDirectory {
         Ok(())
     }
 
+    /// Whether the pinned maps have the size that the configuration says: a map that the agent takes for larger than it is
+    /// would be filled beyond its end.
+    ///
+    /// # Errors
+    /// [`DataplaneError::Foreign`] names the setting.
+    pub fn verify_sizes(&self, tables: &Tables) -> Result<(), DataplaneError> {
+        for (map, wanted) in sizes(tables) {
+            if !self.path.join(map).exists() {
+                continue;
+            }
+            let there = capacity(&self.path, map)?;
+            if there != wanted {
+                let field = if map == "TOKENS" { "twice tables.connections" } else { setting(map) };
+                let what =
+                    format!("{field} is {wanted}, and {map} has room for {there}: set it as it was, or");
+                return Err(DataplaneError::Foreign { pin: self.path.clone(), what });
+            }
+        }
+        Ok(())
+    }
+
     /// What is different about the first pinned map that is not of this layout.
     pub fn mismatch(&self) -> Option<String> {
         let there = SHAPES.iter().filter(|shape| self.path.join(shape.name).exists());
@@ -165,6 +189,21 @@ impl PinDirectory {
         }
         entries.sort();
         Ok(entries)
+    }
+}
+
+/// Whoever can write to the directory can change the packet path: only the agent's own user may.
+fn check_owner(path: &Path) -> Result<(), DataplaneError> {
+    let there = std::fs::metadata(path)
+        .map_err(|source| DataplaneError::PinDirectory { path: path.into(), source })?;
+    let unsafe_because = |what| Err(DataplaneError::UnsafePins { path: path.into(), what });
+    let me = nix::unistd::geteuid().as_raw();
+    if there.uid() != me {
+        unsafe_because(format!("belongs to user {}: `chown {me} {}`", there.uid(), path.display()))
+    } else if there.mode() & 0o022 != 0 {
+        unsafe_because(format!("may be written to by others: `chmod 700 {}`", path.display()))
+    } else {
+        Ok(())
     }
 }
 

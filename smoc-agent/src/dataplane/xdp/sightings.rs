@@ -17,16 +17,18 @@ impl Sightings {
     /// # Errors
     /// It is not there.
     pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
-        let mut sightings = Self(open_ring(pin, "SIGHTINGS")?);
-        sightings.drain(|_| ());
-        Ok(sightings)
+        let mut ring = open_ring(pin, "SIGHTINGS")?;
+        while ring.next().is_some() {}
+        Ok(Self(ring))
     }
 
-    /// Hands everything that is there to `each`.
-    pub fn drain(&mut self, mut each: impl FnMut(Sighting)) {
-        while let Some(bytes) = self.0.next() {
+    /// The next one, if there is one.
+    #[expect(clippy::should_implement_trait, reason = "none now does not mean that none will come")]
+    pub fn next(&mut self) -> Option<Sighting> {
+        loop {
+            let bytes = self.0.next()?;
             if let Some(sighting) = parse(&bytes) {
-                each(sighting);
+                return Some(sighting);
             }
         }
     }

@@ -12,7 +12,7 @@ fn route(hops: &[u16]) -> Route {
 
 fn probe(flags: u32, back_port: u16, back: Route) -> Probe {
     let (back_route, back_port) = (back.bits(), back_port.into());
-    Probe { session: 3, subject: 2, sequence: 9, sent_at: 5, back_route, back_port, flags, reserved: 0 }
+    Probe { session: 3, subject: 2, sequence: 9, sent_at: 5, back_route, back_port, flags, link: 0 }
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! Single probes for somebody who asks.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use smoc_common::wire::probe::Probe;
+
+use super::Wire;
+use crate::{clock::Nanos, interfaces::IfIndex, liveness::RoundTripRoute};
+
+/// How long a single probe is waited for.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Subjects from here on are single probes; below are paths.
+pub(super) const FIRST: u32 = 1 << 31;
+
+/// Single probes that are under way, and those that are not any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Echoes {
+    sent: BTreeMap<u32, Nanos>,
+    done: Vec<(u32, Option<Duration>)>,
+    next: u32,
+}
+
+impl Echoes {
+    /// Whether a probe that is back is one of these.
+    pub(super) fn is_echo(probe: &Probe) -> bool {
+        probe.subject >= FIRST
+    }
+
+    pub(super) fn send(
+        &mut self,
+        interface: IfIndex,
+        route: &RoundTripRoute,
+        session: u32,
+        wire: &mut impl Wire,
+    ) -> Option<u32> {
+        let subject = FIRST | self.next;
+        self.next = (self.next + 1) % FIRST;
+        let probe = route.address(Probe { session, subject, ..Probe::default() });
+        let at = wire.send(interface, route.out, probe)?;
+        self.sent.insert(subject, at);
+        Some(subject)
+    }
+
+    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
+        if self.sent.remove(&probe.subject).is_some() {
+            self.done.push((probe.subject, Some(at.since(sent))));
+        }
+    }
+
+    pub(super) fn give_up(&mut self, now: Nanos) {
+        let done = &mut self.done;
+        self.sent.retain(|subject, sent| {
+            let waits = now.since(*sent) < TIMEOUT;
+            if !waits {
+                done.push((*subject, None));
+            }
+            waits
+        });
+    }
+
+    pub(super) fn done(&mut self) -> Vec<(u32, Option<Duration>)> {
+        std::mem::take(&mut self.done)
+    }
+}

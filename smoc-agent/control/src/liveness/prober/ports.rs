@@ -1,0 +1,236 @@
+//! The ports: hellos out of those that lead to other switches, and which of all ports frames leave through.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use smoc_common::{
+    route::{PortNumber, Route},
+    wire::probe::Probe,
+};
+use tracing::{info, warn};
+
+use super::Wire;
+use crate::{
+    clock::Nanos,
+    interfaces::IfIndex,
+    liveness::{HostPort, Port, PortReport, PortTarget, Targets},
+};
+
+#[derive(Clone, Debug)]
+struct Watched {
+    target: PortTarget,
+    port: Port,
+}
+
+/// All ports of the switch.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ports {
+    fabric: Vec<Watched>,
+    hosts: BTreeMap<PortNumber, HostPort>,
+    /// Ports that may still lead somewhere although nobody wants that any more.
+    retired: BTreeSet<PortNumber>,
+    /// Whether `TX_PORTS` could not be written the last time.
+    refused: bool,
+}
+
+impl Ports {
+    /// Watches these ports; whether one went down or up.
+    pub(super) fn watch(&mut self, targets: &Targets, now: Nanos) -> bool {
+        let mut changed = false;
+        let mut before: BTreeMap<_, _> =
+            std::mem::take(&mut self.fabric).into_iter().map(|port| (port.target.number, port)).collect();
+        for &target in &targets.ports {
+            let mut watched = before.remove(&target.number).unwrap_or_else(|| {
+                let down = targets.down.ports.contains(&target.number);
+                Watched { target, port: Port::new(targets.hellos, target.carrier, down, now) }
+            });
+            watched.port.set_rules(targets.hellos);
+            if watched.target.interface != target.interface {
+                changed |= watched.set_carrier(false, now);
+            }
+            if watched.target.link != target.link {
+                watched.port.rewired();
+            }
+            watched.target = target;
+            changed |= watched.set_carrier(target.carrier, now);
+            self.fabric.push(watched);
+        }
+        let hosts: BTreeMap<_, _> = targets.host_ports.iter().map(|port| (port.number, *port)).collect();
+        self.retired.extend(before.into_keys().chain(std::mem::take(&mut self.hosts).into_keys()));
+        self.retired.retain(|number| !hosts.contains_key(number));
+        self.retired.retain(|number| self.fabric.iter().all(|port| port.target.number != *number));
+        self.hosts = hosts;
+        changed
+    }
+
+    /// An interface has carrier or not; whether a fabric port went down.
+    pub(super) fn carrier(&mut self, interface: IfIndex, carrier: bool, now: Nanos) -> bool {
+        for port in self.hosts.values_mut().filter(|port| port.interface == interface) {
+            port.carrier = carrier;
+        }
+        let mut changed = false;
+        for watched in self.fabric.iter_mut().filter(|port| port.target.interface == interface) {
+            watched.target.carrier = carrier;
+            changed |= watched.set_carrier(carrier, now);
+        }
+        changed
+    }
+
+    /// Writes again what somebody else has changed in `TX_PORTS`.
+    pub(super) fn restore(&mut self, wire: &mut impl Wire) {
+        let differs = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).count();
+        if differs > 0 && !self.refused {
+            warn!(
+                count = differs,
+                some = "TX_PORTS",
+                "somebody changed what this agent wrote: it is written again"
+            );
+        }
+        self.transmit(wire);
+    }
+
+    /// Brings `TX_PORTS` in line. What could not be written is tried again with the next comparison.
+    pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
+        let wrong = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).collect::<Vec<_>>();
+        self.refused = wrong.into_iter().filter(|(number, to)| !wire.transmit(*number, *to)).count() > 0;
+        if !self.refused {
+            self.retired.clear();
+        }
+    }
+
+    /// Where every port should lead.
+    fn wanted(&self) -> impl Iterator<Item = (PortNumber, Option<IfIndex>)> {
+        let fabric = self.fabric.iter().map(|port| {
+            let up = port.port.is_up() && port.target.interface != IfIndex(0);
+            (port.target.number, up.then_some(port.target.interface))
+        });
+        let hosts = self.hosts.values().map(|port| (port.number, port.carrier.then_some(port.interface)));
+        let retired = self.retired.iter().map(|number| (*number, None));
+        fabric.chain(hosts).chain(retired)
+    }
+
+    /// The neighbour's hello came in.
+    pub(super) fn heard(&mut self, probe: &Probe, at: Nanos) {
+        if let Some(Watched { target, port }) = self.number(probe.back_port) {
+            if probe.link != 0 && probe.link != target.link {
+                port.heard_other_link(probe.link, at);
+            } else {
+                port.told(probe.flags & Probe::HEARS != 0, at);
+            }
+        }
+    }
+
+    /// One of this switch's hellos is back.
+    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
+        if let Some(watched) = self.number(probe.subject) {
+            watched.port.returned(probe.sequence, sent, at);
+        }
+    }
+
+    fn number(&mut self, number: u32) -> Option<&mut Watched> {
+        self.fabric.iter_mut().find(|port| u32::from(port.target.number.get()) == number)
+    }
+
+    /// Decides which ports are up; whether one changed.
+    pub(super) fn judge(&mut self, now: Nanos, wire: &mut impl Wire) -> bool {
+        self.fabric.iter_mut().for_each(|watched| watched.port.judge(now));
+        if self.fabric.iter().any(|watched| watched.port.wants_frames()) {
+            wire.received(&mut |interface, frames| {
+                let mut wanting = self.fabric.iter_mut().filter(|watched| watched.port.wants_frames());
+                if let Some(watched) = wanting.find(|watched| watched.target.interface == interface) {
+                    watched.port.received(frames.into(), now);
+                }
+            });
+        }
+        let mut changed = false;
+        for watched in &mut self.fabric {
+            let lasted = now.since(watched.port.since());
+            if watched.port.decide(now) {
+                changed = true;
+                watched.log(lasted);
+            }
+        }
+        changed
+    }
+
+    pub(super) fn send_hellos(&mut self, session: u32, now: Nanos, wire: &mut impl Wire) {
+        for Watched { target, port } in self.fabric.iter_mut().filter(|watched| watched.target.carrier) {
+            let hears = if port.hears() { Probe::HEARS } else { 0 };
+            let probe = Probe {
+                back_route: Route::END.bits(),
+                session,
+                subject: target.number.get().into(),
+                sequence: port.next_sequence(),
+                back_port: target.neighbor.get().into(),
+                flags: Probe::HELLO | hears,
+                link: target.link,
+                ..Probe::default()
+            };
+            match wire.send(target.interface, Route::END, probe) {
+                Some(at) => port.sent(at),
+                None => port.not_sent(now),
+            }
+        }
+    }
+
+    /// Where a fabric port leads.
+    pub(super) fn interface(&self, number: PortNumber) -> Option<IfIndex> {
+        self.fabric.iter().find(|port| port.target.number == number).map(|port| port.target.interface)
+    }
+
+    /// Whether a port of this number is up: a place in the list, for those who ask often.
+    pub(super) fn position(&self, number: PortNumber) -> Option<usize> {
+        self.fabric.iter().position(|port| port.target.number == number)
+    }
+
+    /// The interface of the port at a [`Ports::position`], if it is up.
+    pub(super) fn up_at(&self, position: usize) -> Option<IfIndex> {
+        self.fabric.get(position).filter(|port| port.port.is_up()).map(|port| port.target.interface)
+    }
+
+    /// The fabric ports that are down, and those of them that nobody has ever answered.
+    pub(super) fn down(&self) -> (BTreeSet<PortNumber>, BTreeSet<PortNumber>) {
+        let down = || self.fabric.iter().filter(|watched| !watched.port.is_up());
+        let unanswered = down().filter(|watched| !watched.port.was_answered());
+        (
+            down().map(|watched| watched.target.number).collect(),
+            unanswered.map(|watched| watched.target.number).collect(),
+        )
+    }
+
+    pub(super) fn report(&self, now: Nanos) -> Vec<PortReport> {
+        let report = |Watched { target, port }: &Watched| PortReport {
+            number: target.number,
+            up: port.is_up(),
+            reason: port.reason(),
+            lasts: now.since(port.since()),
+            round_trip: port.round_trip(),
+            flaps: port.failures(),
+            hold_down_left: port.hold_down_left(now),
+        };
+        self.fabric.iter().map(report).collect()
+    }
+}
+
+impl Watched {
+    fn set_carrier(&mut self, carrier: bool, now: Nanos) -> bool {
+        let lasted = now.since(self.port.since());
+        let changed = self.port.set_carrier(carrier, now);
+        if changed {
+            self.log(lasted);
+        }
+        changed
+    }
+
+    /// Logs what the port has become after it was something else for some time.
+    fn log(&self, lasted: Duration) {
+        let (number, reason) = (self.target.number.get(), self.port.reason().text());
+        if self.port.is_up() {
+            info!(port = number, reason, down_for = ?lasted, flaps = self.port.failures(), "port is up");
+        } else {
+            warn!(port = number, reason, up_for = ?lasted, flaps = self.port.failures(), "port is down");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! When this switch tells the others what it has learned and which of its ports are down, and with which number.
+
+use std::time::Duration;
+
+use smoc_paths::topology::generate::Random;
+
+use crate::clock::Nanos;
+
+/// What changes is told no more often than this.
+const LEAST: Duration = Duration::from_millis(50);
+/// All is repeated after this long, a tenth more or less, so that switches that start together do not speak together.
+const REPEAT: Duration = Duration::from_secs(5);
+
+/// Counts this switch's announcements.
+#[derive(Clone, Debug)]
+pub(super) struct Announcer {
+    boot: u64,
+    sequence: u64,
+    random: Random,
+    last: Option<Nanos>,
+    next: Nanos,
+}
+
+impl Announcer {
+    /// `boot` is a number that no other run of an agent has; `sequence` a first guess that is higher than what the last
+    /// agent used.
+    pub(super) fn new(boot: u64, sequence: u64) -> Self {
+        Self { boot, sequence, random: Random(boot), last: None, next: Nanos(0) }
+    }
+
+    /// What is to be told has changed: it is told at once, or as soon as the last time is long enough ago.
+    pub(super) fn hurry(&mut self, now: Nanos) {
+        let earliest = self.last.map_or(now, |last| (last + LEAST).max(now));
+        self.next = self.next.min(earliest);
+    }
+
+    /// The network remembers an announcement of this switch by another run of its agent; whether this one has to go on
+    /// behind it.
+    pub(super) fn heard_own(&mut self, boot: u64, sequence: u64, now: Nanos) -> bool {
+        let is_behind = boot != self.boot && sequence >= self.sequence;
+        if is_behind {
+            self.sequence = sequence;
+            self.hurry(now);
+        }
+        is_behind
+    }
+
+    /// The boot and sequence of an announcement that is due now.
+    pub(super) fn due(&mut self, now: Nanos) -> Option<(u64, u64)> {
+        if now < self.next {
+            return None;
+        }
+        let tenth = REPEAT / 10;
+        let jitter = Duration::from_nanos(self.random.bits() % (2 * tenth.as_nanos() as u64));
+        (self.last, self.next) = (Some(now), now + (REPEAT - tenth) + jitter);
+        self.sequence += 1;
+        Some(self.number())
+    }
+
+    /// The boot and sequence of the last announcement.
+    pub(super) fn number(&self) -> (u64, u64) {
+        (self.boot, self.sequence)
+    }
+
+    /// When something is due.
+    pub(super) fn next(&self) -> Nanos {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_all_the_time_is_told_twenty_times_a_second_and_silence_is_broken_every_five() {
+        let mut announcer = Announcer::new(1, 1);
+        let count = |announcer: &mut Announcer, from: u64, changes: bool| {
+            let due = (from..from + 60_000).filter(|millisecond| {
+                let now = Nanos(millisecond * 1_000_000);
+                if changes {
+                    announcer.hurry(now);
+                }
+                announcer.due(now).is_some()
+            });
+            due.count()
+        };
+        assert_eq!(count(&mut announcer, 1, true), 1200);
+        assert!((10..=14).contains(&count(&mut announcer, 60_001, false)));
+    }
+
+    #[test]
+    fn the_sequence_goes_on_behind_what_the_network_remembers() {
+        let mut announcer = Announcer::new(2, 100);
+        assert!(!announcer.heard_own(1, 99, Nanos(0)) && !announcer.heard_own(2, 500, Nanos(0)));
+        assert!(announcer.heard_own(1, 500, Nanos(0)));
+        assert_eq!(announcer.due(Nanos(0)), Some((2, 501)));
+    }
+}

@@ -1,0 +1,49 @@
+//! What happens to a switch.
+
+use std::sync::Arc;
+
+use smoc_common::route::PortNumber;
+use smoc_paths::topology::Topology;
+
+use super::Wish;
+use crate::{config::Config, dataplane::Installed, interfaces::Interfaces, liveness::Found, ports::Role};
+
+/// A frame from a packet socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The port it came in through.
+    pub port: PortNumber,
+    /// What the socket listens for: [`Role::Host`] for ARP and neighbour discovery, [`Role::Fabric`] for announcements.
+    pub role: Role,
+    /// The whole frame, from the destination address on.
+    pub bytes: Vec<u8>,
+}
+
+/// What happens to a switch. Events say how things are, not what to do.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The time of [`super::Switch::deadline`] has come.
+    Time,
+    /// The interfaces as the kernel lists them now.
+    Interfaces(Interfaces),
+    /// A frame came in.
+    Heard(Frame),
+    /// What the prober has found.
+    Found(Found),
+    /// Another configuration and the topology that goes with it. What needs a restart is as it was.
+    Configured(Arc<Config>, Arc<Topology>),
+    /// What is in the maps, read back when so many changes had been made ([`super::Switch::expected`]).
+    Inspected {
+        /// [`super::Expected::changes`].
+        changes: u64,
+        /// What was found.
+        found: Installed,
+    },
+    /// The world did not do what an effect asks for.
+    Refused {
+        /// What was asked for.
+        wish: Wish,
+        /// Why, for people: what to change.
+        why: String,
+    },
+}

@@ -1,0 +1,256 @@
+//! Events become facts. Nothing is decided here but what is out of date.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use smoc_common::{
+    map::THIS_EDGE,
+    route::{PortNumber, Rank},
+};
+use smoc_paths::topology::{SwitchId, Topology};
+use tracing::{debug, info, warn};
+
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish};
+use crate::{
+    clock::Nanos,
+    config::Config,
+    dataplane::Installed,
+    discovery::{
+        Heard,
+        announcement::{self, Lists, Message, Part},
+        neighbor,
+    },
+    hosts::{Sighting, ip_address},
+    interfaces::Interfaces,
+    liveness::Found,
+    ports::{Role, Roles},
+};
+
+/// A neighbour that asks is told all that is known, but no more often than this.
+const ANSWER_PAUSE: Duration = Duration::from_millis(200);
+/// So many of the map entries that somebody changed are named in the log.
+const NAMED_DIFFERENCES: usize = 8;
+
+impl Switch {
+    pub(super) fn take_in(&mut self, event: Event, now: Nanos) {
+        match event {
+            Event::Time => {}
+            Event::Interfaces(interfaces) => self.interfaces_are(interfaces),
+            Event::Heard(frame) => self.heard(frame, now),
+            Event::Found(found) => self.found(found),
+            Event::Configured(config, topology) => self.configured(config, topology, now),
+            Event::Inspected { changes, found } => self.inspected(changes, found, now),
+            Event::Refused { wish, why } => {
+                if self.retries.refused(wish, why, now) {
+                    self.stale.view = true;
+                }
+                match wish {
+                    Wish::Socket(port) => drop(self.listening.remove(&port)),
+                    Wish::Maps => {
+                        self.refused = true;
+                        self.effects.push(Effect::Inspect);
+                    }
+                    Wish::Program(_) | Wish::BridgePort(_) => {}
+                }
+            }
+        }
+    }
+
+    fn interfaces_are(&mut self, interfaces: Interfaces) {
+        if interfaces == self.interfaces {
+            return;
+        }
+        let before = std::mem::replace(&mut self.interfaces, interfaces);
+        let ours = self.config.ports.values().chain(&self.config.bridge);
+        if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
+            return;
+        }
+        for (port, name) in &self.config.ports {
+            let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
+            if usable(&before) != usable(&self.interfaces) {
+                info!(port = port.get(), interface = name, usable = usable(&self.interfaces), "port changed");
+            }
+        }
+        self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
+    }
+
+    fn found(&mut self, found: Found) {
+        if found.generation != self.watched.generation {
+            return;
+        }
+        if self.failures != found.failures {
+            self.failures = found.failures;
+            self.stale = Stale { failures: true, view: true, ..self.stale };
+        }
+    }
+
+    fn heard(&mut self, mut frame: Frame, now: Nanos) {
+        if let Some((_, quiet)) = &mut self.catching_up {
+            *quiet = now + CATCH_UP.0;
+        }
+        match frame.role {
+            Role::Host => self.heard_neighbor(&mut frame, now),
+            Role::Fabric => match Message::parse(&frame.bytes, now) {
+                None => {}
+                Some(Message::Question) => self.answer(frame.port, now),
+                Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
+            },
+        }
+    }
+
+    fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) {
+        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return };
+        if self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now }) {
+            debug!(%address, %mac, port = frame.port.get(), "heard of a host");
+            self.announcer.hurry(now);
+        }
+        self.stale.plan |= self.hosts.has_changed();
+    }
+
+    fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) {
+        let Some(origin) = self.topology.find_switch(&part.origin) else { return };
+        if origin == self.this {
+            if self.announcer.heard_own(part.boot, part.sequence, now) {
+                info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
+            }
+            return;
+        }
+        let lists = match self.flood.hear(&part, now) {
+            Heard::Known => return,
+            Heard::Outdated => {
+                let newer: Vec<Part> = self.flood.of(&part.origin).cloned().collect();
+                return self.send_parts(from, &newer, now);
+            }
+            Heard::New => None,
+            Heard::Complete(lists) => Some(lists),
+        };
+        let others: Vec<PortNumber> = self.fabric_sockets().filter(|port| *port != from).collect();
+        for port in others {
+            self.send_parts(port, std::slice::from_ref(&part), now);
+        }
+        if let Some(Lists { hosts, down }) = lists {
+            self.hosts.announced(&part.origin, hosts, now);
+            self.stale.plan |= self.hosts.has_changed();
+            if self.links.told(&part.origin, down.into_iter().collect()) {
+                self.links_changed(now);
+            }
+        }
+    }
+
+    /// Tells a neighbour all that is known.
+    fn answer(&mut self, port: PortNumber, now: Nanos) {
+        if self.answered.get(&port).is_some_and(|last| now.since(*last) < ANSWER_PAUSE) {
+            return;
+        }
+        self.answered.insert(port, now);
+        let known: Vec<Part> = self.flood.all().cloned().chain(self.own_parts()).collect();
+        self.send_parts(port, &known, now);
+    }
+
+    /// What this switch tells all others.
+    pub(super) fn own_parts(&self) -> Vec<Part> {
+        let lists =
+            Lists { hosts: self.hosts.to_announce(), down: self.own_ports_down().into_iter().collect() };
+        announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) {
+        let paths_differ = config.paths != self.config.paths;
+        self.config = config;
+        if paths_differ {
+            self.controller.set_options(self.config.paths);
+            self.watched.generation += 1;
+        }
+        if topology != self.topology {
+            match self.config.place(&topology) {
+                Ok(this) => self.topology_changed(topology, this, now),
+                Err(error) => warn!(%error, "the topology stays as it was"),
+            }
+        }
+        self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.stale = Stale { failures: true, plan: true, links: true, ports: true, view: true };
+    }
+
+    fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
+        info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
+        self.topology = topology;
+        self.this = this;
+        self.controller.topology_changed(this);
+        self.failures.paths.clear();
+        self.watched.generation += 1;
+        self.hosts.declare(&self.topology, this, now);
+        // Hosts are known by numbers of switches, which mean others now.
+        self.known = Arc::default();
+        self.roles = Roles::new(&self.config, &self.topology, this);
+        self.links.told(&self.config.switch, self.own_ports_down());
+        self.links_changed(now);
+    }
+
+    /// The maps say something else than was written: somebody else has, or something could not be.
+    fn inspected(&mut self, changes: u64, found: Installed, now: Nanos) {
+        if changes != self.changes || found == *self.controller.installed() {
+            return;
+        }
+        if self.refused {
+            // What was refused is tried again when its time has come.
+            return self.controller.resync(found, now);
+        }
+        let differences = self.controller.installed().differences(&found);
+        let some = differences.iter().take(NAMED_DIFFERENCES).cloned().collect::<Vec<_>>().join(", ");
+        warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
+        self.controller.resync(found, now);
+        self.stale.plan = true;
+    }
+
+    /// Learned hosts that are installed are known until somebody says otherwise.
+    pub(super) fn remember_hosts(&mut self, now: Nanos) {
+        let names = self.controller.names();
+        let hosts = self.controller.installed().hosts.iter().filter_map(|(address, host)| {
+            let switch = match host.attachment.edge {
+                THIS_EDGE => None,
+                edge => Some(names.name(edge)?),
+            };
+            let port = PortNumber::new(host.attachment.port)?;
+            Some((switch, Sighting { address: ip_address(*address), mac: host.mac, port, seen: Nanos(0) }))
+        });
+        self.hosts.remember(hosts, now);
+    }
+
+    /// The ranks that an earlier agent found broken.
+    pub(super) fn left_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
+        let mut paths = BTreeSet::new();
+        let installed = self.controller.installed();
+        for (&index, slot) in &installed.edges {
+            let edge = self.controller.names().name(index).and_then(|name| self.topology.find_switch(name));
+            let broken = installed.path_sets.get(slot).map_or(0, |set| set.broken);
+            let ranks = (0..Rank::COUNT as u8).filter(|rank| broken >> rank & 1 == 1).map(Rank::new);
+            paths.extend(edge.into_iter().flat_map(|edge| ranks.clone().map(move |rank| (edge, rank))));
+        }
+        paths
+    }
+
+    pub(super) fn fabric_sockets(&self) -> impl Iterator<Item = PortNumber> + use<'_> {
+        self.listening.iter().filter(|(_, (_, role))| *role == Role::Fabric).map(|(port, _)| *port)
+    }
+
+    /// Sends parts of announcements out of one port.
+    pub(super) fn send_parts(&mut self, port: PortNumber, parts: &[Part], now: Nanos) {
+        let Some(interface) = self.listening.get(&port).and_then(|(index, _)| self.interfaces.get(*index))
+        else {
+            return;
+        };
+        let mac = interface.mac;
+        self.effects.extend(parts.iter().map(|part| Effect::Send(port, part.frame(mac, now))));
+    }
+
+    /// Asks all neighbours what they have heard.
+    pub(super) fn ask_neighbors(&mut self) {
+        let ports: Vec<PortNumber> = self.fabric_sockets().collect();
+        for port in ports {
+            if let Some(interface) =
+                self.listening.get(&port).and_then(|(index, _)| self.interfaces.get(*index))
+            {
+                self.effects.push(Effect::Send(port, announcement::question(interface.mac)));
+            }
+        }
+    }
+}

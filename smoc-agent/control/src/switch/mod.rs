@@ -1,0 +1,263 @@
+//! The control of one switch as a value: [`Switch::handle`] takes an event and the time, and gives effects.
+//!
+//! ```text
+//! event --> facts (what is known) --> derived (what should be) --> differences to what is --> effects
+//! ```
+//!
+//! Facts are recorded at once. What follows from them is worked out at most once in [`PAUSE`], from all facts together; only
+//! what is urgent does not wait: broken paths are marked, bridge ports closed and dead ports told to others at once.
+//! (Dead ports are out of use even before this hears of them: see [`crate::liveness::prober`].) What should be is
+//! compared with what is and asked for again, with a back-off, until it is so: each port, and the maps, by itself.
+//!
+//! | file | what |
+//! |---|---|
+//! | `event`, `effect`, `snapshot` | what goes in, what comes out, what can be looked at |
+//! | `facts` | events become facts |
+//! | `settle` | from facts to effects: hosts, paths, detours, maps |
+//! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `announcer`, `retries` | when to tell others, and when to try again |
+//! | `warnings` | what the operator should know |
+
+mod announcer;
+mod effect;
+mod event;
+mod facts;
+mod ports;
+mod retries;
+mod settle;
+mod snapshot;
+mod warnings;
+
+pub use effect::{Effect, Wish, write_all};
+pub use event::{Event, Frame};
+pub use settle::path_name;
+pub use snapshot::{BridgeState, PortState, Snapshot};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use smoc_common::{
+    map::{Detour, DetourKey, Settings},
+    route::PortNumber,
+};
+use smoc_paths::topology::{SwitchId, Topology};
+use tracing::info;
+
+use crate::{
+    clock::Nanos,
+    config::Config,
+    dataplane::Installed,
+    discovery::Flood,
+    hosts::{HostTable, KnownHost},
+    interfaces::{IfIndex, Interfaces},
+    liveness::Targets,
+    plan::{Controller, Failures, LinkStates, TreePorts},
+    ports::{Programs, Role, Roles},
+};
+use announcer::Announcer;
+use retries::Retries;
+
+/// What follows from facts is worked out at most once in this time.
+pub const PAUSE: Duration = Duration::from_millis(100);
+/// How often it is looked for what is out of date.
+pub const TICK: Duration = Duration::from_secs(1);
+/// A new agent listens to its neighbours until they have said nothing for so long, and no longer than that in all.
+const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// What is there when control begins.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What the agent is told.
+    pub config: Arc<Config>,
+    /// The network.
+    pub topology: Arc<Topology>,
+    /// This switch in it.
+    pub this: SwitchId,
+    /// The interfaces.
+    pub interfaces: Interfaces,
+    /// What an earlier agent left in the maps; all empty if there was none.
+    pub installed: Installed,
+    /// Through which ports frames leave (`TX_PORTS`), as an earlier agent left it.
+    pub transmits: BTreeMap<PortNumber, IfIndex>,
+    /// The numbers of the loaded programs.
+    pub programs: Programs,
+    /// A number that no other run of an agent has.
+    pub boot: u64,
+    /// A first guess of an announcement's sequence that is higher than what an earlier agent used, such as microseconds
+    /// since 1970. If it is not, the neighbours say so.
+    pub sequence: u64,
+}
+
+/// What should be in the maps, after so many changes.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Raised with every write.
+    pub changes: u64,
+    /// What should be there.
+    pub installed: Installed,
+}
+
+/// Which conclusions are out of date.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stale {
+    /// What is broken or down at this switch: that cannot wait.
+    failures: bool,
+    /// Maps: something that goes into them may be different.
+    plan: bool,
+    /// Paths and detours: the links that are down may be others.
+    links: bool,
+    /// Programs, bridge ports, sockets, and what the prober watches.
+    ports: bool,
+    /// What is published.
+    view: bool,
+}
+
+/// The control of one switch.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    config: Arc<Config>,
+    topology: Arc<Topology>,
+    this: SwitchId,
+    roles: Roles,
+    programs: Programs,
+
+    interfaces: Interfaces,
+    failures: Failures,
+    links: LinkStates,
+    hosts: HostTable,
+    flood: Flood,
+
+    known: Arc<BTreeMap<IpAddr, KnownHost>>,
+    detours: BTreeMap<DetourKey, Detour>,
+    unfit_detours: usize,
+    controller: Controller,
+    tree: TreePorts,
+    watched: Targets,
+    /// How many edges had paths when the prober was last told.
+    watched_edges: usize,
+
+    listening: BTreeMap<PortNumber, (IfIndex, Role)>,
+    kept_programs: BTreeSet<String>,
+    announcer: Announcer,
+    retries: Retries,
+    /// When neighbours were last told all that is known, by port.
+    answered: BTreeMap<PortNumber, Nanos>,
+
+    stale: Stale,
+    /// While catching up: when to stop listening, at the latest and if nothing more is heard.
+    catching_up: Option<(Nanos, Nanos)>,
+    settled: Nanos,
+    ticked: Nanos,
+    /// How often the maps were written.
+    changes: u64,
+    /// Whether the maps have been brought up to date once.
+    filled: bool,
+    /// Whether some changes have to wait until a slot has rested.
+    incomplete: bool,
+    /// Whether something could not be written since maps were last brought up to date.
+    refused: bool,
+    plan_warnings: Vec<String>,
+    warnings: Vec<String>,
+    effects: Vec<Effect>,
+}
+
+impl Switch {
+    /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
+    /// they have answered, or do not.
+    pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
+        let Start { config, topology, this, interfaces, installed, transmits, programs, boot, sequence } =
+            start;
+        let adopted = installed.settings != Settings::default();
+        info!(adopted, switch = config.switch, "control begins");
+        let controller = Controller::adopt(&topology, this, config.paths, installed, now);
+        let roles = Roles::new(&config, &topology, this);
+        let mut switch = Self {
+            failures: ports::left_down(&config, &roles, &interfaces, &transmits, adopted),
+            roles,
+            programs,
+            interfaces,
+            links: LinkStates::default(),
+            hosts: HostTable::default(),
+            flood: Flood::default(),
+            known: Arc::default(),
+            detours: BTreeMap::new(),
+            unfit_detours: 0,
+            controller,
+            tree: TreePorts::default(),
+            watched: Targets::default(),
+            watched_edges: 0,
+            listening: BTreeMap::new(),
+            kept_programs: BTreeSet::new(),
+            announcer: Announcer::new(boot, sequence),
+            retries: Retries::default(),
+            answered: BTreeMap::new(),
+            stale: Stale { failures: true, plan: true, links: true, ports: true, view: true },
+            catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
+            settled: Nanos(0),
+            ticked: now,
+            changes: 0,
+            filled: false,
+            incomplete: false,
+            refused: false,
+            plan_warnings: Vec::new(),
+            warnings: Vec::new(),
+            effects: Vec::new(),
+            config,
+            topology,
+            this,
+        };
+        switch.failures.paths = switch.left_broken();
+        switch.hosts.declare(&switch.topology, this, now);
+        switch.remember_hosts(now);
+        switch.listen(now);
+        switch.ask_neighbors();
+        let effects = std::mem::take(&mut switch.effects);
+        (switch, effects)
+    }
+
+    /// Takes note of an event and says what is to be done.
+    pub fn handle(&mut self, event: Event, now: Nanos) -> Vec<Effect> {
+        self.take_in(event, now);
+        if self.is_caught_up(now) {
+            self.settle(now);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Event::Time`] is to come, unless something else happens before.
+    pub fn deadline(&self) -> Nanos {
+        if let Some((latest, quiet)) = self.catching_up {
+            return latest.min(quiet);
+        }
+        let settle = (self.stale.plan || self.stale.links || self.incomplete).then(|| self.settled + PAUSE);
+        let maps = if self.refused { self.retries.next_maps() } else { None };
+        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
+        let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
+        soonest.min(self.ticked + TICK).min(self.announcer.next())
+    }
+
+    /// What should be in the maps now.
+    pub fn expected(&self) -> Expected {
+        Expected { changes: self.changes, installed: self.controller.installed().clone() }
+    }
+
+    /// How often the maps were written.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn is_caught_up(&mut self, now: Nanos) -> bool {
+        if self.catching_up.is_some_and(|(latest, quiet)| now < latest.min(quiet)) {
+            return false;
+        }
+        if self.catching_up.take().is_some() {
+            self.links.told(&self.config.switch, self.own_ports_down());
+            self.tree = TreePorts::new(self.wanted_tree_ports());
+        }
+        true
+    }
+}

@@ -1,0 +1,151 @@
+//! Programs, bridge ports and packet sockets: what each port should have, compared with what it has.
+
+use std::collections::BTreeMap;
+
+use smoc_common::route::PortNumber;
+
+use super::{BridgeState, Effect, PortState, Switch, Wish};
+use crate::{
+    clock::Nanos,
+    config::Config,
+    interfaces::{BridgePort, IfIndex, Interface, Interfaces},
+    plan::Failures,
+    ports::{Role, Roles},
+};
+
+impl Switch {
+    /// The ports that have an interface now.
+    pub(super) fn present(&self) -> impl Iterator<Item = (PortNumber, Role, &Interface)> {
+        present(&self.config, &self.roles, &self.interfaces)
+    }
+
+    /// Asks for whatever a port lacks, each by itself.
+    pub(super) fn settle_ports(&mut self, now: Nanos) {
+        self.attach(now);
+        self.set_bridge_ports(now);
+        self.listen(now);
+        self.retries.forget_unwanted(now);
+        self.watch();
+        self.stale.view = true;
+    }
+
+    fn attach(&mut self, now: Nanos) {
+        let present: Vec<_> = self.present().map(|(port, role, found)| (port, role, found.clone())).collect();
+        let names = present.iter().map(|(_, _, interface)| interface.name.clone()).collect();
+        for (port, role, interface) in present {
+            if self.programs.is_on(role, &interface) {
+                self.retries.done(Wish::Program(port));
+            } else if self.retries.admit(Wish::Program(port), now) {
+                self.effects.push(Effect::Attach(port, role, interface));
+            }
+        }
+        if self.kept_programs != names {
+            self.kept_programs.clone_from(&names);
+            self.effects.push(Effect::KeepPrograms(names));
+        }
+    }
+
+    /// Closes bridge ports before it opens others. Ports without carrier are closed by the kernel.
+    fn set_bridge_ports(&mut self, now: Nanos) {
+        let Some(bridge) = self.managed_bridge().map(|bridge| bridge.index) else { return };
+        let mut wanted: Vec<_> = self
+            .present()
+            .filter(|(_, _, interface)| interface.master == Some(bridge) && interface.usable)
+            .map(|(port, _, interface)| (self.wanted_bridge_port(port), port, interface.clone()))
+            .collect();
+        wanted.sort_by_key(|(state, ..)| *state == BridgePort::Forwarding);
+        for (state, port, interface) in wanted {
+            if interface.bridge_port == Some(state) {
+                self.retries.done(Wish::BridgePort(port));
+            } else if self.retries.admit(Wish::BridgePort(port), now) {
+                self.effects.push(Effect::SetBridgePort(port, interface, state));
+            }
+        }
+    }
+
+    /// The state that a port should have in the bridge.
+    pub(super) fn wanted_bridge_port(&self, port: PortNumber) -> BridgePort {
+        match self.roles.of(port) {
+            Role::Fabric if !self.tree.is_open(port) => BridgePort::Closed,
+            _ => BridgePort::Forwarding,
+        }
+    }
+
+    /// Has a socket on each fabric port, and on each host port if hosts are to be learned.
+    pub(super) fn listen(&mut self, now: Nanos) {
+        let wanted: BTreeMap<PortNumber, (IfIndex, Role)> = self
+            .present()
+            .filter(|(_, role, _)| self.config.learn || *role == Role::Fabric)
+            .map(|(port, role, interface)| (port, (interface.index, role)))
+            .collect();
+        for port in self.listening.keys().filter(|port| !wanted.contains_key(port)) {
+            self.effects.push(Effect::StopListening(*port));
+        }
+        self.listening.retain(|port, _| wanted.contains_key(port));
+        for (port, (index, role)) in wanted {
+            if self.listening.get(&port) == Some(&(index, role)) {
+                self.retries.done(Wish::Socket(port));
+            } else if self.retries.admit(Wish::Socket(port), now) {
+                self.listening.insert(port, (index, role));
+                self.effects.push(Effect::Listen(port, role, index));
+            }
+        }
+    }
+
+    /// The bridge whose ports the agent opens and closes: one that does not run spanning tree by itself.
+    pub(super) fn managed_bridge(&self) -> Option<&Interface> {
+        self.bridge().filter(|bridge| bridge.spanning_tree == Some(false))
+    }
+
+    fn bridge(&self) -> Option<&Interface> {
+        self.config.bridge.as_deref().and_then(|name| self.interfaces.named(name))
+    }
+
+    /// The bridge as it is published.
+    pub(super) fn bridge_state(&self) -> Option<BridgeState> {
+        let bridge = self.bridge()?;
+        Some(BridgeState { interface: bridge.name.clone(), managed: self.managed_bridge().is_some() })
+    }
+
+    /// The ports as they are published.
+    pub(super) fn port_states(&self) -> Vec<PortState> {
+        let state = |(&number, name): (&PortNumber, &String)| {
+            let (role, interface) = (self.roles.of(number), self.interfaces.named(name));
+            let attached = interface.filter(|interface| self.programs.is_on(role, interface));
+            let carrier = interface.is_some_and(|interface| interface.usable);
+            PortState {
+                number,
+                interface: name.clone(),
+                role,
+                carrier,
+                usable: carrier && !self.failures.ports.contains(&number),
+                attached: attached.and_then(|interface| interface.xdp).map(|xdp| xdp.mode),
+                bridge: interface.and_then(|interface| interface.bridge_port),
+            }
+        };
+        self.config.ports.iter().map(state).collect()
+    }
+}
+
+/// The ports that have an interface now.
+fn present<'a>(
+    config: &'a Config,
+    roles: &'a Roles,
+    interfaces: &'a Interfaces,
+) -> impl Iterator<Item = (PortNumber, Role, &'a Interface)> {
+    config.ports.iter().filter_map(|(port, name)| Some((*port, roles.of(*port), interfaces.named(name)?)))
+}
+
+/// The fabric ports that an earlier agent found down although they have carrier, and those that have none now.
+pub(super) fn left_down(
+    config: &Config,
+    roles: &Roles,
+    interfaces: &Interfaces,
+    transmits: &BTreeMap<PortNumber, IfIndex>,
+    adopted: bool,
+) -> Failures {
+    let down = present(config, roles, interfaces).filter(|(port, role, interface)| {
+        *role == Role::Fabric && (!interface.usable || adopted && !transmits.contains_key(port))
+    });
+    Failures { ports: down.map(|(port, ..)| port).collect(), ..Failures::default() }
+}

@@ -1,0 +1,302 @@
+//! What follows from the facts: hosts, links, paths, detours and maps. What is urgent first, all the rest at most once in
+//! [`super::PAUSE`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use smoc_common::{
+    map::{DETOUR_ENTRIES, Detour, DetourKey},
+    route::{PortNumber, Rank},
+    wire::probe::link_id,
+};
+use smoc_paths::{
+    search::{self, OptionsError, Path, PathFinder},
+    topology::{End, LinkId, SwitchId, Topology},
+};
+use tracing::{debug, info, warn};
+
+use super::{Effect, PAUSE, Switch, TICK, Wish};
+use crate::{
+    clock::Nanos,
+    dataplane::Change,
+    interfaces::IfIndex,
+    liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
+    plan::{DownPort, Inputs, PathBook, is_attended, spanning_tree, tree_ports},
+    ports::Role,
+};
+
+/// An agent of which nothing was heard for so long may be dead.
+const SILENT: Duration = Duration::from_secs(15);
+
+/// What is decided from; a macro because a function would borrow the controller too.
+macro_rules! inputs {
+    ($switch:ident) => {
+        Inputs {
+            topology: &$switch.topology,
+            this: $switch.this,
+            ports: &$switch.config.ports,
+            bridge: $switch.config.bridge.as_deref(),
+            interfaces: &$switch.interfaces,
+            failures: &$switch.failures,
+            detours: &$switch.detours,
+            hosts: &$switch.known,
+            spread: $switch.config.spread,
+            host_entries: $switch.config.tables.hosts as usize,
+        }
+    };
+}
+
+impl Switch {
+    /// Brings everything in line with the facts, as far as it is due.
+    pub(super) fn settle(&mut self, now: Nanos) {
+        if std::mem::take(&mut self.stale.failures) {
+            self.own_ports_changed(now);
+            let urgent = self.controller.plan_urgent(&inputs!(self));
+            self.write(urgent);
+        }
+        self.tick(now);
+        if self.refused && self.retries.admit(Wish::Maps, now) {
+            self.refused = false;
+            self.stale.plan = true;
+        }
+        if (self.stale.plan || self.stale.links || self.incomplete) && now.since(self.settled) >= PAUSE {
+            self.settled = now;
+            self.derive(now);
+        }
+        if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
+            self.stale.ports = false;
+            self.settle_ports(now);
+        }
+        if self.announcer.due(now).is_some() {
+            let parts = self.own_parts();
+            let ports: Vec<PortNumber> = self.fabric_sockets().collect();
+            ports.into_iter().for_each(|port| self.send_parts(port, &parts, now));
+        }
+        if std::mem::take(&mut self.stale.view) {
+            let snapshot = Arc::new(self.snapshot());
+            self.effects.push(Effect::Publish(snapshot));
+        }
+    }
+
+    /// A second has passed: what gets old is looked at.
+    fn tick(&mut self, now: Nanos) {
+        if self.hosts.release_at().is_some_and(|due| due <= now) {
+            self.stale.plan |= self.hosts.release(now);
+        }
+        if now.since(self.ticked) < TICK {
+            return;
+        }
+        self.ticked = now;
+        if !self.refused {
+            self.retries.done(Wish::Maps);
+        }
+        self.hosts.expire(now);
+        self.stale.plan |= self.hosts.has_changed();
+        self.heal_base_network(now);
+    }
+
+    /// Hosts, paths and detours, and the maps that follow from them.
+    fn derive(&mut self, now: Nanos) {
+        let links = std::mem::take(&mut self.stale.links);
+        self.stale.plan = false;
+        if self.hosts.has_changed() {
+            let known = Arc::make_mut(&mut self.known);
+            self.hosts.refresh(known, &self.topology, self.this);
+        }
+        if links {
+            self.use_links();
+            self.find_detours();
+        }
+        match self.controller.plan(&inputs!(self), now) {
+            Ok(plan) => {
+                self.incomplete = plan.incomplete;
+                if !std::mem::replace(&mut self.filled, true) {
+                    info!(changes = plan.changes.len(), "maps are filled");
+                } else if !plan.changes.is_empty() {
+                    debug!(changes = plan.changes.len(), "maps are brought up to date");
+                }
+                self.write(plan.changes);
+                self.warn_of_plan(plan.left_out, plan.without_index);
+            }
+            Err(error) => {
+                warn!(%error, "paths cannot be chosen: the maps stay as they are");
+            }
+        }
+        if links || self.controller.book().edges().count() != self.watched_edges {
+            self.watch();
+        }
+        self.stale.view = true;
+    }
+
+    /// Writes changes. They count as made until somebody says otherwise.
+    fn write(&mut self, changes: Vec<Change>) {
+        self.changes += u64::from(!changes.is_empty());
+        for change in changes {
+            self.controller.applied(&change);
+            self.effects.push(Effect::Write(change));
+        }
+    }
+
+    /// Tells the others and heeds it, if other ports of this switch are down than before.
+    pub(super) fn own_ports_changed(&mut self, now: Nanos) {
+        if self.catching_up.is_none() && self.links.told(&self.config.switch, self.own_ports_down()) {
+            self.announcer.hurry(now);
+            self.links_changed(now);
+        }
+    }
+
+    /// Other links are down than before: paths are chosen again, and ports that the base network must not use closed.
+    pub(super) fn links_changed(&mut self, now: Nanos) {
+        self.stale.links = true;
+        self.stale.ports = true;
+        if self.catching_up.is_none() {
+            self.tree.want(self.wanted_tree_ports(), now);
+        }
+    }
+
+    /// The ports to other switches that are down, or that have no interface.
+    pub(super) fn own_ports_down(&self) -> BTreeSet<DownPort> {
+        let down = |number: PortNumber| {
+            let name = self.config.ports.get(&number);
+            let interface = name.and_then(|name| self.interfaces.named(name));
+            let carrier = interface.is_some_and(|interface| interface.usable);
+            let unanswered = carrier && self.failures.unanswered.contains(&number);
+            let is_down = !carrier || self.failures.ports.contains(&number);
+            is_down.then_some(DownPort { number, unanswered })
+        };
+        self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
+    }
+
+    /// Chooses paths by the links that are up. What probes said of a rank's path says nothing of another one.
+    fn use_links(&mut self) {
+        let down = self.links.down(&self.topology);
+        let before = self.controller.book().down().clone();
+        if before != down {
+            let names = |links: &BTreeSet<LinkId>, not_in: &BTreeSet<LinkId>| {
+                let names = links.difference(not_in).map(|link| self.topology.link_name(*link));
+                names.collect::<Vec<_>>().join(", ")
+            };
+            info!(down = names(&down, &before), up = names(&before, &down), "links changed");
+        }
+        match self.controller.set_down(&self.topology, &down) {
+            Ok(changed) if changed.is_empty() => {}
+            Ok(changed) => {
+                self.failures.paths.retain(|rank| !changed.contains(rank));
+                self.watched.generation += 1;
+            }
+            Err(error) => warn!(%error, "paths are not chosen by the links that are up"),
+        }
+    }
+
+    fn find_detours(&mut self) {
+        match self.detours() {
+            Ok((detours, unfit)) => (self.detours, self.unfit_detours) = (detours, unfit),
+            Err(error) => warn!(%error, "no detours"),
+        }
+    }
+
+    /// The detours of this switch over links that are up, as the maps hold them, and how many fit neither into a route nor
+    /// into the map.
+    fn detours(&self) -> Result<(BTreeMap<DetourKey, Detour>, usize), OptionsError> {
+        let down = self.controller.book().down().iter().copied().collect();
+        let found = PathFinder::without(&self.topology, &self.config.paths, &down)?.detours(self.this);
+        let (ours, room) = (found.routable.len(), DETOUR_ENTRIES as usize);
+        let unfit = found.unroutable.len() + ours.saturating_sub(room);
+        Ok((found.routable.iter().take(room).map(search::Detour::entry).collect(), unfit))
+    }
+
+    /// The ports of this switch that the base network should use.
+    pub(super) fn wanted_tree_ports(&self) -> BTreeSet<PortNumber> {
+        tree_ports(&self.topology, self.this, &self.base_tree())
+    }
+
+    /// The links that the base network should use.
+    pub(super) fn base_tree(&self) -> BTreeSet<LinkId> {
+        spanning_tree(&self.topology, &self.links.lost(&self.topology))
+    }
+
+    /// Opens ports for the base network that have waited long enough, unless agents are silent that would have to close
+    /// others.
+    fn heal_base_network(&mut self, now: Nanos) {
+        let is_silent = |switch: SwitchId| {
+            let heard = self.flood.last_heard(&self.topology.switch(switch).name);
+            switch != self.this && heard.is_none_or(|heard| now.since(heard) > SILENT)
+        };
+        let down = self.links.down(&self.topology);
+        if is_attended(&self.topology, self.this, &down, is_silent) && self.tree.settle(now) {
+            self.stale.ports = true;
+            self.effects.extend(self.managed_bridge().cloned().map(Effect::ForgetAddresses));
+        }
+    }
+
+    /// Tells the prober what to watch, if that is something else.
+    pub(super) fn watch(&mut self) {
+        self.watched_edges = self.controller.book().edges().count();
+        let (paths, unfit) = path_targets(&self.topology, self.controller.book());
+        let targets = Targets {
+            generation: self.watched.generation,
+            hellos: self.config.hellos,
+            probes: self.config.probes,
+            ports: self.port_targets(),
+            host_ports: self.host_ports(),
+            paths,
+            unfit,
+            down: self.failures.clone(),
+        };
+        if (Targets { down: self.watched.down.clone(), ..targets.clone() }) != self.watched {
+            self.watched = targets.clone();
+            self.effects.push(Effect::Watch(targets));
+        }
+    }
+
+    /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.
+    fn port_targets(&self) -> Vec<PortTarget> {
+        let target = |(&number, name): (&PortNumber, &String)| {
+            let end = End { switch: self.this, port: number };
+            let there = self.topology.link(self.topology.link_at(end)?).other(self.this);
+            let interface = self.interfaces.named(name);
+            let name = |switch| self.topology.switch(switch).name.as_str();
+            Some(PortTarget {
+                number,
+                interface: interface.map_or(IfIndex(0), |interface| interface.index),
+                carrier: interface.is_some_and(|interface| interface.usable),
+                neighbor: there.port,
+                link: link_id([(name(self.this), number.get()), (name(there.switch), there.port.get())]),
+            })
+        };
+        self.config.ports.iter().filter_map(target).collect()
+    }
+
+    fn host_ports(&self) -> Vec<HostPort> {
+        let hosts = self.present().filter(|(_, role, _)| *role == Role::Host);
+        let target = |(number, _, interface): (PortNumber, _, &crate::interfaces::Interface)| HostPort {
+            number,
+            interface: interface.index,
+            carrier: interface.usable,
+        };
+        hosts.map(target).collect()
+    }
+}
+
+/// The paths that can be probed, and how many cannot.
+fn path_targets(topology: &Topology, book: &PathBook) -> (Vec<PathTarget>, usize) {
+    let (mut targets, mut unfit) = (Vec::new(), 0);
+    for (edge, paths) in book.edges() {
+        for (path, rank) in paths.ranked.iter().zip((0..Rank::COUNT as u8).map(Rank::new)) {
+            match RoundTripRoute::along(topology, path, path.links.len()) {
+                Ok(route) => targets.push(PathTarget { edge, rank, route, name: path_name(topology, path) }),
+                Err(_) => unfit += 1,
+            }
+        }
+    }
+    (targets, unfit)
+}
+
+/// `e1 - m1 - e2`.
+pub fn path_name(topology: &Topology, path: &Path) -> Arc<str> {
+    let names: Vec<_> = path.switches.iter().map(|switch| topology.switch(*switch).name.as_str()).collect();
+    names.join(" - ").into()
+}

@@ -1,0 +1,99 @@
+//! What a switch has decided, for whoever asks. Views show it and decide nothing themselves.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use smoc_common::{route::PortNumber, wire::probe::link_id};
+use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
+
+use crate::{
+    config::Spread,
+    hosts::KnownHost,
+    interfaces::{AttachedMode, BridgePort},
+    plan::{EdgeNames, PathBook},
+    ports::Role,
+};
+
+/// What a switch has decided.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Whether the maps are filled and every port that exists has its program.
+    pub ready: bool,
+    /// The network.
+    pub topology: Arc<Topology>,
+    /// This switch.
+    pub this: SwitchId,
+    /// What the edge indexes mean.
+    pub names: EdgeNames,
+    /// The ranked paths.
+    pub book: Arc<PathBook>,
+    /// The links that the base network uses.
+    pub tree: BTreeSet<LinkId>,
+    /// Where every known address lives.
+    pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
+    /// The ports.
+    pub ports: Vec<PortState>,
+    /// The bridge, if one is configured and exists.
+    pub bridge: Option<BridgeState>,
+    /// How other traffic is spread.
+    pub spread: Spread,
+    /// How often hosts have moved.
+    pub epoch: u32,
+    /// Edges to which a path set is installed.
+    pub edges: usize,
+    /// Detours that are installed.
+    pub detours: usize,
+    /// Detours that fit into no route.
+    pub unroutable_detours: usize,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortState {
+    /// Its number.
+    pub number: PortNumber,
+    /// Its interface, which may not exist.
+    pub interface: String,
+    /// What is behind it.
+    pub role: Role,
+    /// Whether the interface exists and has carrier.
+    pub carrier: bool,
+    /// Whether frames leave through it: it has carrier and, if it leads to a switch, that answers hellos.
+    pub usable: bool,
+    /// Where the program runs, if it is the right one.
+    pub attached: Option<AttachedMode>,
+    /// Its state in the bridge, if it is a port of one.
+    pub bridge: Option<BridgePort>,
+}
+
+/// The bridge of the base network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeState {
+    /// Its interface.
+    pub interface: String,
+    /// Whether the agent sets its port states; not if the bridge runs spanning tree by itself.
+    pub managed: bool,
+}
+
+impl Snapshot {
+    /// The name of the link that hellos call by this number.
+    pub fn link_of(&self, id: u32) -> Option<String> {
+        let end = |end: End| (self.topology.switch(end.switch).name.as_str(), end.port.get());
+        let mut links = self.topology.link_ids();
+        let is_it = |link: &LinkId| {
+            let link = self.topology.link(*link);
+            link_id([end(link.a), end(link.b)]) == id
+        };
+        links.find(is_it).map(|link| self.topology.link_name(link))
+    }
+
+    /// Which ports are usable.
+    pub fn usable(&self) -> BTreeMap<u16, bool> {
+        self.ports.iter().map(|port| (port.number.get(), port.usable)).collect()
+    }
+}

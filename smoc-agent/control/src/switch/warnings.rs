@@ -1,0 +1,141 @@
+//! What the operator should know, and what to do about it.
+
+use smoc_common::route::Route;
+use smoc_paths::analysis::buffer::shortage;
+use tracing::warn;
+
+use super::{Snapshot, Switch, Wish};
+use crate::{config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
+
+impl Switch {
+    /// Everything as it is now, for whoever asks; what is new among the warnings is logged.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        let warnings = self.all_warnings();
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            warn!("{warning}");
+        }
+        self.warnings.clone_from(&warnings);
+        let ports = self.port_states();
+        let installed = self.controller.installed();
+        let exists = |interface: &String| self.interfaces.named(interface).is_some();
+        Snapshot {
+            ready: self.filled
+                && !self.incomplete
+                && ports.iter().all(|port| port.attached.is_some() || !exists(&port.interface)),
+            topology: self.topology.clone(),
+            this: self.this,
+            names: self.controller.names().clone(),
+            book: self.controller.book().clone(),
+            tree: self.base_tree(),
+            hosts: self.known.clone(),
+            ports,
+            bridge: self.bridge_state(),
+            spread: self.config.spread,
+            epoch: installed.settings.epoch,
+            edges: installed.edges.len(),
+            detours: installed.detours.len(),
+            unroutable_detours: self.unfit_detours,
+            warnings,
+        }
+    }
+
+    fn all_warnings(&self) -> Vec<String> {
+        let mut warnings = self.missing_interfaces();
+        warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
+        warnings.extend(self.plan_warnings.iter().cloned());
+        warnings
+    }
+
+    fn missing_interfaces(&self) -> Vec<String> {
+        let missing = |name: &str| self.interfaces.named(name).is_none();
+        let ports = self.config.ports.iter().filter(|(_, name)| missing(name)).map(|(port, name)| {
+            format!(
+                "port {port}: there is no interface {name}: create it, or change ports in the configuration"
+            )
+        });
+        let bridge = self.config.bridge.iter().filter(|name| missing(name)).map(|name| {
+            format!("there is no bridge {name}: create it, or change bridge in the configuration")
+        });
+        ports.chain(bridge).collect()
+    }
+
+    fn refusal(&self, wish: Wish, why: &str) -> String {
+        match wish {
+            Wish::Maps => format!("not all maps are written: {why}"),
+            Wish::Program(port) => format!("port {port} has no program, the kernel alone serves it: {why}"),
+            Wish::Socket(port) if self.roles.of(port) == Role::Host => {
+                format!("port {port}: hosts are not learned there: {why}")
+            }
+            Wish::Socket(port) => format!("port {port}: nothing is heard of other agents there: {why}"),
+            Wish::BridgePort(port) => {
+                let consequence = match self.wanted_bridge_port(port) {
+                    BridgePort::Closed => {
+                        "is open although it should not be, the base network may have a loop"
+                    }
+                    BridgePort::Forwarding => "is closed for the base network although it should be open",
+                };
+                format!("port {port} {consequence}: {why}")
+            }
+        }
+    }
+
+    /// Collects what a plan brought to light.
+    pub(super) fn warn_of_plan(&mut self, left_out: usize, without_index: usize) {
+        let mut warnings = Vec::new();
+        if left_out > 0 {
+            warnings
+                .push(format!("{left_out} addresses do not fit: raise tables.hosts in the configuration"));
+        }
+        if without_index > 0 {
+            warnings.push(format!(
+                "{without_index} edge switches have no index, all are taken: `smoc detach` and a start of the agent \
+                 forget edges that are gone"
+            ));
+        }
+        for (edge, paths) in self.controller.book().edges().filter(|(_, paths)| !paths.unroutable.is_empty())
+        {
+            warnings.push(unroutable(&self.config, &self.topology.switch(edge).name, paths));
+        }
+        warnings.extend(self.too_small_buffers());
+        self.plan_warnings = warnings;
+    }
+
+    /// Edges whose paths ask for more than the receive buffer that the configuration names.
+    fn too_small_buffers(&self) -> Vec<String> {
+        let Some(buffer) = self.config.receive_buffer else { return Vec::new() };
+        let mut warnings = Vec::new();
+        for (edge, paths) in self.controller.book().edges() {
+            match shortage(&self.topology, &paths.ranked, buffer) {
+                Ok(None) => {}
+                Ok(Some(shortage)) => {
+                    warnings.push(format!("to {}: {shortage}", self.topology.switch(edge).name));
+                }
+                // One link without a latency says it for all.
+                Err(unknown) => return vec![format!("receive_buffer: {unknown}")],
+            }
+        }
+        warnings
+    }
+}
+
+/// What to say of an edge to which some paths cannot be used.
+fn unroutable(config: &Config, edge: &str, paths: &EdgePaths) -> String {
+    let unfit: Vec<_> =
+        paths.unroutable.iter().map(|path| format!("rank {} needs {} bits", path.rank, path.bits)).collect();
+    let remaining: Vec<_> = (0..paths.ranked.len() + unfit.len())
+        .filter(|rank| paths.unroutable.iter().all(|path| path.rank != *rank))
+        .map(|rank| rank.to_string())
+        .collect();
+    format!(
+        "{}: links: {} to {edge}: {} of the {} that a source route has; {}: use lower port numbers or fewer hops",
+        config.topology.display(),
+        config.switch,
+        unfit.join(", "),
+        Route::BITS,
+        if remaining.is_empty() {
+            "no rank remains".into()
+        } else {
+            format!("ranks {} remain", remaining.join(", "))
+        }
+    )
+}

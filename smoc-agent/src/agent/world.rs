@@ -1,0 +1,108 @@
+//! Does what control wants: maps, programs, bridge ports, sockets, prober.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use smoc_control::{
+    dataplane::Change,
+    switch::{Effect, Event, Snapshot, Wish, write_all},
+};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::ears::Ears;
+use crate::{
+    dataplane::{Dataplane, xdp::XdpDataplane},
+    netlink::Netlink,
+    prober::Command,
+};
+
+/// Everything that control acts on.
+pub(super) struct World {
+    pub dataplane: XdpDataplane,
+    pub netlink: Netlink,
+    pub ears: Ears,
+    pub prober: std::sync::mpsc::Sender<Command>,
+    pub publish: watch::Sender<Option<Arc<Snapshot>>>,
+}
+
+/// What came of effects.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// What was refused.
+    pub events: VecDeque<Event>,
+    /// Interfaces are not as they were: they should be listed again.
+    pub interfaces: bool,
+    /// The maps should be read back.
+    pub inspect: bool,
+}
+
+impl World {
+    /// Does all of it, in order.
+    pub(super) async fn perform(&mut self, effects: Vec<Effect>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut changes = Vec::new();
+        for effect in effects {
+            if let Effect::Write(change) = effect {
+                changes.push(change);
+                continue;
+            }
+            self.write(&std::mem::take(&mut changes), &mut outcome);
+            self.perform_one(effect, &mut outcome).await;
+        }
+        self.write(&changes, &mut outcome);
+        outcome
+    }
+
+    fn write(&mut self, changes: &[Change], outcome: &mut Outcome) {
+        let errors = write_all(changes, |change| self.dataplane.apply(change));
+        if let Some(first) = errors.first() {
+            let why = match errors.len() {
+                1 => first.to_string(),
+                more => format!("{first} (and {} more)", more - 1),
+            };
+            outcome.events.push_back(Event::Refused { wish: Wish::Maps, why });
+        }
+    }
+
+    async fn perform_one(&mut self, effect: Effect, outcome: &mut Outcome) {
+        let refused = |wish, error: &dyn std::error::Error| Event::Refused { wish, why: error.to_string() };
+        match effect {
+            Effect::Write(_) => {}
+            Effect::Inspect => outcome.inspect = true,
+            Effect::Attach(port, role, interface) => {
+                outcome.interfaces = true;
+                match self.dataplane.attach(role, &interface) {
+                    Ok(()) => info!(port = port.get(), interface = interface.name, "program attached"),
+                    Err(error) => outcome.events.push_back(refused(Wish::Program(port), &error)),
+                }
+            }
+            Effect::KeepPrograms(interfaces) => {
+                if let Err(error) = self.dataplane.keep(&interfaces) {
+                    warn!(%error, "a program stays on an interface that is no port any more");
+                }
+            }
+            Effect::SetBridgePort(port, interface, state) => {
+                outcome.interfaces = true;
+                match self.netlink.set_bridge_port(&interface, state).await {
+                    Ok(()) => debug!(port = port.get(), ?state, "bridge port set"),
+                    Err(error) => outcome.events.push_back(refused(Wish::BridgePort(port), &error)),
+                }
+            }
+            Effect::ForgetAddresses(bridge) => {
+                if let Err(error) = self.netlink.forget_addresses(&bridge).await {
+                    warn!(%error, "the base network may send frames where hosts were before");
+                }
+            }
+            Effect::Listen(port, role, interface) => {
+                if let Err(error) = self.ears.listen(port, role, interface) {
+                    outcome.events.push_back(refused(Wish::Socket(port), &error));
+                }
+            }
+            Effect::StopListening(port) => self.ears.stop(port),
+            Effect::Send(port, frame) => self.ears.send(port, &frame),
+            // Its end is noticed where its findings are awaited.
+            Effect::Watch(targets) => drop(self.prober.send(Command::Watch(Box::new(targets)))),
+            Effect::Publish(snapshot) => drop(self.publish.send_replace(Some(snapshot))),
+        }
+    }
+}

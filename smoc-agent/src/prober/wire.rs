@@ -1,0 +1,58 @@
+//! What the prober reaches the kernel through.
+
+use smoc_common::{
+    event::Sighting,
+    route::{PortNumber, Route},
+    wire::probe::Probe,
+};
+use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire};
+use tracing::warn;
+
+use super::socket::{Sender, received_frames};
+use crate::{
+    clock,
+    dataplane::xdp::{Sightings, Transmit},
+};
+
+/// Packet socket, rings and maps.
+pub(super) struct KernelWire {
+    sender: Sender,
+    sightings: Sightings,
+    transmit: Transmit,
+}
+
+impl KernelWire {
+    pub(super) fn open(sightings: Sightings, transmit: Transmit) -> std::io::Result<Self> {
+        Ok(Self { sender: Sender::open()?, sightings, transmit })
+    }
+}
+
+impl Wire for KernelWire {
+    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos> {
+        let at = clock::now();
+        let frame = Probe { sent_at: at.0, ..probe }.frame(route);
+        self.sender.send(interface, &frame).then_some(at)
+    }
+
+    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool {
+        let done = self.transmit.set(port, to);
+        if let Err(error) = &done {
+            warn!(port = port.get(), %error, "a port is not taken in or out of use");
+        }
+        done.is_ok()
+    }
+
+    fn transmits(&self, port: PortNumber) -> Option<IfIndex> {
+        self.transmit.get(port).ok().flatten()
+    }
+
+    fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {
+        if let Err(error) = received_frames(each) {
+            warn!(%error, "the interfaces' counters cannot be read: only hellos count");
+        }
+    }
+
+    fn sighting(&mut self) -> Option<Sighting> {
+        self.sightings.next()
+    }
+}
