@@ -322,18 +322,20 @@ async fn explanation(
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
     let question = question(&parameters).map_err(|message| Failure(StatusCode::BAD_REQUEST, message))?;
-    let tables = sources.tables().await?;
     let snapshot = sources.snapshot()?;
-    let evidence = Evidence {
-        tables: &tables,
-        names: names(&snapshot),
-        this: snapshot.this,
-        hosts: &snapshot.hosts,
-        usable: &snapshot.usable(),
-        spread: snapshot.spread,
-        now: clock::now(),
-    };
-    Ok(Json(explain(question, evidence)).into_response())
+    let told = sources.read(move |maps| {
+        let evidence = Evidence {
+            installed: &maps.installed()?,
+            transmits: &maps.transmits()?,
+            tables: &maps.tables()?,
+            names: names(&snapshot),
+            this: snapshot.this,
+            hosts: &snapshot.hosts,
+            now: clock::now(),
+        };
+        Ok(explain(question, evidence))
+    });
+    Ok(Json(told.await?).into_response())
 }
 
 fn question(parameters: &HashMap<String, String>) -> Result<Question, String> {

@@ -4,7 +4,13 @@
 mod error;
 pub mod xdp;
 
-use smoc_control::dataplane::{Change, Installed, KernelTables, Removal};
+use std::collections::BTreeMap;
+
+use smoc_common::route::PortNumber;
+use smoc_control::{
+    dataplane::{Change, Installed, KernelTables, Removal},
+    interfaces::IfIndex,
+};
 
 pub use error::{BoxError, DataplaneError, errno};
 
@@ -23,8 +29,20 @@ pub trait Dataplane: Send {
     fn apply(&mut self, change: &Change) -> Result<(), DataplaneError>;
 }
 
-/// Reads what the kernel fills; independent of [`Dataplane`], so that a long read delays no change.
+/// Reads what is in the maps; independent of [`Dataplane`], so that a long read delays no change.
 pub trait Observe: Send + Sync {
+    /// Reads what the agent has written, as it stands in the maps.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn installed(&self) -> Result<Installed, DataplaneError>;
+
+    /// Through which ports frames leave, and over which interfaces.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn transmits(&self) -> Result<BTreeMap<PortNumber, IfIndex>, DataplaneError>;
+
     /// Reads the tables.
     ///
     /// # Errors

@@ -6,6 +6,6 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Evidence, Explanation, Question, explain};
+pub use explain::{Evidence, Explanation, Question, Trial, TrialHop, explain};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
 pub use sweep::Sweep;

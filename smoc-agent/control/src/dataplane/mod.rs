@@ -1,7 +1,8 @@
 //! The packet path as it is decided: state that is installed, changes to it, and tables that the kernel fills.
-//! [`fake`] holds it in memory for tests.
+//! [`fake`] holds it in memory for tests, [`Installed::model`] gives what the pipeline runs over outside of the kernel.
 
 pub mod fake;
+mod model;
 
 use std::collections::BTreeMap;
 

@@ -212,29 +212,7 @@ fn find_object(config: &Config) -> Result<PathBuf, DataplaneError> {
 
 impl Dataplane for XdpDataplane {
     fn installed(&self) -> Result<Installed, DataplaneError> {
-        let maps = &self.maps;
-        let Entry(settings) = maps.settings.get(&0, 0).map_err(|error| read_error("SETTINGS", error))?;
-        let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
-        let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
-        let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
-        let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
-            parse_edge_name(name).map(str::to_owned)
-        })?;
-        let edges = maps.edges.iter().zip(0u16..).map(|(slot, index)| Ok((index, slot?)));
-        let edges = collect("EDGES", edges, |slot| (*slot != 0).then_some(Slot(*slot)))?;
-        let sets = maps.path_sets.iter().zip(0u32..).map(|(set, slot)| Ok((Slot(slot), set?)));
-        let path_sets = collect("PATH_SETS", sets, |Entry(set): &Entry<PathSet>| {
-            (*set != PathSet::default()).then_some(*set)
-        })?;
-        Ok(Installed {
-            settings,
-            ports: self.installed_ports()?,
-            detours: detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect(),
-            hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
-            names,
-            edges,
-            path_sets,
-        })
+        self.maps.installed()
     }
 
     fn apply(&mut self, change: &Change) -> Result<(), DataplaneError> {
@@ -278,6 +256,44 @@ impl Dataplane for XdpDataplane {
 }
 
 impl ConfigMaps {
+    /// Everything that an agent wrote.
+    fn installed(&self) -> Result<Installed, DataplaneError> {
+        let maps = self;
+        let Entry(settings) = maps.settings.get(&0, 0).map_err(|error| read_error("SETTINGS", error))?;
+        let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
+        let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
+        let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
+        let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
+            parse_edge_name(name).map(str::to_owned)
+        })?;
+        let edges = maps.edges.iter().zip(0u16..).map(|(slot, index)| Ok((index, slot?)));
+        let edges = collect("EDGES", edges, |slot| (*slot != 0).then_some(Slot(*slot)))?;
+        let sets = maps.path_sets.iter().zip(0u32..).map(|(set, slot)| Ok((Slot(slot), set?)));
+        let path_sets = collect("PATH_SETS", sets, |Entry(set): &Entry<PathSet>| {
+            (*set != PathSet::default()).then_some(*set)
+        })?;
+        Ok(Installed {
+            settings,
+            ports: self.installed_ports()?,
+            detours: detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect(),
+            hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
+            names,
+            edges,
+            path_sets,
+        })
+    }
+
+    fn installed_ports(&self) -> Result<BTreeMap<PortNumber, PortEntry>, DataplaneError> {
+        let mut ports = BTreeMap::new();
+        for number in (1..=PortNumber::MAX).filter_map(PortNumber::new) {
+            let entry = self.port(number)?;
+            if entry != PortEntry::default() {
+                ports.insert(number, entry);
+            }
+        }
+        Ok(ports)
+    }
+
     fn port(&self, number: PortNumber) -> Result<PortEntry, DataplaneError> {
         let index = u32::from(number.get());
         let Entry(port): Entry<Port> =
@@ -288,17 +304,6 @@ impl ConfigMaps {
 }
 
 impl XdpDataplane {
-    fn installed_ports(&self) -> Result<BTreeMap<PortNumber, PortEntry>, DataplaneError> {
-        let mut ports = BTreeMap::new();
-        for number in (1..=PortNumber::MAX).filter_map(PortNumber::new) {
-            let entry = self.maps.port(number)?;
-            if entry != PortEntry::default() {
-                ports.insert(number, entry);
-            }
-        }
-        Ok(ports)
-    }
-
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
         let ConfigMaps { ports, all_ports, .. } = &mut self.maps;
@@ -351,9 +356,11 @@ fn gone_is_fine(done: Result<(), MapError>) -> Result<(), MapError> {
     }
 }
 
-/// Reads and tidies what the kernel writes.
+/// Reads what is in the maps, and tidies what the kernel writes.
 pub struct XdpTables {
     maps: std::sync::Mutex<KernelMaps>,
+    config: std::sync::Mutex<ConfigMaps>,
+    transmit: Transmit,
     capacities: Vec<(&'static str, u32)>,
 }
 
@@ -367,6 +374,8 @@ impl XdpTables {
         let capacities = tables.into_iter().map(|name| Ok((name, maps::capacity(pin, name)?)));
         Ok(Self {
             maps: KernelMaps::open(pin)?.into(),
+            config: ConfigMaps::open(pin)?.into(),
+            transmit: Transmit::open(pin)?,
             capacities: capacities.collect::<Result<_, DataplaneError>>()?,
         })
     }
@@ -381,6 +390,14 @@ impl XdpTables {
 }
 
 impl Observe for XdpTables {
+    fn installed(&self) -> Result<Installed, DataplaneError> {
+        self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).installed()
+    }
+
+    fn transmits(&self) -> Result<BTreeMap<PortNumber, IfIndex>, DataplaneError> {
+        self.transmit.all()
+    }
+
     fn tables(&self) -> Result<KernelTables, DataplaneError> {
         let maps = self.maps();
         let flows_v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));

@@ -1,0 +1,104 @@
+//! Why a frame takes the path it takes: the pipeline itself decides about the frames in question, over a model of the maps
+//! as they are, and its outcomes and notes are put into words. Beside them stand the facts that it looked up.
+
+mod teller;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+use smoc_common::{frames, map::FlowKey, route::PortNumber};
+use smoc_paths::{
+    analysis::network::Network,
+    search::PathFinder,
+    topology::{LinkId, SwitchId},
+};
+
+use super::report::{ConnectionReport, Names, report};
+use crate::{
+    clock::Nanos,
+    dataplane::{Installed, KernelTables},
+    hosts::{KnownHost, map_address},
+    interfaces::IfIndex,
+};
+use teller::Teller;
+pub use trial::{Trial, TrialHop};
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A flow; either direction.
+    Flow {
+        /// Source address.
+        source: IpAddr,
+        /// Source port.
+        source_port: u16,
+        /// Destination address.
+        destination: IpAddr,
+        /// Destination port.
+        destination_port: u16,
+    },
+    /// All connections with this token.
+    Token(u32),
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Explanation {
+    /// One sentence a step.
+    pub story: Vec<String>,
+    /// The connections it is about.
+    pub connections: Vec<ConnectionReport>,
+    /// The frames that were run through the pipeline, in the order of the story.
+    #[serde(default)]
+    pub frames: Vec<Trial>,
+}
+
+/// What the answer is found in.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The maps that the agent writes.
+    pub installed: &'a Installed,
+    /// Through which ports frames leave (`TX_PORTS`).
+    pub transmits: &'a BTreeMap<PortNumber, IfIndex>,
+    /// The maps that the kernel fills.
+    pub tables: &'a KernelTables,
+    /// What they refer to.
+    pub names: Names<'a>,
+    /// This switch.
+    pub this: SwitchId,
+    /// Where every address lives.
+    pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
+    /// Now.
+    pub now: Nanos,
+}
+
+/// Answers a question.
+pub fn explain(question: Question, evidence: Evidence<'_>) -> Explanation {
+    let reports = report(evidence.tables, evidence.names, evidence.now);
+    let model = evidence.installed.model(evidence.tables, evidence.transmits, evidence.now);
+    let mut teller = Teller::new(evidence, reports, model, network(&evidence));
+    match question {
+        Question::Token(token) => teller.token(token),
+        Question::Flow { source, source_port, destination, destination_port } => {
+            let (local, remote) = (map_address(source), map_address(destination));
+            teller.flow(FlowKey::new(local, source_port, remote, destination_port), source, destination);
+        }
+    }
+    teller.told
+}
+
+/// The other switches, as their agents would have filled their maps; `None` if this topology cannot be searched.
+fn network<'a>(evidence: &Evidence<'a>) -> Option<Network<'a>> {
+    let Names { topology, book, .. } = evidence.names;
+    let down = book.down().iter().copied().collect::<std::collections::HashSet<LinkId>>();
+    let finder = PathFinder::without(topology, book.options(), &down).ok()?;
+    let mut network = Network::new(finder, down);
+    for (address, host) in evidence.hosts {
+        let end = frames::End { mac: host.mac, address: map_address(*address), port: 0 };
+        network.attach(end, host.at);
+    }
+    Some(network)
+}
