@@ -2,14 +2,23 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> prober -> dataplane, netlink, sockets, store`.
+//! `cli -> agent -> api -> prober -> dataplane, netlink, sockets, store`. All but `cli` are the feature `agent`, and so is
+//! whatever knows the kernel or the network: a build without it has the verbs that read files.
 
+#[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
 pub mod api;
 pub mod cli;
+#[cfg(feature = "agent")]
 pub mod clock;
+#[cfg(feature = "agent")]
 pub mod dataplane;
+#[cfg(feature = "agent")]
 pub mod netlink;
+#[cfg(feature = "agent")]
 pub mod prober;
+#[cfg(feature = "agent")]
 pub mod sockets;
+#[cfg(feature = "agent")]
 pub mod store;

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use smoc_paths::topology::Bandwidth;
 
+#[cfg(feature = "programs")]
 use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
@@ -39,6 +40,7 @@ enum Command {
 #[derive(Subcommand, Debug)]
 enum BenchCommand {
     /// What a frame costs in the XDP programs, beside a bare redirect.
+    #[cfg(feature = "programs")]
     Packet(PacketOptions),
     /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
     Failover(FailoverOptions),
@@ -134,6 +136,7 @@ pub enum Format {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => show(&options),
+        #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
         Command::Lab(LabCommand::Up(arguments)) => up(&arguments),

@@ -3,6 +3,7 @@
 //! Top floor first, every arrow points down:
 //! `cli -> demo, failover -> traffic -> lab -> netns, command` and `cli -> bench -> program`.
 
+#[cfg(feature = "programs")]
 pub mod bench;
 pub mod cli;
 pub mod command;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod failover;
 pub mod lab;
 pub mod netns;
+#[cfg(feature = "programs")]
 pub mod program;
 pub mod subflows;
 pub mod testing;

@@ -8,6 +8,8 @@ mod bench;
 mod bench_paths;
 mod build_ebpf;
 mod demo;
+#[cfg(test)]
+mod imports;
 mod lab;
 mod products;
 mod requirements;

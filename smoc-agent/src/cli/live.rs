@@ -1,11 +1,11 @@
 //! The verbs that ask a running agent: `status`, `hosts`, `conns`, `paths --live`, `topology`, `explain`.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::net::IpAddr;
 
 use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Failure, Format, print, print_json, table::Table};
+use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
 use crate::api::{self, EdgeView, HostView, PortView, Status, TopologyView};
@@ -18,14 +18,6 @@ pub struct LiveArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-/// Which agent to ask.
-#[derive(clap::Args, Debug)]
-pub struct AgentSocket {
-    /// The agent's socket
-    #[arg(long, env = "SMOC_API", default_value = smoc_control::config::DEFAULT_API, value_name = "SOCKET")]
-    api: PathBuf,
 }
 
 /// Arguments of `smoc explain`.

@@ -1,17 +1,26 @@
-//! The command line: one file per verb, and what all verbs share.
+//! The command line: one file per verb, and what all verbs share. Without the feature `agent` there are the verbs that
+//! read files only.
 //!
 //! Exit status: 0 done, 1 it failed, 2 bad usage or bad input. With `--format json` standard output
 //! carries the JSON document and nothing else; notes, progress and logs go to standard error.
 
+#[cfg(feature = "agent")]
 mod agent;
 mod check;
 mod decode;
+#[cfg(feature = "agent")]
+mod live;
+#[cfg(not(feature = "agent"))]
+#[path = "files_only.rs"]
 mod live;
 mod offline;
 mod paths;
+#[cfg(feature = "agent")]
 mod ping;
 mod search;
 mod simulate;
+mod socket;
+#[cfg(feature = "agent")]
 mod table;
 mod topology;
 mod what_if;
@@ -32,20 +41,28 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the agent of one switch
+    #[cfg(feature = "agent")]
     Agent(agent::AgentArgs),
     /// Take away the programs and maps that an agent left attached
+    #[cfg(feature = "agent")]
     Detach(agent::DetachArgs),
     /// Show a running agent's ports, counters and tables
+    #[cfg(feature = "agent")]
     Status(live::LiveArgs),
     /// Show where each address is attached
+    #[cfg(feature = "agent")]
     Hosts(live::LiveArgs),
     /// Show MPTCP connections, their subflows and the paths these take
+    #[cfg(feature = "agent")]
     Conns(live::LiveArgs),
     /// Tell step by step why a flow takes its path
+    #[cfg(feature = "agent")]
     Explain(live::ExplainArgs),
     /// Measure the round trip along a path of a running agent's switch
+    #[cfg(feature = "agent")]
     Ping(ping::PingArgs),
     /// Find where on a path of a running agent's switch probes stop coming back
+    #[cfg(feature = "agent")]
     Traceroute(ping::TracerouteArgs),
     /// Validate topology and configuration files
     Check(check::CheckArgs),
@@ -119,13 +136,21 @@ fn print(text: &str) -> Result<(), Failure> {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<(), Failure> = match &cli.command {
+        #[cfg(feature = "agent")]
         Command::Agent(args) => agent::run(args),
+        #[cfg(feature = "agent")]
         Command::Detach(args) => agent::detach(args),
+        #[cfg(feature = "agent")]
         Command::Status(args) => live::status(args),
+        #[cfg(feature = "agent")]
         Command::Hosts(args) => live::hosts(args),
+        #[cfg(feature = "agent")]
         Command::Conns(args) => live::conns(args),
+        #[cfg(feature = "agent")]
         Command::Explain(args) => live::explain(args),
+        #[cfg(feature = "agent")]
         Command::Ping(args) => ping::run(args),
+        #[cfg(feature = "agent")]
         Command::Traceroute(args) => ping::traceroute(args),
         Command::Check(args) => check::run(args),
         Command::Paths(args) => paths::run(args),

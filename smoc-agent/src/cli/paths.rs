@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::live::AgentSocket;
 use super::offline::{
     PathJson, Progress, colours, describe, edges, find_switch, load, pairs, paths_json, svg,
 };
 use super::search::SearchArgs;
+use super::socket::AgentSocket;
 use super::{Failure, Format};
 use smoc_paths::analysis::buffer::shortage;
 use smoc_paths::analysis::diversity::{Diversities, Diversity, most_shared};

@@ -8,11 +8,7 @@ use std::{
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::{
-    Failure, Format,
-    live::{AgentSocket, ask},
-    print, print_json,
-};
+use super::{Failure, Format, live::ask, print, print_json, socket::AgentSocket};
 use crate::api::ProbeView;
 
 /// How often each hop of `smoc traceroute` is asked.

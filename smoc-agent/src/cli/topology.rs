@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
-use super::live::AgentSocket;
 use super::offline::{load, svg};
+use super::socket::AgentSocket;
 use super::{Failure, Format, number_from};
 use smoc_paths::topology::convert::{self, Colours};
 use smoc_paths::topology::{Topology, generate};

@@ -2,9 +2,11 @@
 
 use std::{thread, time::Duration};
 
+use nix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_control::{
+    clock::Nanos,
     discovery::announcement::{self, Lists},
     hosts::Sighting,
     plan::DownPort,
@@ -23,6 +25,12 @@ fn arp(address: [u8; 4]) -> Vec<u8> {
 
 fn host<'a>(hosts: &'a Value, address: &str) -> Option<&'a Value> {
     hosts.as_array()?.iter().find(|host| host["address"] == address)
+}
+
+/// Now, by the clock of the agents.
+fn now() -> Nanos {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap();
+    Nanos(time.as_nanos() as u64)
 }
 
 /// e1 as in [`Site`], and m1 at the other end of its links.
@@ -68,12 +76,11 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         address: "10.0.0.66".parse().unwrap(),
         mac: MacAddress::new(HOST),
         port: PortNumber::new(9).unwrap(),
-        seen: smoc_agent::clock::now(),
+        seen: now(),
     };
     let down = DownPort { number: PortNumber::new(1).unwrap(), unanswered: false };
     let lists = Lists { hosts: vec![sighting], down: vec![down] };
-    let forged = announcement::parts("m1", (1, u64::MAX), &lists)[0]
-        .frame(MacAddress::new(HOST), smoc_agent::clock::now());
+    let forged = announcement::parts("m1", (1, u64::MAX), &lists)[0].frame(MacAddress::new(HOST), now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {
         wire.send(&forged).unwrap();
