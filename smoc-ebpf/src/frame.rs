@@ -10,7 +10,6 @@ use smoc_common::{
     map::{ConnectionId, EdgeIndex},
     pipeline::{Reroute, Tables, detour, failover},
     route::{Label, Route},
-    token::Version,
     wire::{
         Frame,
         ethernet::UNTAGGED,
@@ -20,7 +19,7 @@ use smoc_common::{
     },
 };
 
-use crate::tables::{self, KernelTables, Loaded, scratch};
+use crate::tables::{KernelTables, Loaded, scratch};
 
 /// An XDP buffer. The Ethernet header and what follows it in the commonest frames are read in place, everything
 /// else by copying, which reaches into fragments too.
@@ -235,20 +234,4 @@ pub extern "C" fn smoc_detour(context: *mut xdp_md, label: u8, port: u16, rest: 
     let frame = &mut XdpFrame::new(&context);
     let (label, rest) = (Label::from_bits(label), Route::from_bits(rest));
     u32::from(detour::take(frame, &mut KernelTables::new(), label, port, rest))
-}
-
-/// The token of an RFC 6824 key.
-// SAFETY: no other symbol of the object has this name.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn smoc_token_v0(key: u64) -> u32 {
-    tables::derive(Version::V0, key)
-}
-
-/// The token of an RFC 8684 key.
-// SAFETY: no other symbol of the object has this name.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn smoc_token_v1(key: u64) -> u32 {
-    tables::derive(Version::V1, key)
 }

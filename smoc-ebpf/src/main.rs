@@ -9,6 +9,10 @@
 
 #[cfg(target_arch = "bpf")]
 mod frame;
+#[cfg(all(target_arch = "bpf", feature = "log"))]
+mod kept;
+#[cfg(all(target_arch = "bpf", feature = "log"))]
+mod log;
 #[cfg(target_arch = "bpf")]
 mod tables;
 
@@ -38,7 +42,12 @@ mod programs {
     /// Goes on where [`smoc_host`] has to choose a path.
     #[xdp(frags)]
     pub fn smoc_choose(context: XdpContext) -> u32 {
-        act(pipeline::choose(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+        slow(&context, choose)
+    }
+
+    #[inline(always)]
+    fn choose(context: &XdpContext) -> Verdict {
+        pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new())
     }
 
     /// For frames that other switches send.
@@ -53,7 +62,27 @@ mod programs {
     /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down.
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
-        act(pipeline::arrive(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+        slow(&context, arrive)
+    }
+
+    #[inline(always)]
+    fn arrive(context: &XdpContext) -> Verdict {
+        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new())
+    }
+
+    #[cfg(not(feature = "log"))]
+    #[inline(always)]
+    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Verdict) -> u32 {
+        act(decide(context))
+    }
+
+    #[cfg(feature = "log")]
+    #[inline(always)]
+    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Verdict) -> u32 {
+        crate::kept::start();
+        let verdict = decide(context);
+        crate::log::finish(context, verdict);
+        act(verdict)
     }
 
     /// The tail call to the second half of a pipeline. Without that program the frame passes.

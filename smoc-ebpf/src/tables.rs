@@ -16,8 +16,6 @@ use smoc_common::{
     wire::{headers::Headers, ip::Address, mptcp::Handshake, tcp::OptionBuffer},
 };
 
-use crate::frame;
-
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
@@ -95,11 +93,29 @@ fn through_memory(scratch: *mut Scratch, number: usize) -> usize {
 
 /// The token of a key.
 #[inline(always)]
-pub fn derive(version: Version, key: u64) -> u32 {
+fn derive(version: Version, key: u64) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `through_memory`.
     let schedule = unsafe { &mut (*scratch).schedule };
     token::derive_with(version, key, schedule, |index| through_memory(scratch, index))
+}
+
+// Global functions: the verifier checks each of them once, for any key.
+
+/// The token of an RFC 6824 key.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_token_v0(key: u64) -> u32 {
+    derive(Version::V0, key)
+}
+
+/// The token of an RFC 8684 key.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_token_v1(key: u64) -> u32 {
+    derive(Version::V1, key)
 }
 
 /// The only entry of an array map of `T`. The key is a constant and not on the stack, of which there is little.
@@ -253,8 +269,8 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn token(version: Version, key: u64) -> u32 {
         match version {
-            Version::V0 => frame::smoc_token_v0(key),
-            Version::V1 => frame::smoc_token_v1(key),
+            Version::V0 => smoc_token_v0(key),
+            Version::V1 => smoc_token_v1(key),
         }
     }
 
@@ -288,6 +304,8 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn report(&mut self, event: &Event) {
+        #[cfg(feature = "log")]
+        crate::kept::keep(event);
         // Without room the agent misses a line of its log; the counter has it.
         if let Some(mut entry) = EVENTS.reserve::<Event>(0) {
             entry.write(*event);

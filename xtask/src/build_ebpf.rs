@@ -17,13 +17,26 @@ use crate::workspace::{command, target_dir};
 const PACKAGE: &str = "smoc-ebpf";
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Installs what is missing and builds every program; gives back the objects, `smoc.bpf.o` first.
+/// Installs what is missing and builds every program, or the logging one; gives back the objects, `smoc.bpf.o` first.
 ///
 /// # Errors
 /// A requirement is missing and cannot be installed, or the programs do not compile.
-pub fn run() -> Result<Vec<PathBuf>> {
+pub fn run(logging: bool) -> Result<Vec<PathBuf>> {
     requirements::ensure(Verb::BuildEbpf)?;
-    build()
+    if logging { build_logging() } else { build() }
+}
+
+/// Builds the product once more, with a slow path that logs: `smoc-log.bpf.o`, which leaves `smoc.bpf.o` as it is.
+///
+/// # Errors
+/// The programs do not compile.
+pub fn build_logging() -> Result<Vec<PathBuf>> {
+    let mut cargo = cargo_with_linker("build", &[], &bpf_dir().join("log"))?;
+    let built = artifacts::build(cargo.args(["--bin", "smoc", "--features", "log"]))?;
+    let program = built.first().context("the package has no binary `smoc`")?;
+    let object = bpf_dir().join(object_name("log"));
+    copy_if_changed(&program.path, &object)?;
+    Ok(vec![object])
 }
 
 /// Builds every program, given that the requirements are there.
@@ -55,12 +68,17 @@ pub fn object() -> PathBuf {
 /// # Errors
 /// There is no such linker.
 pub fn cargo_for_bpf(verb: &str) -> Result<Command> {
+    // Without CAP_PERFMON the verifier does not let a number take the place of a pointer on the stack. The logging
+    // programs have no stack to spare for that, and do need CAP_PERFMON.
+    cargo_with_linker(verb, &["-C", "link-arg=--llvm-args=-no-stack-coloring"], &bpf_dir())
+}
+
+fn cargo_with_linker(verb: &str, more: &[&str], target: &Path) -> Result<Command> {
     let toolchain = Toolchain::for_bpf()?;
     let linker = format!("linker={}", requirements::bpf_linker(&toolchain)?.display());
-    // Without CAP_PERFMON the verifier does not let a number take the place of a pointer on the stack.
-    let stack = "link-arg=--llvm-args=-no-stack-coloring";
-    let flags =
-        ["-C", "target-cpu=v3", "-C", "link-arg=--btf", "-C", stack, "-C", "debuginfo=2", "-C", &linker];
+    let mut flags = vec!["-C", "target-cpu=v3", "-C", "link-arg=--btf"];
+    flags.extend(more);
+    flags.extend(["-C", "debuginfo=2", "-C", &linker]);
     let mut command = command(&toolchain.cargo);
     command
         .env("RUSTC", &toolchain.rustc)
@@ -72,7 +90,7 @@ pub fn cargo_for_bpf(verb: &str) -> Result<Command> {
         .args(["--config", "profile.release.panic='abort'"])
         .args(["--config", "profile.release.codegen-units=1", "--config", "profile.release.lto=false"])
         .arg("--target-dir")
-        .arg(bpf_dir());
+        .arg(target);
     Ok(command)
 }
 

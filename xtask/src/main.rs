@@ -49,7 +49,11 @@ Plain `cargo test` needs none of this.";
 #[derive(Subcommand)]
 enum Verb {
     /// Compile the XDP programs to target/bpf/smoc.bpf.o
-    BuildEbpf,
+    BuildEbpf {
+        /// Instead, to target/bpf/smoc-log.bpf.o, programs whose slow path logs what it decides: for `smoc agent --log trace`
+        #[arg(long)]
+        log: bool,
+    },
     /// Run every check: format, lints, unit, property, program and lab tests, verifier cost
     #[command(after_help = test::STEPS_HELP)]
     Test {
@@ -85,8 +89,8 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
-        Verb::BuildEbpf => {
-            for object in build_ebpf::run()? {
+        Verb::BuildEbpf { log } => {
+            for object in build_ebpf::run(log)? {
                 eprintln!("built {}", object.display());
             }
         }
