@@ -8,10 +8,12 @@
 //! | [`hosts`], [`discovery`] | where addresses live, and what agents tell each other |
 //! | [`liveness`] | whether ports and paths work |
 //! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
+//! | [`base_network`] | which ports between switches are open for what smoc leaves to the kernel |
 //! | [`dataplane`] | what is installed in the maps, and changes to it |
 //! | [`switch`] | all of that together, as a value: events in, effects out |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
+pub mod base_network;
 pub mod clock;
 pub mod config;
 pub mod connections;

@@ -13,8 +13,8 @@
 //! | 14..18 | `smoc` |
 //! | 18 | version, 3 |
 //! | 19 | length of the name |
-//! | 20..22 | number of this part, from 0 |
-//! | 22..24 | how many parts the lists have, at least 1; 0 in a question, of which nothing below is read |
+//! | 20..22 | number of this part, from 0; if there are no lists: 0 for a question, of which nothing below is read, 1 for a [`Statement`], whose bytes begin at 24 |
+//! | 22..24 | how many parts the lists have, at least 1; 0 if there are none |
 //! | 24..32 | boot: a number that the agent drew when it started |
 //! | 32..40 | sequence: raised with every announcement of the switch, over restarts too ([`super::Flood`]); the same in all parts |
 //! | 40 | number of hosts in this part |
@@ -33,6 +33,7 @@ use smoc_common::{
 };
 
 use crate::{
+    base_network::Statement,
     clock::Nanos,
     hosts::{Sighting, ip_address, map_address},
     plan::DownPort,
@@ -47,6 +48,8 @@ const VERSION: u8 = 3;
 const HEADER: usize = 42;
 const HOST: usize = 28;
 const PORT: usize = 2;
+/// Where the bytes of a statement begin, and what it has in place of a part's number.
+const STATEMENT: (usize, u16) = (24, 1);
 /// Hosts and ports in one frame: it fits every Ethernet.
 const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
@@ -58,6 +61,8 @@ pub enum Message {
     Question,
     /// What a switch announces.
     Part(Part),
+    /// What a neighbour says of the tree that it uses. Not to be passed on.
+    Statement(Statement),
 }
 
 /// One frame of an announcement.
@@ -125,6 +130,18 @@ pub fn question(source: MacAddress) -> Vec<u8> {
     frame
 }
 
+/// The frame of a statement, as sent from a port with this MAC address.
+pub fn statement(source: MacAddress, statement: &Statement) -> Vec<u8> {
+    let (at, number) = STATEMENT;
+    let mut frame = Vec::with_capacity(at + 64);
+    begin(&mut frame, source);
+    frame.push(0);
+    frame.extend(number.to_be_bytes());
+    frame.extend(0u16.to_be_bytes());
+    statement.write(&mut frame);
+    frame
+}
+
 fn begin(frame: &mut Vec<u8>, source: MacAddress) {
     frame.extend(DESTINATION);
     frame.extend(source.octets());
@@ -171,7 +188,13 @@ impl Message {
         let short = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let (part, parts) = (short(20), short(22));
         if fits && parts == 0 {
-            return Some(Self::Question);
+            return match part {
+                0 => Some(Self::Question),
+                number if number == STATEMENT.1 => {
+                    Statement::parse(&frame[STATEMENT.0..]).map(Self::Statement)
+                }
+                _ => None,
+            };
         }
         if !fits || part >= parts || !(1..=64).contains(&length) {
             return None;
@@ -208,6 +231,7 @@ fn host(bytes: &[u8], now: Nanos) -> Option<Sighting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base_network::Epoch;
 
     const MAC: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 1]);
     const NOW: Nanos = Nanos(1_000_000_000_000);
@@ -235,7 +259,7 @@ mod tests {
     fn part(frame: &[u8], now: Nanos) -> Option<Part> {
         match Message::parse(frame, now)? {
             Message::Part(part) => Some(part),
-            Message::Question => panic!("a question"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -263,6 +287,32 @@ mod tests {
         assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
         frame.resize(60, 0);
         assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
+    }
+
+    #[test]
+    fn a_statement_survives_the_wire_and_padding_and_nothing_else_is_one() {
+        let sent = Statement {
+            switch: "e1".into(),
+            port: PortNumber::new(3).unwrap(),
+            digest: 5,
+            epoch: Epoch { boot: 6, sequence: 7 },
+            heard: Epoch { boot: 8, sequence: 9 },
+            synced: true,
+        };
+        let good = statement(MAC, &sent);
+        for length in 0..good.len() {
+            assert_eq!(Message::parse(&good[..length], NOW), None, "{length} bytes");
+        }
+        for padded in [good.len(), 120] {
+            let mut frame = good.clone();
+            frame.resize(padded, 0);
+            assert_eq!(Message::parse(&frame, NOW), Some(Message::Statement(sent.clone())));
+        }
+        for (at, byte) in [(0, 3), (12, 8), (14, b'x'), (18, 1), (20, 1), (21, 2)] {
+            let mut frame = good.clone();
+            frame[at] = byte;
+            assert_eq!(Message::parse(&frame, NOW), None, "byte {at}");
+        }
     }
 
     #[test]

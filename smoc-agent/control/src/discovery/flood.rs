@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::announcement::{Lists, Part};
-use crate::clock::Nanos;
 
 /// More origins than any network has switches are not remembered.
 const MAX_ORIGINS: usize = 65_536;
@@ -23,7 +22,6 @@ struct Latest {
     boot: u64,
     sequence: u64,
     parts: u16,
-    heard: Nanos,
     received: BTreeMap<u16, Part>,
 }
 
@@ -42,7 +40,7 @@ pub enum Heard {
 
 impl Flood {
     /// Takes note of a part.
-    pub fn hear(&mut self, part: &Part, now: Nanos) -> Heard {
+    pub fn hear(&mut self, part: &Part) -> Heard {
         let is_news = match self.origins.get(&part.origin) {
             None => self.origins.len() < MAX_ORIGINS,
             Some(latest) => part.sequence > latest.sequence,
@@ -52,7 +50,6 @@ impl Flood {
                 boot: part.boot,
                 sequence: part.sequence,
                 parts: part.parts,
-                heard: now,
                 received: BTreeMap::new(),
             };
             self.origins.insert(part.origin.clone(), latest);
@@ -64,18 +61,12 @@ impl Flood {
         if latest.received.contains_key(&part.part) {
             return Heard::Known;
         }
-        latest.heard = now;
         latest.received.insert(part.part, part.clone());
         if latest.received.len() < usize::from(latest.parts) {
             Heard::New
         } else {
             Heard::Complete(latest.lists())
         }
-    }
-
-    /// When something was last heard of an origin that was not known before.
-    pub fn last_heard(&self, origin: &str) -> Option<Nanos> {
-        self.origins.get(origin).map(|latest| latest.heard)
     }
 
     /// The latest of every origin, as far as it was heard.
@@ -113,21 +104,19 @@ mod tests {
     #[test]
     fn each_part_is_passed_on_once_and_the_last_completes_the_list() {
         let mut flood = Flood::default();
-        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::New);
-        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(0)), Heard::Known);
-        let Heard::Complete(lists) = flood.hear(&part(1, 0, 2), Nanos(0)) else { panic!("not complete") };
+        assert_eq!(flood.hear(&part(1, 1, 2)), Heard::New);
+        assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
+        let Heard::Complete(lists) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
         assert_eq!(lists.down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::Known);
+        assert_eq!(flood.hear(&part(1, 0, 2)), Heard::Known);
     }
 
     #[test]
     fn a_newer_list_replaces_one_that_never_became_complete() {
         let mut flood = Flood::default();
-        assert_eq!(flood.hear(&part(1, 0, 2), Nanos(0)), Heard::New);
-        assert!(
-            matches!(flood.hear(&part(2, 0, 1), Nanos(1)), Heard::Complete(lists) if lists.down.len() == 1)
-        );
-        assert_eq!(flood.hear(&part(1, 1, 2), Nanos(2)), Heard::Known);
+        assert_eq!(flood.hear(&part(1, 0, 2)), Heard::New);
+        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(lists) if lists.down.len() == 1));
+        assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
     }
 
     #[test]
@@ -136,7 +125,7 @@ mod tests {
         for heard in
             [part(1, 0, 2), part(1, 1, 2), part(2, 0, 1), Part { origin: "e3".into(), ..part(1, 0, 2) }]
         {
-            flood.hear(&heard, Nanos(0));
+            flood.hear(&heard);
         }
         let all: Vec<_> = flood.all().map(|part| (part.origin.as_str(), part.sequence, part.part)).collect();
         assert_eq!(all, [("e2", 2, 0), ("e3", 1, 0)]);
@@ -145,20 +134,20 @@ mod tests {
     #[test]
     fn an_agent_that_starts_behind_what_is_remembered_is_sent_that() {
         let mut flood = Flood::default();
-        flood.hear(&part(9, 0, 1), Nanos(0));
+        flood.hear(&part(9, 0, 1));
         let restarted = |sequence| Part { boot: 2, ..part(sequence, 0, 1) };
         for sequence in [5, 9] {
-            assert_eq!(flood.hear(&restarted(sequence), Nanos(1)), Heard::Outdated);
+            assert_eq!(flood.hear(&restarted(sequence)), Heard::Outdated);
         }
         assert_eq!(flood.of("e2").map(|part| part.sequence).collect::<Vec<_>>(), [9]);
-        assert!(matches!(flood.hear(&restarted(10), Nanos(2)), Heard::Complete(_)));
-        assert_eq!(flood.hear(&part(9, 0, 1), Nanos(3)), Heard::Outdated, "of the agent before");
+        assert!(matches!(flood.hear(&restarted(10)), Heard::Complete(_)));
+        assert_eq!(flood.hear(&part(9, 0, 1)), Heard::Outdated, "of the agent before");
     }
 
     #[test]
     fn parts_that_disagree_about_their_number_do_not_mix() {
         let mut flood = Flood::default();
-        flood.hear(&part(1, 0, 2), Nanos(0));
-        assert_eq!(flood.hear(&part(1, 1, 3), Nanos(0)), Heard::Known);
+        flood.hear(&part(1, 0, 2));
+        assert_eq!(flood.hear(&part(1, 1, 3)), Heard::Known);
     }
 }

@@ -35,20 +35,10 @@ impl LinkStates {
 
     /// The links that are down at one end at least.
     pub fn down(&self, topology: &Topology) -> BTreeSet<LinkId> {
-        self.links(topology, |_| true)
-    }
-
-    /// Those of them that the base network cannot use either: not where a switch without smoc may be behind a port.
-    pub fn lost(&self, topology: &Topology) -> BTreeSet<LinkId> {
-        self.links(topology, |port| !port.unanswered)
-    }
-
-    fn links(&self, topology: &Topology, counts: impl Fn(&DownPort) -> bool) -> BTreeSet<LinkId> {
         let mut links = BTreeSet::new();
         for (name, ports) in &self.down_at {
             let Some(switch) = topology.find_switch(name) else { continue };
-            let ports = ports.iter().filter(|port| counts(port));
-            links.extend(ports.filter_map(|port| topology.link_at(End { switch, port: port.number })));
+            links.extend(ports.iter().filter_map(|port| topology.link_at(End { switch, port: port.number })));
         }
         links
     }
@@ -81,8 +71,5 @@ mod tests {
         assert_eq!(names(&states), ["a:1-b:1", "b:2-c:1"], "b has not said so");
         assert!(states.told("b", ports(&[2])) && states.told("stranger", ports(&[1])));
         assert_eq!(names(&states), ["b:2-c:1"]);
-        let unanswered = ports(&[2]).into_iter().map(|port| DownPort { unanswered: true, ..port });
-        assert!(states.told("b", unanswered.collect()));
-        assert_eq!((names(&states), states.lost(&topology)), (vec!["b:2-c:1".to_owned()], BTreeSet::new()));
     }
 }

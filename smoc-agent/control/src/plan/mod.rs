@@ -18,7 +18,7 @@ pub use diff::Plan;
 pub use link_states::{DownPort, LinkStates};
 pub use names::EdgeNames;
 pub use slots::QUARANTINE;
-pub use tree::{TreePorts, is_attended, spanning_tree, tree_ports};
+pub use tree::spanning_tree;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -2,24 +2,14 @@
 //!
 //! Every agent computes it for itself, and all that know of the same links get the same: breadth first from the first
 //! switch by name, over links in their order; where links are down, what is left of that tree, joined by the first other
-//! links that join two parts of it. So a link that fails closes no other one, and an agent that is dead, whose ports stay as
-//! they are, makes no loop.
+//! links that join two parts of it. So a link that fails closes no other one.
 //!
-//! Agents do not hear of a change in the same moment. A port is closed at once and opened only when nothing has changed for
-//! [`SETTLED`] ([`TreePorts`]), and a link carries frames only where both its ends are open.
+//! Agents do not hear of a change in the same moment: which ports are open is a matter of agreement
+//! ([`crate::base_network`]).
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeSet, VecDeque};
 
-use smoc_common::route::PortNumber;
-
-use crate::clock::Nanos;
 use smoc_paths::topology::{LinkId, SwitchId, Topology};
-
-/// All agents have heard of a change after this long.
-pub const SETTLED: Duration = Duration::from_secs(1);
 
 /// The links of the tree while some are down; in a network in pieces, of one tree a piece.
 pub fn spanning_tree(topology: &Topology, down: &BTreeSet<LinkId>) -> BTreeSet<LinkId> {
@@ -69,72 +59,6 @@ fn join(pieces: &mut [u32], topology: &Topology, link: LinkId) -> bool {
     a != b
 }
 
-/// The ports of a switch that lead to others over links of this tree.
-pub fn tree_ports(topology: &Topology, switch: SwitchId, tree: &BTreeSet<LinkId>) -> BTreeSet<PortNumber> {
-    topology.arcs(switch).iter().filter(|arc| tree.contains(&arc.link)).map(|arc| arc.port).collect()
-}
-
-/// Whether every link that is up and can be reached from a switch has an agent at one end at least that is not silent.
-/// Where both are, nobody would close what they once opened.
-pub fn is_attended(
-    topology: &Topology,
-    from: SwitchId,
-    down: &BTreeSet<LinkId>,
-    is_silent: impl Fn(SwitchId) -> bool,
-) -> bool {
-    let mut reached = vec![false; topology.switches().len()];
-    reached[from.index()] = true;
-    let mut queue = VecDeque::from([from]);
-    while let Some(switch) = queue.pop_front() {
-        for arc in topology.arcs(switch).iter().filter(|arc| !down.contains(&arc.link)) {
-            if is_silent(switch) && is_silent(arc.to.switch) {
-                return false;
-            }
-            if !std::mem::replace(&mut reached[arc.to.switch.index()], true) {
-                queue.push_back(arc.to.switch);
-            }
-        }
-    }
-    true
-}
-
-/// Which ports of a switch are open for the base network.
-#[derive(Clone, Debug, Default)]
-pub struct TreePorts {
-    wanted: BTreeSet<PortNumber>,
-    open: BTreeSet<PortNumber>,
-    /// When links last changed, until that is settled.
-    changed: Option<Nanos>,
-}
-
-impl TreePorts {
-    /// All that are wanted are open.
-    pub fn new(wanted: BTreeSet<PortNumber>) -> Self {
-        Self { open: wanted.clone(), wanted, changed: None }
-    }
-
-    /// Links changed, and these are the ports that are wanted from now on. All others are closed.
-    pub fn want(&mut self, wanted: BTreeSet<PortNumber>, now: Nanos) {
-        self.open.retain(|port| wanted.contains(port));
-        (self.wanted, self.changed) = (wanted, Some(now));
-    }
-
-    /// Opens what is wanted if links have changed and that is long enough ago; whether it is just now.
-    pub fn settle(&mut self, now: Nanos) -> bool {
-        let settles = self.changed.is_some_and(|changed| now.since(changed) >= SETTLED);
-        if settles {
-            self.open.clone_from(&self.wanted);
-            self.changed = None;
-        }
-        settles
-    }
-
-    /// Whether a port is open.
-    pub fn is_open(&self, port: PortNumber) -> bool {
-        self.open.contains(&port)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -145,10 +69,6 @@ mod tests {
     fn topology(links: &[(&str, &str)]) -> Topology {
         let lines: String = links.iter().map(|(a, b)| format!("  - {{a: \"{a}\", b: \"{b}\"}}\n")).collect();
         TopologyFile::parse(Path::new("t.yaml"), &format!("links:\n{lines}")).unwrap().topology
-    }
-
-    fn port(number: u16) -> PortNumber {
-        PortNumber::new(number).unwrap()
     }
 
     fn named(topology: &Topology, names: &[&str]) -> BTreeSet<LinkId> {
@@ -185,29 +105,5 @@ mod tests {
     fn pieces_have_a_tree_each() {
         let pieces = topology(&[("a:1", "b:1"), ("c:1", "d:1"), ("c:2", "d:2")]);
         assert_eq!(spanning_tree(&pieces, &BTreeSet::new()).len(), 2);
-    }
-
-    #[test]
-    fn ports_close_at_once_and_open_when_all_have_heard() {
-        let start = Nanos(1_000_000_000);
-        let mut ports = TreePorts::new(BTreeSet::from([port(1)]));
-        ports.want(BTreeSet::from([port(2)]), start);
-        assert!(!ports.is_open(port(1)) && !ports.is_open(port(2)) && !ports.settle(start + SETTLED / 2));
-        ports.want(BTreeSet::from([port(2)]), start + SETTLED / 2);
-        assert!(!ports.settle(start + SETTLED), "something changed meanwhile");
-        assert!(
-            ports.settle(start + SETTLED * 2) && ports.is_open(port(2)) && !ports.settle(start + SETTLED * 3)
-        );
-    }
-
-    #[test]
-    fn two_silent_neighbours_are_left_alone_unless_they_cannot_be_reached() {
-        let line = topology(&[("a:1", "b:1"), ("b:2", "c:1"), ("c:2", "d:1")]);
-        let attended = |silent: &[u32], down: &[&str]| {
-            is_attended(&line, SwitchId(0), &named(&line, down), |switch| silent.contains(&switch.0))
-        };
-        assert!(attended(&[], &[]) && attended(&[1, 3], &[]));
-        assert!(!attended(&[1, 2], &[]) && !attended(&[2, 3], &[]));
-        assert!(attended(&[2, 3], &["b:2-c:1"]), "both are gone");
     }
 }

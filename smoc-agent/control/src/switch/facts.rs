@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use smoc_common::{
     map::THIS_EDGE,
     route::{PortNumber, Rank},
+    wire::ethernet::MacAddress,
 };
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
@@ -49,7 +50,8 @@ impl Switch {
                         self.refused = true;
                         self.effects.push(Effect::Inspect);
                     }
-                    Wish::Program(_) | Wish::BridgePort(_) => {}
+                    Wish::BridgePort(port) => self.agreement.was_refused(port),
+                    Wish::Program(_) => {}
                 }
             }
         }
@@ -70,6 +72,7 @@ impl Switch {
                 info!(port = port.get(), interface = name, usable = usable(&self.interfaces), "port changed");
             }
         }
+        self.agreement.seen(self.bridge_ports());
         self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
     }
 
@@ -93,6 +96,7 @@ impl Switch {
                 None => {}
                 Some(Message::Question) => self.answer(frame.port, now),
                 Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
+                Some(Message::Statement(statement)) => self.agreement.hear(frame.port, statement, now),
             },
         }
     }
@@ -114,7 +118,7 @@ impl Switch {
             }
             return;
         }
-        let lists = match self.flood.hear(&part, now) {
+        let lists = match self.flood.hear(&part) {
             Heard::Known => return,
             Heard::Outdated => {
                 let newer: Vec<Part> = self.flood.of(&part.origin).cloned().collect();
@@ -167,6 +171,7 @@ impl Switch {
             }
         }
         self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.agreement.seen(self.bridge_ports());
         self.stale = Stale { failures: true, plan: true, links: true, ports: true, view: true };
     }
 
@@ -232,13 +237,15 @@ impl Switch {
         self.listening.iter().filter(|(_, (_, role))| *role == Role::Fabric).map(|(port, _)| *port)
     }
 
+    /// The MAC address of a port that is listened on.
+    pub(super) fn socket_mac(&self, port: PortNumber) -> Option<MacAddress> {
+        let (index, _) = self.listening.get(&port)?;
+        Some(self.interfaces.get(*index)?.mac)
+    }
+
     /// Sends parts of announcements out of one port.
     pub(super) fn send_parts(&mut self, port: PortNumber, parts: &[Part], now: Nanos) {
-        let Some(interface) = self.listening.get(&port).and_then(|(index, _)| self.interfaces.get(*index))
-        else {
-            return;
-        };
-        let mac = interface.mac;
+        let Some(mac) = self.socket_mac(port) else { return };
         self.effects.extend(parts.iter().map(|part| Effect::Send(port, part.frame(mac, now))));
     }
 
@@ -246,10 +253,8 @@ impl Switch {
     pub(super) fn ask_neighbors(&mut self) {
         let ports: Vec<PortNumber> = self.fabric_sockets().collect();
         for port in ports {
-            if let Some(interface) =
-                self.listening.get(&port).and_then(|(index, _)| self.interfaces.get(*index))
-            {
-                self.effects.push(Effect::Send(port, announcement::question(interface.mac)));
+            if let Some(mac) = self.socket_mac(port) {
+                self.effects.push(Effect::Send(port, announcement::question(mac)));
             }
         }
     }

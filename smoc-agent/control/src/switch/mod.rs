@@ -18,6 +18,8 @@
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
 
+#[cfg(test)]
+mod agreement_tests;
 mod announcer;
 mod effect;
 mod event;
@@ -48,6 +50,7 @@ use smoc_paths::topology::{SwitchId, Topology};
 use tracing::info;
 
 use crate::{
+    base_network::{Agreement, Tree, Unagreed},
     clock::Nanos,
     config::Config,
     dataplane::Installed,
@@ -55,7 +58,7 @@ use crate::{
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
     liveness::Targets,
-    plan::{Controller, Failures, LinkStates, TreePorts},
+    plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
 };
 use announcer::Announcer;
@@ -135,7 +138,7 @@ pub struct Switch {
     detours: BTreeMap<DetourKey, Detour>,
     unfit_detours: usize,
     controller: Controller,
-    tree: TreePorts,
+    agreement: Agreement,
     watched: Targets,
     /// How many edges had paths when the prober was last told.
     watched_edges: usize,
@@ -161,6 +164,8 @@ pub struct Switch {
     /// Whether something could not be written since maps were last brought up to date.
     refused: bool,
     plan_warnings: Vec<String>,
+    /// Ports that are closed because the neighbour does not agree.
+    unagreed: Vec<(PortNumber, Unagreed)>,
     warnings: Vec<String>,
     effects: Vec<Effect>,
 }
@@ -187,7 +192,7 @@ impl Switch {
             detours: BTreeMap::new(),
             unfit_detours: 0,
             controller,
-            tree: TreePorts::default(),
+            agreement: Agreement::new(&config.switch, boot, Tree::default(), BTreeMap::new(), now),
             watched: Targets::default(),
             watched_edges: 0,
             listening: BTreeMap::new(),
@@ -204,12 +209,18 @@ impl Switch {
             incomplete: false,
             refused: false,
             plan_warnings: Vec::new(),
+            unagreed: Vec::new(),
             warnings: Vec::new(),
             effects: Vec::new(),
             config,
             topology,
             this,
         };
+        switch.agreement.want(switch.wanted_tree(), now);
+        switch.agreement.seen(switch.bridge_ports());
+        if adopted {
+            switch.agreement.take_over();
+        }
         switch.failures.paths = switch.left_broken();
         switch.hosts.declare(&switch.topology, this, now);
         switch.remember_hosts(now);
@@ -237,7 +248,7 @@ impl Switch {
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
-        soonest.min(self.ticked + TICK).min(self.announcer.next())
+        soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
     }
 
     /// What should be in the maps now.
@@ -256,7 +267,7 @@ impl Switch {
         }
         if self.catching_up.take().is_some() {
             self.links.told(&self.config.switch, self.own_ports_down());
-            self.tree = TreePorts::new(self.wanted_tree_ports());
+            self.agreement.want(self.wanted_tree(), now);
         }
         true
     }

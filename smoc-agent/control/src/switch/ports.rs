@@ -6,6 +6,7 @@ use smoc_common::route::PortNumber;
 
 use super::{BridgeState, Effect, PortState, Switch, Wish};
 use crate::{
+    base_network::Seen,
     clock::Nanos,
     config::Config,
     interfaces::{BridgePort, IfIndex, Interface, Interfaces},
@@ -55,19 +56,37 @@ impl Switch {
             .collect();
         wanted.sort_by_key(|(state, ..)| *state == BridgePort::Forwarding);
         for (state, port, interface) in wanted {
-            if interface.bridge_port == Some(state) {
-                self.retries.done(Wish::BridgePort(port));
-            } else if self.retries.admit(Wish::BridgePort(port), now) {
+            let (wish, is_fabric) = (Wish::BridgePort(port), self.roles.of(port) == Role::Fabric);
+            let is_to_be_set = match self.roles.of(port) {
+                Role::Fabric => self.agreement.is_to_be_set(port),
+                Role::Host => interface.bridge_port != Some(state),
+            };
+            // To close a port is another wish than to open it: it does not wait for the last attempt's time.
+            if !is_to_be_set || is_fabric && self.agreement.last_asked(port) != Some(state) {
+                self.retries.done(wish);
+            }
+            if is_to_be_set && self.retries.admit(wish, now) {
+                self.agreement.was_asked(port);
                 self.effects.push(Effect::SetBridgePort(port, interface, state));
             }
         }
     }
 
+    /// What the kernel says of the ports of the bridge that the agent manages.
+    pub(super) fn bridge_ports(&self) -> BTreeMap<PortNumber, Seen> {
+        let Some(bridge) = self.managed_bridge().map(|bridge| bridge.index) else { return BTreeMap::new() };
+        let in_bridge = self.present().filter(|(_, _, interface)| interface.master == Some(bridge));
+        let usable = in_bridge.filter(|(_, _, interface)| interface.usable);
+        usable
+            .filter_map(|(port, _, interface)| Some((port, Seen::Present(interface.bridge_port?))))
+            .collect()
+    }
+
     /// The state that a port should have in the bridge.
     pub(super) fn wanted_bridge_port(&self, port: PortNumber) -> BridgePort {
         match self.roles.of(port) {
-            Role::Fabric if !self.tree.is_open(port) => BridgePort::Closed,
-            _ => BridgePort::Forwarding,
+            Role::Fabric => self.agreement.wanted(port),
+            Role::Host => BridgePort::Forwarding,
         }
     }
 
@@ -95,6 +114,11 @@ impl Switch {
     /// The bridge whose ports the agent opens and closes: one that does not run spanning tree by itself.
     pub(super) fn managed_bridge(&self) -> Option<&Interface> {
         self.bridge().filter(|bridge| bridge.spanning_tree == Some(false))
+    }
+
+    /// Whether the bridge runs spanning tree by itself.
+    pub(super) fn runs_spanning_tree(&self) -> bool {
+        self.bridge().is_some_and(|bridge| bridge.spanning_tree == Some(true))
     }
 
     fn bridge(&self) -> Option<&Interface> {

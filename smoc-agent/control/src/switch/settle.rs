@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use smoc_common::{
@@ -14,22 +13,21 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, SwitchId, Topology},
+    topology::{End, LinkId, Topology},
 };
 use tracing::{debug, info, warn};
 
 use super::{Effect, PAUSE, Switch, TICK, Wish};
 use crate::{
+    base_network::{SILENCE, Tree},
     clock::Nanos,
     dataplane::Change,
+    discovery::announcement,
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
-    plan::{DownPort, Inputs, PathBook, is_attended, spanning_tree, tree_ports},
+    plan::{DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
 };
-
-/// An agent of which nothing was heard for so long may be dead.
-const SILENT: Duration = Duration::from_secs(15);
 
 /// What is decided from; a macro because a function would borrow the controller too.
 macro_rules! inputs {
@@ -66,10 +64,12 @@ impl Switch {
             self.settled = now;
             self.derive(now);
         }
+        self.stale.ports |= self.agreement.settle(now);
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
             self.stale.ports = false;
             self.settle_ports(now);
         }
+        self.tell_neighbors(now);
         if self.announcer.due(now).is_some() {
             let parts = self.own_parts();
             let ports: Vec<PortNumber> = self.fabric_sockets().collect();
@@ -95,7 +95,7 @@ impl Switch {
         }
         self.hosts.expire(now);
         self.stale.plan |= self.hosts.has_changed();
-        self.heal_base_network(now);
+        self.look_for_unagreed(now);
     }
 
     /// Hosts, paths and detours, and the maps that follow from them.
@@ -153,7 +153,7 @@ impl Switch {
         self.stale.links = true;
         self.stale.ports = true;
         if self.catching_up.is_none() {
-            self.tree.want(self.wanted_tree_ports(), now);
+            self.agreement.want(self.wanted_tree(), now);
         }
     }
 
@@ -208,27 +208,39 @@ impl Switch {
         Ok((found.routable.iter().take(room).map(search::Detour::entry).collect(), unfit))
     }
 
-    /// The ports of this switch that the base network should use.
-    pub(super) fn wanted_tree_ports(&self) -> BTreeSet<PortNumber> {
-        tree_ports(&self.topology, self.this, &self.base_tree())
+    /// The tree that the base network should use, as this switch sees it.
+    pub(super) fn wanted_tree(&self) -> Tree {
+        Tree::of(&self.topology, self.this, &self.base_tree())
     }
 
     /// The links that the base network should use.
     pub(super) fn base_tree(&self) -> BTreeSet<LinkId> {
-        spanning_tree(&self.topology, &self.links.lost(&self.topology))
+        spanning_tree(&self.topology, &self.links.down(&self.topology))
     }
 
-    /// Opens ports for the base network that have waited long enough, unless agents are silent that would have to close
-    /// others.
-    fn heal_base_network(&mut self, now: Nanos) {
-        let is_silent = |switch: SwitchId| {
-            let heard = self.flood.last_heard(&self.topology.switch(switch).name);
-            switch != self.this && heard.is_none_or(|heard| now.since(heard) > SILENT)
-        };
-        let down = self.links.down(&self.topology);
-        if is_attended(&self.topology, self.this, &down, is_silent) && self.tree.settle(now) {
-            self.stale.ports = true;
+    /// Says to the neighbours which tree this switch uses, unless its bridge runs spanning tree by itself. The bridge forgets
+    /// addresses when they have come to use the same.
+    fn tell_neighbors(&mut self, now: Nanos) {
+        let able: BTreeSet<PortNumber> =
+            if self.runs_spanning_tree() { BTreeSet::new() } else { self.fabric_sockets().collect() };
+        for statement in self.agreement.statements(|port| able.contains(&port), now) {
+            if let Some(mac) = self.socket_mac(statement.port) {
+                let frame = announcement::statement(mac, &statement);
+                self.effects.push(Effect::Send(statement.port, frame));
+            }
+        }
+        if self.agreement.take_moved() {
             self.effects.extend(self.managed_bridge().cloned().map(Effect::ForgetAddresses));
+        }
+    }
+
+    /// Ports that stay closed because the neighbour does not agree are worth a warning.
+    fn look_for_unagreed(&mut self, now: Nanos) {
+        let is_due = self.managed_bridge().is_some() && now.since(self.agreement.since()) > SILENCE;
+        let unagreed = if is_due { self.agreement.unagreed(now).collect() } else { Vec::new() };
+        if unagreed != self.unagreed {
+            self.unagreed = unagreed;
+            self.stale.view = true;
         }
     }
 

@@ -1,11 +1,11 @@
 //! What the operator should know, and what to do about it.
 
-use smoc_common::route::Route;
+use smoc_common::route::{PortNumber, Route};
 use smoc_paths::analysis::buffer::shortage;
 use tracing::warn;
 
 use super::{Snapshot, Switch, Wish};
-use crate::{config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
+use crate::{base_network::Unagreed, config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
 
 impl Switch {
     /// Everything as it is now, for whoever asks; what is new among the warnings is logged.
@@ -42,6 +42,7 @@ impl Switch {
     fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.missing_interfaces();
         warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
+        warnings.extend(self.unagreed.iter().map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings
     }
@@ -57,6 +58,20 @@ impl Switch {
             format!("there is no bridge {name}: create it, or change bridge in the configuration")
         });
         ports.chain(bridge).collect()
+    }
+
+    fn disagreement(&self, port: PortNumber, why: &Unagreed) -> String {
+        let why = match why {
+            Unagreed::Silent => "no agent is heard there: start it".to_owned(),
+            Unagreed::Other(switch, number) => {
+                format!("{switch}:{number} is there: plug it in as the topology says, or change that")
+            }
+            Unagreed::Differs => {
+                "the neighbour uses another tree: give all switches the same topology file".to_owned()
+            }
+            Unagreed::Waits => "the neighbour waits for others: look for this warning there".to_owned(),
+        };
+        format!("port {port} is not agreed on for the base network, {why}")
     }
 
     fn refusal(&self, wish: Wish, why: &str) -> String {
