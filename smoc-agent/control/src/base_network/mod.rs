@@ -53,7 +53,8 @@
 //! The proof uses of a message only that it was sent: lost, late, repeated and overtaken ones do no harm. A restart is an epoch
 //! like others, so an agent takes over the ports that the last one left open. A dead agent opens nothing and says
 //! nothing. It follows that one may not be less strict: if ports that stay open from an earlier tree need not be confirmed before
-//! others are opened, even a tree that only loses links can join what two older trees left open to a loop (see the tests).
+//! others are opened, even a tree that only loses links can join what two older trees left open to a loop: S + e and
+//! S + f, whose e and f close it, both become S, and the parts of S are joined again.
 //!
 //! # What it does not cover
 //!

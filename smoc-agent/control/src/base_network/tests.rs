@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use smoc_common::route::PortNumber;
 use smoc_paths::topology::{
@@ -7,10 +10,14 @@ use smoc_paths::topology::{
 };
 
 use super::{
-    Tree,
+    Agreement, Epoch, Neighbor, Seen, Statement, Tree,
     model::{CALM, End, Pieces, Unruly, World},
 };
-use crate::{interfaces::BridgePort, plan::spanning_tree};
+use crate::{
+    clock::Nanos,
+    interfaces::BridgePort::{self, Closed, Forwarding},
+    plan::spanning_tree,
+};
 
 fn port(number: usize) -> PortNumber {
     PortNumber::new(number as u16).unwrap()
@@ -73,7 +80,7 @@ fn disturb(world: &mut World, trees: &mut [BTreeSet<usize>]) {
         7 | 8 => world.start(name),
         _ => {
             let (link, there) = (world.random.below(world.links.len()), world.random.below(2) == 0);
-            world.carrier(link, there, BridgePort::Closed);
+            world.carrier(link, there, Closed);
         }
     }
 }
@@ -81,7 +88,7 @@ fn disturb(world: &mut World, trees: &mut [BTreeSet<usize>]) {
 /// When all agents live and know the same, its tree is open, and nothing else.
 fn come_to_rest(world: &mut World, tree: &BTreeSet<usize>) {
     world.unruly = CALM;
-    (0..world.links.len()).for_each(|link| world.carrier(link, true, BridgePort::Closed));
+    (0..world.links.len()).for_each(|link| world.carrier(link, true, Closed));
     for name in world.names() {
         let wanted = world.tree(&name, 1000, tree);
         world.want(&name, wanted);
@@ -135,6 +142,124 @@ fn random_schedule(seed: u64) {
 #[test]
 fn no_schedule_makes_a_loop_and_the_same_facts_open_the_tree() {
     (0..1000).for_each(random_schedule);
+}
+
+/// A ring of which parts go over to other trees, one after the other: two parts that differ must not both close it.
+fn ring_in_parts(seed: u64) {
+    let mut random = Random(seed);
+    let switches = 8 + random.below(4);
+    let name = |at: usize| format!("s{}", at % switches);
+    let links: Vec<[End; 2]> =
+        (0..switches).map(|at| [(name(at), port(1)), (name(at + 1), port(2))]).collect();
+    let trees: Vec<BTreeSet<usize>> = (0..3)
+        .map(|_| {
+            let without = random.below(switches);
+            (0..switches).filter(|link| *link != without).collect()
+        })
+        .collect();
+    let mut world = World::new(links, seed);
+    for at in 0..switches {
+        let tree = world.tree(&name(at), 0, &trees[0]);
+        world.want(&name(at), tree);
+        world.start(&name(at));
+    }
+    world.run_for(500);
+    world.unruly = random_unruly(&mut random);
+    for _ in 0..40 {
+        let (digest, first, many) = (random.below(3), random.below(switches), 2 + random.below(6));
+        for at in first..first + many {
+            let tree = world.tree(&name(at), digest as u64, &trees[digest]);
+            world.want(&name(at), tree);
+        }
+        world.run_for(10 + random.below(600) as u64);
+    }
+}
+
+#[test]
+fn parts_of_a_ring_that_use_different_trees_do_not_close_it() {
+    (0..150).for_each(ring_in_parts);
+}
+
+const NOW: Nanos = Nanos(1_000_000_000);
+
+/// Of a switch m between x, behind port 1, and y, behind port 2; both links are in its tree. Ports are closed.
+fn between() -> Agreement {
+    let neighbor = |switch: &str| Neighbor { switch: switch.into(), port: port(1), in_tree: true };
+    let tree = Tree { digest: 7, ports: [(port(1), neighbor("x")), (port(2), neighbor("y"))].into() };
+    Agreement::new("m", 1, tree, states([Closed; 2]), NOW)
+}
+
+fn states(states: [BridgePort; 2]) -> BTreeMap<PortNumber, Seen> {
+    [(port(1), Seen::Present(states[0])), (port(2), Seen::Present(states[1]))].into()
+}
+
+/// The neighbour agrees to the epoch of that number.
+fn agrees(switch: &str, sequence: u64) -> Statement {
+    let epoch = |boot, sequence| Epoch { boot, sequence };
+    Statement {
+        switch: switch.into(),
+        port: port(1),
+        digest: 7,
+        epoch: epoch(9, 1),
+        heard: epoch(1, sequence),
+        synced: true,
+    }
+}
+
+#[test]
+fn only_the_expected_neighbour_confirms_and_only_this_epoch_and_tree_and_if_it_is_synced() {
+    let good = agrees("x", 1);
+    let others = [
+        Statement { switch: "y".into(), ..good.clone() },
+        Statement { port: port(2), ..good.clone() },
+        Statement { digest: 8, ..good.clone() },
+        Statement { heard: Epoch { boot: 2, sequence: 1 }, ..good.clone() },
+        Statement { synced: false, ..good.clone() },
+        agrees("x", 2),
+    ];
+    for (statement, opens) in others.into_iter().map(|other| (other, false)).chain([(good, true)]) {
+        let mut agreement = between();
+        agreement.hear(port(1), statement.clone(), NOW);
+        assert_eq!(agreement.settle(NOW), opens, "{statement:?}");
+        assert_eq!(agreement.is_to_be_set(port(1)), opens);
+    }
+}
+
+#[test]
+fn nothing_is_opened_and_nothing_called_synced_while_another_port_is_open_unconfirmed() {
+    let mut agreement = between();
+    agreement.seen(states([Closed, Forwarding]));
+    agreement.take_over();
+    agreement.hear(port(1), agrees("x", 1), NOW);
+    assert!(!agreement.settle(NOW) && agreement.wanted(port(1)) == Closed);
+    let synced = |agreement: &mut Agreement| {
+        let said = agreement.statements(|_| true, NOW);
+        said.into_iter().map(|statement| (statement.port, statement.synced)).collect::<Vec<_>>()
+    };
+    assert_eq!(synced(&mut agreement), [(port(1), false), (port(2), true)]);
+    agreement.hear(port(2), agrees("y", 1), NOW);
+    assert!(agreement.settle(NOW) && agreement.wanted(port(1)) == Forwarding);
+    assert_eq!(synced(&mut agreement), [(port(1), true), (port(2), true)], "what changed is said again");
+}
+
+#[test]
+fn a_port_whose_opening_may_be_under_way_counts_as_open_until_it_is_closed() {
+    let mut agreement = between();
+    agreement.hear(port(2), agrees("y", 1), NOW);
+    assert!(agreement.settle(NOW) && agreement.is_to_be_set(port(2)));
+    agreement.was_asked(port(2));
+    // Before the kernel says that it is open, the tree becomes another, without it.
+    let mut other = Tree { digest: 8, ports: BTreeMap::new() };
+    for (number, name, in_tree) in [(1, "x", true), (2, "y", false)] {
+        other.ports.insert(port(number), Neighbor { switch: name.into(), port: port(1), in_tree });
+    }
+    agreement.want(other, NOW);
+    agreement.hear(port(1), Statement { digest: 8, ..agrees("x", 2) }, NOW);
+    agreement.settle(NOW);
+    assert_eq!((agreement.wanted(port(1)), agreement.wanted(port(2))), (Closed, Closed));
+    assert!(agreement.is_to_be_set(port(2)), "closed, although the kernel says that it is");
+    agreement.was_asked(port(2));
+    assert!(agreement.settle(NOW) && agreement.is_to_be_set(port(1)));
 }
 
 fn parse(text: &str) -> Topology {
