@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{Array, DevMap, HashMap, Map, PerCpuArray, ProgramArray};
+use aya::maps::{Array, DevMap, HashMap, Map, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
@@ -161,6 +161,19 @@ impl Programs {
         let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
         let sum = |index| Ok(map.get(&index, 0)?.iter().sum());
         (0..COUNTER_ENTRIES).map(sum).collect()
+    }
+
+    /// Takes out what has been written to a ring buffer, oldest first.
+    ///
+    /// # Errors
+    /// There is no such ring buffer.
+    pub fn records(&mut self, map: &str) -> Result<Vec<Vec<u8>>> {
+        let mut ring: RingBuf<_> = self.map_mut(map)?.try_into()?;
+        let mut records = Vec::new();
+        while let Some(record) = ring.next() {
+            records.push(record.to_vec());
+        }
+        Ok(records)
     }
 
     /// Reads the tables that the packet path writes to `switch`.

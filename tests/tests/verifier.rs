@@ -1,7 +1,7 @@
 //! What the XDP programs cost the kernel's verifier, against smoc-ebpf/verifier-ceilings.yaml. Needs root.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::Ebpf;
 use aya::programs::Program;
@@ -18,12 +18,12 @@ fn ceilings() -> Costs {
     serde_saphyr::from_str(&text).expect("the ceilings are a map from program name to a number")
 }
 
-/// Loads every program of the object and asks the kernel what that took.
-fn costs() -> Costs {
-    let built = || Path::new(ROOT).join("target/bpf/smoc.bpf.o");
-    let object = std::env::var_os("SMOC_BPF_OBJECT").map_or_else(built, PathBuf::from);
+/// Loads every program of an object and asks the kernel what that took.
+fn costs(name: &str) -> Costs {
+    let object = smoc_tests::program::object(name);
     let mut object = Ebpf::load_file(&object)
         .unwrap_or_else(|error| panic!("{}: {error} (`cargo xtask build-ebpf` makes it)", object.display()));
+    assert_eq!(object.map("AYA_LOGS").is_some(), name == "smoc-log.bpf.o", "only the logging programs log");
     let cost = |(name, program): (&str, &mut Program)| {
         let Program::Xdp(program) = program else { panic!("{name} is not an XDP program") };
         program.load().unwrap_or_else(|error| panic!("the kernel refuses {name}: {error}"));
@@ -33,15 +33,11 @@ fn costs() -> Costs {
     object.programs_mut().map(cost).collect()
 }
 
-#[test]
-fn every_program_has_a_ceiling_and_stays_below_it() {
-    if !can_run("every_program_has_a_ceiling_and_stays_below_it") {
-        return;
-    }
-    let ceilings = ceilings();
-    let costs = costs();
+/// Whether every program has a ceiling and stays below it.
+fn check(object: &str) {
+    let (ceilings, costs) = (ceilings(), costs(object));
     for (program, cost) in &costs {
-        println!("verifier: {program} takes {cost} of {:?} instructions", ceilings.get(program));
+        println!("verifier: {program} of {object} takes {cost} of {:?} instructions", ceilings.get(program));
     }
     assert_eq!(
         costs.keys().collect::<Vec<_>>(),
@@ -52,7 +48,21 @@ fn every_program_has_a_ceiling_and_stays_below_it() {
         let ceiling = ceilings[&program];
         assert!(
             cost <= ceiling,
-            "{program} costs the verifier {cost} instructions, over its ceiling of {ceiling}"
+            "{program} of {object} costs the verifier {cost} instructions, over its ceiling of {ceiling}"
         );
+    }
+}
+
+#[test]
+fn every_program_has_a_ceiling_and_stays_below_it() {
+    if can_run("every_program_has_a_ceiling_and_stays_below_it") {
+        check("smoc.bpf.o");
+    }
+}
+
+#[test]
+fn the_logging_programs_stay_below_the_same_ceilings() {
+    if can_run("the_logging_programs_stay_below_the_same_ceilings") {
+        check("smoc-log.bpf.o");
     }
 }

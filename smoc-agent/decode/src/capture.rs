@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read as _},
+    io::{Cursor, Read},
     path::Path,
 };
 
@@ -25,6 +25,8 @@ const LINK_TYPE_MASK: i32 = 0xffff;
 pub struct Captured<'a> {
     /// Its place in the file, from 1, over all interfaces and sections.
     pub number: u64,
+    /// When it was captured, in nanoseconds since 1970; `None` if the file does not say.
+    pub at: Option<u64>,
     /// What the interface captures; `Err` holds the number of a link type that smoc cannot read.
     pub link: Result<LinkType, u16>,
     /// The bytes that the capture kept of it.
@@ -35,13 +37,24 @@ pub struct Captured<'a> {
 struct Interface {
     link: Result<LinkType, u16>,
     snap_length: usize,
+    /// Time stamps count so many in a second, from so many seconds after 1970.
+    clock: (u64, i64),
 }
 
 impl Interface {
-    fn new(link: i32, snap_length: u32) -> Self {
+    fn new(link: i32, snap_length: u32, clock: (u64, i64)) -> Self {
         let number = (link & LINK_TYPE_MASK) as u16;
         let snap_length = if snap_length == 0 { usize::MAX } else { snap_length as usize };
-        Self { link: LinkType::from_number(number).ok_or(number), snap_length }
+        Self { link: LinkType::from_number(number).ok_or(number), snap_length, clock }
+    }
+}
+
+impl Interface {
+    /// A time stamp in nanoseconds since 1970.
+    fn nanos(&self, stamp: u64) -> Option<u64> {
+        let (resolution, offset) = self.clock;
+        let nanos = u128::from(stamp) * 1_000_000_000 / u128::from(resolution.max(1));
+        u64::try_from(i128::try_from(nanos).ok()? + i128::from(offset) * 1_000_000_000).ok()
     }
 }
 
@@ -61,9 +74,21 @@ impl Capture {
         let mut file = File::open(path).map_err(unreadable)?;
         let mut head = Vec::with_capacity(CHUNK);
         file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(unreadable)?;
+        Self::read(path, head, file)
+    }
+
+    /// A capture in memory; errors call it `name`.
+    ///
+    /// # Errors
+    /// It is neither pcap nor pcapng.
+    pub fn of(name: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::read(name, bytes, std::io::empty())
+    }
+
+    fn read(path: &Path, head: Vec<u8>, rest: impl Read + 'static) -> Result<Self, Error> {
         let is_pcapng = head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
         let is_gzip = head.starts_with(&[0x1f, 0x8b]);
-        let whole = Cursor::new(head).chain(file);
+        let whole = Cursor::new(head).chain(rest);
         let reader = if is_pcapng {
             PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator>)
         } else {
@@ -119,9 +144,14 @@ impl Blocks {
     fn take(&mut self, block: PcapBlockOwned, see: &mut impl FnMut(Captured)) -> Result<(), Damage> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
-                self.interfaces.push(Interface::new(header.network.0, header.snaplen));
+                let resolution = if header.is_nanosecond_precision() { 1_000_000_000 } else { 1_000_000 };
+                self.interfaces.push(Interface::new(header.network.0, header.snaplen, (resolution, 0)));
             }
-            PcapBlockOwned::Legacy(packet) => self.frame(0, packet.data, see)?,
+            PcapBlockOwned::Legacy(packet) => {
+                let resolution = self.interfaces.first().map_or(1, |interface| interface.clock.0);
+                let stamp = u64::from(packet.ts_sec) * resolution + u64::from(packet.ts_usec);
+                self.frame(0, Some(stamp), packet.data, see)?;
+            }
             PcapBlockOwned::NG(Block::SectionHeader(section)) => {
                 self.interfaces.clear();
                 self.is_big_endian = section.big_endian();
@@ -129,15 +159,21 @@ impl Blocks {
             PcapBlockOwned::NG(Block::InterfaceDescription(InterfaceDescriptionBlock {
                 linktype,
                 snaplen,
+                if_tsresol,
+                if_tsoffset,
                 ..
-            })) => self.interfaces.push(Interface::new(linktype.0, snaplen)),
+            })) => {
+                let resolution = pcap_parser::build_ts_resolution(if_tsresol).unwrap_or(1_000_000);
+                self.interfaces.push(Interface::new(linktype.0, snaplen, (resolution, if_tsoffset)));
+            }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                self.frame(packet.if_id as usize, packet.packet_data(), see)?;
+                let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+                self.frame(packet.if_id as usize, Some(stamp), packet.packet_data(), see)?;
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
                 let longest = self.interfaces.first().map_or(0, |interface| interface.snap_length);
                 let bytes = packet.packet_data();
-                self.frame(0, &bytes[..bytes.len().min(longest)], see)?;
+                self.frame(0, None, &bytes[..bytes.len().min(longest)], see)?;
             }
             PcapBlockOwned::NG(Block::Unknown(block)) => self.obsolete_packet(&block, see)?,
             PcapBlockOwned::NG(_) => {}
@@ -148,6 +184,7 @@ impl Blocks {
     fn frame(
         &mut self,
         interface: usize,
+        stamp: Option<u64>,
         bytes: &[u8],
         see: &mut impl FnMut(Captured),
     ) -> Result<(), Damage> {
@@ -155,7 +192,8 @@ impl Blocks {
             return Err(Damage::NoInterface { frames: self.frames });
         };
         self.frames += 1;
-        see(Captured { number: self.frames, link: interface.link, bytes });
+        let at = stamp.and_then(|stamp| interface.nanos(stamp));
+        see(Captured { number: self.frames, at, link: interface.link, bytes });
         Ok(())
     }
 
@@ -184,6 +222,6 @@ impl Blocks {
             return Ok(());
         }
         let interface = if self.is_big_endian { interface >> 16 } else { interface & 0xffff };
-        self.frame(interface as usize, &bytes[..bytes.len().min(length as usize)], see)
+        self.frame(interface as usize, None, &bytes[..bytes.len().min(length as usize)], see)
     }
 }

@@ -1,7 +1,8 @@
 //! The classifier over a capture: every MPTCP option other than DSS and the connection it belongs to.
 //!
 //! `capture` (blocks of a file) -> `link` (IP packet of a frame) -> `segment` (its options, read by the same
-//! code as in the packet path) -> `connections` (whose they are) -> `seen` (what is said of them).
+//! code as in the packet path) -> `connections` (whose they are) -> `seen` (what is said of them). And [`replay`]: what a
+//! switch would do with the frames.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +13,13 @@ use std::{
 mod capture;
 mod connections;
 mod link;
+mod replay;
 mod seen;
 mod segment;
 #[cfg(test)]
 mod tests;
 
+pub use replay::{Replay, Replayed, replay};
 pub use seen::{Phase, Seen, Token};
 
 use capture::{Capture, Captured};

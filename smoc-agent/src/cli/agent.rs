@@ -16,7 +16,8 @@ pub struct AgentArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// What to log: error, warn, info, debug or trace; or such levels by module, as in smoc_agent=debug,aya=warn
+    /// What to log: error, warn, info, debug or trace; or such levels by module, as in smoc_agent=debug,aya=warn.
+    /// With the object of `cargo xtask build-ebpf --log`, trace (smoc_ebpf=trace) has what the packet path's slow path decides
     #[arg(long, env = "SMOC_LOG", default_value = "info", value_name = "LEVEL")]
     log: String,
 }
@@ -58,13 +59,13 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
     ended
 }
 
-/// A bare level is meant for smoc alone: libraries say a lot at debug.
+/// A bare level is meant for smoc's own crates alone: libraries say a lot at debug.
 fn directives(log: &str) -> String {
     if log.contains(['=', ',']) {
-        log.to_owned()
-    } else {
-        format!("warn,smoc_agent={log},smoc_control={log}")
+        return log.to_owned();
     }
+    let ours = ["smoc_agent", "smoc_control", "smoc_paths", "smoc_ebpf"].map(|name| format!("{name}={log}"));
+    format!("warn,{}", ours.join(","))
 }
 
 /// Removes programs and maps.

@@ -37,7 +37,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "build", what: "agent, lab and all tests, compiled once", needs: &[], check: build },
     Step { name: "unit", what: "unit and property tests", needs: &["build"], check: unit },
     Step { name: "doc", what: "examples in the documentation", needs: &["build"], check: doc },
-    Step { name: "build-ebpf", what: "the BPF objects", needs: &["requirements"], check: build_bpf },
+    Step { name: "build-ebpf", what: "the BPF objects, the logging one too", needs: &["requirements"], check: build_bpf },
     Step { name: "kernel", what: "programs in the kernel, their verifier cost, labs", needs: &["build", "build-ebpf"], check: kernel },
 ];
 
@@ -109,7 +109,7 @@ fn doc(_: &mut Built) -> Result<Report> {
 }
 
 fn build_bpf(_: &mut Built) -> Result<Report> {
-    holds(build_ebpf::build().map(drop))
+    holds(build_ebpf::build().and_then(|_| build_ebpf::build_logging()).map(drop))
 }
 
 /// One test at a time, because a machine has room for one lab; uncaptured, because they take a while and say so.

@@ -4,6 +4,7 @@
 mod attach;
 mod events;
 mod inspector;
+mod log;
 mod maps;
 mod pins;
 mod sightings;
@@ -83,11 +84,14 @@ impl XdpDataplane {
         let continuations = pins.new_continuations();
         let before = pins.maps();
         let loaded = load_object(config, &object, &pins, &continuations);
-        let (ebpf, programs) = loaded.inspect_err(|_| {
+        let (mut ebpf, programs) = loaded.inspect_err(|_| {
             let new = pins.maps().into_iter().filter(|path| !before.contains(path));
             new.chain([continuations.clone()]).for_each(|path| drop(std::fs::remove_file(path)));
         })?;
         let maps = ConfigMaps::open(pins.path())?;
+        if let Err(error) = log::start(&mut ebpf) {
+            tracing::warn!(%error, "the programs' log is not read");
+        }
         Ok(Self { pins, ebpf, maps, mode: config.xdp, programs, continuations })
     }
 
@@ -145,6 +149,8 @@ fn load_object(
 ) -> Result<(Ebpf, Programs), DataplaneError> {
     let bad = |what: String| DataplaneError::BadObject { path: object.into(), what };
     let mut loader = EbpfLoader::new();
+    let level = log::level();
+    loader.override_global(log::LEVEL, &level, false);
     for (name, size) in sizes(&config.tables) {
         loader.map_max_entries(name, size);
     }
