@@ -44,9 +44,9 @@ impl Log for Lines {
     fn flush(&self) {}
 }
 
-/// As people write it: IPv4 addresses are mapped into IPv6 ones there, and texts padded with blanks.
+/// As people write it: the programs map IPv4 addresses into IPv6 ones, call no port 0 and pad texts with blanks.
 fn line(said: &str) -> String {
-    said.replace("::ffff:", "").trim_end().to_owned()
+    said.replace("::ffff:", "").replace(", to port 0", "").replace("to port 0: ", "").trim_end().to_owned()
 }
 
 /// Starts to log what the programs of an object say, if it is one that does. A thread of its own writes it, so that a flood
@@ -83,5 +83,10 @@ mod tests {
     fn a_line_reads_as_addresses_are_written() {
         let said = "::ffff:10.0.0.1 43210 > fd00::2 80, to port 1: handshake: Sent.   ";
         assert_eq!(line(said), "10.0.0.1 43210 > fd00::2 80, to port 1: handshake: Sent.");
+        assert_eq!(
+            line("::ffff:10.0.0.1 1 > fd00::2 2, to port 0: no_path: No."),
+            "10.0.0.1 1 > fd00::2 2: no_path: No."
+        );
+        assert_eq!(line("to port 0: not_for_us: No.  "), "not_for_us: No.");
     }
 }
