@@ -69,7 +69,7 @@ pub fn object() -> PathBuf {
 /// There is no such linker.
 pub fn cargo_for_bpf(verb: &str) -> Result<Command> {
     // Without CAP_PERFMON the verifier does not let a number take the place of a pointer on the stack. The logging
-    // programs have no stack to spare for that, and do need CAP_PERFMON.
+    // programs have no stack to spare for that; it so happens that the verifier takes them nevertheless.
     cargo_with_linker(verb, &["-C", "link-arg=--llvm-args=-no-stack-coloring"], &bpf_dir())
 }
 
