@@ -37,7 +37,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    api::{ApiServer, BindError},
+    api::{ApiServer, BindError, SocketFile},
     clock,
     dataplane::{
         Dataplane, DataplaneError, Observe,
@@ -143,6 +143,7 @@ struct Agent {
     store: FileStore,
     sources: Sources,
     tasks: Tasks,
+    _socket: SocketFile,
 }
 
 impl Agent {
@@ -152,7 +153,7 @@ impl Agent {
         let topology = facts.borrow().clone();
         let this = config.place(&topology)?;
         privileges::check()?;
-        let api = ApiServer::bind(&config)?;
+        let (api, socket) = ApiServer::bind(&config)?;
         let tasks = Tasks::start()?;
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
@@ -189,7 +190,7 @@ impl Agent {
         let ears = Ears::new(agent_tasks.handle(), events);
         let world = World { dataplane, netlink, ears, prober: commands, publish };
         let (switch, effects) = Switch::start(start, clock::now());
-        Ok((Self { config, switch, world, store, sources, tasks: agent_tasks }, effects))
+        Ok((Self { config, switch, world, store, sources, tasks: agent_tasks, _socket: socket }, effects))
     }
 
     async fn run(&mut self) -> Result<(), AgentError> {

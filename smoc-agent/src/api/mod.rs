@@ -21,7 +21,7 @@ mod view;
 
 pub use client::{ClientError, get};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
-pub use server::{ApiServer, BindError};
+pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
     BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Status, SwitchView, TableView,
     TopologyView, UnroutableView,

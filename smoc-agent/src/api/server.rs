@@ -90,19 +90,20 @@ struct Sources {
     started: Instant,
 }
 
-/// A bound socket, which is removed when this is dropped.
+/// A bound socket.
 #[derive(Debug)]
-pub struct ApiServer {
-    listener: Option<UnixListener>,
-    path: PathBuf,
-}
+pub struct ApiServer(UnixListener);
+
+/// The socket in the file system, which is removed when this is dropped.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
 
 impl ApiServer {
     /// Makes the socket, in place of one that nobody answers on any more, for the configured owner and group.
     ///
     /// # Errors
     /// It is in use, cannot be made, or something else is there.
-    pub fn bind(config: &Config) -> Result<Self, BindError> {
+    pub fn bind(config: &Config) -> Result<(Self, SocketFile), BindError> {
         let path = &config.api;
         let failed = |source| BindError::Io { path: path.into(), source };
         match std::fs::symlink_metadata(path) {
@@ -119,9 +120,9 @@ impl ApiServer {
         let listener = UnixListener::bind(path);
         umask(before);
         let listener = listener.map_err(failed)?;
-        let bound = Self { listener: Some(listener), path: path.into() };
+        let file = SocketFile(path.into());
         chown(path, owner, group).map_err(|error| failed(error.into()))?;
-        Ok(bound)
+        Ok((Self(listener), file))
     }
 
     /// Answers requests for ever.
@@ -129,15 +130,14 @@ impl ApiServer {
     /// # Errors
     /// The socket's, in words.
     pub async fn serve(
-        mut self,
+        self,
         snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
         fills: watch::Receiver<Vec<Fill>>,
         tables: Arc<dyn Observe>,
         prober: mpsc::Sender<Command>,
     ) -> Result<(), String> {
-        let Some(listener) = self.listener.take() else { return Ok(()) };
         let sources = Sources { snapshots, fills, tables, prober, started: Instant::now() };
-        connections::serve(listener, router(sources)).await
+        connections::serve(self.0, router(sources)).await
     }
 }
 
@@ -165,9 +165,9 @@ fn owners(config: &Config) -> Result<(Option<Uid>, Option<Gid>), BindError> {
     Ok((owner.transpose()?, group.transpose()?))
 }
 
-impl Drop for ApiServer {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -154,7 +154,7 @@ pub fn wait_ready(agents: &mut [(String, Child)], programs: &Programs, say: &dyn
     Ok(())
 }
 
-/// Waits until every agent has heard all its neighbours.
+/// Waits until every agent has heard all its neighbours, knows of no link that is down, and has agreed on the base network.
 pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     for (switch, _) in agents {
@@ -162,11 +162,15 @@ pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result
             check_interrupted()?;
             let status = ask(programs, switch, &["status"])?;
             let ports = status["ports"].as_array().context("the status has no ports")?;
-            let Some(port) = ports.iter().find(|port| port["usable"] != true) else { break };
+            let down = ports.iter().find(|port| port["usable"] != true);
+            let warnings = status["warnings"].as_array().context("the status has no warnings")?;
+            if down.is_none() && status["links_down"] == 0 && warnings.is_empty() {
+                break;
+            }
             ensure!(
                 Instant::now() < deadline,
-                "port {} of {switch} is still down; its agent said:\n{}",
-                port["number"],
+                "{switch} is not settled: port down {}, warnings {warnings:?}; its agent said:\n{}",
+                down.map_or(&Value::Null, |port| &port["number"]),
                 last_words(switch)
             );
             std::thread::sleep(Duration::from_millis(50));

@@ -79,6 +79,8 @@ fn a_new_agent_takes_over_maps_and_links_and_detach_removes_all() {
         ports.as_array_mut().unwrap().iter_mut().for_each(|port| drop(port["liveness"].take()));
         ports
     };
+    // Nobody answers at the other ends.
+    site.wait_for("e1", "status", |status| status["links_down"] == 2);
     let (before, program) = (ports(&site), site.program("p1"));
     site.end(killed, Signal::SIGKILL);
     let next = site.start("e1");
@@ -124,8 +126,14 @@ fn port(status: &Value, number: u64) -> &Value {
 #[test]
 fn the_base_network_has_no_loop_whatever_happens_to_links() {
     let Some(mut site) = Site::open("the_base_network_has_no_loop_whatever_happens_to_links") else { return };
+    let bridge =
+        ["link add br1 type bridge", "link set br1 up", "link set q1 master br1", "link set q2 master br1"];
+    batch("ip", &site.namespace, &bridge.map(str::to_owned)).unwrap();
     site.configure("e1", &[]);
+    let pin = format!("bpf: {{object: {}, pin: bpf/m1}}", site.object().display());
+    site.configure("m1", &["switch: m1", "ports: {1: q1, 2: q2}", "bridge: br1", &pin]);
     site.start("e1");
+    site.start("m1");
     let state = |status: &Value| [1, 2, 9].map(|number| port(status, number)["bridge"].clone());
     let settled = |status: &Value| state(status) == ["forwarding", "closed", "forwarding"];
     site.wait_for("e1", "status", settled);
