@@ -77,7 +77,7 @@ impl Switch {
     }
 
     fn found(&mut self, found: Found) {
-        if found.generation != self.watched.generation {
+        if found.generation != self.generation {
             return;
         }
         if self.failures != found.failures {
@@ -162,7 +162,7 @@ impl Switch {
         self.config = config;
         if paths_differ {
             self.controller.set_options(self.config.paths);
-            self.watched.generation += 1;
+            self.generation += 1;
         }
         if topology != self.topology {
             match self.config.place(&topology) {
@@ -181,7 +181,7 @@ impl Switch {
         self.this = this;
         self.controller.topology_changed(this);
         self.failures.paths.clear();
-        self.watched.generation += 1;
+        self.generation += 1;
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();

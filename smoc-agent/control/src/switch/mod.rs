@@ -28,6 +28,8 @@ mod ports;
 mod retries;
 mod settle;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 pub use effect::{Effect, Wish, write_all};
@@ -139,6 +141,9 @@ pub struct Switch {
     unfit_detours: usize,
     controller: Controller,
     agreement: Agreement,
+    /// Raised when numbers of switches or ranks change their meaning.
+    generation: u64,
+    /// What the prober was last told.
     watched: Targets,
     /// How many edges had paths when the prober was last told.
     watched_edges: usize,
@@ -193,6 +198,7 @@ impl Switch {
             unfit_detours: 0,
             controller,
             agreement: Agreement::new(&config.switch, boot, Tree::default(), BTreeMap::new(), now),
+            generation: 0,
             watched: Targets::default(),
             watched_edges: 0,
             listening: BTreeMap::new(),

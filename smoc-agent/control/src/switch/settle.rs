@@ -185,7 +185,7 @@ impl Switch {
             Ok(changed) if changed.is_empty() => {}
             Ok(changed) => {
                 self.failures.paths.retain(|rank| !changed.contains(rank));
-                self.watched.generation += 1;
+                self.generation += 1;
             }
             Err(error) => warn!(%error, "paths are not chosen by the links that are up"),
         }
@@ -249,7 +249,7 @@ impl Switch {
         self.watched_edges = self.controller.book().edges().count();
         let (paths, unfit) = path_targets(&self.topology, self.controller.book());
         let targets = Targets {
-            generation: self.watched.generation,
+            generation: self.generation,
             hellos: self.config.hellos,
             probes: self.config.probes,
             ports: self.port_targets(),
