@@ -35,7 +35,7 @@ impl Switch {
         let names = present.iter().map(|(_, _, interface)| interface.name.clone()).collect();
         for (port, role, interface) in present {
             if self.programs.is_on(role, &interface) {
-                self.retries.done(Wish::Program(port));
+                self.stale.view |= self.retries.done(Wish::Program(port));
             } else if self.retries.admit(Wish::Program(port), now) {
                 self.effects.push(Effect::Attach(port, role, interface));
             }
@@ -63,7 +63,7 @@ impl Switch {
             };
             // To close a port is another wish than to open it: it does not wait for the last attempt's time.
             if !is_to_be_set || is_fabric && self.agreement.last_asked(port) != Some(state) {
-                self.retries.done(wish);
+                self.stale.view |= self.retries.done(wish);
             }
             if is_to_be_set && self.retries.admit(wish, now) {
                 self.agreement.was_asked(port);
@@ -103,7 +103,7 @@ impl Switch {
         self.listening.retain(|port, _| wanted.contains_key(port));
         for (port, (index, role)) in wanted {
             if self.listening.get(&port) == Some(&(index, role)) {
-                self.retries.done(Wish::Socket(port));
+                self.stale.view |= self.retries.done(Wish::Socket(port));
             } else if self.retries.admit(Wish::Socket(port), now) {
                 self.listening.insert(port, (index, role));
                 self.effects.push(Effect::Listen(port, role, index));

@@ -47,9 +47,9 @@ impl Retries {
         is_news
     }
 
-    /// A wish is fulfilled or nobody has it any more.
-    pub(super) fn done(&mut self, wish: Wish) {
-        self.0.remove(&wish);
+    /// A wish is fulfilled or nobody has it any more; whether it had been refused.
+    pub(super) fn done(&mut self, wish: Wish) -> bool {
+        self.0.remove(&wish).is_some_and(|attempt| attempt.why.is_some())
     }
 
     /// Forgets wishes whose time has come and that nobody has tried to fulfil again.
@@ -86,7 +86,7 @@ mod tests {
             }
         }
         assert_eq!(tries, [0, 200, 600, 1400, 3000, 6200, 12_600, 25_400, 51_000, 81_000]);
-        retries.done(Wish::Maps);
+        assert!(!retries.done(Wish::Maps), "nobody refused it");
         assert!(retries.admit(Wish::Maps, Nanos(1)), "another time it is tried at once");
     }
 

@@ -91,7 +91,7 @@ impl Switch {
         }
         self.ticked = now;
         if !self.refused {
-            self.retries.done(Wish::Maps);
+            self.stale.view |= self.retries.done(Wish::Maps);
         }
         self.hosts.expire(now);
         self.stale.plan |= self.hosts.has_changed();

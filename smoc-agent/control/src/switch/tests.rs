@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use smoc_common::{map::Settings, wire::ethernet::MacAddress};
+use smoc_common::{map::Settings, route::Rank, wire::ethernet::MacAddress};
 use smoc_paths::topology::TopologyFile;
 
 use super::*;
 use crate::{
+    discovery::announcement::{self, Lists, Part},
     interfaces::{AttachedMode, AttachedXdp, BridgePort, Interface},
     liveness::Found,
+    plan::DownPort,
 };
 
 /// Two edges, and two ways between them.
@@ -126,6 +128,19 @@ impl Bench {
         changed
     }
 
+    fn heard(&mut self, at: u16, role: Role, bytes: Vec<u8>) -> Vec<Effect> {
+        self.handle(Event::Heard(Frame { port: port(at), role, bytes }))
+    }
+
+    /// A switch announces, and that comes in through port 1.
+    fn announced(&mut self, origin: &str, sequence: u64, down: &[u16]) -> Vec<Effect> {
+        let down = down.iter().map(|number| DownPort { number: port(*number), unanswered: false }).collect();
+        let lists = Lists { down, hosts: Vec::new() };
+        let part: Part = announcement::parts(origin, (7, sequence), &lists).remove(0);
+        let bytes = part.frame(MacAddress::new([2, 0, 0, 0, 0, 9]), self.now);
+        self.heard(1, Role::Fabric, bytes)
+    }
+
     fn found(&mut self, generation: u64, down: &[u16]) -> Vec<Effect> {
         let ports = down.iter().map(|number| port(*number)).collect();
         let failures = Failures { ports, ..Failures::default() };
@@ -168,4 +183,186 @@ fn what_the_prober_finds_counts_after_a_change_of_the_file_that_changes_nothing_
     let told = *watched(&effects).last().expect("the prober is told");
     bench.found(told, &[1]);
     assert!(!bench.snapshot().usable()[&1], "what it found is not dropped as outdated");
+}
+
+/// ARP (RFC 826): a host at port 9 says that it has 10.0.0.7.
+fn arp(mac: u8) -> Vec<u8> {
+    let (mac, address) = ([2, 0, 0, 0, 1, mac], [10, 0, 0, 7]);
+    let head = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 2];
+    [&[0xff; 6][..], &mac, &head, &mac, &address, &[0; 6], &address].concat()
+}
+
+fn writes(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Write(_))).count()
+}
+
+/// The announcements of e1 itself that leave through port 1, by sequence.
+fn own_sequences(effects: &[Effect], now: Nanos) -> Vec<u64> {
+    let own = |effect: &Effect| match effect {
+        Effect::Send(at, bytes) if *at == port(1) => match announcement::Message::parse(bytes, now)? {
+            announcement::Message::Part(part) if part.origin == "e1" => Some(part.sequence),
+            _ => None,
+        },
+        _ => None,
+    };
+    effects.iter().filter_map(own).collect()
+}
+
+#[test]
+fn an_announcement_that_says_nothing_new_is_passed_on_and_nothing_else_follows() {
+    let mut bench = Bench::settled();
+    bench.announced("e2", 1, &[]);
+    bench.pass(Duration::from_secs(1));
+    for sequence in 2..100 {
+        let effects = bench.announced("e2", sequence, &[]);
+        assert!(matches!(&effects[..], [Effect::Send(to, _)] if *to == port(2)), "{effects:?}");
+        assert!(bench.announced("e2", sequence, &[]).is_empty(), "the same again is not even passed on");
+        let later = bench.pass(Duration::from_millis(10));
+        assert!(later.iter().all(|effect| matches!(effect, Effect::Send(..))), "{later:?}");
+    }
+}
+
+#[test]
+fn a_repeated_arp_and_an_interface_that_is_not_ours_change_nothing() {
+    let mut bench = Bench::settled();
+    let learned = [bench.heard(9, Role::Host, arp(7)), bench.pass(Duration::from_secs(1))].concat();
+    assert!(writes(&learned) > 0, "it is learned");
+    for mtu in 0..100 {
+        assert!(bench.heard(9, Role::Host, arp(7)).is_empty());
+        bench.interfaces.get_mut("eth0").unwrap().mtu = mtu;
+        let interfaces = bench.interfaces.values().cloned().collect();
+        assert!(bench.handle(Event::Interfaces(interfaces)).is_empty());
+    }
+}
+
+#[test]
+fn a_host_that_alternates_between_two_macs_a_thousand_times_a_second_costs_few_writes() {
+    let mut bench = Bench::settled();
+    let (mut written, mut told) = (0, 0);
+    for millisecond in 0..10_000u32 {
+        let mut effects = bench.heard(9, Role::Host, arp((millisecond % 2) as u8));
+        effects.extend(bench.pass(Duration::from_millis(1)));
+        written += writes(&effects);
+        told += own_sequences(&effects, bench.now).len();
+    }
+    // It moves at once, after 1 s, 2 s more and 4 s more, each time with a new epoch.
+    assert!(written <= 12 && told <= 10, "{written} writes, told {told} times");
+}
+
+#[test]
+fn what_changes_all_the_time_is_worked_out_ten_times_a_second_and_told_twenty_times() {
+    let mut bench = Bench::settled();
+    let (mut derived, mut told) = (0, 0);
+    for millisecond in 0..1000u64 {
+        let down: &[u16] = if millisecond % 2 == 0 { &[1] } else { &[2] };
+        let mut effects = bench.announced("e2", 10 + millisecond, down);
+        effects.extend(bench.found(bench.switch.generation, down));
+        effects.extend(bench.pass(Duration::from_millis(1)));
+        let derives = |effect: &Effect| matches!(effect, Effect::Write(change) if !matches!(change, crate::dataplane::Change::MarkBroken(..)));
+        derived += usize::from(effects.iter().any(derives));
+        told += own_sequences(&effects, bench.now).len();
+    }
+    assert!((1..=11).contains(&derived), "worked out {derived} times");
+    assert!((10..=21).contains(&told), "told {told} times");
+}
+
+#[test]
+fn a_broken_path_is_marked_at_once_however_much_else_is_going_on() {
+    let mut bench = Bench::settled();
+    let (edge, rank) = (bench.switch.topology.find_switch("e2").unwrap(), Rank::BEST);
+    bench.announced("e2", 1, &[1]);
+    bench.pass(Duration::from_millis(100));
+    bench.announced("e2", 2, &[]);
+    let failures = Failures { paths: BTreeSet::from([(edge, rank)]), ..Failures::default() };
+    let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
+    let marks = |effect: &Effect| matches!(effect, Effect::Write(crate::dataplane::Change::MarkBroken(_, set)) if set.broken == 1);
+    assert!(effects.iter().any(marks), "{effects:?}");
+}
+
+#[test]
+fn a_refused_wish_stops_nothing_else_and_is_a_warning_that_says_what_to_do() {
+    let mut bench = Bench::begun();
+    bench.pass(Duration::from_millis(60));
+    // Somebody else's program is on port 1, whatever is asked for.
+    bench.refuses = true;
+    bench.interfaces.get_mut("p1").unwrap().xdp = None;
+    let mut effects = bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+    let why = "another program is there: remove it with `ip link set p1 xdp off`";
+    let mut attempts = 0;
+    for _ in 0..100 {
+        let asked =
+            effects.iter().filter(|effect| matches!(effect, Effect::Attach(at, ..) if *at == port(1)));
+        for _ in asked {
+            attempts += 1;
+            bench.handle(Event::Refused { wish: Wish::Program(port(1)), why: why.into() });
+        }
+        effects = bench.pass(Duration::from_millis(100));
+    }
+    assert!((3..=8).contains(&attempts), "with a back-off: {attempts}");
+    let snapshot = bench.snapshot();
+    assert!(snapshot.warnings.iter().any(|warning| warning.contains("port 1") && warning.contains(why)));
+    assert!(snapshot.ports[1..].iter().all(|port| port.attached.is_some()), "the others have theirs");
+    bench.refuses = false;
+    bench.pass(Duration::from_secs(31));
+    assert!(bench.snapshot().ready && bench.snapshot().warnings.is_empty());
+}
+
+#[test]
+fn a_warning_of_maps_goes_from_what_is_published_when_they_are_written() {
+    let mut bench = Bench::settled();
+    bench.handle(Event::Refused { wish: Wish::Maps, why: "full".into() });
+    let published = |effects: &[Effect]| {
+        let snapshots = effects.iter().filter_map(|effect| match effect {
+            Effect::Publish(snapshot) => Some(snapshot.warnings.len()),
+            _ => None,
+        });
+        snapshots.last()
+    };
+    let (changes, found) = (bench.switch.expected().changes, bench.switch.expected().installed);
+    let effects = bench.handle(Event::Inspected { changes, found });
+    assert!(published(&effects).is_none_or(|warnings| warnings == 1));
+    let effects = bench.pass(Duration::from_secs(5));
+    assert_eq!(published(&effects), Some(0));
+}
+
+#[test]
+fn a_missing_interface_is_a_warning_and_the_other_ports_work() {
+    let mut bench = Bench::settled();
+    let gone = bench.interfaces.remove("p2").unwrap();
+    bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+    bench.pass(Duration::from_secs(2));
+    let snapshot = bench.snapshot();
+    assert!(snapshot.warnings.iter().any(|warning| warning.contains("no interface p2: create it")));
+    assert!(snapshot.ready && snapshot.usable()[&1] && !snapshot.usable()[&2]);
+    assert!(!bench.listening.contains_key(&port(2)));
+    bench.interfaces.insert("p2".into(), Interface { index: IfIndex(77), xdp: None, ..gone });
+    bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.snapshot().ready && bench.snapshot().warnings.is_empty());
+    assert_eq!(bench.listening[&port(2)], (IfIndex(77), Role::Fabric));
+}
+
+#[test]
+fn announcements_go_on_behind_what_the_network_remembers_of_an_earlier_agent() {
+    let mut bench = Bench::settled();
+    let before = bench.switch.announcer.number().1;
+    let effects = bench.announced("e1", before + 1_000_000, &[]);
+    let mut effects = [effects, bench.pass(Duration::from_secs(1))].concat();
+    effects.retain(|effect| matches!(effect, Effect::Send(..)));
+    assert_eq!(own_sequences(&effects, bench.now), [before + 1_000_001]);
+}
+
+#[test]
+fn all_is_repeated_every_five_seconds_more_or_less() {
+    let mut bench = Bench::settled();
+    let mut pauses = Vec::new();
+    for _ in 0..20 {
+        let mut passed = 0;
+        while own_sequences(&bench.pass(Duration::from_millis(10)), bench.now).is_empty() {
+            passed += 10;
+        }
+        pauses.push(passed);
+    }
+    assert!(pauses[1..].iter().all(|pause| (4400..=5500).contains(pause)), "{pauses:?}");
+    assert!(pauses[1..].iter().collect::<BTreeSet<_>>().len() > 5, "not in step with others");
 }
