@@ -1,6 +1,6 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, lab, demo, bench -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, lab, demo, bench, sim -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
@@ -13,6 +13,7 @@ mod imports;
 mod lab;
 mod products;
 mod requirements;
+mod sim;
 mod test;
 mod toolchain;
 mod workspace;
@@ -67,6 +68,8 @@ enum Verb {
     Demo(Passed),
     /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover)
     Bench(Passed),
+    /// Run whole fabrics of real agents in virtual time, with faults drawn from seeds: `--seed N` runs one again
+    Sim(Passed),
 }
 
 /// What is passed on as it is; `--help` too.
@@ -98,6 +101,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Lab(Passed { arguments }) => lab::run(&arguments)?,
         Verb::Demo(Passed { arguments }) => demo::run(&arguments)?,
         Verb::Bench(Passed { arguments }) => bench::run(&arguments)?,
+        Verb::Sim(Passed { arguments }) => sim::run_seeds(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,36 @@
+//! How long frames may be lost after something happened while a working way exists: what README and ARCHITECTURE promise,
+//! with what a virtual clock needs on top of the measured figures.
+//!
+//! | what | README | bound here |
+//! |---|---|---|
+//! | a link loses carrier at both ends | 4 to 7 ms | [`CARRIER`] |
+//! | a link or switch falls silent, or one direction of it | 33 to 49 ms, at 10 ms a hello and three missed | [`silent`] |
+//! | anything that meets the network while it is not settled after something else, moves of hosts, reloads | "in a second or two" | [`SETTLED`] |
+//! | the base network heals | "in a second or two" | [`BASE`] |
+//! | an agent ends or starts | 0 frames | none |
+//! | something works again | 0 frames | none |
+//! | everything is as it should be after the last fault, hold-downs included | | [`QUIET`] |
+
+use std::time::Duration;
+
+use smoc_control::config::Hellos;
+
+/// After carrier was lost at both ends of a link.
+pub const CARRIER: Duration = Duration::from_millis(10);
+/// After anything that met a network that was not settled.
+pub const SETTLED: Duration = Duration::from_secs(2);
+/// Frames that go over the base network, after anything at all.
+pub const BASE: Duration = Duration::from_secs(4);
+/// A port that returns forwards until its agent has heard of it: so long the base network may have a loop, before both ends
+/// agree.
+pub const RETURN: Duration = Duration::from_millis(5);
+/// From the start until frames must arrive.
+pub const START: Duration = Duration::from_secs(4);
+/// From the last fault until nothing differs from what is wanted.
+pub const QUIET: Duration = Duration::from_secs(25);
+
+/// After a link or switch fell silent, in one direction or both: the multiplier's hellos, one until the first is missed
+/// and one until the neighbour is told; 50 ms by default.
+pub fn silent(hellos: &Hellos) -> Duration {
+    hellos.interval * (hellos.multiplier + 2)
+}

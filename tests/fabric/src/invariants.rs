@@ -1,0 +1,370 @@
+//! What must hold all the time.
+//!
+//! | invariant | looked at |
+//! |---|---|
+//! | the base network has no loop: links that forward at both ends, or between bridges without agents, make a forest | whenever a port, carrier or link changes |
+//! | no copy of a frame passes a bridge twice, none leaves a port of a switch more than twice by redirection | every frame |
+//! | no frame is lost while there is a way, for longer than [`crate::bounds`] says after something happened | a second after it was sent |
+//! | a frame arrives once, at its host, as it was sent; nothing of smoc's reaches a host | every frame |
+//! | the rules of the maps: an edge index keeps its meaning, a path set in use is not written to | every write |
+//! | control does not spin | every call |
+//! | agents that know the same choose the same tree, and rank k from A to B is rank k from B to A backwards | every [`crate::fabric::CHECK`] |
+//! | nothing installed differs from what is wanted | before the first fault and after the last ([`crate::settled`]) |
+
+use std::time::Duration;
+
+use smoc_control::{clock::Nanos, interfaces::BridgePort};
+
+use crate::{
+    bounds,
+    fabric::{CHECK, Fabric},
+    faults,
+    frame::Frame,
+    link::{Link, Plug},
+    report::Violation,
+    traffic::{Awaited, What},
+};
+
+/// A frame that has not arrived after this is lost.
+const LOST: Duration = Duration::from_secs(1);
+/// Frames that were sent so long before a fault may still have been under way.
+const UNDER_WAY: Duration = Duration::from_millis(20);
+/// The base network is not looked at while agents lag, nor so long after.
+const MASKED: Duration = Duration::from_secs(4);
+/// A link that changed is no way until ports have it, or this has passed: hold-downs grow.
+const HELD: Duration = Duration::from_secs(20);
+/// How often agents are compared with each other.
+const COMPARE: u64 = 10;
+/// How often it is looked whether all is settled at the end.
+const LOOK: u64 = 25;
+
+/// Some time in which frames may be lost.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Nanos,
+    to: Nanos,
+    /// The same for frames that go over the base network.
+    base: Nanos,
+}
+
+/// What is watched.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Something changed on which trees and ways depend.
+    pub changed: bool,
+    /// The run is over.
+    pub is_over: bool,
+    /// What is wrong.
+    pub violation: Option<Violation>,
+    windows: Vec<Window>,
+    /// Until when the network is not settled after the last fault.
+    unsettled: Nanos,
+    /// Something happened while an agent lagged: losses are excused until none does.
+    held: bool,
+    /// Since when the base network has had a loop.
+    looping: Option<Nanos>,
+    /// Until when loops are excused.
+    masked: Nanos,
+    /// Until when cables count as being in the wrong place.
+    miswired: Nanos,
+    /// Until when agents count as late, whose loops are excused or not.
+    lagged: Nanos,
+    /// The pieces of the network that have a way between them, by switch.
+    pieces: Vec<u32>,
+    checks: u64,
+    /// Times in a row that all was settled at the end.
+    settled: u32,
+}
+
+impl Watch {
+    /// Something happened that may cost frames for so long if the network is settled.
+    pub fn disturb(&mut self, now: Nanos, bound: Duration) {
+        let bound = if now < self.unsettled { bounds::SETTLED.max(bound) } else { bound };
+        self.windows.push(Window { from: now - UNDER_WAY, to: now + bound, base: now + bounds::BASE });
+        self.unsettled = self.unsettled.max(now + bounds::SETTLED);
+    }
+
+    /// Losses are excused until all agents are prompt, if something happened a moment ago.
+    pub fn hold_unless(&mut self, prompt: bool, now: Nanos) {
+        self.held |= !prompt && now < self.unsettled;
+    }
+
+    fn excuses(&self, sent: Nanos, by_smoc: bool) -> bool {
+        let to = |window: &Window| if by_smoc { window.to } else { window.base };
+        self.windows.iter().rev().any(|window| window.from <= sent && sent <= to(window))
+    }
+}
+
+/// Disjoint sets.
+fn root(pieces: &mut [u32], mut at: u32) -> u32 {
+    while pieces[at as usize] != at {
+        pieces[at as usize] = pieces[pieces[at as usize] as usize];
+        at = pieces[at as usize];
+    }
+    at
+}
+
+impl Fabric {
+    /// Something is wrong: the run ends.
+    pub(crate) fn violated(&mut self, what: String) {
+        self.say(|| format!("!!! {what}"));
+        let at = self.queue.now();
+        self.watch.violation.get_or_insert(Violation { at, what });
+        self.watch.is_over = true;
+    }
+
+    /// Whether every agent runs, is neither stopped nor slow, and nothing is refused to it.
+    pub(crate) fn are_all_prompt(&self) -> bool {
+        self.nodes.iter().enumerate().all(|(place, node)| {
+            let refused =
+                node.refuses.maps || node.refuses.programs || node.refuses.bridge || node.refuses.sockets;
+            let wanted = self.network.is_old(place) || node.runs > 0;
+            !refused && (!wanted || node.is_prompt())
+        })
+    }
+
+    /// Whether agents start, are late or ended, or have just caught up.
+    pub(crate) fn is_lagging(&self) -> bool {
+        let now = self.queue.now();
+        now <= Nanos(0) + bounds::START || now < self.watch.lagged
+    }
+
+    /// Whether cables are in the wrong place, or were a moment ago.
+    pub(crate) fn is_miswired(&self) -> bool {
+        self.queue.now() < self.watch.miswired
+    }
+
+    /// Whether loops of the base network are excused now.
+    pub(crate) fn look_at_mask(&mut self) {
+        let now = self.queue.now();
+        // A port that cannot be closed is nobody's fault, and a cable in the wrong place must be found first.
+        let swapped = self.links.iter().any(|link| link.swapped);
+        if swapped {
+            self.watch.miswired = now + bounds::SETTLED;
+        }
+        let nobody = self.nodes.iter().any(|node| node.refuses.bridge) || swapped;
+        let missing = || {
+            let running = self.nodes.iter().filter(|node| node.runs > 0);
+            running.flat_map(|node| &node.ports).any(|port| !port.exists || port.program.is_none())
+        };
+        let files = || {
+            let mut files = self.nodes.iter().filter_map(|node| Some(node.agent.as_ref()?.file));
+            let first = files.next();
+            files.any(|file| Some(file) != first)
+        };
+        let lagging = !self.are_all_prompt() || missing() || files();
+        if lagging {
+            self.watch.lagged = self.watch.lagged.max(now + MASKED);
+        }
+        if nobody || !self.options.agreement && lagging {
+            self.watch.masked = self.watch.masked.max(now + MASKED);
+        }
+    }
+
+    /// Whether a bridge port at an end of a cable forwards, and its switch's program, if any, lets base frames through.
+    fn forwards(&self, plug: Plug) -> Option<u32> {
+        let Plug::Port(node, place) = plug else { return None };
+        let switch = &self.nodes[node as usize];
+        let port = &switch.ports[usize::from(place)];
+        (port.exists && port.carrier && !port.hangs && switch.bridge.state(place) == BridgePort::Forwarding)
+            .then_some(node)
+    }
+
+    /// Ports, carriers or links changed: is the base network a forest?
+    pub(crate) fn look_at_tree(&mut self) {
+        let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
+        let mut extra = None;
+        for (number, link) in self.links[..self.network.cables.len()].iter().enumerate() {
+            if !link.is_whole() {
+                continue;
+            }
+            let [Some(a), Some(b)] = link.ends.map(|end| self.forwards(end)) else { continue };
+            let (a, b) = (root(&mut pieces, a), root(&mut pieces, b));
+            if a == b {
+                extra = Some(number);
+            }
+            pieces[a as usize] = b;
+        }
+        let now = self.queue.now();
+        match (extra, self.watch.looping) {
+            (None, _) => self.watch.looping = None,
+            (Some(link), None) => {
+                self.watch.looping = Some(now);
+                self.say(|| format!("the base network has a loop over {}", self.cable_name(link as u32)));
+            }
+            _ => {}
+        }
+        self.look_at_loop();
+    }
+
+    /// A loop of the base network that lasts.
+    fn look_at_loop(&mut self) {
+        let now = self.queue.now();
+        let tolerated = if self.options.agreement { Duration::ZERO } else { bounds::RETURN };
+        let Some(since) = self.watch.looping else { return };
+        if now.0 > bounds::START.as_nanos() as u64
+            && now >= self.watch.masked
+            && now.since(since) >= tolerated
+        {
+            let lasts = now.since(since);
+            self.violated(format!("the base network has had a loop for {lasts:?}: {}", self.open_cables()));
+        }
+    }
+
+    /// The cables over which base frames go.
+    fn open_cables(&self) -> String {
+        let open = (0..self.network.cables.len()).filter(|number| {
+            let link = &self.links[*number];
+            link.is_whole() && link.ends.iter().all(|end| self.forwards(*end).is_some())
+        });
+        open.map(|number| self.cable_name(number as u32)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A copy of a frame comes to a bridge that it has passed.
+    pub(crate) fn circulates(&mut self, node: u32, frame: &Frame) {
+        self.counts.circulated += 1;
+        let now = self.queue.now();
+        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
+        {
+            let what = format!("frame {} passes the bridge of {} again", frame.id, self.name(node));
+            self.violated(what);
+        }
+    }
+
+    /// A frame arrives that has arrived.
+    pub(crate) fn arrives_again(&mut self, id: u64, host: u32) {
+        let now = self.queue.now();
+        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
+        {
+            self.violated(format!("frame {id} arrives at host {host} again"));
+        }
+    }
+
+    /// Between which switches there is a way: over links that work, and that ports have or have had time to have.
+    pub(crate) fn look_at_ways(&mut self) {
+        let now = self.queue.now();
+        let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
+        for (link, cable) in self.links.iter().zip(&self.network.cables) {
+            let [Some(a), Some(b)] = link.ends.map(|end| self.leads(end, link, now)) else { continue };
+            if link.is_whole() && !link.swapped && cable.in_file[0] {
+                let (a, b) = (root(&mut pieces, a), root(&mut pieces, b));
+                pieces[a as usize] = b;
+            }
+        }
+        for switch in 0..pieces.len() as u32 {
+            pieces[switch as usize] = root(&mut pieces, switch);
+        }
+        let count =
+            |pieces: &[u32]| pieces.iter().enumerate().filter(|(at, root)| *at as u32 == **root).count();
+        if count(&pieces) < count(&self.watch.pieces) {
+            // Parts of the network that come together have to tell each other what they missed.
+            self.watch.disturb(now, bounds::SETTLED);
+        }
+        self.watch.pieces = pieces;
+    }
+
+    fn leads(&self, plug: Plug, link: &Link, now: Nanos) -> Option<u32> {
+        let Plug::Port(node, place) = plug else { return None };
+        let switch = &self.nodes[node as usize];
+        let port = &switch.ports[usize::from(place)];
+        let used = switch.kernel.transmits().contains_key(&port.number) || now.since(link.changed) > HELD;
+        (port.exists && port.carrier && !port.hangs && used).then_some(node)
+    }
+
+    /// Whether there is a way between two hosts now.
+    pub(crate) fn has_way(&self, from: u32, to: u32) -> bool {
+        let at = |host: u32| {
+            let link = &self.links[self.hosts[host as usize].link as usize];
+            let Plug::Port(node, place) = link.ends[0] else { return None };
+            let port = &self.nodes[node as usize].ports[usize::from(place)];
+            let works = link.is_whole() && port.exists && port.carrier && !port.hangs;
+            works.then(|| self.watch.pieces.get(node as usize)).flatten()
+        };
+        at(from).is_some() && at(from) == at(to)
+    }
+
+    /// Everything that is looked at now and again.
+    pub(crate) fn check(&mut self) {
+        self.watch.checks += 1;
+        let now = self.queue.now();
+        if self.watch.held {
+            self.watch.disturb(now, bounds::SETTLED);
+            self.watch.held = !self.are_all_prompt();
+        }
+        if self.links.iter().any(|link| link.loss > 0) {
+            self.watch.disturb(now, bounds::SETTLED);
+        }
+        self.look_at_mask();
+        self.look_at_loop();
+        self.count_lost(now);
+        if self.watch.checks.is_multiple_of(COMPARE) {
+            self.compare_agents();
+        }
+        self.look_whether_settled(now);
+    }
+
+    /// Frames that should have arrived by now.
+    fn count_lost(&mut self, now: Nanos) {
+        while let Some((&id, awaited)) = self.traffic.awaited.first_key_value()
+            && now.since(awaited.sent) > LOST
+        {
+            let awaited = awaited.clone();
+            self.traffic.awaited.remove(&id);
+            if !awaited.arrived {
+                self.counts.lost += 1;
+                self.judge(id, &awaited);
+            }
+        }
+    }
+
+    fn judge(&mut self, id: u64, awaited: &Awaited) {
+        let Awaited { sent, stream, what, hosts: [from, to], had_way, by_smoc, .. } = *awaited;
+        let started = sent.0 > bounds::START.as_nanos() as u64;
+        let excused = self.watch.excuses(sent, by_smoc == Some(true));
+        // Over the base network only what is not masked counts.
+        let masked = by_smoc != Some(true) && sent < self.watch.masked;
+        if started && had_way && !excused && !masked {
+            let by = if by_smoc == Some(true) { "which smoc took" } else { "over the base network" };
+            let (what, sent) = (describe(what), sent.since(Nanos(0)));
+            self.violated(format!(
+                "frame {id} ({what} of stream {stream}, host {from} to host {to}, {by}) was sent at {sent:?} and is lost"
+            ));
+        }
+    }
+
+    fn look_whether_settled(&mut self, now: Nanos) {
+        let look = self.watch.checks.is_multiple_of(LOOK);
+        let before = faults::FIRST - CHECK * 3;
+        if now.since(Nanos(0)) >= before && now.since(Nanos(0)) < before + CHECK {
+            if let Some(why) = self.unsettled() {
+                self.violated(format!("after the start: {why}"));
+            }
+        }
+        let last = self.faults.last().map_or(Nanos(0) + faults::FIRST, |(at, _)| *at);
+        if self.options.only.is_some() || !look || now <= last {
+            return;
+        }
+        match self.unsettled() {
+            None => self.watch.settled += 1,
+            Some(why) if now.since(last) > bounds::QUIET => {
+                self.violated(format!("{:?} after the last fault: {why}", now.since(last)));
+            }
+            Some(why) => {
+                self.say(|| format!("not settled: {why}"));
+                self.watch.settled = 0;
+            }
+        }
+        // What was sent when all was settled must have arrived as well.
+        if self.watch.settled >= 6 && now.since(last) > LOST * 2 {
+            self.watch.is_over = true;
+        }
+    }
+}
+
+fn describe(what: What) -> &'static str {
+    match what {
+        What::Datagram => "a datagram",
+        What::Syn(_) | What::SynAck(_) | What::Ack(_) => "of a handshake",
+        What::Data(_) => "a segment",
+    }
+}

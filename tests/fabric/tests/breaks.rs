@@ -1,0 +1,37 @@
+//! That the simulator finds what is broken: each test breaks one thing on purpose and sees an invariant fail.
+
+use smoc_fabric::{Break, Options, report::Violation, seeds};
+
+/// What was wrong in the failing runs of these seeds while something is broken.
+fn found(broken: Break) -> Vec<String> {
+    let options = Options { broken: Some(broken), ..Options::default() };
+    let failures = seeds::run(options, 0..30, |_| {});
+    let violations = failures.into_iter().filter_map(|outcome| outcome.violation);
+    violations.map(|Violation { what, .. }| what).collect()
+}
+
+fn one_says(found: &[String], words: &str) {
+    assert!(found.iter().any(|what| what.contains(words)), "nothing says {words:?}: {found:?}");
+}
+
+#[test]
+fn a_bridge_that_ignores_closing_makes_a_loop() {
+    one_says(&found(Break::BridgeIgnoresClosing), "the base network has had a loop");
+}
+
+#[test]
+fn a_prober_that_takes_no_port_out_loses_frames_while_there_is_a_way() {
+    one_says(&found(Break::ProberKeepsPorts), "is lost");
+}
+
+#[test]
+fn agents_that_say_nothing_know_other_things_than_they_should() {
+    let found = found(Break::AgentsAreMute);
+    assert!(found.len() > 25, "{} of 30 seeds", found.len());
+    one_says(&found, "is not known");
+}
+
+#[test]
+fn a_map_that_forgets_what_is_written_differs_from_what_is_wanted() {
+    one_says(&found(Break::MapForgetsHosts), "the maps differ");
+}

@@ -1,0 +1,36 @@
+//! Thousands of fabrics with faults, and that a run depends on nothing but its seed.
+
+use smoc_fabric::{Fabric, Options, network::Size, seeds};
+
+/// Runs seeds and fails with what a person needs who looks into the first that fails.
+fn all_hold(options: Options, range: std::ops::Range<u64>) {
+    let failures = seeds::run(options, range, |_| {});
+    if let Some(failed) = failures.first() {
+        let Size { switches, hosts } = options.size;
+        let size = switches.map_or(String::new(), |count| format!(" --switches {count}"))
+            + &hosts.map_or(String::new(), |count| format!(" --hosts {count}"));
+        let all: Vec<u64> = failures.iter().map(|failed| failed.seed).collect();
+        let again = format!("cargo xtask sim --seed {}{size} --trace", failed.seed);
+        panic!("{failed}\nagain: {again}\nall seeds that fail: {all:?}");
+    }
+}
+
+#[test]
+fn a_thousand_small_fabrics_with_faults_keep_what_is_promised() {
+    all_hold(Options::default(), 0..1000);
+}
+
+#[test]
+fn fat_trees_of_twenty_switches_with_faults_keep_what_is_promised() {
+    all_hold(Options { size: Size { switches: Some(20), hosts: Some(16) }, ..Options::default() }, 0..60);
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in 0..20 {
+        let run = || Fabric::new(Options { seed, ..Options::default() }).run();
+        assert_eq!(run(), run());
+    }
+    let digest = |seed| Fabric::new(Options { seed, ..Options::default() }).run().counts.digest;
+    assert_ne!(digest(1), digest(2));
+}
