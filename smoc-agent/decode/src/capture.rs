@@ -1,9 +1,9 @@
 //! Frames out of a pcap or pcapng file, either byte order, one block at a time.
 
 use std::{
-    fs::File,
-    io::{Cursor, Read as _},
-    path::Path,
+    cell::Cell,
+    io::{self, Cursor, Read},
+    rc::Rc,
 };
 
 use pcap_parser::{
@@ -12,7 +12,7 @@ use pcap_parser::{
     traits::{PcapNGPacketBlock as _, PcapReaderIterator},
 };
 
-use super::{Damage, Error, link::LinkType};
+use super::{Damage, Error, layers::LinkType};
 
 /// How much is read ahead, and the block size to start with.
 const CHUNK: usize = 1 << 18;
@@ -45,42 +45,73 @@ impl Interface {
     }
 }
 
+/// A file that ends where reading it fails; what the failure was is kept beside it.
+struct UntilFailure<R> {
+    file: R,
+    failure: Rc<Cell<Option<io::Error>>>,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for UntilFailure<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_failed {
+            return Ok(0);
+        }
+        match self.file.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.has_failed = true;
+                self.failure.set(Some(error));
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+}
+
 /// An open capture file.
-pub struct Capture {
-    reader: Box<dyn PcapReaderIterator>,
+pub struct Capture<'a> {
+    reader: Box<dyn PcapReaderIterator + 'a>,
+    failure: Rc<Cell<Option<io::Error>>>,
     blocks: Blocks,
 }
 
-impl Capture {
-    /// Opens a file and reads its first block.
+impl<'a> Capture<'a> {
+    /// Reads the first block of a file.
     ///
     /// # Errors
     /// The file cannot be read, or it is neither pcap nor pcapng.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(unreadable)?;
+    pub fn open(file: impl Read + 'a) -> Result<Self, Error> {
+        let failure = Rc::default();
+        let mut file = UntilFailure { file, failure: Rc::clone(&failure), has_failed: false };
         let mut head = Vec::with_capacity(CHUNK);
-        file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(unreadable)?;
+        file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(Error::Unreadable)?;
         let is_pcapng = head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
-        let is_gzip = head.starts_with(&[0x1f, 0x8b]);
         let whole = Cursor::new(head).chain(file);
         let reader = if is_pcapng {
-            PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator>)
+            PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator + 'a>)
         } else {
             LegacyPcapReader::new(CHUNK, whole).map(|reader| Box::new(reader) as _)
         };
         match reader {
-            Ok(reader) => Ok(Self { reader, blocks: Blocks::default() }),
-            Err(_) if is_gzip => Err(Error::Compressed(path.to_owned())),
-            Err(_) => Err(Error::NotACapture(path.to_owned())),
+            Ok(reader) => Ok(Self { reader, failure, blocks: Blocks::default() }),
+            Err(_) => Err(failure.take().map_or(Error::NotACapture, Error::Unreadable)),
         }
     }
 
     /// Shows every frame to `see`, in the order of the file.
     ///
     /// # Errors
-    /// The file ends or stops making sense within a block; all frames before it have been shown.
-    pub fn for_each(mut self, mut see: impl FnMut(Captured)) -> Result<(), Damage> {
+    /// The file ends, cannot be read or stops making sense within a block; all frames before it have been shown.
+    pub fn for_each(mut self, see: impl FnMut(Captured)) -> Result<(), Damage> {
+        let read = self.read_blocks(see);
+        let frames = self.blocks.frames;
+        match self.failure.take() {
+            Some(error) => Err(Damage::ReadFailed { frames, reason: error.to_string() }),
+            None => read,
+        }
+    }
+
+    fn read_blocks(&mut self, mut see: impl FnMut(Captured)) -> Result<(), Damage> {
         let mut capacity = CHUNK;
         loop {
             let frames = self.blocks.frames;
@@ -102,7 +133,7 @@ impl Capture {
             } else if needs_room && self.reader.data().len() >= capacity {
                 return Err(Damage::NoBlock { frames });
             }
-            self.reader.refill().map_err(|_| Damage::ReadFailed { frames })?;
+            self.reader.refill().map_err(|_| Damage::EndsWithin { frames })?;
         }
     }
 }

@@ -6,6 +6,7 @@
 mod agent;
 mod check;
 mod decode;
+mod input;
 mod live;
 mod offline;
 mod paths;
