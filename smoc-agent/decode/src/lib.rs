@@ -164,7 +164,7 @@ impl Reading {
                 _ => seen.details.receiver_token,
             };
         }
-        self.decoded.connections = connections.len();
+        self.decoded.connections = connections.count();
         self.decoded
     }
 }

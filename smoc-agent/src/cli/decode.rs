@@ -219,24 +219,26 @@ impl Summary {
 /// Says on standard error what the answer does not: what could not be read, and that nothing was found.
 fn note(args: &DecodeArgs, decoded: &Decoded) {
     let counts = &decoded.counts;
-    let found = if args.ignored { decoded.ignored.len() } else { decoded.options.len() };
+    let ignored = decoded.ignored.len();
+    let found = if args.ignored { ignored } else { decoded.options.len() };
     if !args.summary && found == 0 {
         let what = if args.ignored { "ignored MPTCP options" } else { "MPTCP options" };
-        eprintln!("smoc: 0 {what} in {} frames, {} TCP segments", counts.frames, counts.segments());
+        let segments = count(counts.segments(), "TCP segment");
+        eprintln!("smoc: 0 {what} in {}, {segments}", count(counts.frames, "frame"));
     }
-    for (reason, frames) in &counts.unread {
-        eprintln!("smoc: {frames} frames not read: {reason}");
+    for (reason, &frames) in &counts.unread {
+        eprintln!("smoc: {} not read: {reason}", count(frames, "frame"));
     }
-    if !args.ignored && !decoded.ignored.is_empty() {
-        eprintln!(
-            "smoc: left out {} MPTCP options that hosts ignore; --ignored lists them and says why",
-            decoded.ignored.len()
-        );
+    if !args.ignored && ignored > 0 {
+        let options = count(ignored as u64, "MPTCP option");
+        eprintln!("smoc: left out {options} that hosts ignore; --ignored lists them and says why");
     }
     if counts.cut > 0 {
-        eprintln!(
-            "smoc: {} frames were captured without all of their TCP options; capture with a larger -s",
-            counts.cut
-        );
+        let frames = count(counts.cut, "frame");
+        eprintln!("smoc: {frames} captured without all of the TCP options; capture with a larger -s");
     }
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

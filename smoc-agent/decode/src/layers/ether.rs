@@ -28,9 +28,9 @@ pub enum Tag {
     /// High-availability seamless redundancy (0x892f).
     Hsr,
     /// Cisco's interface tag (0x8926).
-    VnTag,
+    CiscoInterface,
     /// 802.1BR (0x893f).
-    ETag,
+    BridgePort,
     /// Cisco's metadata (0x8909).
     Metadata,
     /// 802.1AE that is signed and not encrypted (0x88e5).
@@ -44,8 +44,8 @@ impl Tag {
         match self {
             Self::Vlan => "vlan",
             Self::Hsr => "hsr",
-            Self::VnTag => "vn-tag",
-            Self::ETag => "e-tag",
+            Self::CiscoInterface => "vn-tag",
+            Self::BridgePort => "e-tag",
             Self::Metadata => "cisco-metadata",
             Self::MacSec => "macsec",
             Self::ProviderBackbone => "pbb",
@@ -56,8 +56,8 @@ impl Tag {
     pub(super) fn read(self, rest: &[u8]) -> Result<Header, Passed> {
         let length = match self {
             Self::Vlan => 2,
-            Self::Hsr | Self::VnTag => 4,
-            Self::ETag | Self::Metadata => 6,
+            Self::Hsr | Self::CiscoInterface => 4,
+            Self::BridgePort | Self::Metadata => 6,
             Self::MacSec => mac_sec_length(rest)?,
             Self::ProviderBackbone => return Ok(Header::new(4, Layer::Ethernet)),
         };
@@ -88,8 +88,8 @@ pub fn behind(ether_type: u16) -> Result<Layer, Passed> {
         ..=LONGEST_LLC | 0x8870 => Layer::Llc,
         0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => Layer::Tag(Tag::Vlan),
         0x892f => Layer::Tag(Tag::Hsr),
-        0x8926 => Layer::Tag(Tag::VnTag),
-        0x893f => Layer::Tag(Tag::ETag),
+        0x8926 => Layer::Tag(Tag::CiscoInterface),
+        0x893f => Layer::Tag(Tag::BridgePort),
         0x8909 => Layer::Tag(Tag::Metadata),
         0x88e5 => Layer::Tag(Tag::MacSec),
         0x88e7 => Layer::Tag(Tag::ProviderBackbone),

@@ -13,6 +13,7 @@
 use super::{Header, Layer, Passed, Unread, array, ether};
 
 const CONTROL_WORD: usize = 4;
+const ETHERNET: usize = 14;
 /// Generic associated channel (RFC 5586).
 const OAM: u32 = 13;
 
@@ -36,7 +37,9 @@ pub fn stack(rest: &[u8]) -> Result<Header, Passed> {
         // Many addresses begin with 0 bits, as the control word does: the whole header decides.
         _ if is_pseudowire(0) => Ok(Header::new(at, Layer::Pseudowire)),
         0 if is_pseudowire(CONTROL_WORD) => Ok(Header::new(at + CONTROL_WORD, Layer::Pseudowire)),
-        1 => Err(Passed::NoTcp),
+        // The associated channel's word: a message of OAM.
+        _ if payload.starts_with(&[0x10, 0]) => Err(Passed::NoTcp),
+        _ if payload.len() < CONTROL_WORD + ETHERNET => Err(Unread::Cut.into()),
         _ => Err(Unread::Unrecognised("MPLS labels").into()),
     }
 }
@@ -63,7 +66,7 @@ pub fn is_ipv6(packet: &[u8]) -> bool {
 pub fn is_ethernet(frame: &[u8]) -> bool {
     let Some(&[high, low]) = frame.get(12..).and_then(|rest| rest.first_chunk()) else { return false };
     let ether_type = u16::from_be_bytes([high, low]);
-    let payload = &frame[14..];
+    let payload = &frame[ETHERNET..];
     match ether::behind(ether_type) {
         Ok(Layer::Family(_)) if ether_type == 0x0800 => payload.first().is_none_or(|_| is_ipv4(payload)),
         Ok(Layer::Family(_)) => payload.first().is_none_or(|first| first >> 4 == 6),

@@ -91,6 +91,12 @@ pub fn udp(rest: &[u8]) -> Result<Header, Passed> {
         4790 => tunnel(Tunnel::VxlanGpe),
         6081 => tunnel(Tunnel::Geneve),
         2152 => tunnel(Tunnel::GtpU),
+        // An answer to another port than that, if it is a packet.
+        _ if half(rest, 0)? == 2152
+            && rest.get(LENGTH..).is_some_and(|rest| matches!(rest, [0x30..=0x3f, 255, ..])) =>
+        {
+            tunnel(Tunnel::GtpU)
+        }
         1701 => tunnel(Tunnel::L2tp),
         4754 => tunnel(Tunnel::Gre),
         6635 => Ok(Header::new(LENGTH, Layer::Mpls)),
@@ -106,7 +112,7 @@ pub fn udp(rest: &[u8]) -> Result<Header, Passed> {
         3386 => Err(Unread::Unsupported("GTP version 0 (UDP 3386)").into()),
         3544 => Err(Unread::Unsupported("Teredo (UDP 3544)").into()),
         4755 => Err(Unread::Encrypted("GRE over UDP 4755").into()),
-        5555 | 6080 => Err(Unread::Unsupported("generic UDP encapsulation (UDP 5555, 6080)").into()),
+        6080 => Err(Unread::Unsupported("generic UDP encapsulation (UDP 6080)").into()),
         _ => Err(Passed::NoTcp),
     }
 }

@@ -6,3 +6,4 @@ mod links;
 mod options;
 mod published;
 mod scene;
+mod tunnels;

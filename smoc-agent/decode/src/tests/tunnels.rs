@@ -1,0 +1,435 @@
+//! What stands around an IP packet: each encapsulation by its bytes, cut off anywhere, and changed anywhere.
+
+use smoc_common::{
+    token::Version,
+    wire::tcp::{ACK, SYN},
+};
+
+use super::scene::{capable, decode_file, ip, join, packet, pcap};
+use crate::{Counts, Decoded, Unread};
+
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
+fn is_v6(packet: &[u8]) -> bool {
+    packet[0] >> 4 == 6
+}
+
+fn ether_type(packet: &[u8]) -> [u8; 2] {
+    if is_v6(packet) { [0x86, 0xdd] } else { [0x08, 0x00] }
+}
+
+fn typed(head: &[u8], packet: &[u8]) -> Vec<u8> {
+    [head, &ether_type(packet), packet].concat()
+}
+
+/// Ethernet with this EtherType.
+fn ether(ether_type: [u8; 2], payload: &[u8]) -> Vec<u8> {
+    [&[2; 12][..], &ether_type, payload].concat()
+}
+
+/// An Ethernet frame around an IP packet, whose destination begins with this byte.
+fn frame(first: u8, packet: &[u8]) -> Vec<u8> {
+    typed(&[&[first][..], &[2; 11]].concat(), packet)
+}
+
+/// An Ethernet frame with an IPv4 packet of this protocol.
+fn over_v4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    frame(2, &ip([172, 16, 0, 1].into(), [172, 16, 0, 2].into(), protocol, payload))
+}
+
+fn over_v6(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    frame(2, &ip("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap(), protocol, payload))
+}
+
+fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u16 + 8).to_be_bytes();
+    [&[0x82, 0x35][..], &port.to_be_bytes(), &length, &[0, 0], payload].concat()
+}
+
+fn over_udp(port: u16, head: &[u8], payload: &[u8]) -> Vec<u8> {
+    over_v4(17, &udp(port, &[head, payload].concat()))
+}
+
+fn ppp(packet: &[u8]) -> Vec<u8> {
+    [if is_v6(packet) { &[0x00, 0x57][..] } else { &[0x00, 0x21] }, packet].concat()
+}
+
+fn pppoe(packet: &[u8]) -> Vec<u8> {
+    let payload = ppp(packet);
+    let length = (payload.len() as u16).to_be_bytes();
+    [&[0x11, 0, 0, 1, length[0], length[1]][..], &payload].concat()
+}
+
+fn llc(packet: &[u8]) -> Vec<u8> {
+    typed(&[0xaa, 0xaa, 3, 0, 0, 0], packet)
+}
+
+fn wifi(control: [u8; 2], rest: &[u8], packet: &[u8]) -> Vec<u8> {
+    [&control[..], &[2; 20], &[0x10, 0], rest, &llc(packet)].concat()
+}
+
+fn number(packet: &[u8]) -> u8 {
+    if is_v6(packet) { 2 } else { 1 }
+}
+
+/// A label at the bottom of its stack.
+const LABEL: [u8; 4] = [0, 0x06, 0x41, 64];
+const LABELS: [u8; 8] = [0, 0x06, 0x50, 64, 0, 0x06, 0x41, 64];
+
+/// What the encapsulation is called, the link type, and how it wraps a packet.
+const TUNNELS: &[(&str, u16, Wrap)] = &[
+    ("", 1, |p| frame(2, p)),
+    ("vlan", 1, |p| typed(&ether([0x91, 0x00], &[0, 5]), p)),
+    ("vlan", 1, |p| typed(&ether([0x92, 0x00], &[0, 5]), p)),
+    ("vlan, vlan, vlan, vlan, vlan", 1, |p| {
+        let tags = [0, 5, 0x81, 0, 0, 6, 0x91, 0, 0, 7, 0x81, 0, 0, 8, 0x88, 0xa8, 0, 9];
+        typed(&ether([0x88, 0xa8], &tags), p)
+    }),
+    ("llc/snap", 1, |p| ether((llc(p).len() as u16).to_be_bytes(), &llc(p))),
+    ("llc/snap", 1, |p| ether([0, 100], &[&[0xaa, 0xaa, 3, 0, 0, 0xf8], &ether_type(p)[..], p].concat())),
+    ("llc/snap", 1, |p| ether([0, 100], &[&[6, 6, 3], p].concat())),
+    ("vlan, llc/snap", 1, |p| ether([0x81, 0x00], &[&[0, 5, 0, 100], &llc(p)[..]].concat())),
+    ("hsr", 1, |p| typed(&ether([0x89, 0x2f], &[0x10, 0x50, 0, 1]), p)),
+    ("vn-tag", 1, |p| typed(&ether([0x89, 0x26], &[0; 4]), p)),
+    ("e-tag", 1, |p| typed(&ether([0x89, 0x3f], &[0; 6]), p)),
+    ("cisco-metadata", 1, |p| typed(&ether([0x89, 0x09], &[1, 1, 0, 1, 0, 7]), p)),
+    ("macsec", 1, |p| typed(&ether([0x88, 0xe5], &[&[0x20, 0, 0, 0, 0, 1], &[1; 8][..]].concat()), p)),
+    ("macsec", 1, |p| typed(&ether([0x88, 0xe5], &[0, 0, 0, 0, 0, 1]), p)),
+    ("pbb", 1, |p| ether([0x88, 0xe7], &[&[0, 0, 0, 5], &frame(2, p)[..]].concat())),
+    ("pppoe", 1, |p| ether([0x88, 0x64], &pppoe(p))),
+    ("vlan, pppoe", 1, |p| ether([0x81, 0x00], &[&[0, 5, 0x88, 0x64], &pppoe(p)[..]].concat())),
+    ("pppoe", 1, |p| ether([0x88, 0x64], &[&[0x11, 0, 0, 1, 0, 99], &ppp(p)[1..]].concat())),
+    ("mpls", 1, |p| ether([0x88, 0x47], &[&LABEL[..], p].concat())),
+    ("mpls", 1, |p| ether([0x88, 0x48], &[&LABELS[..], p].concat())),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &[0; 4], &frame(2, p)[..]].concat())),
+    ("mpls, pseudowire", 1, |p| {
+        ether([0x88, 0x47], &[&LABELS[..], &[0, 0, 0x12, 0x34], &frame(0, p)].concat())
+    }),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &[0; 4], &frame(0x44, p)[..]].concat())),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &frame(0, p)[..]].concat())),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &frame(0x18, p)[..]].concat())),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &frame(0x44, p)[..]].concat())),
+    ("mpls, pseudowire", 1, |p| ether([0x88, 0x47], &[&LABEL, &frame(0x60, p)[..]].concat())),
+    ("mpls, pseudowire, vlan", 1, |p| {
+        ether([0x88, 0x47], &[&LABEL, &[0; 4], &typed(&ether([0x81, 0x00], &[0, 5]), p)[..]].concat())
+    }),
+    ("mpls", 1, |p| over_v4(137, &[&LABEL[..], p].concat())),
+    ("mpls", 1, |p| over_udp(6635, &LABEL, p)),
+    ("gre", 1, |p| over_v4(47, &typed(&[0, 0], p))),
+    ("gre", 1, |p| over_v6(47, &[&[0xb0, 0], &ether_type(p)[..], &[1; 12], p].concat())),
+    ("gre", 1, |p| over_v4(47, &[&[0x20, 0, 0x65, 0x58], &[1; 4], &frame(2, p)[..]].concat())),
+    ("gre, vlan", 1, |p| {
+        over_v4(47, &[&[0, 0, 0x65, 0x58], &typed(&ether([0x81, 0], &[0, 5]), p)[..]].concat())
+    }),
+    ("gre, mpls", 1, |p| over_v4(47, &[&[0, 0, 0x88, 0x47], &LABEL[..], p].concat())),
+    ("gre", 1, |p| over_v4(47, &[&[0x30, 0x81, 0x88, 0x0b], &[1; 12][..], &[0xff, 3], &ppp(p)].concat())),
+    ("gre", 1, |p| over_udp(4754, &[0, 0], &typed(&[], p))),
+    ("gre, erspan", 1, |p| over_v4(47, &[&[0, 0, 0x88, 0xbe], &frame(2, p)[..]].concat())),
+    ("gre, erspan", 1, |p| over_v4(47, &[&[0x10, 0, 0x88, 0xbe], &[0; 12][..], &frame(2, p)].concat())),
+    ("gre, erspan", 1, |p| over_v4(47, &[&[0x10, 0, 0x22, 0xeb], &[0; 16][..], &frame(2, p)].concat())),
+    ("gre, erspan", 1, |p| {
+        over_v4(47, &[&[0x10, 0, 0x22, 0xeb], &[0; 15][..], &[1], &[0; 8], &frame(2, p)].concat())
+    }),
+    ("gre, wccp", 1, |p| over_v4(47, &[&[0, 0, 0x88, 0x3e], &[0; 4], p].concat())),
+    ("etherip", 1, |p| over_v4(97, &[&[0x30, 0], &frame(2, p)[..]].concat())),
+    ("vxlan", 1, |p| over_udp(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame(2, p))),
+    ("vxlan", 1, |p| over_udp(8472, &[0x88, 0, 0, 1, 0, 0, 5, 0], &frame(2, p))),
+    ("vxlan, vlan", 1, |p| over_udp(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &typed(&ether([0x81, 0], &[0, 5]), p))),
+    ("vxlan-gpe", 1, |p| over_udp(4790, &[0x0c, 0, 0, number(p), 0, 0, 5, 0], p)),
+    ("vxlan-gpe", 1, |p| over_udp(4790, &[0x08, 0, 0, 0, 0, 0, 5, 0], &frame(2, p))),
+    ("vxlan-gpe, nsh", 1, |p| {
+        over_udp(4790, &[&[0x0c, 0, 0, 4, 0, 0, 5, 0, 0x0f, 0xc6, 1, number(p)], &[0; 20][..]].concat(), p)
+    }),
+    ("geneve", 1, |p| over_udp(6081, &[0, 0, 0x65, 0x58, 0, 0, 5, 0], &frame(2, p))),
+    ("geneve", 1, |p| {
+        let [high, low] = ether_type(p);
+        over_udp(6081, &[&[2, 0, high, low, 0, 0, 5, 0], &[1; 8][..]].concat(), p)
+    }),
+    ("gtp-u", 1, |p| over_udp(2152, &[0x30, 255, 0, 60, 0, 0, 0, 3], p)),
+    ("gtp-u", 1, |p| over_udp(2152, &[0x32, 255, 0, 64, 0, 0, 0, 3, 0, 1, 0, 0x85], p)),
+    ("gtp-u", 1, |p| {
+        let extensions = [0, 0, 0, 0x85, 1, 0x10, 5, 0xc0, 2, 1, 1, 1, 1, 1, 1, 0];
+        over_udp(2152, &[&[0x34, 255, 0, 76, 0, 0, 0, 3], &extensions[..]].concat(), p)
+    }),
+    ("gtp-u", 1, |p| over_udp(2152, &[0x30, 255, 0, 74, 0, 0, 0, 3], &frame(2, p))),
+    ("gtp-u", 1, |p| over_udp(2152, &[0x30, 255, 0, 64, 0, 0, 0, 3, 0xff, 3], &ppp(p))),
+    ("vlan, vlan, gtp-u", 1, |p| {
+        let outer = over_udp(2152, &[0x30, 255, 0, 60, 0, 0, 0, 3], p);
+        typed(&ether([0x81, 0], &[0, 5, 0x81, 0, 0, 6]), &outer[14..])
+    }),
+    ("l2tp", 1, |p| over_udp(1701, &[0x00, 2, 0, 1, 0, 2, 0xff, 3], &ppp(p))),
+    ("l2tp", 1, |p| {
+        over_udp(1701, &[0x4a, 2, 0, 99, 0, 1, 0, 2, 0, 0, 0, 0, 0, 2, 0xee, 0xee, 0xff, 3], &ppp(p))
+    }),
+    ("vxlan, pppoe", 1, |p| over_udp(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &ether([0x88, 0x64], &pppoe(p)))),
+    ("", 9, |p| [&[0xff, 3], &ppp(p)[..]].concat()),
+    ("", 9, ppp),
+    ("", 50, |p| ppp(p)[1..].to_vec()),
+    ("", 50, |p| typed(&[0x0f, 0], p)),
+    ("pppoe", 51, pppoe),
+    ("llc/snap", 100, llc),
+    ("", 104, |p| typed(&[0x8f, 0], p)),
+    ("llc/snap", 105, |p| wifi([0x08, 1], &[], p)),
+    ("llc/snap", 105, |p| wifi([0x88, 2], &[0, 0], p)),
+    ("llc/snap", 105, |p| wifi([0x88, 3], &[4, 4, 4, 4, 4, 4, 0, 0], p)),
+    ("llc/snap", 105, |p| wifi([0x88, 0x82], &[0; 6], p)),
+    ("llc/snap", 105, |p| wifi([0x08, 0x41], &[], p)),
+    ("", 109, |p| [&[if is_v6(p) { 24 } else { 2 }, 0, 0, 0][..], &[0; 8], p].concat()),
+    ("", 117, |p| [&[61, if is_v6(p) { 24 } else { 2 }][..], &[0; 62], p].concat()),
+    ("llc/snap", 119, |p| [&[0x44, 0, 0, 0, 144, 0, 0, 0][..], &[0; 136], &wifi([0x08, 1], &[], p)].concat()),
+    ("llc/snap", 127, |p| [&[0, 0, 9, 0, 2, 0, 0, 0, 0x10][..], &wifi([0x88, 2], &[0, 0], p)].concat()),
+    ("llc/snap", 127, |p| {
+        let radiotap = [0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0x20];
+        [&radiotap[..], &wifi([0x88, 2], &[0; 4], p)].concat()
+    }),
+    ("", 138, |p| typed(&[1; 16], p)),
+    ("llc/snap", 163, |p| [&[0, 8, 2, 0x11, 0, 0, 0, 64][..], &[0; 56], &wifi([0x08, 1], &[], p)].concat()),
+    ("", 166, |p| [&[1, 3], &ppp(p)[..]].concat()),
+    ("llc/snap", 192, |p| [&[0, 0, 8, 0, 105, 0, 0, 0], &wifi([0x08, 1], &[], p)[..]].concat()),
+    ("", 192, |p| [&[0, 0, 12, 0, 1, 0, 0, 0, 9, 9, 9, 9], &frame(2, p)[..]].concat()),
+    ("", 204, |p| [&[0, 0xff, 3], &ppp(p)[..]].concat()),
+    ("mpls", 219, |p| [&LABEL[..], p].concat()),
+    ("", 239, |p| {
+        [&[2, 0, 0, 0, 8, 0, 1, 0, 1, 1, 1, 1, 6, 0, 10, 0, 7, 7, 0, 0, 60, 0, 9, 0][..], p].concat()
+    }),
+    ("", 239, |p| [&[2, 0, 0, 0, 0, 8, 0, 1, 1, 1, 1, 1, 0, 60, 0, 9][..], p].concat()),
+    ("llc/snap", 113, |p| [&[0; 14][..], &[0, 4], &llc(p)].concat()),
+    ("llc/snap", 113, |p| [&[0, 0, 3, 0x21], &[0; 12][..], &wifi([0x08, 1], &[], p)].concat()),
+    ("pppoe", 276, |p| [&[0x88, 0x64], &[0; 18][..], &pppoe(p)].concat()),
+];
+
+/// Around an IPv4 packet, and around an IPv6 packet.
+const IN_IP: &[([&str; 2], Wrap)] = &[
+    (["ipip", "6in4"], |p| over_v4(if is_v6(p) { 41 } else { 4 }, p)),
+    (["4in6", "6in6"], |p| over_v6(if is_v6(p) { 41 } else { 4 }, p)),
+];
+
+fn packets(from: &str, to: &str) -> [Vec<u8>; 2] {
+    let answer = packet(to, from, ACK, [2, 2], &[30, 4, 0x40, 3]);
+    [packet(from, to, SYN, [1, 0], &capable(Version::V1, &[])), answer]
+}
+
+fn v4() -> [Vec<u8>; 2] {
+    packets("10.0.0.1:1", "10.0.0.2:2")
+}
+
+fn v6() -> [Vec<u8>; 2] {
+    packets("[fd00::1]:1", "[fd00::2]:2")
+}
+
+fn decode_one(link: u16, frame: &[u8]) -> Decoded {
+    decode_file(&pcap(link.into(), &[frame.to_vec()], u32::to_le_bytes))
+}
+
+/// Every wrap and what it is called around this packet.
+fn all_around(packet: &[u8]) -> impl Iterator<Item = (&'static str, u16, Vec<u8>)> {
+    let version = usize::from(is_v6(packet));
+    let tunnels = TUNNELS.iter().map(|&(name, link, wrap)| (name, link, wrap(packet)));
+    tunnels.chain(IN_IP.iter().map(move |(names, wrap)| (names[version], 1, wrap(packet))))
+}
+
+#[test]
+fn packets_are_found_in_every_encapsulation_and_it_is_named() {
+    for (index, packet) in v4().into_iter().chain(v6()).enumerate() {
+        for (name, link, frame) in all_around(&packet) {
+            let decoded = decode_one(link, &frame);
+            let seen: Vec<_> =
+                decoded.options.iter().map(|seen| (seen.subtype, seen.place.src.to_string())).collect();
+            let subtype = ["MP_CAPABLE", "REMOVE_ADDR"][index % 2];
+            let source = ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"][index];
+            assert_eq!(
+                seen,
+                [(subtype, source.to_owned())],
+                "{name} {link} {frame:02x?} {:?}",
+                decoded.counts
+            );
+            assert_eq!(decoded.options[0].place.encapsulation.to_string(), name, "{link} {frame:02x?}");
+        }
+    }
+}
+
+#[test]
+fn no_frame_is_cut_off_silently() {
+    for packet in [&v4()[0], &v6()[0]] {
+        for (name, link, frame) in all_around(packet) {
+            for kept in 0..frame.len() {
+                let Decoded { options, counts, .. } = decode_one(link, &frame[..kept]);
+                let told: u64 = counts.unread.values().sum();
+                assert_eq!((options.len(), told + counts.cut), (0, 1), "{name} {link} {kept} {counts:?}");
+            }
+        }
+    }
+}
+
+fn unread(link: u16, frame: &[u8]) -> Unread {
+    let Counts { unread, .. } = decode_one(link, frame).counts;
+    assert_eq!(unread.len(), 1, "{link} {frame:02x?}");
+    unread.into_keys().next().unwrap()
+}
+
+#[test]
+fn what_cannot_be_read_is_counted_by_reason() {
+    let packet = &v4()[0];
+    let macsec = [&[0x0c, 0, 0, 0, 0, 1][..], packet].concat();
+    let ether_type = |number: u16, payload: &[u8]| ether(number.to_be_bytes(), payload);
+    let mut data_offset_4 = packet.clone();
+    data_offset_4[32] = 0x40;
+    let mut short_header = packet.clone();
+    short_header[0] = 0x44;
+    let mut short_total = packet.clone();
+    short_total[3] = 43;
+    let mut first = packet.clone();
+    (first[3], first[6]) = (28, 0x20);
+    let mut later = packet.clone();
+    later[7] = 3;
+    let extensions: Vec<u8> = std::iter::repeat_n([60, 0, 1, 4, 0, 0, 0, 0], 8).flatten().collect();
+    let table = [
+        (1, ether_type(0x1234, packet), Unread::EtherType(0x1234)),
+        (113, [&[0; 14][..], &[0, 8], packet].concat(), Unread::EtherType(8)),
+        (1, ether_type(0x88e5, &macsec), Unread::Encrypted("MACsec")),
+        (1, ether_type(100, &[&[0x98, 0x98, 3][..], packet].concat()), Unread::Llc(0x98)),
+        (1, ether_type(100, &[&[0xaa, 0xaa, 3, 0, 0, 9, 8, 0][..], packet].concat()), Unread::Llc(0x09_0800)),
+        (
+            1,
+            ether_type(0x8864, &[&[0x11, 0, 0, 1, 0, 9, 0, 0x3d][..], packet].concat()),
+            Unread::Unsupported("multilink PPP"),
+        ),
+        (
+            1,
+            ether_type(0x8864, &[&[0x21, 0, 0, 1, 0, 9, 0, 0x21][..], packet].concat()),
+            Unread::Malformed("PPPoE"),
+        ),
+        (9, [&[0xff, 3, 0x40, 0x21][..], packet].concat(), Unread::PppProtocol(0x4021)),
+        (1, ether_type(0x8847, &[&LABEL[..], &[0x77; 40]].concat()), Unread::Unrecognised("MPLS labels")),
+        (1, over_v4(50, packet), Unread::Encrypted("IPsec")),
+        (1, over_udp(4500, &[1, 2, 3, 4], packet), Unread::Encrypted("IPsec over UDP 4500")),
+        (1, over_udp(51820, &[4, 0, 0, 0], packet), Unread::Encrypted("WireGuard, UDP 51820")),
+        (1, over_v4(115, packet), Unread::Unsupported("L2TP version 3")),
+        (1, over_v4(200, packet), Unread::IpProtocol(200)),
+        (1, over_v6(60, &extensions), Unread::Extensions),
+        (1, over_v4(47, &typed(&[0, 2], packet)), Unread::Malformed("GRE")),
+        (1, over_v4(47, &typed(&[0x40, 0], packet)), Unread::Unsupported("GRE with source routes")),
+        (1, over_udp(4789, &[0; 8], &frame(2, packet)), Unread::Malformed("VXLAN")),
+        (
+            1,
+            over_udp(6081, &[0x40, 0, 0x65, 0x58, 0, 0, 5, 0], &frame(2, packet)),
+            Unread::Malformed("Geneve"),
+        ),
+        (1, over_udp(2152, &[0x50, 255, 0, 60, 0, 0, 0, 3], packet), Unread::Malformed("GTP-U")),
+        (
+            1,
+            over_udp(2152, &[0x34, 255, 0, 60, 0, 0, 0, 3, 0, 0, 0, 0x85, 0], packet),
+            Unread::Malformed("GTP-U"),
+        ),
+        (1, over_udp(2152, &[0x30, 255, 0, 60, 0, 0, 0, 3], &[0x77; 40]), Unread::Unrecognised("GTP-U")),
+        (
+            105,
+            wifi([0x88, 1], &[0x80, 0], packet),
+            Unread::Unsupported("several Wi-Fi frames in one (A-MSDU)"),
+        ),
+        (105, [&[0x08, 0x41][..], &[2; 20], &[0; 2], &[0x99; 60]].concat(), Unread::Encrypted("Wi-Fi")),
+        (105, [&[0x08, 0x01][..], &[2; 20], &[0x11, 0], &[0x99; 60]].concat(), Unread::LaterFragment),
+        (127, [&[1, 0, 8, 0, 0, 0, 0, 0][..], packet].concat(), Unread::Malformed("radiotap")),
+        (192, [&[0, 0, 8, 0, 147, 0, 0, 0][..], packet].concat(), Unread::LinkType(147)),
+        (0, [&[9, 0, 0, 0][..], packet].concat(), Unread::Unrecognised("an address family that is not IP's")),
+        (101, vec![0x55; 60], Unread::Malformed("IP")),
+        (101, short_header, Unread::Malformed("IPv4")),
+        (101, data_offset_4, Unread::Malformed("TCP")),
+        (101, short_total.clone(), Unread::Malformed("TCP")),
+        (1, over_v4(4, &short_total), Unread::Malformed("TCP")),
+        (101, later, Unread::LaterFragment),
+        (101, first, Unread::ShortFragment),
+        (101, packet[..30].to_vec(), Unread::Cut),
+    ];
+    for (link, frame, reason) in table {
+        assert_eq!(unread(link, &frame), reason, "{link} {frame:02x?}");
+    }
+}
+
+#[test]
+fn what_carries_no_tcp_is_counted_apart() {
+    let packet = &v4()[0];
+    let frames = [
+        (1, ether([0x08, 0x06], &[0; 28])),
+        (1, ether([0x88, 0xcc], &[0; 28])),
+        (1, ether([0x88, 0x63], &[0x11, 9, 0, 0, 0, 4])),
+        (1, ether([0, 38], &[0x42, 0x42, 3, 0, 0, 0])),
+        (1, ether([0x88, 0x64], &[0x11, 0, 0, 1, 0, 6, 0xc0, 0x21, 1, 1, 0, 4])),
+        (1, over_v4(1, packet)),
+        (1, over_udp(53, &[], packet)),
+        (1, over_udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0], &[0; 4])),
+        (1, over_udp(1701, &[0xc8, 2], &[0; 10])),
+        (1, over_udp(4500, &[0; 4], packet)),
+        (105, [&[0x80, 0][..], &[0; 40]].concat()),
+        (105, [&[0x48, 1][..], &[0; 22]].concat()),
+        (113, [&[0; 14][..], &[0, 1], &[0xff; 30]].concat()),
+        (113, [&[0, 0, 3, 0x38], &[0; 12][..], &[0xff; 30]].concat()),
+    ];
+    for (link, frame) in frames {
+        let Counts { without_tcp, unread, .. } = decode_one(link, &frame).counts;
+        assert_eq!((without_tcp, unread.len()), (1, 0), "{link} {frame:02x?} {unread:?}");
+    }
+}
+
+#[test]
+fn packet_of_length_0_goes_on_to_the_end_of_the_frame() {
+    let mut plain = packet("10.0.0.1:1", "10.0.0.2:2", SYN, [1, 0], &join(7, 1, false));
+    plain[2..4].fill(0);
+    plain.resize(4000, 0);
+    let mut tunnel = over_udp(4789, &[8, 0, 0, 0, 0, 0, 5, 0], &frame(2, &plain));
+    tunnel[16..18].fill(0);
+    for (link, frame) in [(101, plain.clone()), (1, tunnel)] {
+        assert_eq!(decode_one(link, &frame).options.len(), 1);
+    }
+    // The packet around it says where it ends.
+    let outer = [&over_v4(4, &plain[..50])[..], &plain[50..100]].concat();
+    assert_eq!(unread(1, &outer), Unread::Malformed("TCP"));
+}
+
+#[test]
+fn padding_behind_the_outer_packet_is_no_part_of_the_inner_one() {
+    let whole = &v4()[0];
+    let mut frame = over_v4(4, &whole[..40]);
+    frame.extend(&whole[40..]);
+    assert_eq!(unread(1, &frame), Unread::Malformed("TCP"));
+}
+
+#[test]
+fn segments_are_counted_by_encapsulation() {
+    let [syn, answer] = v4();
+    let tag = |packet: &[u8]| typed(&ether([0x81, 0x00], &[0, 5]), packet);
+    let frames = [frame(2, &syn), tag(&syn), tag(&answer), over_v4(1, &syn)];
+    let counts = decode_file(&pcap(1, &frames, u32::to_le_bytes)).counts;
+    let segments: Vec<_> = counts.segments.iter().map(|(trail, &count)| (trail.to_string(), count)).collect();
+    assert_eq!(segments, [(String::new(), 1), ("vlan".to_owned(), 2)]);
+    assert_eq!((counts.frames, counts.segments(), counts.without_tcp), (4, 3, 1));
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_frame_becomes_a_segment_or_nothing_or_a_reason(
+        index in 0..TUNNELS.len() + IN_IP.len(),
+        is_v6: bool,
+        noise in proptest::collection::vec((0_usize..160, proptest::num::u8::ANY), 0..6),
+        kept in 0_usize..400,
+    ) {
+        let [packet, _] = if is_v6 { v6() } else { v4() };
+        let (_, link, mut frame) = all_around(&packet).nth(index).unwrap();
+        for (at, byte) in noise {
+            let at = at % frame.len();
+            frame[at] = byte;
+        }
+        frame.truncate(kept);
+        let counts = decode_one(link, &frame).counts;
+        let unread: u64 = counts.unread.values().sum();
+        proptest::prop_assert_eq!(counts.segments() + counts.without_tcp + unread, 1);
+    }
+
+    #[test]
+    fn bytes_of_any_link_type_make_nothing_panic(
+        link in proptest::sample::select(vec![0_u16, 1, 9, 51, 100, 101, 104, 105, 109, 113, 117, 119, 127, 138, 163, 192, 204, 219, 239, 276]),
+        frame in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+    ) {
+        proptest::prop_assert_eq!(decode_one(link, &frame).counts.frames, 1);
+    }
+}
