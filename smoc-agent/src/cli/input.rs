@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::{
     BlockDecodingStrategy, FrameDecoder,
@@ -50,18 +51,37 @@ fn decompressed(mut file: impl Read + 'static) -> io::Result<Box<dyn Read>> {
         Err(io::Error::new(io::ErrorKind::InvalidData, message))
     };
     match magic[..] {
-        [0x1f, 0x8b, ..] => Ok(Box::new(flate2::read::MultiGzDecoder::new(whole(magic)))),
+        [0x1f, 0x8b, ..] => Ok(unpacked("gzip", MultiGzDecoder::new(whole(magic)))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Ok(Box::new(Zstd::new(whole(magic))))
+            Ok(unpacked("zstd", Zstd::new(whole(magic))))
         }
         [0xfd, b'7', b'z', b'X', b'Z', 0] => {
             let limit = (LARGEST_WINDOW >> 10) as u32;
-            Ok(Box::new(XzReader::new_mem_limit(BufReader::new(whole(magic)), true, limit)))
+            Ok(unpacked("xz", XzReader::new_mem_limit(BufReader::new(whole(magic)), true, limit)))
         }
         [b'B', b'Z', b'h', ..] => packed("bzip2"),
         [0x04, 0x22, 0x4d, 0x18, ..] => packed("lz4"),
         [b'P', b'K', 3, 4, ..] => packed("zip"),
         _ => Ok(Box::new(whole(magic))),
+    }
+}
+
+fn unpacked(by: &'static str, contents: impl Read + 'static) -> Box<dyn Read> {
+    Box::new(Unpacked { by, contents })
+}
+
+/// Contents whose errors say that they come from unpacking.
+struct Unpacked<R> {
+    by: &'static str,
+    contents: R,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.contents.read(buffer).map_err(|error| {
+            let message = format!("the file is packed with {} and cut off or damaged: {error}", self.by);
+            io::Error::new(error.kind(), message)
+        })
     }
 }
 
@@ -82,7 +102,7 @@ impl<R: Read> Zstd<R> {
     fn next_frame(&mut self) -> io::Result<bool> {
         let sum = self.frame.get_checksum_from_data();
         if sum.is_some() && sum != self.frame.get_calculated_checksum() {
-            return Err(io::Error::other("zstd: a checksum is wrong"));
+            return Err(io::Error::other("a checksum is wrong"));
         }
         while !self.source.fill_buf()?.is_empty() {
             match self.frame.reset(&mut self.source) {
@@ -93,7 +113,7 @@ impl<R: Read> Zstd<R> {
                 })) => {
                     io::copy(&mut self.source.by_ref().take(length.into()), &mut io::sink())?;
                 }
-                Err(error) => return Err(io::Error::other(format!("zstd: {error}"))),
+                Err(error) => return Err(io::Error::other(error)),
             }
         }
         Ok(false)
@@ -108,7 +128,7 @@ impl<R: Read> Read for Zstd<R> {
             }
             let one = BlockDecodingStrategy::UptoBlocks(1);
             let decoded = self.frame.decode_blocks(&mut self.source, one);
-            decoded.map_err(|error| io::Error::other(format!("zstd: {error}")))?;
+            decoded.map_err(io::Error::other)?;
         }
         self.frame.read(buffer)
     }
