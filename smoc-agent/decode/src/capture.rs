@@ -29,6 +29,8 @@ pub struct Captured<'a> {
     pub link: Result<LinkType, u16>,
     /// The bytes that the capture kept of it.
     pub bytes: &'a [u8],
+    /// Whether these are all that it had.
+    pub is_whole: bool,
 }
 
 /// What a pcapng section says of an interface; a pcap file has exactly one.
@@ -152,7 +154,7 @@ impl Blocks {
             PcapBlockOwned::LegacyHeader(header) => {
                 self.interfaces.push(Interface::new(header.network.0, header.snaplen));
             }
-            PcapBlockOwned::Legacy(packet) => self.frame(0, packet.data, see)?,
+            PcapBlockOwned::Legacy(packet) => self.frame(0, packet.data, packet.origlen, see)?,
             PcapBlockOwned::NG(Block::SectionHeader(section)) => {
                 self.interfaces.clear();
                 self.is_big_endian = section.big_endian();
@@ -163,12 +165,12 @@ impl Blocks {
                 ..
             })) => self.interfaces.push(Interface::new(linktype.0, snaplen)),
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                self.frame(packet.if_id as usize, packet.packet_data(), see)?;
+                self.frame(packet.if_id as usize, packet.packet_data(), packet.origlen, see)?;
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
                 let longest = self.interfaces.first().map_or(0, |interface| interface.snap_length);
                 let bytes = packet.packet_data();
-                self.frame(0, &bytes[..bytes.len().min(longest)], see)?;
+                self.frame(0, &bytes[..bytes.len().min(longest)], packet.origlen, see)?;
             }
             PcapBlockOwned::NG(Block::Unknown(block)) => self.obsolete_packet(&block, see)?,
             PcapBlockOwned::NG(_) => {}
@@ -180,13 +182,15 @@ impl Blocks {
         &mut self,
         interface: usize,
         bytes: &[u8],
+        original: u32,
         see: &mut impl FnMut(Captured),
     ) -> Result<(), Damage> {
         let Some(interface) = self.interfaces.get(interface) else {
             return Err(Damage::NoInterface { frames: self.frames });
         };
         self.frames += 1;
-        see(Captured { number: self.frames, link: interface.link, bytes });
+        let is_whole = bytes.len() >= original as usize;
+        see(Captured { number: self.frames, link: interface.link, bytes, is_whole });
         Ok(())
     }
 
@@ -202,7 +206,7 @@ impl Blocks {
         } else {
             (block.block_type, u32::from_le_bytes)
         };
-        let Some(([interface, _, _, length, _], bytes)) =
+        let Some(([interface, _, _, length, original], bytes)) =
             block.data.split_first_chunk::<20>().map(|(head, bytes)| {
                 let words =
                     [0, 4, 8, 12, 16].map(|at| word([head[at], head[at + 1], head[at + 2], head[at + 3]]));
@@ -215,6 +219,6 @@ impl Blocks {
             return Ok(());
         }
         let interface = if self.is_big_endian { interface >> 16 } else { interface & 0xffff };
-        self.frame(interface as usize, &bytes[..bytes.len().min(length as usize)], see)
+        self.frame(interface as usize, &bytes[..bytes.len().min(length as usize)], original, see)
     }
 }

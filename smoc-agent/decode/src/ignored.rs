@@ -19,6 +19,8 @@ pub enum Reason {
     Version(u8),
     /// MP_CAPABLE without the flag H: no algorithm in common.
     NoAlgorithm,
+    /// MP_CAPABLE of version 1 with one of the flags D to G: algorithms that do not exist.
+    OtherAlgorithm,
     /// MP_CAPABLE with the flag B, which asks for an extension that does not exist.
     Extension,
     /// MP_TCPRST in a segment that is no reset.
@@ -40,11 +42,17 @@ pub enum Kind {
     Ack,
     /// Neither.
     Neither,
+    /// SYN and FIN: hosts drop it.
+    SynFin,
+    /// RST.
+    Reset,
 }
 
 impl Kind {
     const fn of(flags: u8) -> Self {
         match (flags & tcp::SYN != 0, flags & tcp::ACK != 0) {
+            _ if flags & tcp::RST != 0 => Self::Reset,
+            (true, _) if flags & tcp::FIN != 0 => Self::SynFin,
             (true, false) => Self::Syn,
             (true, true) => Self::SynAck,
             (false, true) => Self::Ack,
@@ -61,8 +69,11 @@ impl Reason {
         Some(match subtype {
             subtype::DSS => return None,
             subtype::CAPABLE if low > 1 => Self::Version(low),
+            subtype::CAPABLE if matches!(kind, Kind::Reset | Kind::SynFin) => Self::Segment(kind),
+            subtype::JOIN if matches!(kind, Kind::Reset | Kind::SynFin) => Self::Segment(kind),
             subtype::CAPABLE if length >= 4 && capable & 0x01 == 0 => Self::NoAlgorithm,
             subtype::CAPABLE if capable & 0x40 != 0 => Self::Extension,
+            subtype::CAPABLE if low == 1 && capable & 0x1e != 0 => Self::OtherAlgorithm,
             subtype::TCPRST if flags & tcp::RST == 0 => Self::NoReset,
             subtype::CAPABLE | subtype::JOIN if has_length(subtype, low, kind, length) => Self::Segment(kind),
             ..=subtype::TCPRST => Self::Length(length, kind),
@@ -80,7 +91,7 @@ const fn has_length(subtype: u8, version: u8, kind: Kind, length: usize) -> bool
         (_, Kind::Syn) => length == 12,
         (_, Kind::SynAck) => length == 16,
         (_, Kind::Ack) => length == 24,
-        (_, Kind::Neither) => false,
+        (_, Kind::Neither | Kind::SynFin | Kind::Reset) => false,
     }
 }
 
@@ -91,6 +102,8 @@ impl fmt::Display for Kind {
             Self::SynAck => "a SYN/ACK",
             Self::Ack => "a segment with ACK alone",
             Self::Neither => "a segment with neither SYN nor ACK",
+            Self::SynFin => "a segment with SYN and FIN",
+            Self::Reset => "a reset",
         })
     }
 }
@@ -102,9 +115,11 @@ impl fmt::Display for Reason {
             Self::Length(length, kind) => write!(f, "length {length} in {kind}"),
             Self::Version(version) => write!(f, "version {version}"),
             Self::NoAlgorithm => f.write_str("flag H is not set: no algorithm in common"),
+            Self::OtherAlgorithm => f.write_str("flags D to G: algorithms that do not exist"),
             Self::Extension => f.write_str("flag B is set: an extension that does not exist"),
             Self::NoReset => f.write_str("in a segment without RST"),
             Self::Subtype(subtype) => write!(f, "subtype {subtype} is not defined"),
+            Self::Segment(Kind::Ack) => f.write_str("its length does not fit the data of the segment"),
             Self::Segment(kind) => write!(f, "not as hosts take it in {kind}"),
         }
     }

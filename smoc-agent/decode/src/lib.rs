@@ -130,7 +130,7 @@ impl Reading {
         self.has_read = true;
         self.buffer.clear();
         self.buffer.extend_from_slice(captured.bytes);
-        match Segment::read(link, &mut self.buffer) {
+        match Segment::read(link, &mut self.buffer, captured.is_whole) {
             Err(passed) => counts.pass(passed),
             Ok(segment) => self.see(captured.number, &segment),
         }

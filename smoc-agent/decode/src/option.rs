@@ -73,11 +73,12 @@ pub enum MptcpOption {
 }
 
 impl MptcpOption {
-    /// Reads an option of a segment with these TCP flags; `None` if hosts would ignore it, and for DSS.
-    pub fn read(option: &[u8; WINDOW], length: usize, flags: u8) -> Option<Self> {
+    /// Reads an option of a segment; `None` if hosts would ignore it there, and for DSS.
+    pub fn read(option: &[u8; WINDOW], length: usize, tcp: &tcp::Segment) -> Option<Self> {
         match option[2] >> 4 {
             subtype::CAPABLE => {
-                let Capable { version, sender_key, receiver_key } = Capable::parse(option, length, flags)?;
+                let Capable { version, sender_key, receiver_key } =
+                    Capable::parse(option, length, tcp.flags)?;
                 let token = |key| token::derive(version, key);
                 Some(Self::Capable {
                     version,
@@ -86,16 +87,16 @@ impl MptcpOption {
                     receiver_token: receiver_key.map(token),
                 })
             }
-            subtype::JOIN => Some(match Join::parse(option, length, flags)? {
+            subtype::JOIN => Some(match Join::parse(option, length, tcp.flags)? {
                 Join::Syn { token, address_id, backup } => {
                     Self::Join { token: Some(token), announced: Some((address_id, backup)) }
                 }
                 Join::Answer => {
-                    let is_syn_ack = flags & tcp::SYN != 0;
+                    let is_syn_ack = tcp.has(tcp::SYN);
                     Self::Join { token: None, announced: is_syn_ack.then(|| Join::announced(option)) }
                 }
             }),
-            _ => Some(Self::from_signal(Signal::parse(option, length, flags)?, option)),
+            _ => Some(Self::from_signal(Signal::parse(option, length, tcp.flags)?, option)),
         }
     }
 

@@ -35,13 +35,13 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Reads the TCP segment in a captured frame. A first fragment counts, for the whole TCP header is in it; later
-    /// ones do not.
+    /// Reads the TCP segment in a captured frame, of which these bytes may be all. A first fragment counts, for the whole
+    /// TCP header is in it; later ones do not.
     ///
     /// # Errors
     /// There is none, none that a host would accept, or it cannot be reached.
-    pub fn read(link: LinkType, bytes: &mut [u8]) -> Result<Self, Passed> {
-        let layers::Found { start, packet, end, is_fragment, trail } = layers::find(link, bytes)?;
+    pub fn read(link: LinkType, bytes: &mut [u8], is_whole: bool) -> Result<Self, Passed> {
+        let layers::Found { start, packet, end, is_fragment, trail } = layers::find(link, bytes, is_whole)?;
         let frame = Bytes(&mut bytes[start..]);
         let captured = frame.0.len();
         let too_short = if is_fragment { Unread::ShortFragment } else { Unread::Malformed("TCP") };
@@ -80,7 +80,7 @@ impl Segment {
         while let Some(place) = mptcp::next::<Bytes<'_>>(options, at, length) {
             at = place.at + place.length;
             let Some(option) = mptcp::window(options, place) else { return };
-            match MptcpOption::read(option, place.length, self.tcp.flags) {
+            match MptcpOption::read(option, place.length, &self.tcp) {
                 Some(option) => self.options.push(option),
                 None => self.ignored.extend(
                     Reason::of(option, place.length, self.tcp.flags).map(|reason| (option[2] >> 4, reason)),

@@ -141,6 +141,9 @@ fn half(rest: &[u8], at: usize) -> Result<u16, Unread> {
     array(rest, at).map(u16::from_be_bytes)
 }
 
+/// The most headers around a packet that count as encapsulations; no network has so many.
+const MAX_ENCAPSULATIONS: usize = 250;
+
 /// Encapsulations from the outermost to the innermost; empty for a packet that stands right in its link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trail(Vec<Encapsulation>);
@@ -182,15 +185,19 @@ pub struct Found {
     pub trail: Trail,
 }
 
-/// Looks through a captured frame for the innermost IP packet.
+/// Looks through a captured frame, of which these bytes may be all, for the innermost IP packet.
 ///
 /// # Errors
 /// There is none with TCP, or it cannot be reached.
-pub fn find(link: LinkType, bytes: &mut [u8]) -> Result<Found, Passed> {
-    let mut walk = Walk { at: 0, limit: usize::MAX, is_fragment: false, trail: Trail::default() };
+pub fn find(link: LinkType, bytes: &mut [u8], is_whole: bool) -> Result<Found, Passed> {
+    let frame_end = if is_whole { bytes.len() } else { usize::MAX };
+    let mut walk = Walk { at: 0, frame_end, limit: usize::MAX, is_fragment: false, trail: Trail::default() };
     let mut layer = Layer::Link(link);
     loop {
         walk.trail.0.extend(layer.encapsulation());
+        if walk.trail.0.len() > MAX_ENCAPSULATIONS {
+            return Err(Unread::Nested.into());
+        }
         if let Layer::Family(family) = layer {
             let packet = walk.packet(family, bytes)?;
             if packet.protocol == ip::TCP {
@@ -210,6 +217,8 @@ pub fn find(link: LinkType, bytes: &mut [u8]) -> Result<Found, Passed> {
 
 struct Walk {
     at: usize,
+    /// Where the frame ended on its link; `usize::MAX` if the capture does not show all of it.
+    frame_end: usize,
     /// The least end of the packets so far.
     limit: usize,
     is_fragment: bool,
@@ -218,46 +227,45 @@ struct Walk {
 
 impl Walk {
     fn found(self, packet: Packet) -> Found {
-        let Self { at, limit, is_fragment, trail } = self;
+        let Self { at, limit, is_fragment, trail, .. } = self;
         let end = if limit == usize::MAX { limit } else { limit.saturating_sub(at) };
         Found { start: at, packet, end, is_fragment, trail }
     }
 
     fn packet(&mut self, family: Family, bytes: &mut [u8]) -> Result<Packet, Unread> {
         let rest = bytes.get_mut(self.at..).unwrap_or_default();
-        let end = match family {
-            Family::V4 => declare_length(rest)?,
-            Family::V6 => None,
+        let has_length = match family {
+            Family::V4 => !declare_length(rest)?,
+            Family::V6 => half(rest, 4)? != 0,
         };
         let packet = parse(family, rest)?;
-        let has_length = family == Family::V4 || packet.end > 40;
-        if let Some(end) = end.or(has_length.then_some(packet.end)) {
-            self.limit = self.limit.min(self.at.saturating_add(end));
-        }
+        let end = if has_length { self.at + packet.end } else { self.frame_end };
+        self.limit = self.limit.min(end);
         self.is_fragment |= packet.is_fragment;
         if packet.is_later_fragment { Err(Unread::LaterFragment) } else { Ok(packet) }
     }
 }
 
 /// An IPv4 packet of total length 0 was captured before segmentation, or is longer than the field can say (BIG
-/// TCP): it goes on to the end of what is around it, which `usize::MAX` says here. The field becomes one that hosts accept.
-fn declare_length(rest: &mut [u8]) -> Result<Option<usize>, Unread> {
+/// TCP): it goes on to the end of what is around it. The field becomes one that hosts accept; whether it did.
+fn declare_length(rest: &mut [u8]) -> Result<bool, Unread> {
     let mut packet = Bytes(rest);
     match packet.halves(2).ok_or(Unread::Cut)? {
-        [0] => packet.write(2, [u16::MAX]).map(|()| Some(usize::MAX)).ok_or(Unread::Cut),
-        [_] => Ok(None),
+        [0] => packet.write(2, [u16::MAX]).map(|()| true).ok_or(Unread::Cut),
+        [_] => Ok(false),
     }
 }
 
 fn parse(family: Family, rest: &mut [u8]) -> Result<Packet, Unread> {
-    let (least, name, packet) = match family {
-        Family::V4 => (20, "IPv4", Packet::parse_v4(&Bytes(rest), 0)),
-        Family::V6 => (40, "IPv6", Packet::parse_v6(&Bytes(rest), 0)),
-    };
-    packet.ok_or(match family {
-        // Version and length agree: only the walk over extension headers can have failed.
-        Family::V6 if rest.len() >= least && rest[0] >> 4 == 6 => Unread::Cut,
-        _ if rest.len() < least => Unread::Cut,
-        _ => Unread::Malformed(name),
-    })
+    match family {
+        Family::V4 => Packet::parse_v4(&Bytes(rest), 0).ok_or(match rest.len() {
+            ..20 => Unread::Cut,
+            _ => Unread::Malformed("IPv4"),
+        }),
+        Family::V6 => Packet::parse_v6(&Bytes(rest), 0).ok_or(match (rest.len(), rest.get(6)) {
+            // The walk over extension headers came to the end of the frame.
+            (..40, _) | (_, Some(0 | 43 | 44 | 51 | 60)) => Unread::Cut,
+            _ => Unread::Malformed("IPv6"),
+        }),
+    }
 }

@@ -19,6 +19,8 @@ pub enum Unread {
     IpProtocol(u8),
     /// More IPv6 extension headers than are followed.
     Extensions,
+    /// More headers around each other than are followed.
+    Nested,
     /// The payload cannot be read without keys: by whom it is encrypted.
     Encrypted(&'static str),
     /// A known way to carry packets that smoc does not follow.
@@ -44,6 +46,7 @@ impl fmt::Display for Unread {
             Self::PppProtocol(number) => write!(f, "PPP protocol 0x{number:04x}, which smoc does not know"),
             Self::IpProtocol(number) => write!(f, "IP protocol {number}, which smoc does not know"),
             Self::Extensions => f.write_str("more IPv6 extension headers than smoc follows"),
+            Self::Nested => f.write_str("more tags and tunnels than smoc follows"),
             Self::Encrypted(by) => write!(f, "encrypted ({by})"),
             Self::Unsupported(what) => write!(f, "{what}: smoc does not look into it"),
             Self::Unrecognised(behind) => write!(f, "nothing that smoc recognises behind {behind}"),

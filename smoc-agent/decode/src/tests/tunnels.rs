@@ -283,7 +283,9 @@ fn what_cannot_be_read_is_counted_by_reason() {
     let mut later = packet.clone();
     later[7] = 3;
     let extensions: Vec<u8> = std::iter::repeat_n([60, 0, 1, 4, 0, 0, 0, 0], 8).flatten().collect();
+    let tags: Vec<u8> = std::iter::repeat_n([0, 1, 0x81, 0], 300).flatten().collect();
     let table = [
+        (1, ether_type(0x8100, &tags), Unread::Nested),
         (1, ether_type(0x1234, packet), Unread::EtherType(0x1234)),
         (113, [&[0; 14][..], &[0, 8], packet].concat(), Unread::EtherType(8)),
         (1, ether_type(0x88e5, &macsec), Unread::Encrypted("MACsec")),
@@ -384,6 +386,19 @@ fn packet_of_length_0_goes_on_to_the_end_of_the_frame() {
     // The packet around it says where it ends.
     let outer = [&over_v4(4, &plain[..50])[..], &plain[50..100]].concat();
     assert_eq!(unread(1, &outer), Unread::Malformed("TCP"));
+}
+
+#[test]
+fn packet_of_length_0_that_the_capture_cut_off_is_no_shorter_for_it() {
+    let mut long = packet("10.0.0.1:1", "10.0.0.2:2", SYN, [1, 0], &join(7, 1, false));
+    long[2..4].fill(0);
+    for (original, unread) in [(46, Some(Unread::Malformed("TCP"))), (4000_u32, None)] {
+        let mut file = pcap(101, &[long[..46].to_vec()], u32::to_le_bytes);
+        file[36..40].copy_from_slice(&original.to_le_bytes());
+        let counts = decode_file(&file).counts;
+        assert_eq!(counts.unread.keys().next().copied(), unread);
+        assert_eq!(counts.cut, u64::from(unread.is_none()));
+    }
 }
 
 #[test]
