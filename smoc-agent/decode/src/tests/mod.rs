@@ -7,3 +7,4 @@ mod options;
 mod published;
 mod scene;
 mod tunnels;
+mod unread;
