@@ -1,9 +1,9 @@
 //! Frames out of a pcap or pcapng file, either byte order, one block at a time.
 
 use std::{
-    fs::File,
-    io::{Cursor, Read},
-    path::Path,
+    cell::Cell,
+    io::{self, Cursor, Read},
+    rc::Rc,
 };
 
 use pcap_parser::{
@@ -12,7 +12,7 @@ use pcap_parser::{
     traits::{PcapNGPacketBlock as _, PcapReaderIterator},
 };
 
-use super::{Damage, Error, link::LinkType};
+use super::{Damage, Error, layers::LinkType};
 
 /// How much is read ahead, and the block size to start with.
 const CHUNK: usize = 1 << 18;
@@ -31,6 +31,8 @@ pub struct Captured<'a> {
     pub link: Result<LinkType, u16>,
     /// The bytes that the capture kept of it.
     pub bytes: &'a [u8],
+    /// Whether these are all that it had.
+    pub is_whole: bool,
 }
 
 /// What a pcapng section says of an interface; a pcap file has exactly one.
@@ -58,54 +60,73 @@ impl Interface {
     }
 }
 
+/// A file that ends where reading it fails; what the failure was is kept beside it.
+struct UntilFailure<R> {
+    file: R,
+    failure: Rc<Cell<Option<io::Error>>>,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for UntilFailure<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_failed {
+            return Ok(0);
+        }
+        match self.file.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.has_failed = true;
+                self.failure.set(Some(error));
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+}
+
 /// An open capture file.
-pub struct Capture {
-    reader: Box<dyn PcapReaderIterator>,
+pub struct Capture<'a> {
+    reader: Box<dyn PcapReaderIterator + 'a>,
+    failure: Rc<Cell<Option<io::Error>>>,
     blocks: Blocks,
 }
 
-impl Capture {
-    /// Opens a file and reads its first block.
+impl<'a> Capture<'a> {
+    /// Reads the first block of a file.
     ///
     /// # Errors
     /// The file cannot be read, or it is neither pcap nor pcapng.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(unreadable)?;
+    pub fn open(file: impl Read + 'a) -> Result<Self, Error> {
+        let failure = Rc::default();
+        let mut file = UntilFailure { file, failure: Rc::clone(&failure), has_failed: false };
         let mut head = Vec::with_capacity(CHUNK);
-        file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(unreadable)?;
-        Self::read(path, head, file)
-    }
-
-    /// A capture in memory; errors call it `name`.
-    ///
-    /// # Errors
-    /// It is neither pcap nor pcapng.
-    pub fn of(name: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
-        Self::read(name, bytes, std::io::empty())
-    }
-
-    fn read(path: &Path, head: Vec<u8>, rest: impl Read + 'static) -> Result<Self, Error> {
+        file.by_ref().take(CHUNK as u64).read_to_end(&mut head).map_err(Error::Unreadable)?;
         let is_pcapng = head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
-        let is_gzip = head.starts_with(&[0x1f, 0x8b]);
-        let whole = Cursor::new(head).chain(rest);
+        let whole = Cursor::new(head).chain(file);
         let reader = if is_pcapng {
-            PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator>)
+            PcapNGReader::new(CHUNK, whole).map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator + 'a>)
         } else {
             LegacyPcapReader::new(CHUNK, whole).map(|reader| Box::new(reader) as _)
         };
         match reader {
-            Ok(reader) => Ok(Self { reader, blocks: Blocks::default() }),
-            Err(_) if is_gzip => Err(Error::Compressed(path.to_owned())),
-            Err(_) => Err(Error::NotACapture(path.to_owned())),
+            Ok(reader) => Ok(Self { reader, failure, blocks: Blocks::default() }),
+            Err(_) => Err(failure.take().map_or(Error::NotACapture, Error::Unreadable)),
         }
     }
 
     /// Shows every frame to `see`, in the order of the file.
     ///
     /// # Errors
-    /// The file ends or stops making sense within a block; all frames before it have been shown.
-    pub fn for_each(mut self, mut see: impl FnMut(Captured)) -> Result<(), Damage> {
+    /// The file ends, cannot be read or stops making sense within a block; all frames before it have been shown.
+    pub fn for_each(mut self, see: impl FnMut(Captured)) -> Result<(), Damage> {
+        let read = self.read_blocks(see);
+        let frames = self.blocks.frames;
+        match self.failure.take() {
+            Some(error) => Err(Damage::ReadFailed { frames, reason: error.to_string() }),
+            None => read,
+        }
+    }
+
+    fn read_blocks(&mut self, mut see: impl FnMut(Captured)) -> Result<(), Damage> {
         let mut capacity = CHUNK;
         loop {
             let frames = self.blocks.frames;
@@ -127,7 +148,7 @@ impl Capture {
             } else if needs_room && self.reader.data().len() >= capacity {
                 return Err(Damage::NoBlock { frames });
             }
-            self.reader.refill().map_err(|_| Damage::ReadFailed { frames })?;
+            self.reader.refill().map_err(|_| Damage::EndsWithin { frames })?;
         }
     }
 }
@@ -150,7 +171,7 @@ impl Blocks {
             PcapBlockOwned::Legacy(packet) => {
                 let resolution = self.interfaces.first().map_or(1, |interface| interface.clock.0);
                 let stamp = u64::from(packet.ts_sec) * resolution + u64::from(packet.ts_usec);
-                self.frame(0, Some(stamp), packet.data, see)?;
+                self.frame(0, Some(stamp), packet.data, packet.origlen, see)?;
             }
             PcapBlockOwned::NG(Block::SectionHeader(section)) => {
                 self.interfaces.clear();
@@ -168,12 +189,12 @@ impl Blocks {
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                 let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                self.frame(packet.if_id as usize, Some(stamp), packet.packet_data(), see)?;
+                self.frame(packet.if_id as usize, Some(stamp), packet.packet_data(), packet.origlen, see)?;
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
                 let longest = self.interfaces.first().map_or(0, |interface| interface.snap_length);
                 let bytes = packet.packet_data();
-                self.frame(0, None, &bytes[..bytes.len().min(longest)], see)?;
+                self.frame(0, None, &bytes[..bytes.len().min(longest)], packet.origlen, see)?;
             }
             PcapBlockOwned::NG(Block::Unknown(block)) => self.obsolete_packet(&block, see)?,
             PcapBlockOwned::NG(_) => {}
@@ -186,6 +207,7 @@ impl Blocks {
         interface: usize,
         stamp: Option<u64>,
         bytes: &[u8],
+        original: u32,
         see: &mut impl FnMut(Captured),
     ) -> Result<(), Damage> {
         let Some(interface) = self.interfaces.get(interface) else {
@@ -193,7 +215,8 @@ impl Blocks {
         };
         self.frames += 1;
         let at = stamp.and_then(|stamp| interface.nanos(stamp));
-        see(Captured { number: self.frames, at, link: interface.link, bytes });
+        let is_whole = bytes.len() >= original as usize;
+        see(Captured { number: self.frames, at, link: interface.link, bytes, is_whole });
         Ok(())
     }
 
@@ -209,7 +232,7 @@ impl Blocks {
         } else {
             (block.block_type, u32::from_le_bytes)
         };
-        let Some(([interface, _, _, length, _], bytes)) =
+        let Some(([interface, _, _, length, original], bytes)) =
             block.data.split_first_chunk::<20>().map(|(head, bytes)| {
                 let words =
                     [0, 4, 8, 12, 16].map(|at| word([head[at], head[at + 1], head[at + 2], head[at + 3]]));
@@ -222,6 +245,6 @@ impl Blocks {
             return Ok(());
         }
         let interface = if self.is_big_endian { interface >> 16 } else { interface & 0xffff };
-        self.frame(interface as usize, None, &bytes[..bytes.len().min(length as usize)], see)
+        self.frame(interface as usize, None, &bytes[..bytes.len().min(length as usize)], original, see)
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use smoc_common::{token::Version, wire::tcp};
 
-use super::segment::{MptcpOption, Segment};
+use super::{option::MptcpOption, segment::Segment};
 
 /// A TCP connection that takes or took part in MPTCP, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +98,27 @@ impl Connections {
         Some(id)
     }
 
-    /// The connection of each subflow by its id, from 0 in the order of their first MP_CAPABLE. Joins that
-    /// the file has before their connection's keys find them now.
-    pub fn finish(mut self) -> impl Fn(SubflowId) -> Option<usize> {
+    /// Joins that the file has before their connection's keys find them now.
+    pub fn finish(mut self) -> Self {
         for id in 0..self.subflows.len() {
             self.join(SubflowId(id));
         }
-        move |SubflowId(id)| Some(self.subflows[id].place?.connection)
+        self
+    }
+
+    /// The connection of a subflow, from 0 in the order of their first MP_CAPABLE.
+    pub fn of(&self, SubflowId(id): SubflowId) -> Option<usize> {
+        Some(self.subflows[id].place?.connection)
+    }
+
+    /// The version of a connection, if the capture has shown it.
+    pub fn version(&self, connection: usize) -> Option<Version> {
+        self.connections.get(connection)?.version
+    }
+
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.connections.len()
     }
 
     fn subflow_of(&mut self, segment: &Segment) -> Option<SubflowId> {
@@ -184,8 +198,8 @@ impl Connections {
         let connection = &mut self.connections[place.connection];
         match *option {
             MptcpOption::AddAddress { address, is_echo: false, .. } => connection.hosts[sender].add(address),
-            MptcpOption::FastClose => connection.open_subflows = 0,
-            MptcpOption::Capable { version, sender_token, receiver_token } => {
+            MptcpOption::FastClose { .. } => connection.open_subflows = 0,
+            MptcpOption::Capable { version, sender_token, receiver_token, .. } => {
                 let Opening::Initial(syn_token) = subflow.opening else { return };
                 let [initiator, responder] = match (segment.is_syn(), segment.is_syn_ack(), is_opener) {
                     (_, true, false) if version == Version::V0 => [syn_token, sender_token],

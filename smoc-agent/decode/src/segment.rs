@@ -1,19 +1,19 @@
-//! A TCP segment as far as MPTCP is concerned. Keys become tokens here and go no further.
+//! A TCP segment as far as MPTCP is concerned.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use smoc_common::{
-    token::{self, Version},
-    wire::{
-        Bytes, Frame as _,
-        ip::{self, Address, Family},
-        mptcp::{self, Capable, Join, WINDOW, subtype},
-        signal::Signal,
-        tcp,
-    },
+use smoc_common::wire::{
+    Bytes, Frame as _,
+    ip::{Address, Family},
+    mptcp::{self, KIND, subtype},
+    tcp,
 };
 
-use super::link::LinkType;
+use super::{
+    ignored::Reason,
+    layers::{self, LinkType, Passed, Trail, Unread},
+    option::{MptcpOption, canonical},
+};
 
 /// A TCP segment and the MPTCP options that hosts would take from it.
 #[derive(Debug)]
@@ -22,75 +22,39 @@ pub struct Segment {
     pub source: SocketAddr,
     /// Where it goes.
     pub destination: SocketAddr,
+    /// What is around its IP packet.
+    pub encapsulation: Trail,
     /// Ports, sequence numbers and flags.
     pub tcp: tcp::Segment,
     /// Its MPTCP options other than DSS, in their order.
     pub options: Vec<MptcpOption>,
-    /// How many MPTCP options other than DSS were left out because hosts ignore them.
-    pub ignored: u64,
+    /// Subtypes of the other ones, which hosts ignore, and why.
+    pub ignored: Vec<(u8, Reason)>,
     /// Whether the capture ends within the TCP options.
     pub is_cut: bool,
 }
 
-/// An MPTCP option other than DSS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MptcpOption {
-    /// MP_CAPABLE.
-    Capable {
-        /// The version that it names.
-        version: Version,
-        /// The token of the sender's key, if it carries that key.
-        sender_token: Option<u32>,
-        /// The token of the receiver's key, if it carries that key.
-        receiver_token: Option<u32>,
-    },
-    /// MP_JOIN.
-    Join {
-        /// In a SYN: the token of the receiver's key.
-        token: Option<u32>,
-        /// In a SYN and a SYN/ACK: the sender's id for its address, and whether the subflow is a backup.
-        announced: Option<(u8, bool)>,
-    },
-    /// ADD_ADDR.
-    AddAddress {
-        /// The sender's id for the address.
-        address_id: u8,
-        /// The address.
-        address: IpAddr,
-        /// Whether it only confirms what the other side announced.
-        is_echo: bool,
-    },
-    /// REMOVE_ADDR with the sender's ids of the addresses.
-    RemoveAddress(Vec<u8>),
-    /// MP_PRIO.
-    Priority {
-        /// Whether the subflow becomes a backup.
-        backup: bool,
-        /// The address that is meant, if it is another one than the segment's.
-        address_id: Option<u8>,
-    },
-    /// MP_FAIL.
-    Fail,
-    /// MP_FASTCLOSE.
-    FastClose,
-    /// MP_TCPRST.
-    Reset,
-}
-
 impl Segment {
-    /// Reads the TCP segment in a captured frame; `None` if there is none that a host would accept. A first
-    /// fragment counts, for the whole TCP header is in it; later ones do not.
-    pub fn read(link: LinkType, bytes: &mut [u8]) -> Option<Self> {
-        let captured = bytes.len();
-        let frame = Bytes(bytes);
-        let packet = link.packet(&frame)?;
-        if packet.protocol != ip::TCP || packet.is_later_fragment {
-            return None;
+    /// Reads the TCP segment in a captured frame, of which these bytes may be all. A first fragment counts, for the whole
+    /// TCP header is in it; later ones do not.
+    ///
+    /// # Errors
+    /// There is none, none that a host would accept, or it cannot be reached.
+    pub fn read(link: LinkType, bytes: &mut [u8], is_whole: bool) -> Result<Self, Passed> {
+        let layers::Found { start, packet, end, is_fragment, trail } = layers::find(link, bytes, is_whole)?;
+        let frame = Bytes(&mut bytes[start..]);
+        let captured = frame.0.len();
+        let too_short = if is_fragment { Unread::ShortFragment } else { Unread::Malformed("TCP") };
+        if packet.payload + tcp::HEADER > end {
+            return Err(too_short.into());
         }
-        let tcp = tcp::Segment::parse(&frame, packet.payload)?;
+        if packet.payload + tcp::HEADER > captured {
+            return Err(Unread::Cut.into());
+        }
+        let tcp = tcp::Segment::parse(&frame, packet.payload).ok_or(Unread::Malformed("TCP"))?;
         let options_end = tcp.options + tcp.options_length;
-        if !packet.reaches(options_end) {
-            return None;
+        if options_end > end {
+            return Err(too_short.into());
         }
         let address = |address: Address| match packet.family {
             Family::V4 => canonical(address),
@@ -99,13 +63,14 @@ impl Segment {
         let mut segment = Self {
             source: SocketAddr::new(address(packet.source), tcp.source_port),
             destination: SocketAddr::new(address(packet.destination), tcp.destination_port),
+            encapsulation: trail,
             tcp,
             options: Vec::new(),
-            ignored: 0,
+            ignored: Vec::new(),
             is_cut: captured < options_end,
         };
         segment.read_options(&frame, captured.min(options_end) - tcp.options);
-        Some(segment)
+        Ok(segment)
     }
 
     fn read_options(&mut self, frame: &Bytes, length: usize) {
@@ -115,10 +80,15 @@ impl Segment {
         while let Some(place) = mptcp::next::<Bytes<'_>>(options, at, length) {
             at = place.at + place.length;
             let Some(option) = mptcp::window(options, place) else { return };
-            match MptcpOption::read(option, place.length, self.tcp.flags) {
+            match MptcpOption::read(option, place.length, &self.tcp) {
                 Some(option) => self.options.push(option),
-                None => self.ignored += u64::from(option[2] >> 4 != subtype::DSS),
+                None => self.ignored.extend(
+                    Reason::of(option, place.length, self.tcp.flags).map(|reason| (option[2] >> 4, reason)),
+                ),
             }
+        }
+        if !self.is_cut {
+            self.ignored.extend(unfinished(options, length).map(|subtype| (subtype, Reason::Beyond)));
         }
     }
 
@@ -133,62 +103,17 @@ impl Segment {
     }
 }
 
-impl MptcpOption {
-    fn read(option: &[u8; WINDOW], length: usize, flags: u8) -> Option<Self> {
-        match option[2] >> 4 {
-            subtype::CAPABLE => {
-                let Capable { version, sender_key, receiver_key } = Capable::parse(option, length, flags)?;
-                let token = |key| token::derive(version, key);
-                Some(Self::Capable {
-                    version,
-                    sender_token: sender_key.map(token),
-                    receiver_token: receiver_key.map(token),
-                })
-            }
-            subtype::JOIN => Some(match Join::parse(option, length, flags)? {
-                Join::Syn { token, address_id, backup } => {
-                    Self::Join { token: Some(token), announced: Some((address_id, backup)) }
-                }
-                Join::Answer => {
-                    let is_syn_ack = flags & tcp::SYN != 0;
-                    Self::Join { token: None, announced: is_syn_ack.then(|| Join::announced(option)) }
-                }
-            }),
-            _ => Some(Self::from(Signal::parse(option, length, flags)?)),
+/// The subtype of the MPTCP option other than DSS at which the walk over the options ends because its length cannot
+/// be right.
+fn unfinished(options: &tcp::OptionBuffer, length: usize) -> Option<u8> {
+    let mut at = 0;
+    loop {
+        match mptcp::step(options, at as u32, length as u32) & 0xff {
+            0 => break,
+            size => at += size as usize,
         }
     }
-
-    /// The option's name in RFC 8684.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Capable { .. } => "MP_CAPABLE",
-            Self::Join { .. } => "MP_JOIN",
-            Self::AddAddress { .. } => "ADD_ADDR",
-            Self::RemoveAddress(_) => "REMOVE_ADDR",
-            Self::Priority { .. } => "MP_PRIO",
-            Self::Fail => "MP_FAIL",
-            Self::FastClose => "MP_FASTCLOSE",
-            Self::Reset => "MP_TCPRST",
-        }
-    }
-}
-
-impl From<Signal<'_>> for MptcpOption {
-    fn from(signal: Signal) -> Self {
-        match signal {
-            Signal::AddAddress { address_id, address, is_echo } => {
-                Self::AddAddress { address_id, address: canonical(address), is_echo }
-            }
-            Signal::RemoveAddress { address_ids } => Self::RemoveAddress(address_ids.to_vec()),
-            Signal::Priority { backup, address_id } => Self::Priority { backup, address_id },
-            Signal::Fail => Self::Fail,
-            Signal::FastClose => Self::FastClose,
-            Signal::Reset => Self::Reset,
-        }
-    }
-}
-
-/// The address with an IPv4 address out of its mapped form.
-fn canonical(address: Address) -> IpAddr {
-    Ipv6Addr::from(address.octets()).to_canonical()
+    let left = options.get(at..length)?;
+    let subtype = left.get(2).map_or(u8::MAX, |byte| byte >> 4);
+    (left.first() == Some(&KIND) && subtype != subtype::DSS).then_some(subtype)
 }

@@ -8,6 +8,7 @@
 mod agent;
 mod check;
 mod decode;
+mod input;
 #[cfg(feature = "agent")]
 mod live;
 #[cfg(not(feature = "agent"))]

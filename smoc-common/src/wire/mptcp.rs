@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 0, 1 | 30, length | 30, length |
 //! | 2 | subtype (upper four bits), version | subtype, 0x01: backup |
-//! | 3 | flags: 0x40 B, 0x01 H | address id |
+//! | 3 | flags: 0x80 A, 0x40 B, 0x20 C, 0x01 H | address id |
 //! | 4..12 | sender's key | SYN: receiver's token (4..8), nonce (8..12) |
 //! | 12..20 | receiver's key | |
 //!
@@ -237,6 +237,14 @@ pub fn window(options: &OptionBuffer, place: Place) -> Option<&[u8; WINDOW]> {
 }
 
 impl Capable {
+    /// The flags that RFC 8684 names A, B and so on to H, the highest bit first: A asks for checksums, B for an
+    /// extension that does not exist, C says that no subflow may be opened to this address and port, H names the
+    /// algorithm. D to G mean nothing.
+    #[inline(always)]
+    pub const fn flags(option: &[u8; WINDOW]) -> u8 {
+        option[3]
+    }
+
     const NEEDS_EXTENSION: u8 = 0x40;
     const HMAC: u8 = 0x01;
 

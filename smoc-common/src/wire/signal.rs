@@ -7,9 +7,9 @@
 //! | ADD_ADDR (3), v0 | 8, 10 or 20, 22 | 4 or 6; address id, address, port? |
 //! | REMOVE_ADDR (4) | 4 to 11 | address ids |
 //! | MP_PRIO (5) | 3, v0 also 4 | 0x01: backup; v0: address id |
-//! | MP_FAIL (6) | 12 | data sequence number |
-//! | MP_FASTCLOSE (7) | 12 | the receiver's key, which is never read here |
-//! | MP_TCPRST (8), with RST | 4 | flags, reason |
+//! | MP_FAIL (6) | 12 | 0; data sequence number |
+//! | MP_FASTCLOSE (7) | 12 | 0; the receiver's key, which is no part of [`Signal`]: see [`receiver_key`] |
+//! | MP_TCPRST (8), with RST | 4 | 0x01: transient; reason |
 //!
 //! As the Linux hosts do, everything of another length is ignored.
 
@@ -28,6 +28,8 @@ pub enum Signal<'a> {
         address_id: u8,
         /// The address.
         address: Address,
+        /// The port to connect to, if it is another one than the connection's.
+        port: Option<u16>,
         /// Whether this only confirms what the other side announced.
         is_echo: bool,
     },
@@ -44,11 +46,19 @@ pub enum Signal<'a> {
         address_id: Option<u8>,
     },
     /// MP_FAIL.
-    Fail,
+    Fail {
+        /// The data sequence number of what was received with a wrong checksum, its lower 32 bits if hosts use these.
+        data_sequence: u64,
+    },
     /// MP_FASTCLOSE.
     FastClose,
     /// MP_TCPRST.
-    Reset,
+    Reset {
+        /// Whether the reason may be gone when the subflow is opened again (flag T).
+        is_transient: bool,
+        /// The reason's number (RFC 8684, 3.6).
+        reason: u8,
+    },
 }
 
 const LOW_BIT: u8 = 0x01;
@@ -69,9 +79,13 @@ impl<'a> Signal<'a> {
             (subtype::PRIO, 4) => {
                 Some(Self::Priority { backup: low & LOW_BIT != 0, address_id: Some(option[3]) })
             }
-            (subtype::FAIL, 12) => Some(Self::Fail),
+            (subtype::FAIL, 12) => {
+                Some(Self::Fail { data_sequence: u64::from_be_bytes(*option[4..].first_chunk()?) })
+            }
             (subtype::FASTCLOSE, 12) => Some(Self::FastClose),
-            (subtype::TCPRST, 4) if flags & tcp::RST != 0 => Some(Self::Reset),
+            (subtype::TCPRST, 4) if flags & tcp::RST != 0 => {
+                Some(Self::Reset { is_transient: low & LOW_BIT != 0, reason: option[3] })
+            }
             _ => None,
         }
     }
@@ -86,11 +100,19 @@ impl<'a> Signal<'a> {
             (_, 28 | 30) if low & LOW_BIT == 0 => false,
             _ => return None,
         };
-        let address = if is_v4 {
-            Address::from_v4(*option[4..].first_chunk()?)
+        let (address, behind) = if is_v4 {
+            (Address::from_v4(*option[4..].first_chunk()?), 8)
         } else {
-            Address::new(*option[4..].first_chunk()?)
+            (Address::new(*option[4..].first_chunk()?), 20)
         };
-        Some(Self::AddAddress { address_id: option[3], address, is_echo: low & LOW_BIT != 0 })
+        let has_port = matches!(length, 10 | 18 | 22 | 30);
+        let port = if has_port { Some(u16::from_be_bytes(*option[behind..].first_chunk()?)) } else { None };
+        Some(Self::AddAddress { address_id: option[3], address, port, is_echo: low & LOW_BIT != 0 })
     }
+}
+
+/// The key in an MP_FASTCLOSE that [`Signal::parse`] has accepted, for a caller who derives its token and forgets it.
+pub fn receiver_key(option: &[u8; WINDOW]) -> u64 {
+    let [_, _, _, _, k0, k1, k2, k3, k4, k5, k6, k7, ..] = *option;
+    u64::from_be_bytes([k0, k1, k2, k3, k4, k5, k6, k7])
 }

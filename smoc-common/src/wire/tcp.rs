@@ -18,6 +18,8 @@ pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
 /// The acknowledgment number is valid.
 pub const ACK: u8 = 0x10;
+/// The least length of a header in bytes.
+pub const HEADER: usize = 20;
 /// The most bytes that options can take.
 pub const OPTIONS_LENGTH: usize = 40;
 

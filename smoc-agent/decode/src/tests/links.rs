@@ -46,8 +46,11 @@ fn packets() -> [Vec<u8>; 2] {
 
 fn expect_both(file: &[u8], what: &str) {
     let decoded = decode_file(file);
-    let seen: Vec<_> =
-        decoded.options.iter().map(|seen| (seen.frame, seen.src.to_string(), seen.connection)).collect();
+    let seen: Vec<_> = decoded
+        .options
+        .iter()
+        .map(|seen| (seen.place.frame, seen.place.src.to_string(), seen.connection))
+        .collect();
     let expected = [(1, "10.0.0.1".to_owned(), Some(0)), (2, "fd00::1".to_owned(), Some(1))];
     assert_eq!((&seen[..], decoded.damage), (&expected[..], None), "{what}");
 }
@@ -110,7 +113,7 @@ fn simple_packets_end_where_the_interface_cut_them() {
     let interface = block(1, &[101, 0, 0, 0, snap as u8, 0, 0, 0], u32::to_le_bytes);
     let simple = block(3, &[&length.to_le_bytes(), &packet[..]].concat(), u32::to_le_bytes);
     let decoded = decode_file(&[head, interface, simple].concat());
-    assert_eq!((decoded.options.len(), decoded.cut), (0, 1));
+    assert_eq!((decoded.options.len(), decoded.counts.cut), (0, 1));
 }
 
 #[test]

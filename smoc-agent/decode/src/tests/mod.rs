@@ -6,3 +6,5 @@ mod links;
 mod options;
 mod published;
 mod scene;
+mod tunnels;
+mod unread;

@@ -100,9 +100,7 @@ impl Scene {
 
 /// Decodes a file with these contents.
 pub fn decode_file(contents: &[u8]) -> Decoded {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), contents).unwrap();
-    decode(file.path()).unwrap()
+    decode(contents).unwrap()
 }
 
 /// A pcap file with numbers as `word` writes them.

@@ -5,7 +5,7 @@ use std::{vec, vec::Vec};
 use super::{std, window};
 use crate::wire::{
     ip::Address,
-    signal::Signal,
+    signal::{Signal, receiver_key},
     tcp::{ACK, RST},
 };
 
@@ -50,18 +50,20 @@ fn lengths_that_hosts_accept() {
 fn addresses() {
     let v4 = Address::from_v4([4, 5, 6, 7]);
     let v6 = Address::new(std::array::from_fn(|at| at as u8 + 4));
-    for (length, low, address, is_echo) in [
-        (16, 0, v4, false),
-        (18, 0, v4, false),
-        (28, 0, v6, false),
-        (30, 0, v6, false),
-        (8, 1, v4, true),
-        (22, 1, v6, true),
-        (10, 4, v4, false),
-        (20, 6, v6, false),
+    let (behind_v4, behind_v6) = (Some(0x0809), Some(0x1415));
+    for (length, low, address, port, is_echo) in [
+        (16, 0, v4, None, false),
+        (18, 0, v4, behind_v4, false),
+        (28, 0, v6, None, false),
+        (30, 0, v6, behind_v6, false),
+        (8, 1, v4, None, true),
+        (10, 1, v4, behind_v4, true),
+        (22, 1, v6, behind_v6, true),
+        (10, 4, v4, behind_v4, false),
+        (20, 6, v6, None, false),
     ] {
         let found = window(&option(length, 3, low));
-        let expected = Signal::AddAddress { address_id: 3, address, is_echo };
+        let expected = Signal::AddAddress { address_id: 3, address, port, is_echo };
         assert_eq!(Signal::parse(&found, length, ACK), Some(expected), "{length}, {low}");
     }
 }
@@ -75,7 +77,12 @@ fn others() {
     assert_eq!(Signal::parse(&found(3, 5, 1), 3, ACK), priority(true, None));
     assert_eq!(Signal::parse(&found(3, 5, 0xe), 3, ACK), priority(false, None));
     assert_eq!(Signal::parse(&found(4, 5, 1), 4, ACK), priority(true, Some(3)));
-    assert_eq!(Signal::parse(&found(12, 6, 0), 12, ACK), Some(Signal::Fail));
+    let number = 0x0405_0607_0809_0a0b;
+    assert_eq!(Signal::parse(&found(12, 6, 0), 12, ACK), Some(Signal::Fail { data_sequence: number }));
     assert_eq!(Signal::parse(&found(12, 7, 0), 12, ACK), Some(Signal::FastClose));
-    assert_eq!(Signal::parse(&found(4, 8, 0), 4, RST), Some(Signal::Reset));
+    assert_eq!(receiver_key(&found(12, 7, 0)), number);
+    for (low, is_transient) in [(0, false), (1, true), (0xe, false)] {
+        let reset = Signal::Reset { is_transient, reason: 3 };
+        assert_eq!(Signal::parse(&found(4, 8, low), 4, RST), Some(reset));
+    }
 }
