@@ -86,13 +86,20 @@ impl Format {
     pub fn neither(text: &str) -> Option<String> {
         const CONFIGURATION: &str =
             "this is an agent's configuration, not a topology: name the file that its key topology names";
+        const FOREIGN_YAML: &str = "this YAML has nodes, as files of other programs have: what can be read of these is \
+            containerlab's; convert it to GraphML or node-link JSON, or write switches, links and hosts";
         match yaml_kinds(text) {
             Ok(Some(keys)) => {
                 let has = |all: &[&str]| keys.iter().any(|(key, _)| all.contains(&key.as_str()));
-                if keys.is_empty() || has(&["switches", "links", "hosts"]) {
+                if keys.is_empty() || has(&["switches", "hosts"]) || has(&["links"]) && !has(&["nodes"]) {
                     return None;
                 }
-                Some(if has(&["switch", "ports"]) { CONFIGURATION } else { NEITHER }.into())
+                let what = match (has(&["nodes"]), has(&["switch", "ports"])) {
+                    (true, _) => FOREIGN_YAML,
+                    (_, true) => CONFIGURATION,
+                    _ => NEITHER,
+                };
+                Some(what.into())
             }
             Ok(None) if !text.trim().is_empty() => Some(NEITHER.into()),
             Ok(None) | Err(_) => None,
@@ -383,6 +390,7 @@ mod tests {
     #[test]
     fn a_faulty_text_without_our_keys_is_something_else() {
         assert!(Format::neither("switch: e1\nports: {}\n").unwrap().contains("an agent's configuration"));
+        assert!(Format::neither("nodes: []\nlinks: []").unwrap().starts_with("this YAML has nodes"));
         assert!(Format::neither("a: 1").unwrap().starts_with("neither"));
         assert!(Format::neither("hello").unwrap().starts_with("neither"));
         for text in ["", "links: 5", ": :\n- {"] {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smoc_common::route::PortNumber;
+
 use super::attributes::{EdgeMeaning, is_of_port, of_edge};
 use super::remarks::{Cases, counted};
 use super::sheet::{Edge, Listing, Sheet};
@@ -29,7 +31,10 @@ pub(super) fn join(sheet: &mut Sheet) {
     let mut by_ends: HashMap<(String, String), Vec<(usize, bool)>> = HashMap::new();
     for edge in std::mem::take(&mut sheet.edges) {
         let same = by_ends.entry(ends(&edge)).or_default();
-        let found = same.iter_mut().find(|(other, whole)| is_one_link(listing, &kept[*other], &edge, *whole));
+        // More links than a switch has ports are refused later, so there is no need to compare them all.
+        let some = same.iter_mut().take(2 * usize::from(PortNumber::MAX));
+        let found =
+            some.into_iter().find(|(other, whole)| is_one_link(listing, &kept[*other], &edge, *whole));
         match found {
             Some((other, whole)) => {
                 *whole = true;
@@ -84,7 +89,7 @@ fn is_one_link(listing: Listing, first: &Edge, second: &Edge, whole: bool) -> bo
     }
     match listing {
         Listing::Simple => true,
-        Listing::BothEnds => back && !whole,
+        Listing::BothEnds | Listing::Directions => back && !whole,
         Listing::Each | Listing::Unsaid => back && !whole && first.directed && second.directed,
     }
 }
@@ -166,7 +171,7 @@ impl Joined {
     }
 
     fn tell(&self, notes: &mut Vec<String>, listing: Listing) {
-        if self.back > 0 {
+        if self.back > 0 && listing != Listing::Directions {
             let back = self.back;
             notes.push(format!(
                 "the graph is directed: {} taken for the way back of another",

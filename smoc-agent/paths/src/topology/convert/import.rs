@@ -95,6 +95,8 @@ struct Importer {
     import: Import,
     nodes: Vec<Named>,
     ids: HashMap<String, usize>,
+    /// Nodes whose ports are all taken.
+    full: BTreeSet<usize>,
     faults: Vec<Fault>,
     remarks: Remarks,
 }
@@ -221,7 +223,7 @@ impl Importer {
                 again.add(|| format!("{} of {name}", shown(port)));
             }
         });
-        if number.is_none() {
+        if number.is_none() && self.full.insert(node) {
             let message = format!("node {name}: it has more than {} links: divide it", PortNumber::MAX);
             self.faults.push((line, message));
         }

@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Result<Sheet, Fault> {
     let document = json_tree(text)?;
     let networks = of(&document, "networks").unwrap_or(&document);
     let networks = of(networks, "network").map_or(&[][..], Tree::items);
-    let mut sheet = Sheet { listing: Listing::BothEnds, ..Sheet::default() };
+    let mut sheet = Sheet { listing: Listing::Directions, ..Sheet::default() };
     let network = lowest(networks)
         .ok_or((document.line, "networks.network: missing: there is no network".to_owned()))?;
     let name = text_of(network, "network-id").unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) fn read(text: &str) -> Result<Sheet, Fault> {
             line: link.line,
             source,
             target,
-            directed: false,
+            directed: true,
             attributes: attributes(link),
         });
     }

@@ -67,6 +67,8 @@ pub(super) enum Listing {
     Unsaid,
     /// An edge and one the other way are one link.
     BothEnds,
+    /// Every link is two edges, one each way.
+    Directions,
     /// No two links join the same nodes.
     Simple,
 }

@@ -167,3 +167,64 @@ fn rfc_8345_has_a_link_for_each_direction() {
     assert_eq!(links[0]["source"]["source-node"], "m1");
     assert_eq!(links[0]["destination"]["dest-tp"], "1");
 }
+
+/// The links that node-link JSON becomes, and what is said.
+fn links(head: &str, edges: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+    let edges: Vec<_> =
+        edges.iter().map(|(a, b)| format!(r#"{{"source": "{a}", "target": "{b}"}}"#)).collect();
+    let text = format!(
+        r#"{{{head} "nodes": [{{"id": "a"}}, {{"id": "b"}}, {{"id": "c"}}], "edges": [{}]}}"#,
+        edges.join(", ")
+    );
+    let mut notes = Vec::new();
+    let topology = parse(Path::new("t"), &text, &mut notes).unwrap().topology;
+    (topology.link_ids().map(|link| topology.link_name(link)).collect(), notes)
+}
+
+#[test]
+fn two_directions_are_one_link_unless_the_file_says_otherwise() {
+    let both = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")];
+    for (head, count, said) in [
+        (r#""multigraph": false,"#, 2, r#"by "multigraph": false"#),
+        (r#""directed": true,"#, 2, "2 edges taken for the way back"),
+        ("", 2, "listed again or from its other end"),
+        (r#""type": "NetworkGraph","#, 2, "listed again or from its other end"),
+        (r#""multigraph": true,"#, 4, "2 pairs of nodes with edges in both directions, such as a - b"),
+    ] {
+        let (links, notes) = links(head, &both);
+        assert_eq!((links.len(), notes.len()), (count, 1), "{head}: {links:?} {notes:?}");
+        assert!(notes[0].contains(said), "{head}: {notes:?}");
+    }
+    let (some, notes) = links("", &[("a", "b"), ("b", "a"), ("b", "c")]);
+    assert_eq!((some.len(), notes.len()), (3, 1), "not all come in both directions: {notes:?}");
+    assert_eq!(
+        links("", &[("a", "b"), ("a", "b"), ("b", "c")]),
+        (vec!["a:1-b:1".into(), "a:2-b:2".into(), "b:3-c:1".into()], vec![])
+    );
+    assert_eq!(links(r#""multigraph": false,"#, &[("a", "b"), ("a", "b")]).0.len(), 1);
+}
+
+#[test]
+fn edges_with_other_ports_are_other_links() {
+    let edge = |a: &str, b: &str, ports: &str| format!(r#"{{"source": "{a}", "target": "{b}", {ports}}}"#);
+    let read = |second: String| {
+        let first = edge("a", "b", r#""source_port": 1, "target_port": 2"#);
+        let text = format!(
+            r#"{{"directed": true, "nodes": [{{"id": "a"}}, {{"id": "b"}}], "links": [{first}, {second}]}}"#
+        );
+        parse(Path::new("t"), &text, &mut Vec::new()).unwrap().topology.links().len()
+    };
+    assert_eq!(read(edge("b", "a", r#""source_port": 2, "target_port": 1"#)), 1);
+    assert_eq!(read(edge("b", "a", r#""source_port": 3, "target_port": 4"#)), 2);
+    assert_eq!(read(edge("b", "a", r#""x": 1"#)), 1);
+}
+
+#[test]
+fn a_switch_with_more_links_than_ports_is_refused_once() {
+    let edges = r#"{"source": 0, "target": 1},"#.repeat(1025);
+    let text =
+        format!(r#"{{"nodes": [{{"id": 0}}, {{"id": 1}}], "edges": [{}]}}"#, edges.trim_end_matches(','));
+    let error = parse(Path::new("t"), &text, &mut Vec::new()).unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(error.starts_with("t:1: node 0: it has more than 1023 links"), "{error}");
+}
