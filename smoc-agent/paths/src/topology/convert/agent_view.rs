@@ -1,8 +1,9 @@
 //! What a running agent answers to `smoc topology --format json`: its links have names instead of ends, and a state.
 
+use super::attributes::Attributes;
 use super::fields::{list, plain, required};
 use super::remarks::Cases;
-use super::sheet::{Attributes, Edge, Node, Sheet, Stop};
+use super::sheet::{Edge, Node, Sheet, Stop};
 use crate::input::{Fault, Value, json_tree};
 
 /// Reads switches and links; links that are down count as links.

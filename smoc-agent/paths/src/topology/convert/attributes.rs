@@ -2,10 +2,35 @@
 //!
 //! Names are compared without regard to case, `_`, `-` and blanks. docs/topologies.md lists them for users.
 
-use super::sheet::{Attributes, Units};
+use std::collections::BTreeMap;
+
 use crate::input::shown;
 use crate::topology::values::cost_message;
 use crate::topology::{Bandwidth, Latency, UnitError};
+
+/// Attributes by name, as text.
+pub(super) type Attributes = BTreeMap<String, String>;
+
+/// Units that a graph gives for its numbers, such as Mbps.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    /// Of capacities.
+    pub capacity: Option<String>,
+    /// Of latencies.
+    pub latency: Option<String>,
+}
+
+impl Units {
+    /// Takes the units that an attribute of a graph gives; `false` if it gives none.
+    pub fn take(&mut self, name: &str, value: &str) -> bool {
+        match plain_name(name).as_str() {
+            "capacityunit" | "bandwidthunit" => self.capacity = Some(value.to_owned()),
+            "delayunit" | "latencyunit" => self.latency = Some(value.to_owned()),
+            _ => return false,
+        }
+        true
+    }
+}
 
 /// A name, and the unit of its numbers that have none, if the name gives it.
 type EdgeName = (&'static str, Option<&'static str>);

@@ -3,10 +3,10 @@
 //! A node is a switch, unless its `group`, or its label `smoc-kind` or `graph-icon`, says that it is a host: its
 //! `kind` only says which image it runs. Links to the machine that runs the lab are left out.
 
-use super::attributes::is_host;
+use super::attributes::{Attributes, is_host};
 use super::fields::{list, plain};
 use super::remarks::Cases;
-use super::sheet::{Attributes, Edge, Node, Sheet, Stop};
+use super::sheet::{Edge, Node, Sheet, Stop};
 use crate::input::{Fault, Tree, yaml_tree};
 
 /// What stands for the machine that runs the lab, where a node's name is expected.

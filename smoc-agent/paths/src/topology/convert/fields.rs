@@ -1,6 +1,6 @@
 //! Fields of a tree: what must be there, and attributes.
 
-use super::sheet::Attributes;
+use super::attributes::Attributes;
 use crate::input::{Fault, Tree, Value};
 
 /// Maps that only hold further attributes.

@@ -3,7 +3,8 @@
 
 use roxmltree::Node as Element;
 
-use super::sheet::{Attributes, Edge, Listing, Node, Sheet, Stop};
+use super::attributes::Attributes;
+use super::sheet::{Edge, Listing, Node, Sheet, Stop};
 use super::xml::{Xml, children, text};
 use crate::input::Fault;
 

@@ -1,7 +1,8 @@
 //! GNS3's project files, `.gns3`. A VPCS is a host; every other node is a switch.
 
+use super::attributes::Attributes;
 use super::fields::{list, plain, required};
-use super::sheet::{Attributes, Edge, Node, Sheet, Stop};
+use super::sheet::{Edge, Node, Sheet, Stop};
 use crate::input::{Fault, Tree, json_tree};
 
 /// Reads nodes and links, as versions 1 and 2 of GNS3 write them.

@@ -16,8 +16,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use roxmltree::Node as Element;
 
+use super::attributes::Attributes;
 use super::remarks::Cases;
-use super::sheet::{Attributes, Edge, Node, Sheet, Stop};
+use super::sheet::{Edge, Node, Sheet, Stop};
 use super::xml::{Xml, children, is, text};
 use crate::input::Fault;
 use crate::topology::Topology;

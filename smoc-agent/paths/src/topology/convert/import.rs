@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use smoc_common::route::PortNumber;
 
-use super::attributes::{self, EdgeMeaning, NodeMeaning, Reading};
+use super::attributes::{self, Attributes, EdgeMeaning, NodeMeaning, Reading};
 use super::directions;
 use super::places::{Place, distance_latency};
 use super::ports::{PortName, Ports};
-use super::remarks::{Cases, listed};
-use super::sheet::{Attributes, Edge, Sheet, Stop};
+use super::remarks::{Remarks, tell_unused};
+use super::sheet::{Edge, Sheet, Stop};
 use crate::input::{Fault, shown};
 use crate::topology::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Section, check_name};
 use crate::topology::file::Mentions;
@@ -47,7 +47,7 @@ impl Import {
         }
         notes.append(&mut sheet.notes);
         importer.remarks.tell(notes);
-        unused(&sheet, notes);
+        tell_unused(&sheet, notes);
         Ok(importer.import)
     }
 
@@ -73,21 +73,6 @@ struct Named {
     place: Option<Place>,
     /// So many edges have been attached to it, if it is a host.
     links: usize,
-}
-
-/// What was changed or left out.
-#[derive(Default)]
-struct Remarks {
-    renamed: Cases,
-    to_itself: Cases,
-    unclear_capacity: Cases,
-    unclear_latency: Cases,
-    by_distance: Cases,
-    port_again: Cases,
-    more_links: Cases,
-    alone: Cases,
-    ports: Vec<String>,
-    scaled: Option<String>,
 }
 
 #[derive(Default)]
@@ -322,65 +307,6 @@ impl Importer {
             Reading::Faulty(message) => self.faults.push((edge.line, format!("edge {link}: {message}"))),
         }
         None
-    }
-}
-
-impl Remarks {
-    fn tell(self, notes: &mut Vec<String>) {
-        self.renamed.tell(notes, "name", |names, first| {
-            format!("{names} changed to what a switch can be called, such as {first}; the file's ids and labels are understood too")
-        });
-        self.to_itself.tell(notes, "link", |links, first| {
-            format!("{links} from a node to itself left out, such as {first}")
-        });
-        notes.extend(self.ports);
-        self.port_again.tell(notes, "port", |ports, first| {
-            format!("{ports} with more than one link, such as {first}: each link gets a port of its own")
-        });
-        self.more_links.tell(notes, "host", |_, first| {
-            format!("a host has one link: what has more is several hosts here, such as {first}")
-        });
-        self.alone
-            .tell(notes, "host", |hosts, first| format!("{hosts} without a link left out, such as {first}"));
-        self.unclear_capacity.tell(notes, "link", |links, first| {
-            format!(
-                "capacity of {links} not used, such as {first}: write a number and a unit, such as 10Gbit"
-            )
-        });
-        self.unclear_latency.tell(notes, "link", |links, first| {
-            format!("latency of {links} not used, such as {first}: write a number and a unit, such as 5ms")
-        });
-        self.by_distance.tell(notes, "link", |links, first| {
-            format!("latency of {links} worked out from the coordinates of both ends (light in fibre), such as {first}")
-        });
-        if let Some(first) = self.scaled {
-            notes.push(format!(
-                "costs are multiplied by 1000, because some are no whole numbers, such as {first}"
-            ));
-        }
-    }
-}
-
-/// Says which attributes mean nothing here.
-fn unused(sheet: &Sheet, notes: &mut Vec<String>) {
-    let of_nodes: BTreeSet<_> = (sheet.nodes.iter())
-        .flat_map(|node| node.attributes.keys())
-        .filter(|name| !attributes::is_of_nodes(name))
-        .map(String::as_str)
-        .collect();
-    let of_edges: BTreeSet<_> = (sheet.edges.iter())
-        .flat_map(|edge| edge.attributes.keys())
-        .filter(|name| !attributes::is_of_edges(name))
-        .map(String::as_str)
-        .collect();
-    let mut parts = Vec::new();
-    for (names, what) in [(of_nodes, "nodes"), (of_edges, "edges")] {
-        if !names.is_empty() {
-            parts.push(format!("{} of {what}", listed(names)));
-        }
-    }
-    if !parts.is_empty() {
-        notes.push(format!("not used: {}; docs/topologies.md lists what is", parts.join("; ")));
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Its `bw` is in Mbit/s, its `delay` a text with a unit; a plain number of P4's is in milliseconds.
 
+use super::attributes::Attributes;
 use super::fields::{attributes, list, plain, required};
-use super::sheet::{Attributes, Edge, Node, Sheet, Stop};
+use super::sheet::{Edge, Node, Sheet, Stop};
 use crate::input::{Fault, Tree, json_tree};
 
 /// Reads MiniEdit's JSON: controllers are left out.

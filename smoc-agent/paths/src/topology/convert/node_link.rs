@@ -5,8 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use super::attributes::Attributes;
 use super::fields::{attributes, list, plain, required};
-use super::sheet::{Attributes, Edge, Listing, Node, Sheet, Stop};
+use super::sheet::{Edge, Listing, Node, Sheet, Stop};
 use crate::input::{Fault, Tree, Value as Field, json_tree};
 use crate::topology::Topology;
 

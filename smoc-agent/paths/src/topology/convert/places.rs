@@ -1,7 +1,7 @@
 //! Where nodes are on Earth, and how long light needs between them.
 
+use super::attributes::Attributes;
 use super::attributes::{NodeMeaning, of_node};
-use super::sheet::Attributes;
 use crate::topology::Latency;
 
 /// Degrees of latitude and longitude.

@@ -1,5 +1,10 @@
 //! What had to be changed or left out when reading: one line for all cases of a kind.
 
+use std::collections::BTreeSet;
+
+use super::attributes;
+use super::sheet::Sheet;
+
 /// Cases of one kind: how many, and the first.
 #[derive(Debug, Default)]
 pub(super) struct Cases {
@@ -34,7 +39,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 }
 
 /// Names in a list, not more than a line holds.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<_> = names.into_iter().collect();
     let mut text =
@@ -43,4 +48,79 @@ pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         text += &format!(" and {} more", names.len() - SHOWN);
     }
     text
+}
+
+/// What was changed or left out.
+#[derive(Default)]
+pub(super) struct Remarks {
+    pub renamed: Cases,
+    pub to_itself: Cases,
+    pub unclear_capacity: Cases,
+    pub unclear_latency: Cases,
+    pub by_distance: Cases,
+    pub port_again: Cases,
+    pub more_links: Cases,
+    pub alone: Cases,
+    pub ports: Vec<String>,
+    pub scaled: Option<String>,
+}
+
+impl Remarks {
+    /// One line for each kind.
+    pub fn tell(self, notes: &mut Vec<String>) {
+        self.renamed.tell(notes, "name", |names, first| {
+            format!("{names} changed to what a switch can be called, such as {first}; the file's ids and labels are understood too")
+        });
+        self.to_itself.tell(notes, "link", |links, first| {
+            format!("{links} from a node to itself left out, such as {first}")
+        });
+        notes.extend(self.ports);
+        self.port_again.tell(notes, "port", |ports, first| {
+            format!("{ports} with more than one link, such as {first}: each link gets a port of its own")
+        });
+        self.more_links.tell(notes, "host", |_, first| {
+            format!("a host has one link: what has more is several hosts here, such as {first}")
+        });
+        self.alone
+            .tell(notes, "host", |hosts, first| format!("{hosts} without a link left out, such as {first}"));
+        self.unclear_capacity.tell(notes, "link", |links, first| {
+            format!(
+                "capacity of {links} not used, such as {first}: write a number and a unit, such as 10Gbit"
+            )
+        });
+        self.unclear_latency.tell(notes, "link", |links, first| {
+            format!("latency of {links} not used, such as {first}: write a number and a unit, such as 5ms")
+        });
+        self.by_distance.tell(notes, "link", |links, first| {
+            format!("latency of {links} worked out from the coordinates of both ends (light in fibre), such as {first}")
+        });
+        if let Some(first) = self.scaled {
+            notes.push(format!(
+                "costs are multiplied by 1000, because some are no whole numbers, such as {first}"
+            ));
+        }
+    }
+}
+
+/// Says which attributes mean nothing here.
+pub(super) fn tell_unused(sheet: &Sheet, notes: &mut Vec<String>) {
+    let of_nodes: BTreeSet<_> = (sheet.nodes.iter())
+        .flat_map(|node| node.attributes.keys())
+        .filter(|name| !attributes::is_of_nodes(name))
+        .map(String::as_str)
+        .collect();
+    let of_edges: BTreeSet<_> = (sheet.edges.iter())
+        .flat_map(|edge| edge.attributes.keys())
+        .filter(|name| !attributes::is_of_edges(name))
+        .map(String::as_str)
+        .collect();
+    let mut parts = Vec::new();
+    for (names, what) in [(of_nodes, "nodes"), (of_edges, "edges")] {
+        if !names.is_empty() {
+            parts.push(format!("{} of {what}", listed(names)));
+        }
+    }
+    if !parts.is_empty() {
+        notes.push(format!("not used: {}; docs/topologies.md lists what is", parts.join("; ")));
+    }
 }

@@ -6,8 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::attributes::Attributes;
 use super::fields::plain;
-use super::sheet::{Attributes, Edge, Listing, Node, Sheet, Stop};
+use super::sheet::{Edge, Listing, Node, Sheet, Stop};
 use crate::input::{Fault, Tree, json_tree};
 use crate::topology::{End, Topology};
 

@@ -1,11 +1,7 @@
 //! Nodes and edges with attributes: what all formats of others have in common.
 
-use std::collections::BTreeMap;
-
+use super::attributes::{Attributes, Units};
 use crate::topology::{End, Topology};
-
-/// Attributes by name, as text.
-pub(super) type Attributes = BTreeMap<String, String>;
 
 /// A graph as others write it.
 #[derive(Debug, Default)]
@@ -71,27 +67,6 @@ pub(super) enum Listing {
     Directions,
     /// No two links join the same nodes.
     Simple,
-}
-
-/// Units that a graph gives for its numbers, such as Mbps.
-#[derive(Debug, Default)]
-pub(super) struct Units {
-    /// Of capacities.
-    pub capacity: Option<String>,
-    /// Of latencies.
-    pub latency: Option<String>,
-}
-
-impl Units {
-    /// Takes the units that an attribute of a graph gives; `false` if it gives none.
-    pub fn take(&mut self, name: &str, value: &str) -> bool {
-        match super::attributes::plain_name(name).as_str() {
-            "capacityunit" | "bandwidthunit" => self.capacity = Some(value.to_owned()),
-            "delayunit" | "latencyunit" => self.latency = Some(value.to_owned()),
-            _ => return false,
-        }
-        true
-    }
 }
 
 impl Stop {

@@ -3,7 +3,8 @@
 //! What is installed beforehand is the capacity of a link, in the unit that the file's meta section names. Modules
 //! that could be installed and their costs mean nothing here. Some networks list each link from both ends.
 
-use super::sheet::{Attributes, Edge, Listing, Node, Sheet, Stop};
+use super::attributes::Attributes;
+use super::sheet::{Edge, Listing, Node, Sheet, Stop};
 use super::xml::{Xml, child_text, children};
 use crate::input::{Fault, shown};
 

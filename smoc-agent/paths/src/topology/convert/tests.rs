@@ -228,3 +228,14 @@ fn a_switch_with_more_links_than_ports_is_refused_once() {
     assert_eq!(error.lines().count(), 2, "{error}");
     assert!(error.starts_with("t:1: node 0: it has more than 1023 links"), "{error}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn yaml_reads_back_whatever_groups_are_called(groups in proptest::collection::btree_set("\\PC{1,15}", 0..4)) {
+        let mut draft = crate::topology::generate::fat_tree(2).unwrap();
+        draft.links[0].srlg = groups.into_iter().collect();
+        if let Ok(topology) = draft.build() {
+            proptest::prop_assert_eq!(read_back(&to_yaml(&topology).unwrap()), topology);
+        }
+    }
+}
