@@ -197,7 +197,7 @@ fn topologies_larger_than_anyone_needs_are_refused() {
 fn check_takes_every_format_that_paths_takes() {
     let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/diamond.yaml");
     let pieces = file("in-pieces.yaml", TRAP);
-    for format in ["graphml", "node-link", "yaml"] {
+    for format in ["graphml", "node-link", "yaml", "json", "rfc8345"] {
         let converted = |path: &PathBuf, name: &str| {
             let output = smoc(&["topology", "--format", format], path, &[]);
             file(&format!("{name}.{format}"), &String::from_utf8(output.stdout).unwrap())
@@ -277,4 +277,114 @@ fn the_examples_of_the_help_work() {
             assert!(!said.contains("Usage"), "smoc {example}: {said}");
         }
     }
+}
+
+/// Nodes with ids and labels, two of which cannot be a switch's name.
+const LABELS: &str = r#"<graphml><key id="l" for="node" attr.name="label"/><graph edgedefault="undirected">
+<node id="0"><data key="l">New York</data></node><node id="1"><data key="l">s2</data></node>
+<node id="2"><data key="l">Den Haag</data></node><edge source="0" target="1"/><edge source="1" target="2"/>
+<edge source="1" target="2"/></graph></graphml>"#;
+
+#[test]
+fn switches_are_found_by_the_labels_and_ids_of_the_file() {
+    let path = file("labels.graphml", LABELS);
+    for from in ["New York", "0", "New-York"] {
+        let output = smoc(&["paths"], &path, &["--from", from, "--to", "2", "--format", "json"]);
+        assert_eq!(json(&output)[0]["switches"], serde_json::json!(["New-York", "s2", "Den-Haag"]), "{from}");
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(notes.lines().count(), 1, "{notes}");
+        assert!(notes.contains("note: 2 names changed"), "{notes}");
+    }
+    for fail in ["New York-s2", "0-1", "s2-New-York", "New-York:1-s2:1"] {
+        let output = smoc(&["what-if"], &path, &["--fail", fail, "--format", "json"]);
+        assert_eq!(json(&output)["pairs"].as_array().unwrap().len(), 2, "{fail}");
+    }
+    let said = errors(&smoc(&["what-if"], &path, &["--fail", "s2-Den Haag"]), 2);
+    assert!(said.trim_end().ends_with("has 2 links: name s2:2-Den-Haag:1 or s2:3-Den-Haag:2"), "{said}");
+}
+
+#[test]
+fn an_error_is_the_last_line_and_all_that_is_said_of_a_refused_file() {
+    let said = errors(
+        &smoc(&["topology"], &file("faulty.graphml", &LABELS.replace("target=\"1\"", "target=\"9\"")), &[]),
+        2,
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("faulty.graphml:3: edge 0 - 9: no node has the id 9"), "{said}");
+    let said =
+        errors(&smoc(&["paths"], &file("asked.graphml", LABELS), &["--from", "0", "--to", "Paris"]), 2);
+    assert!(said.lines().last().unwrap().contains("no switch \"Paris\""), "{said}");
+}
+
+#[test]
+fn without_hosts_every_verb_takes_all_switches_and_says_so() {
+    let path = file("no-hosts.yaml", TRAP);
+    for (verb, more) in [
+        ("simulate", &["--pairs"][..]),
+        ("paths", &["--all"]),
+        ("what-if", &["--fail", "m1"]),
+        ("check", &[]),
+        ("topology", &[]),
+    ] {
+        let output = smoc(&[verb], &path, more);
+        let said = [&output.stderr[..], &output.stdout[..]].concat();
+        let said = String::from_utf8_lossy(&said);
+        // Its network is in pieces, which check refuses before.
+        let expected = if verb == "check" { "2 pieces" } else { "no hosts" };
+        assert!(said.contains(expected), "{verb}: {said}");
+    }
+    let output = smoc(&["simulate", "--pairs", "--format", "json"], &path, &["--seeds", "1"]);
+    assert_eq!(json(&output)[0]["pairs"].as_array().unwrap().len(), 6);
+    let alone = file("one-host.yaml", "hosts: [{name: h1, port: 'e1:9'}]");
+    let said = errors(&smoc(&["simulate"], &alone, &[]), 2);
+    assert!(said.contains("add hosts: [{name: h2, port: "), "{said}");
+}
+
+#[test]
+fn every_verb_says_what_a_file_is_that_it_cannot_read() {
+    let configuration = "switch: e1\ntopology: t.yaml\nports: {1: p1}\n";
+    for (name, text, answer) in [
+        (
+            "lfs.graphml",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "Git LFS pointer",
+        ),
+        ("page.graphml", "<!DOCTYPE html>\n<html></html>", "web page"),
+        ("other.xml", "<?xml version=\"1.0\"?><project/>", "the root element of this XML is <project>"),
+        ("graph.dot", "digraph g { a -> b }", "Graphviz DOT"),
+        ("edges.txt", "s1 s2\ns2 s3\n", "an edge list"),
+        ("cut.json", "{\"nodes\": [{\"id\": \"s", "cut.json:1: not JSON: it ends within a string at column"),
+        (
+            "comma.json",
+            "{\"nodes\": [],\n\"edges\": [],\n}",
+            "comma.json:2: not JSON: trailing comma at column 12",
+        ),
+        ("own.yaml", "names: []\n", "neither a topology"),
+        ("agent.yaml", configuration, "this is an agent's configuration"),
+    ] {
+        let path = file(name, text);
+        for (verb, more) in [
+            ("topology", &[][..]),
+            ("paths", &["--all"]),
+            ("simulate", &[]),
+            ("what-if", &["--fail", "m1"]),
+            ("check", &[]),
+        ] {
+            if verb == "check" && text == configuration {
+                continue;
+            }
+            let said = errors(&smoc(&[verb], &path, more), 2);
+            assert!(said.contains(answer), "{verb} {name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_lab_of_containerlab_is_no_configuration() {
+    let text = "name: lab\ntopology:\n  nodes: {s1: {kind: linux}, s2: {kind: linux}}\n  links:\n    - endpoints: [\"s1:eth1\", \"s2:eth1\"]\n";
+    let output = smoc(&["check"], &file("lab.clab.yml", text), &[]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("ok: 2 switches, 1 links"), "{output:?}");
+    let bad = text.replace("s2:eth1", "s3:eth1");
+    let said = errors(&smoc(&["check"], &file("bad.clab.yml", &bad), &[]), 2);
+    assert!(said.contains("bad.clab.yml:5: edge s1 - s3: no node has the id s3"), "{said}");
 }

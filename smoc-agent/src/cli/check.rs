@@ -8,9 +8,9 @@ use anyhow::{Context, anyhow};
 use smoc_common::route::Route;
 
 use super::Failure;
-use super::offline::{Progress, pairs, tell};
+use super::offline::{Progress, pairs, tell, tell_of_edges};
 use smoc_control::config::Config;
-use smoc_paths::input::{read_text, yaml_keys};
+use smoc_paths::input::read_text;
 use smoc_paths::search::{Pair, PathFinder, PathOptions, Unroutable, routable};
 use smoc_paths::topology::{SwitchId, Topology, convert};
 
@@ -21,7 +21,7 @@ Exit status 2: a file must be corrected.\n\nExamples:\n  \
 smoc check examples/diamond.yaml examples/fat-tree-k4.yaml\n  \
 smoc check examples/agent.yaml")]
 pub struct CheckArgs {
-    /// Topologies (files of ours, GraphML, node-link JSON) and agent configurations
+    /// Topologies, in any format of docs/topologies.md, and agent configurations
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -53,22 +53,7 @@ fn check_file(path: &Path) -> anyhow::Result<String> {
     if Config::is_one(&text) {
         return check_config(path, &text);
     }
-    check_topology(path, &text).map_err(|fault| {
-        if is_neither(&text) { anyhow!(NEITHER).context(path.display().to_string()) } else { fault }
-    })
-}
-
-const NEITHER: &str = "neither a topology (with the keys switches, links, hosts; or GraphML, or node-link JSON) \
-nor an agent's configuration (with the keys switch, topology, ports ...)";
-
-/// Whether a faulty text is sound YAML without any key of a topology.
-fn is_neither(text: &str) -> bool {
-    let known = |key: &String| matches!(key.as_str(), "switches" | "links" | "hosts" | "nodes" | "edges");
-    match yaml_keys(text) {
-        Ok(Some(keys)) => !keys.is_empty() && !keys.iter().any(known),
-        Ok(None) => !text.trim().is_empty() && !text.trim_start().starts_with('<'),
-        Err(_) => false,
-    }
+    check_topology(path, &text)
 }
 
 /// An agent's configuration, together with the topology that it names.
@@ -90,6 +75,7 @@ fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
     tell(path, &notes);
     file.check_connected()?;
     let topology = &file.topology;
+    tell_of_edges(topology);
     let finder = PathFinder::new(topology, &PathOptions::default())?;
     let misfits = misfits(&finder);
     if !misfits.is_empty() {

@@ -14,7 +14,7 @@ use smoc_paths::search::Path;
 use smoc_paths::topology::convert::Colours;
 use smoc_paths::topology::{SwitchId, Topology, convert};
 
-/// Reads a topology in any format; what had to be changed goes to standard error.
+/// Reads a topology in any format; what had to be changed goes to standard error, nothing if it is refused.
 pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {
     let mut notes = Vec::new();
     let topology = convert::read(path, &mut notes).map_err(Failure::bad_input)?;
@@ -29,17 +29,22 @@ pub(super) fn tell(path: &FilePath, notes: &[String]) {
     }
 }
 
-/// The switch of that name.
+/// The switch of that name, or that the file calls so.
 pub(super) fn find_switch(topology: &Topology, name: &str) -> Result<SwitchId, Failure> {
-    topology.find_switch(name).ok_or_else(|| {
-        let hint = match topology.find_host(name) {
-            Some(host) => {
-                format!("it is a host; its switch is {}", topology.switch(host.at.switch).name)
-            }
+    let name = name.trim();
+    let hint = match topology.switches_called(name)[..] {
+        [switch] => return Ok(switch),
+        [] => match topology.find_host(name) {
+            Some(host) => format!("it is a host; its switch is {}", topology.switch(host.at.switch).name),
             None => some_names(topology, name),
-        };
-        Failure::BadInput(anyhow!("the topology has no switch \"{name}\": {hint}"))
-    })
+        },
+        ref several => {
+            let names: Vec<_> = several.iter().map(|&id| topology.switch(id).name.as_str()).collect();
+            let message = format!("\"{name}\" may be {}: name one of them", names.join(" or "));
+            return Err(Failure::BadInput(anyhow!(message)));
+        }
+    };
+    Err(Failure::BadInput(anyhow!("the topology has no switch \"{name}\": {hint}")))
 }
 
 fn some_names(topology: &Topology, name: &str) -> String {
@@ -155,8 +160,35 @@ impl Drop for Progress {
     }
 }
 
-/// The edge switches; says on standard error if they make no pair.
+/// Says on standard error that every switch is an edge where no host is named.
+pub(super) fn tell_of_edges(topology: &Topology) {
+    if topology.hosts().is_empty() {
+        eprintln!("smoc: note: the topology names no hosts, so every switch counts as an edge");
+    }
+}
+
+/// The topology with hosts that can send: where it names none, each switch has one of its own name.
+pub(super) fn with_senders(topology: Topology) -> Result<Topology, Failure> {
+    if topology.hosts().is_empty() {
+        eprintln!("smoc: note: the topology names no hosts, so every switch sends and receives");
+    }
+    let topology = topology.with_a_host_each();
+    match topology.hosts() {
+        [] | [_] => {
+            let example =
+                topology.hosts().first().map_or("h1", |host| if host.name == "h1" { "h2" } else { "h1" });
+            let message = format!(
+                "fewer than two can send and receive: add hosts: [{{name: {example}, port: \"SWITCH:PORT\"}}]"
+            );
+            Err(Failure::BadInput(anyhow!(message)))
+        }
+        _ => Ok(topology),
+    }
+}
+
+/// The edge switches; says on standard error if all switches are, or if they make no pair.
 pub(super) fn edges(topology: &Topology) -> Vec<SwitchId> {
+    tell_of_edges(topology);
     let edges = topology.edges();
     if edges.len() < 2 {
         eprintln!("smoc: note: fewer than two switches have hosts, so there is no pair of edges");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
-use super::offline::{Progress, load};
+use super::offline::{Progress, load, with_senders};
 use super::{Failure, Format, number_from};
 use smoc_paths::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
 use smoc_paths::analysis::traffic::Traffic;
@@ -19,7 +19,7 @@ smoc simulate examples/fat-tree-k4.yaml\n  \
 smoc simulate examples/fat-tree-k4.yaml --routing ecmp,smoc,diverse --subflows 1,2,4,8\n  \
 smoc simulate examples/diamond.yaml --traffic all-to-all --capacity 100Mbit --pairs --format json")]
 pub struct SimulateArgs {
-    /// The topology, with hosts: a file of ours, GraphML or node-link JSON
+    /// The topology, in any format of docs/topologies.md
     topology: PathBuf,
     /// Who sends to whom: permutation, all-to-all or a file
     ///
@@ -89,11 +89,7 @@ struct Outcome {
 /// # Errors
 /// The topology or the question makes no sense.
 pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
-    let topology = &load(&args.topology)?;
-    if topology.hosts().len() < 2 {
-        let message = "the topology has fewer than two hosts: who should send?";
-        return Err(Failure::BadInput(anyhow!(message)));
-    }
+    let topology = &with_senders(load(&args.topology)?)?;
     let traffic = traffic(topology, &args.traffic)?;
     let progress = Progress::new("draws", args.routing.len() * args.subflows.len() * args.seeds);
     let mut outcomes = Vec::new();

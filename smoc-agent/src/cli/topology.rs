@@ -20,7 +20,7 @@ smoc topology --fat-tree 8 --format yaml\n  \
 smoc topology --wide-area 50 --seed 7 --format yaml\n  \
 smoc topology")]
 pub struct TopologyArgs {
-    /// The topology: a file of ours, GraphML or node-link JSON; without it, the running agent's
+    /// The topology, in any format of docs/topologies.md; without it, the running agent's
     file: Option<PathBuf>,
     /// The fat-tree of switches with K ports instead of a file: an even number from 2 to 128
     #[arg(long, value_name = "K", conflicts_with = "file", value_parser = fat_tree_ports)]
@@ -71,7 +71,7 @@ pub fn run(args: &TopologyArgs) -> Result<(), Failure> {
     match args.format {
         TopologyFormat::Table => super::print(&table(topology)),
         TopologyFormat::Json => super::print_json(&document(topology)),
-        TopologyFormat::Yaml => super::print(&convert::to_yaml(topology)),
+        TopologyFormat::Yaml => super::print(&convert::to_yaml(topology).context("writing YAML")?),
         TopologyFormat::Graphml => super::print(&convert::to_graphml(topology)),
         TopologyFormat::NodeLink => super::print_json(&convert::to_node_link(topology)),
         TopologyFormat::Rfc8345 => super::print_json(&convert::to_rfc8345(topology)),
@@ -115,9 +115,10 @@ fn fat_tree_ports(text: &str) -> Result<usize, String> {
 
 fn table(topology: &Topology) -> String {
     let mut text = format!(
-        "{} switches ({} of them edges), {} links, {} hosts",
+        "{} switches ({} of them edges{}), {} links, {} hosts",
         topology.switches().len(),
         topology.edges().len(),
+        if topology.hosts().is_empty() { ", for no hosts are named" } else { "" },
         topology.links().len(),
         topology.hosts().len()
     );

@@ -118,10 +118,15 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     })
 }
 
-/// Whether a mapping has a key that a configuration needs and a topology does not know.
+/// Whether a mapping has a key that a configuration needs and a topology does not know; `topology` is one if it names
+/// a file, as it does not in files of containerlab.
 pub(super) fn has_own_keys(text: &str) -> bool {
-    let keys = input::yaml_keys(text).ok().flatten().unwrap_or_default();
-    keys.iter().any(|key| matches!(key.as_str(), "switch" | "topology" | "ports"))
+    let keys = input::yaml_kinds(text).ok().flatten().unwrap_or_default();
+    keys.iter().any(|(key, single)| match key.as_str() {
+        "switch" | "ports" => true,
+        "topology" => *single,
+        _ => false,
+    })
 }
 
 fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> BTreeMap<PortNumber, String> {

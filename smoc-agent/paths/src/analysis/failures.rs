@@ -39,26 +39,32 @@ pub struct Effects {
 }
 
 impl Failure {
-    /// Adds what that name means: a link (`e1:1-m1:1`), a switch or a shared-risk group.
+    /// Adds what that name means: a link (`e1:1-m1:1`, or `e1-m1` if there is one between them), a switch (by its name,
+    /// or by the id or label that the file gives it) or a shared-risk group.
     ///
     /// # Errors
-    /// It is none of the three.
+    /// It is none of these, or may mean several.
     pub fn add(&mut self, topology: &Topology, name: &str) -> Result<(), String> {
         if let Some(link) = topology.find_link(name) {
             self.links.insert(link);
-        } else if let Some(switch) = topology.find_switch(name) {
+            return Ok(());
+        }
+        if let Some(switch) = topology.find_switch(name) {
             self.links.extend(topology.arcs(switch).iter().map(|arc| arc.link));
             self.switches.insert(switch);
-        } else if let Ok(group) = topology.srlgs().binary_search_by(|group| group.as_str().cmp(name)) {
+            return Ok(());
+        }
+        if let Ok(group) = topology.srlgs().binary_search_by(|group| group.as_str().cmp(name)) {
             let member = |link: &LinkId| topology.link(*link).srlg.iter().any(|srlg| srlg.index() == group);
             self.links.extend(topology.link_ids().filter(member));
-        } else {
-            return Err(format!(
-                "\"{name}\" is no link (such as {}), switch or shared-risk group of this topology",
-                topology.link_ids().next().map_or("e1:1-m1:1".into(), |link| topology.link_name(link))
-            ));
+            return Ok(());
         }
-        Ok(())
+        let links = topology.links_between(name);
+        if let [link] = links[..] {
+            self.links.insert(link);
+            return Ok(());
+        }
+        Err(unclear(topology, name, &links))
     }
 
     /// What this failure does to the pairs of `edges`, by the same engine as the agent's.
@@ -99,6 +105,22 @@ impl Failure {
         }
         Ok(effects)
     }
+}
+
+/// Why a name is not enough to say what fails.
+fn unclear(topology: &Topology, name: &str, links: &[LinkId]) -> String {
+    let listed = |names: Vec<String>| names.join(" or ");
+    let called = topology.switches_called(name);
+    if !links.is_empty() {
+        let names = links.iter().map(|&link| topology.link_name(link)).collect();
+        return format!("\"{name}\" has {} links: name {}", links.len(), listed(names));
+    }
+    if !called.is_empty() {
+        let names = called.iter().map(|&switch| topology.switch(switch).name.clone()).collect();
+        return format!("\"{name}\" may be {}: name one of them", listed(names));
+    }
+    let example = topology.link_ids().next().map_or("e1:1-m1:1".into(), |link| topology.link_name(link));
+    format!("\"{name}\" is no link (such as {example}), switch or shared-risk group of this topology")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::graph::{Arc, End, Host, Link, LinkId, Srlg, Switch, SwitchId, Topology};
+use super::values::cost_message;
 use super::{Bandwidth, Latency, PortNumber};
 use crate::input::shown;
 use smoc_common::{route::PushedRoute, wire::ethernet::MacAddress};
@@ -20,6 +21,8 @@ pub struct Draft {
     pub links: Vec<DraftLink>,
     /// Hosts.
     pub hosts: Vec<DraftHost>,
+    /// What else the source calls switches, ids and labels: that name and the switch's.
+    pub aliases: Vec<(String, String)>,
 }
 
 /// See [`Switch`].
@@ -191,6 +194,12 @@ impl Draft {
         let ids: HashMap<&str, SwitchId> =
             agents.keys().zip(0..).map(|(name, id)| (name.as_str(), SwitchId(id))).collect();
         let end = |(name, port): &(String, PortNumber)| End { switch: ids[name.as_str()], port: *port };
+        let mut aliases: BTreeMap<String, Vec<SwitchId>> = BTreeMap::new();
+        for (alias, switch) in &self.aliases {
+            if let Some(&id) = ids.get(switch.as_str()) {
+                aliases.entry(alias.clone()).or_default().push(id);
+            }
+        }
         let srlgs: Vec<String> =
             self.links.iter().flat_map(|l| &l.srlg).collect::<BTreeSet<_>>().into_iter().cloned().collect();
         let group = |name: &String| Srlg(srlgs.binary_search(name).expect("all are listed") as u32);
@@ -211,7 +220,7 @@ impl Draft {
         hosts.sort_by(|a, b| a.name.cmp(&b.name));
         let switches =
             agents.into_iter().map(|(name, agent)| Switch { name, agent, port_width: 0 }).collect();
-        connect(switches, links, hosts, srlgs)
+        Topology { aliases, ..connect(switches, links, hosts, srlgs) }
     }
 }
 
@@ -232,7 +241,7 @@ fn connect(mut switches: Vec<Switch>, links: Vec<Link>, hosts: Vec<Host>, srlgs:
         .collect();
     arcs.sort_by_key(|&(from, arc)| (from, arc.link));
     let arcs = arcs.into_iter().map(|(_, arc)| arc).collect();
-    Topology { switches, links, hosts, srlgs, first, arcs }
+    Topology { switches, links, hosts, srlgs, first, arcs, aliases: BTreeMap::new() }
 }
 
 /// Collects the faults of a draft.
@@ -369,11 +378,6 @@ impl<T: Hash + Eq + fmt::Display + Copy> Owners<T> {
             checks.add(section, entry, field, message);
         }
     }
-}
-
-/// What to say of a cost that is not 1 to 4294967295.
-pub(super) fn cost_message(text: &str) -> String {
-    format!("\"{}\" is no cost: write a whole number from 1 to {}", shown(text), u32::MAX)
 }
 
 fn check_mac(mac: MacAddress) -> Result<(), String> {

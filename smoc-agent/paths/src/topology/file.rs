@@ -1,16 +1,17 @@
 //! The topology file: YAML with positions, so that every fault names file, line and field.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_saphyr::Spanned;
 
-use super::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Section, cost_message};
+use super::draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Section};
+use super::format::Format;
 use super::raw::{RawFile, RawHost, RawLink, RawSwitch, Text};
-use smoc_common::wire::ethernet::MacAddress;
+use super::values::{address, cost, end, mac_address};
+use crate::input::{self, Fault};
 
-use crate::input::{self, Fault, shown};
-
-use super::{PortNumber, SwitchId, Topology};
+use super::{SwitchId, Topology};
 
 /// A topology together with where in its file things stand.
 #[derive(Clone, Debug)]
@@ -18,8 +19,11 @@ pub struct TopologyFile {
     /// What the file describes; it may be in pieces, see [`TopologyFile::connected`].
     pub topology: Topology,
     path: PathBuf,
-    raw: RawFile,
+    mentions: Mentions,
 }
+
+/// Line and field (node, ...) that first name each switch.
+pub(super) type Mentions = HashMap<String, (u64, String)>;
 
 /// Why a topology file is refused: one line per fault, `file:line: field: what to change`.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +62,26 @@ impl TopologyFile {
     /// # Errors
     /// All faults in it.
     pub fn parse(path: &Path, text: &str) -> Result<Self, TopologyError> {
+        let text = input::without_mark(text);
+        let fault = match Format::of(text) {
+            Format::Smoc => return Self::read(path, text),
+            Format::Foreign(what) => (0, what),
+            Format::BrokenJson(fault) => fault,
+            format => (0, format!("this is {format}: convert it by smoc topology FILE --format yaml")),
+        };
+        Err(TopologyError::Faulty { path: path.into(), problems: vec![fault] })
+    }
+
+    /// Checks a text in our own format.
+    pub(super) fn read(path: &Path, text: &str) -> Result<Self, TopologyError> {
+        Self::read_sections(path, text).map_err(|error| match Format::neither(text) {
+            Some(what) => TopologyError::Faulty { path: path.into(), problems: vec![(0, what)] },
+            None => error,
+        })
+    }
+
+    fn read_sections(path: &Path, text: &str) -> Result<Self, TopologyError> {
         let faulty = |problems| TopologyError::Faulty { path: path.into(), problems };
-        if super::convert::is_graph(text) {
-            let message = "this is GraphML or node-link JSON: convert it by smoc topology FILE --format yaml";
-            return Err(faulty(vec![(0, message.into())]));
-        }
         let raw: RawFile = input::read_yaml(text).map_err(|fault| faulty(vec![fault]))?;
         let mut reader = Reader { faults: raw.unknown_keys() };
         let draft = reader.draft(&raw);
@@ -73,7 +92,9 @@ impl TopologyFile {
             Ok(topology) if topology.switches().is_empty() && reader.faults.is_empty() => {
                 Err(faulty(vec![(1, "links: missing: a topology needs at least one switch".into())]))
             }
-            Ok(topology) if reader.faults.is_empty() => Ok(Self { topology, path: path.into(), raw }),
+            Ok(topology) if reader.faults.is_empty() => {
+                Ok(Self { topology, path: path.into(), mentions: raw.mentions() })
+            }
             _ => {
                 reader.faults.sort();
                 Err(faulty(reader.faults))
@@ -81,9 +102,9 @@ impl TopologyFile {
         }
     }
 
-    /// What a file in another format describes: faults name no lines of it.
-    pub(super) fn without_lines(path: &Path, topology: Topology) -> Self {
-        Self { topology, path: path.into(), raw: RawFile::default() }
+    /// What a file in another format describes.
+    pub(super) fn foreign(path: &Path, topology: Topology, mentions: Mentions) -> Self {
+        Self { topology, path: path.into(), mentions }
     }
 
     /// The topology, if it is in one piece: what the agent needs.
@@ -116,10 +137,10 @@ impl TopologyFile {
     /// Faults of switches, each with the line and field that first name the switch, if it has lines.
     pub fn fault(&self, faults: &[(SwitchId, String)]) -> TopologyError {
         let place = |(switch, message): &(SwitchId, String)| match self
-            .raw
-            .first_mention(&self.topology.switch(*switch).name)
+            .mentions
+            .get(&self.topology.switch(*switch).name)
         {
-            Some((line, field)) => (line, format!("{field}: {message}")),
+            Some((line, field)) => (*line, format!("{field}: {message}")),
             None => (0, message.clone()),
         };
         TopologyError::Faulty { path: self.path.clone(), problems: faults.iter().map(place).collect() }
@@ -184,9 +205,7 @@ impl Reader {
         let latency = self.optional(at("latency"), link.latency.as_ref(), |text| {
             text.parse().map_err(|error: super::UnitError| error.to_string())
         });
-        let cost = self.optional(at("cost"), link.cost.as_ref(), |text| {
-            whole_number(text).and_then(|number| number.parse().ok()).ok_or_else(|| cost_message(text))
-        });
+        let cost = self.optional(at("cost"), link.cost.as_ref(), cost);
         let srlg = link.srlg.iter().flatten().map(|name| name.value.clone()).collect();
         Some(DraftLink {
             entry,
@@ -246,49 +265,5 @@ impl Reader {
                 None
             }
         }
-    }
-}
-
-fn end(text: &str) -> Result<(String, PortNumber), String> {
-    let Some((switch, port)) = text.rsplit_once(':') else {
-        let text = shown(text);
-        return Err(format!("\"{text}\" has no port: write switch:port-number, such as {text}:1"));
-    };
-    match whole_number(port).and_then(|number| number.parse().ok()).and_then(PortNumber::new) {
-        Some(port) => Ok((switch.to_owned(), port)),
-        None => {
-            let (port, text) = (shown(port), shown(text));
-            Err(format!("\"{port}\" in \"{text}\" is no port: write a number from 1 to 1023"))
-        }
-    }
-}
-
-/// The text, if it is digits alone.
-fn whole_number(text: &str) -> Option<&str> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
-}
-
-/// An IPv4 address may be written as the IPv6 address that maps to it.
-pub(super) fn address(text: &str) -> Result<std::net::IpAddr, String> {
-    text.parse().map(|address: std::net::IpAddr| address.to_canonical()).map_err(|_| {
-        format!(
-            "\"{}\" is no IP address: write one such as 10.0.0.1 or fd00::1, without a prefix length",
-            shown(text)
-        )
-    })
-}
-
-pub(super) fn mac_address(text: &str) -> Result<MacAddress, String> {
-    let mut bytes = [0; 6];
-    let mut parts = text.split([':', '-']);
-    for byte in &mut bytes {
-        let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
-        *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(|| {
-            format!("\"{}\" is no MAC address: write six bytes such as 02:00:00:00:00:01", shown(text))
-        })?;
-    }
-    match parts.next() {
-        None => Ok(MacAddress::new(bytes)),
-        Some(_) => Err(format!("\"{}\" is no MAC address: write six bytes, it has more", shown(text))),
     }
 }

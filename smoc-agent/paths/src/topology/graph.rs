@@ -1,7 +1,9 @@
 //! The topology itself: numbered switches and links, and who hangs where.
 
-use smoc_common::wire::ethernet::MacAddress;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use smoc_common::wire::ethernet::MacAddress;
 
 use super::{Bandwidth, Latency, PortNumber};
 
@@ -121,6 +123,8 @@ pub struct Topology {
     /// `arcs[first[s]..first[s + 1]]` are switch s's, sorted by link.
     pub(super) first: Vec<u32>,
     pub(super) arcs: Vec<Arc>,
+    /// What else the description calls switches; a name may mean several.
+    pub(super) aliases: BTreeMap<String, Vec<SwitchId>>,
 }
 
 impl Topology {
@@ -169,34 +173,9 @@ impl Topology {
         &self.arcs[self.first[switch.index()] as usize..self.first[switch.index() + 1] as usize]
     }
 
-    /// The switch of that name.
-    pub fn find_switch(&self, name: &str) -> Option<SwitchId> {
-        self.switches.binary_search_by(|s| s.name.as_str().cmp(name)).ok().map(|i| SwitchId(i as u32))
-    }
-
-    /// The host of that name.
-    pub fn find_host(&self, name: &str) -> Option<&Host> {
-        self.hosts.binary_search_by(|h| h.name.as_str().cmp(name)).ok().map(|i| &self.hosts[i])
-    }
-
     /// The link at that end.
     pub fn link_at(&self, end: End) -> Option<LinkId> {
         self.arcs(end.switch).iter().find(|arc| arc.port == end.port).map(|arc| arc.link)
-    }
-
-    /// The link of that name, `e1:1-m1:1`; either end may come first.
-    pub fn find_link(&self, name: &str) -> Option<LinkId> {
-        name.match_indices('-').find_map(|(dash, _)| {
-            let (a, b) = (self.find_end(&name[..dash])?, self.find_end(&name[dash + 1..])?);
-            self.link_at(a).filter(|&link| self.link(link).other(a.switch) == b)
-        })
-    }
-
-    /// The end named `switch:port`, if the switch exists.
-    pub fn find_end(&self, text: &str) -> Option<End> {
-        let (switch, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok().and_then(PortNumber::new)?;
-        Some(End { switch: self.find_switch(switch)?, port })
     }
 
     /// `switch:port`.

@@ -10,14 +10,18 @@ use smoc_common::route::PortNumber;
 pub mod convert;
 mod draft;
 mod file;
+mod format;
 pub mod generate;
 mod graph;
+mod lookup;
 mod raw;
 #[cfg(test)]
 mod tests;
 mod units;
+mod values;
 
 pub use draft::{Draft, DraftHost, DraftLink, DraftSwitch, Place, Problem, Section, check_name};
 pub use file::{TopologyError, TopologyFile};
+pub use format::Format;
 pub use graph::{Arc, End, Host, Link, LinkId, Srlg, Switch, SwitchId, Topology};
 pub use units::{Bandwidth, Latency, UnitError};

@@ -1,5 +1,6 @@
 //! The topology file as it stands: texts with positions, no meaning yet.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -72,6 +73,9 @@ raw_mapping!(RawSwitch { name: Text, agent: Text });
 raw_mapping!(RawLink { a: Text, b: Text, capacity: Text, latency: Text, cost: Text, srlg: Vec<Text> });
 raw_mapping!(RawHost { name: Text, port: Text, mac: Text, addresses: Vec<Text> });
 
+/// What `--format json` says of a switch although it follows from the ports: passed over, so that it reads back.
+const DERIVED: &str = "port_width";
+
 impl RawSwitch {
     fn field(&self, field: &str) -> Option<&Text> {
         if field == "agent" { self.agent.as_ref() } else { self.name.as_ref() }
@@ -133,7 +137,8 @@ impl RawFile {
         };
         list(String::new(), &self.unknown, Self::KEYS);
         for (i, raw) in self.switches.iter().flatten().enumerate() {
-            list(format!("switches[{i}]."), &raw.value.unknown, RawSwitch::KEYS);
+            let unknown = raw.value.unknown.iter().filter(|key| key.value != DERIVED);
+            list(format!("switches[{i}]."), &unknown.cloned().collect::<Vec<_>>(), RawSwitch::KEYS);
         }
         for (i, raw) in self.links.iter().flatten().enumerate() {
             list(format!("links[{i}]."), &raw.value.unknown, RawLink::KEYS);
@@ -144,14 +149,19 @@ impl RawFile {
         faults
     }
 
-    /// Line and field that first name a switch.
-    pub(super) fn first_mention(&self, name: &str) -> Option<(u64, String)> {
-        let mut found = Vec::new();
+    /// Line and field that first name each switch.
+    pub(super) fn mentions(&self) -> HashMap<String, (u64, String)> {
+        let mut found: HashMap<String, (u64, String)> = HashMap::new();
         let mut look = |field: String, text: Option<&Text>| {
-            if let Some(text) = text
-                && text.value.rsplit_once(':').map_or(text.value.as_str(), |(switch, _)| switch) == name
-            {
-                found.push((text.referenced.line(), field));
+            let Some(text) = text else { return };
+            let switch = text.value.rsplit_once(':').map_or(text.value.as_str(), |(switch, _)| switch);
+            let here = (text.referenced.line(), field);
+            match found.get_mut(switch) {
+                Some(first) if *first <= here => {}
+                Some(first) => *first = here,
+                None => {
+                    found.insert(switch.to_owned(), here);
+                }
             }
         };
         for (i, raw) in self.switches.iter().flatten().enumerate() {
@@ -164,6 +174,6 @@ impl RawFile {
         for (i, raw) in self.hosts.iter().flatten().enumerate() {
             look(format!("hosts[{i}].port"), raw.value.port.as_ref());
         }
-        found.into_iter().min()
+        found
     }
 }

@@ -1,9 +1,115 @@
 //! RFC 8345, "A YANG Data Model for Network Topologies", as JSON (RFC 7951). Its links are unidirectional, so every
 //! link of ours is two.
+//!
+//! Names may have the prefix of their module or not. Of several networks in a file, the lowest layer that has links is
+//! read. Metrics are those of RFC 8346 and 8795, rates (Mbit/s) and delays (us) those of RFC 8944.
 
 use serde_json::{Value, json};
 
+use super::attributes::Attributes;
+use super::fields::plain;
+use super::sheet::{Edge, Listing, Node, Sheet, Stop};
+use crate::input::{Fault, Tree, json_tree};
 use crate::topology::{End, Topology};
+
+/// The id of the networks that we write; in these, nodes whose only port is [`HOST_PORT`] are hosts.
+const OURS: &str = "smoc";
+/// The only port of a host.
+const HOST_PORT: &str = "eth0";
+
+/// Reads nodes and links of one network.
+pub(super) fn read(text: &str) -> Result<Sheet, Fault> {
+    let document = json_tree(text)?;
+    let networks = of(&document, "networks").unwrap_or(&document);
+    let networks = of(networks, "network").map_or(&[][..], Tree::items);
+    let mut sheet = Sheet { listing: Listing::Directions, ..Sheet::default() };
+    let network = lowest(networks)
+        .ok_or((document.line, "networks.network: missing: there is no network".to_owned()))?;
+    let name = text_of(network, "network-id").unwrap_or_default();
+    if networks.len() > 1 {
+        let (shown, all) = (crate::input::shown(&name), networks.len());
+        sheet
+            .notes
+            .push(format!("network {shown} is read, the lowest layer with links of the {all} in the file"));
+    }
+    for (i, node) in of(network, "node").map_or(&[][..], Tree::items).iter().enumerate() {
+        let id = field(node, &format!("node[{i}]"), "node-id")?;
+        let ports = of(node, "termination-point").map_or(&[][..], Tree::items);
+        let is_host =
+            name == OURS && ports.len() == 1 && text_of(&ports[0], "tp-id").as_deref() == Some(HOST_PORT);
+        let kind = is_host.then(|| ("kind".to_owned(), "host".to_owned()));
+        sheet.nodes.push(Node { line: node.line, id, attributes: Attributes::from_iter(kind) });
+    }
+    for (i, link) in of(network, "link").map_or(&[][..], Tree::items).iter().enumerate() {
+        let end = |end: &str, node: &str, port: &str| {
+            let place = format!("link[{i}].{end}");
+            let end =
+                of(link, end).ok_or_else(|| (link.line, format!("{place}: missing: write its {node}")))?;
+            Ok::<_, Fault>(Stop { node: field(end, &place, node)?, port: text_of(end, port) })
+        };
+        let source = end("source", "source-node", "source-tp")?;
+        let target = end("destination", "dest-node", "dest-tp")?;
+        sheet.edges.push(Edge {
+            line: link.line,
+            source,
+            target,
+            directed: true,
+            attributes: attributes(link),
+        });
+    }
+    if sheet.edges.is_empty() {
+        sheet.notes.push("the network has no links".into());
+    }
+    Ok(sheet)
+}
+
+/// The network with links that rests on no other, else the first with links, else the first.
+fn lowest(networks: &[Tree]) -> Option<&Tree> {
+    let has_links = |network: &&Tree| of(network, "link").is_some_and(|links| !links.items().is_empty());
+    let supported =
+        |network: &&Tree| of(network, "supporting-network").is_some_and(|all| !all.items().is_empty());
+    let linked = || networks.iter().filter(has_links);
+    linked().find(|network| !supported(network)).or_else(|| linked().next()).or_else(|| networks.first())
+}
+
+/// The value under a key, with or without its module's name.
+fn of<'a>(tree: &'a Tree, key: &str) -> Option<&'a Tree> {
+    let plain = |name: &str| name.rsplit(':').next() == Some(key);
+    tree.entries().iter().find(|(name, _)| plain(name)).map(|(_, value)| value)
+}
+
+fn text_of(tree: &Tree, key: &str) -> Option<String> {
+    plain(of(tree, key)?)
+}
+
+fn field(tree: &Tree, place: &str, key: &str) -> Result<String, Fault> {
+    text_of(tree, key).ok_or_else(|| (tree.line, format!("{place}.{key}: missing: write it")))
+}
+
+/// What augmentations say of a link, however deep, under the names that smoc uses.
+fn attributes(link: &Tree) -> Attributes {
+    let mut all = Attributes::new();
+    let mut open: Vec<&Tree> = vec![link];
+    while let Some(tree) = open.pop() {
+        for (name, value) in tree.entries() {
+            let text = plain(value);
+            match (name.rsplit(':').next().unwrap_or(name), text) {
+                ("source" | "destination" | "supporting-link", _) => {}
+                ("rate", Some(text)) => {
+                    all.insert("rate".into(), text + "Mbit");
+                }
+                ("delay", Some(text)) => {
+                    all.insert("delay".into(), text + "us");
+                }
+                (name @ ("metric1" | "te-default-metric"), Some(text)) => {
+                    all.insert(name.into(), text);
+                }
+                _ => open.push(value),
+            }
+        }
+    }
+    all
+}
 
 /// Switches and hosts are nodes, their ports termination points; a host's only one is `eth0`.
 pub fn to_rfc8345(topology: &Topology) -> Value {
@@ -22,7 +128,7 @@ pub fn to_rfc8345(topology: &Topology) -> Value {
         both((name(link.a), link.a.port.to_string()), (name(link.b), link.b.port.to_string()));
     }
     for host in topology.hosts() {
-        both((&host.name, "eth0".into()), (name(host.at), host.at.port.to_string()));
+        both((&host.name, HOST_PORT.into()), (name(host.at), host.at.port.to_string()));
     }
     let mut nodes: Vec<Value> = (topology.switch_ids())
         .map(|id| {
@@ -33,9 +139,9 @@ pub fn to_rfc8345(topology: &Topology) -> Value {
             node(&topology.switch(id).name, ports.iter().map(ToString::to_string).collect())
         })
         .collect();
-    nodes.extend(topology.hosts().iter().map(|host| node(&host.name, vec!["eth0".into()])));
+    nodes.extend(topology.hosts().iter().map(|host| node(&host.name, vec![HOST_PORT.into()])));
     json!({"ietf-network:networks": {"network": [{
-        "network-id": "smoc",
+        "network-id": OURS,
         "node": nodes,
         "ietf-network-topology:link": links,
     }]}})

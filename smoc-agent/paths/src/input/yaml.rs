@@ -1,45 +1,12 @@
-//! Files that people write: reading them, and what is said of a text that is not what it should be.
+//! YAML: faults name line and field.
 
-use std::{fmt, io, path::Path};
+use std::fmt;
 
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_path_to_error::Segment;
-use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{Error, MessageFormatter, Spanned, UserMessageFormatter};
 
-/// Line (from 1; 0: not known) and what is wrong there.
-pub type Fault = (u64, String);
-
-/// Faults of a file, one a line: `file:line: fault`.
-pub fn lines(path: &Path, faults: &[Fault]) -> String {
-    let line = |(line, message): &Fault| match line {
-        0 => format!("{}: {message}", path.display()),
-        _ => format!("{}:{line}: {message}", path.display()),
-    };
-    faults.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// The text of a file.
-///
-/// # Errors
-/// It cannot be read, or is no text; the message says what to do then.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => {
-            io::Error::new(error.kind(), "this is no text in UTF-8: name a text file, or save it as UTF-8")
-        }
-        io::ErrorKind::IsADirectory => io::Error::new(error.kind(), "this is a directory: name a file in it"),
-        _ => error,
-    })
-}
-
-/// A text from a file as messages show it: what cannot be printed is escaped, and the rest of a long one left out.
-pub fn shown(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", text[..end].escape_debug()),
-        None => text.escape_debug().to_string(),
-    }
-}
+use super::{Fault, Tree, Value, shown};
 
 /// Reads the one YAML document of a text.
 ///
@@ -61,32 +28,94 @@ pub fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     })
 }
 
-/// The keys of a text that is one YAML mapping; `None` if it is YAML and something else.
+/// The keys of a text that is one YAML mapping, and whether each has a single value; `None` if it is YAML and
+/// something else.
 ///
 /// # Errors
 /// It is no YAML.
-pub fn yaml_keys(text: &str) -> Result<Option<Vec<String>>, Error> {
-    struct Keys;
-    impl<'de> Visitor<'de> for Keys {
-        type Value = Vec<String>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a mapping")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<String>, A::Error> {
-            let mut keys = Vec::new();
-            while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
-                keys.push(key);
-            }
-            Ok(keys)
-        }
+pub fn yaml_kinds(text: &str) -> Result<Option<Vec<(String, bool)>>, Fault> {
+    let tree = yaml_tree(text)?;
+    let single = |tree: &Tree| !matches!(tree.value, Value::List(_) | Value::Map(_));
+    Ok(match tree.value {
+        Value::Map(entries) => Some(entries.into_iter().map(|(key, value)| (key, single(&value))).collect()),
+        _ => None,
+    })
+}
+
+/// The one YAML document of a text.
+///
+/// # Errors
+/// The first fault.
+pub fn yaml_tree(text: &str) -> Result<Tree, Fault> {
+    Ok(Tree::from(read_yaml::<Spanned<Any>>(text)?))
+}
+
+impl From<Spanned<Any>> for Tree {
+    fn from(spanned: Spanned<Any>) -> Self {
+        let value = match spanned.value {
+            Any::Scalar(value) => value,
+            Any::List(all) => Value::List(all.into_iter().map(Tree::from).collect()),
+            Any::Map(all) => Value::Map(all.into_iter().map(|(key, value)| (key, value.into())).collect()),
+        };
+        Self { line: spanned.referenced.line(), value }
     }
-    let options = || serde_saphyr::options! { budget: None, with_snippet: false };
-    let keys = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
-        yaml.deserialize_map(Keys)
-    });
-    match keys {
-        Ok(keys) => Ok(Some(keys)),
-        Err(_) => serde_saphyr::from_str_with_options(text, options()).map(|IgnoredAny| None),
+}
+
+/// Whatever stands there.
+enum Any {
+    Scalar(Value),
+    List(Vec<Spanned<Any>>),
+    Map(Vec<(String, Spanned<Any>)>),
+}
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyVisitor;
+        impl<'de> Visitor<'de> for AnyVisitor {
+            type Value = Any;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E>(self) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Null))
+            }
+            fn visit_none<E>(self) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Null))
+            }
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Any, D::Error> {
+                Any::deserialize(deserializer)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Bool(value)))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Number(value.to_string())))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Number(value.to_string())))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Number(value.to_string())))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Any, E> {
+                Ok(Any::Scalar(Value::Text(value.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Any, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(Any::List(all))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Any, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = map.next_entry()? {
+                    all.push(one);
+                }
+                Ok(Any::Map(all))
+            }
+        }
+        deserializer.deserialize_any(AnyVisitor)
     }
 }
 
@@ -152,23 +181,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_no_text_says_so() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("latin1");
-        std::fs::write(&file, b"\xe91").unwrap();
-        assert!(read_text(&file).unwrap_err().to_string().starts_with("this is no text in UTF-8"));
-        assert!(read_text(directory.path()).unwrap_err().to_string().starts_with("this is a directory"));
-        assert!(read_text(&directory.path().join("none")).unwrap_err().to_string().contains("No such file"));
-    }
-
-    #[test]
-    fn what_cannot_be_printed_is_escaped_and_what_is_long_cut() {
-        assert_eq!(shown("x\u{1b}[31m\ny"), "x\\u{1b}[31m\\ny");
-        assert_eq!(shown(&"é".repeat(41)), "é".repeat(40) + "...");
-        assert_eq!(shown("日本"), "日本");
-    }
-
-    #[test]
     fn faults_say_what_to_change() {
         let fault = |text| read_yaml::<BTreeMap<String, Vec<u16>>>(text).unwrap_err();
         for (text, line, message) in [
@@ -186,9 +198,19 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_mapping_tell_what_a_file_is() {
-        assert_eq!(yaml_keys("a: 1\nb: {c: 2}\n").unwrap().unwrap(), ["a", "b"]);
-        assert_eq!(yaml_keys("hello").unwrap(), None);
-        assert_eq!(yaml_keys("- a\n").unwrap(), None);
-        assert!(yaml_keys(": :\n- {").is_err());
+        let kinds = yaml_kinds("a: 1\nb: {c: 2}\nd:\n").unwrap().unwrap();
+        assert_eq!(kinds, [("a".into(), true), ("b".into(), false), ("d".into(), true)]);
+        assert_eq!(yaml_kinds("hello").unwrap(), None);
+        assert_eq!(yaml_kinds("- a\n").unwrap(), None);
+        assert!(yaml_kinds(": :\n- {").is_err());
+    }
+
+    #[test]
+    fn every_value_of_a_tree_has_its_line() {
+        let tree = yaml_tree("a:\n  - {b: 1, c: x}\n  - true\n").unwrap();
+        let list = tree.get("a").unwrap().items();
+        assert_eq!(list[0].get("c").unwrap(), &Tree { line: 2, value: Value::Text("x".into()) });
+        assert_eq!(list[0].get("b").unwrap().scalar().unwrap(), "1");
+        assert_eq!(list[1], Tree { line: 3, value: Value::Bool(true) });
     }
 }

@@ -1,0 +1,371 @@
+//! Which names others give the attributes that smoc uses, and in which units they write them.
+//!
+//! Names are compared without regard to case, `_`, `-` and blanks. docs/topologies.md lists them for users.
+
+use std::collections::BTreeMap;
+
+use crate::input::shown;
+use crate::topology::values::cost_message;
+use crate::topology::{Bandwidth, Latency, UnitError};
+
+/// Attributes by name, as text.
+pub(super) type Attributes = BTreeMap<String, String>;
+
+/// Units that a graph gives for its numbers, such as Mbps.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    /// Of capacities.
+    pub capacity: Option<String>,
+    /// Of latencies.
+    pub latency: Option<String>,
+}
+
+impl Units {
+    /// Takes the units that an attribute of a graph gives; `false` if it gives none.
+    pub fn take(&mut self, name: &str, value: &str) -> bool {
+        match plain_name(name).as_str() {
+            "capacityunit" | "bandwidthunit" => self.capacity = Some(value.to_owned()),
+            "delayunit" | "latencyunit" => self.latency = Some(value.to_owned()),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// A name, and the unit of its numbers that have none, if the name gives it.
+type EdgeName = (&'static str, Option<&'static str>);
+
+/// What an attribute of an edge means, and its names, the first that an edge has counts.
+const OF_EDGES: [(EdgeMeaning, &[EdgeName]); 6] = [
+    (
+        EdgeMeaning::Capacity,
+        &[
+            ("capacity", None),
+            ("bandwidth", None),
+            ("bw", Some("Mbit")),
+            ("linkspeedraw", Some("bit")),
+            ("linkspeed", None),
+            ("speed", None),
+            ("datarate", None),
+            ("rate", None),
+            ("preinstalledcapacity", None),
+        ],
+    ),
+    (
+        EdgeMeaning::Latency,
+        &[
+            ("latency", None),
+            ("delay", None),
+            ("propagationdelay", None),
+            ("propdelay", None),
+            ("linkdelay", None),
+        ],
+    ),
+    (
+        EdgeMeaning::Cost,
+        &[
+            ("cost", None),
+            ("weight", None),
+            ("metric", None),
+            ("metric1", None),
+            ("igpmetric", None),
+            ("ospfcost", None),
+            ("tedefaultmetric", None),
+        ],
+    ),
+    (EdgeMeaning::Srlg, &[("srlg", None), ("srlgs", None), ("sharedriskgroups", None)]),
+    (EdgeMeaning::SourcePort, &[("sourceport", None), ("srcport", None), ("sourceinterface", None)]),
+    (EdgeMeaning::TargetPort, &[("targetport", None), ("dstport", None), ("targetinterface", None)]),
+];
+
+/// What an attribute of a node means, and its names, the first that a node has counts.
+const OF_NODES: [(NodeMeaning, &[&str]); 7] = [
+    (NodeMeaning::Label, &["label", "name"]),
+    (NodeMeaning::Kind, &["kind", "type", "nodetype", "devicetype", "role"]),
+    (NodeMeaning::Agent, &["agent"]),
+    (NodeMeaning::Mac, &["mac", "macaddress"]),
+    (NodeMeaning::Addresses, &["addresses", "address", "ip", "ipaddress", "ipv4", "ipv6"]),
+    (NodeMeaning::Latitude, &["latitude", "lat"]),
+    (NodeMeaning::Longitude, &["longitude", "lon", "lng", "long"]),
+];
+
+/// Said by other means, or of no meaning to anybody but the program that wrote it.
+const SILENT: [&str; 3] = ["linkspeedunits", "id", "key"];
+
+/// What is a host, of the values of an attribute that tells kinds apart; all else is a switch.
+const HOSTS: [&str; 10] =
+    ["host", "server", "client", "endhost", "endpoint", "endsystem", "pc", "vpcs", "computer", "station"];
+
+/// What an attribute of an edge means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EdgeMeaning {
+    Capacity,
+    Latency,
+    Cost,
+    Srlg,
+    SourcePort,
+    TargetPort,
+}
+
+/// What an attribute of a node means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeMeaning {
+    Label,
+    Kind,
+    Agent,
+    Mac,
+    Addresses,
+    Latitude,
+    Longitude,
+}
+
+/// A capacity, latency or cost, or why there is none.
+#[derive(Debug, PartialEq)]
+pub(super) enum Reading<T> {
+    /// The edge says nothing of it, or that there is none.
+    Absent,
+    /// This.
+    Is(T),
+    /// A number in a unit that nobody gives, or what only the program that wrote it understands: name and text.
+    Unclear(String),
+    /// No such value, under our own name: what to change.
+    Faulty(String),
+}
+
+/// A name as names are compared.
+pub(super) fn plain_name(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The attribute of an edge that has this meaning: its name there, its text, and its unit by that name.
+pub(super) fn of_edge(
+    attributes: &Attributes,
+    meaning: EdgeMeaning,
+) -> Option<(&str, &str, Option<&'static str>)> {
+    let (_, names) = OF_EDGES.iter().find(|(one, _)| *one == meaning)?;
+    names.iter().find_map(|(plain, unit)| named(attributes, plain).map(|(name, text)| (name, text, *unit)))
+}
+
+/// The attribute of a node that has this meaning, as text.
+pub(super) fn of_node(attributes: &Attributes, meaning: NodeMeaning) -> Option<&str> {
+    let (_, names) = OF_NODES.iter().find(|(one, _)| *one == meaning)?;
+    names.iter().find_map(|plain| named(attributes, plain)).map(|(_, text)| text)
+}
+
+fn named<'a>(attributes: &'a Attributes, plain: &str) -> Option<(&'a str, &'a str)> {
+    let is = |name: &str| name == plain || plain_name(name) == plain;
+    let found = attributes.iter().find(|(name, text)| !text.is_empty() && is(name));
+    found.map(|(name, text)| (name.as_str(), text.as_str()))
+}
+
+/// Whether an attribute of an edge means something here.
+pub(super) fn is_of_edges(name: &str) -> bool {
+    let plain = plain_name(name);
+    OF_EDGES.iter().any(|(_, names)| names.iter().any(|(one, _)| *one == plain))
+        || SILENT.contains(&plain.as_str())
+}
+
+/// Whether an attribute of an edge names a port.
+pub(super) fn is_of_port(name: &str) -> bool {
+    let plain = plain_name(name);
+    let ports = [EdgeMeaning::SourcePort, EdgeMeaning::TargetPort];
+    OF_EDGES
+        .iter()
+        .any(|(meaning, names)| ports.contains(meaning) && names.iter().any(|(one, _)| *one == plain))
+}
+
+/// Whether an attribute of a node means something here.
+pub(super) fn is_of_nodes(name: &str) -> bool {
+    let plain = plain_name(name);
+    OF_NODES.iter().any(|(_, names)| names.contains(&plain.as_str())) || SILENT.contains(&plain.as_str())
+}
+
+/// Whether a node is a host.
+pub(super) fn is_host(attributes: &Attributes) -> bool {
+    of_node(attributes, NodeMeaning::Kind).is_some_and(|kind| HOSTS.contains(&plain_name(kind).as_str()))
+}
+
+/// What an edge carries.
+pub(super) fn capacity(attributes: &Attributes, units: &Units) -> Reading<Bandwidth> {
+    let Some((name, text, unit)) = of_edge(attributes, EdgeMeaning::Capacity) else { return Reading::Absent };
+    // The Topology Zoo writes LinkSpeed and LinkSpeedUnits, "10" and "G".
+    let beside = named(attributes, "linkspeedunits").filter(|_| plain_name(name) == "linkspeed");
+    let unit = beside.map(|(_, unit)| unit).or(unit).or(units.capacity.as_deref());
+    let unclear = || Reading::Unclear(format!("{} \"{}\"", shown(name), shown(text)));
+    let refused = |error: UnitError| match plain_name(name).as_str() {
+        "capacity" | "latency" => Reading::Faulty(format!("{}: {error}", shown(name))),
+        _ => unclear(),
+    };
+    let Some((number, own)) = number(text) else {
+        return text.parse::<Bandwidth>().map_or_else(refused, Reading::Is);
+    };
+    let unit = if own.is_empty() { unit } else { Some(own) };
+    match unit {
+        _ if number == 0.0 && own.is_empty() => Reading::Absent,
+        None => unclear(),
+        Some(unit) => {
+            let bits = bits(unit).map(|factor| (number * factor).round());
+            let bits = bits.filter(|&bits| (1.0..=1e15).contains(&bits));
+            match bits.and_then(|bits| Bandwidth::from_bits_per_second(bits as u64)) {
+                Some(capacity) => Reading::Is(capacity),
+                None => text.parse::<Bandwidth>().map_or_else(refused, Reading::Is),
+            }
+        }
+    }
+}
+
+/// The latency of an edge.
+pub(super) fn latency(attributes: &Attributes, units: &Units) -> Reading<Latency> {
+    let Some((name, text, unit)) = of_edge(attributes, EdgeMeaning::Latency) else { return Reading::Absent };
+    let unit = unit.or(units.latency.as_deref());
+    let unclear = || Reading::Unclear(format!("{} \"{}\"", shown(name), shown(text)));
+    let refused = |error: UnitError| match plain_name(name).as_str() {
+        "capacity" | "latency" => Reading::Faulty(format!("{}: {error}", shown(name))),
+        _ => unclear(),
+    };
+    let Some((number, own)) = number(text) else {
+        return text.parse::<Latency>().map_or_else(refused, Reading::Is);
+    };
+    let unit = if own.is_empty() { unit } else { Some(own) };
+    match unit {
+        None => unclear(),
+        Some(unit) => {
+            let nanos = nanos(unit).map(|factor| (number * factor).round());
+            let nanos = nanos.filter(|nanos| (0.0..=6e10).contains(nanos));
+            match nanos.and_then(|nanos| Latency::from_nanos(nanos as u64)) {
+                Some(latency) => Reading::Is(latency),
+                None => text.parse::<Latency>().map_or_else(refused, Reading::Is),
+            }
+        }
+    }
+}
+
+/// The cost of an edge, which need not be a whole number.
+pub(super) fn cost(attributes: &Attributes) -> Reading<f64> {
+    let Some((name, text, _)) = of_edge(attributes, EdgeMeaning::Cost) else { return Reading::Absent };
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= f64::from(u32::MAX) => Reading::Is(number),
+        _ => Reading::Faulty(format!("{}: {}", shown(name), cost_message(text))),
+    }
+}
+
+/// A number and what stands behind it.
+fn number(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let is_part = |(at, c): &(usize, char)| {
+        c.is_ascii_digit()
+            || matches!(c, '.' | '-' | '+')
+            || matches!(c, 'e' | 'E')
+                && text[at + 1..].starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'))
+    };
+    let end = text.char_indices().find(|part| !is_part(part)).map_or(text.len(), |(at, _)| at);
+    let number: f64 = text[..end].parse().ok()?;
+    (number.is_finite() && number >= 0.0).then(|| (number, text[end..].trim()))
+}
+
+/// How many bit/s a unit is: `M`, `Mbps`, `Mbit/s`, `MBPERSEC`, `MB/s` ...
+fn bits(unit: &str) -> Option<f64> {
+    let (factor, rest) = match unit.chars().next()? {
+        'k' | 'K' => (1e3, &unit[1..]),
+        'm' | 'M' => (1e6, &unit[1..]),
+        'g' | 'G' => (1e9, &unit[1..]),
+        't' | 'T' => (1e12, &unit[1..]),
+        _ => (1.0, unit),
+    };
+    match rest {
+        "B/s" | "Bps" | "Byte/s" | "bytes/s" => return Some(8.0 * factor),
+        _ => {}
+    }
+    let known =
+        ["", "b", "e", "bit", "bits", "bps", "b/s", "bit/s", "bits/s", "bitps", "bitpersec", "bitspersec"];
+    known.contains(&rest.to_ascii_lowercase().as_str()).then_some(factor)
+}
+
+/// How many nanoseconds a unit is.
+fn nanos(unit: &str) -> Option<f64> {
+    Some(match unit.to_lowercase().as_str() {
+        "ns" | "nsec" | "nanoseconds" => 1.0,
+        "us" | "µs" | "μs" | "usec" | "microseconds" => 1e3,
+        "ms" | "msec" | "milliseconds" => 1e6,
+        "s" | "sec" | "seconds" => 1e9,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, value: &str) -> Attributes {
+        Attributes::from([(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn capacities_are_read_as_others_write_them() {
+        let units = Units { capacity: Some("Mbps".into()), latency: None };
+        for (name, value, answer) in [
+            ("capacity", "10Gbit", "10Gbit"),
+            ("Bandwidth", "10 Gbps", "10Gbit"),
+            ("band_width", "1.5 Gb/s", "1500Mbit"),
+            ("bw", "10", "10Mbit"),
+            ("bw", "2.5", "2500kbit"),
+            ("LinkSpeedRaw", "1e10", "10Gbit"),
+            ("LinkSpeed", "10G", "10Gbit"),
+            ("speed", "100M", "100Mbit"),
+            ("rate", "1 MB/s", "8Mbit"),
+            ("capacity", "1000", "1Gbit"),
+            ("pre_installed_capacity", "9920.0", "9920Mbit"),
+        ] {
+            let Reading::Is(capacity) = capacity(&one(name, value), &units) else {
+                panic!("{name}: {value}")
+            };
+            assert_eq!(capacity.to_string(), answer, "{name}: {value}");
+        }
+        let none = Units::default();
+        assert_eq!(capacity(&one("capacity", "10"), &none), Reading::Unclear("capacity \"10\"".into()));
+        assert_eq!(capacity(&one("pre_installed_capacity", "0.00"), &none), Reading::Absent);
+        for value in ["fast", "-1Gbit", "10 furlongs", "0Mbit", "1e300Gbit", "NaN"] {
+            assert!(matches!(capacity(&one("capacity", value), &none), Reading::Faulty(_)), "{value}");
+            assert!(matches!(capacity(&one("LinkSpeed", value), &none), Reading::Unclear(_)), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_speed_of_the_topology_zoo_has_its_unit_beside_it() {
+        let attributes =
+            Attributes::from([("LinkSpeed".into(), "10".into()), ("LinkSpeedUnits".into(), "G".into())]);
+        let Reading::Is(capacity) = capacity(&attributes, &Units::default()) else { panic!() };
+        assert_eq!(capacity.to_string(), "10Gbit");
+    }
+
+    #[test]
+    fn latencies_are_read_as_others_write_them() {
+        let units = Units { capacity: None, latency: Some("ms".into()) };
+        for (name, value, answer) in [
+            ("delay", "5ms", "5ms"),
+            ("Delay", "0.5 ms", "500us"),
+            ("latency", "10us", "10us"),
+            ("latency", "10 µs", "10us"),
+            ("delay", "2", "2ms"),
+            ("delay", "0.0001", "100ns"),
+        ] {
+            let Reading::Is(latency) = latency(&one(name, value), &units) else { panic!("{name}: {value}") };
+            assert_eq!(latency.to_string(), answer, "{name}: {value}");
+        }
+        assert_eq!(latency(&one("delay", "5"), &Units::default()), Reading::Unclear("delay \"5\"".into()));
+        for value in ["soon", "-1ms", "61s", "5 m"] {
+            assert!(matches!(latency(&one("latency", value), &units), Reading::Faulty(_)), "{value}");
+        }
+    }
+
+    #[test]
+    fn costs_may_have_a_fraction_and_must_be_positive() {
+        assert_eq!(cost(&one("weight", "3")), Reading::Is(3.0));
+        assert_eq!(cost(&one("metric", "1.5")), Reading::Is(1.5));
+        assert_eq!(cost(&one("length", "3")), Reading::Absent);
+        for value in ["0", "-1", "x", "4294967296", "NaN", "inf"] {
+            let Reading::Faulty(message) = cost(&one("Weight", value)) else { panic!("{value}") };
+            assert!(message.starts_with(&format!("Weight: \"{value}\" is no cost")), "{message}");
+        }
+    }
+}
