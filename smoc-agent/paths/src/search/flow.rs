@@ -27,6 +27,8 @@ impl Step {
 
 /// The residual network of a flow; states are switches, or switches' two halves.
 pub(super) trait Residual {
+    /// Whether states are switches; else also passages through switches count.
+    const IS_BY_SWITCH: bool;
     /// How many states `switches` switches have.
     fn states(switches: usize) -> usize;
     /// The state in which a path leaves its first switch.
@@ -77,6 +79,8 @@ impl LinkFlow {
 }
 
 impl Residual for LinkFlow {
+    const IS_BY_SWITCH: bool = true;
+
     fn states(switches: usize) -> usize {
         switches
     }
@@ -136,6 +140,8 @@ impl NodeFlow {
 }
 
 impl Residual for NodeFlow {
+    const IS_BY_SWITCH: bool = false;
+
     fn states(switches: usize) -> usize {
         2 * switches
     }

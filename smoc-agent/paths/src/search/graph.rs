@@ -116,6 +116,16 @@ impl Graph {
         self.first.len() - 1
     }
 
+    /// Number of links, up or down.
+    pub fn links(&self) -> usize {
+        self.costs.len()
+    }
+
+    /// How many links there are beyond those that join all switches, at most: independent cycles.
+    pub fn cycles(&self) -> usize {
+        (self.arcs.len() / 2 + 1).saturating_sub(self.len())
+    }
+
     /// The links of a switch.
     #[inline]
     pub fn arcs(&self, switch: u32) -> &[Arc] {
@@ -197,6 +207,18 @@ impl Graph {
             }
         }
         distance
+    }
+}
+
+impl Graph {
+    /// Sharing alone: links, then switches.
+    pub fn sharing(&self, weight: Weight) -> Weight {
+        weight >> self.switch_share.trailing_zeros()
+    }
+
+    /// Sharing and cost, without ties.
+    pub fn untied(&self, weight: Weight) -> Weight {
+        weight >> self.unit.trailing_zeros()
     }
 }
 

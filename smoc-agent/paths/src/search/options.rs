@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Policy;
 use crate::topology::{LinkId, Topology};
 
 /// How the paths between two edges are chosen and ranked; the agent's configuration has it under `paths`.
@@ -20,19 +21,6 @@ pub struct PathOptions {
     /// cheapest path is the only rank. At least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_stretch: Option<f64>,
-}
-
-/// The rule by which paths are chosen and ranked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// The set that shares the fewest links as a whole, then the cheapest such set.
-    #[default]
-    Diverse,
-    /// The shortest path; then those that share the fewest links with it, ties to the shorter.
-    Smoc,
-    /// The shortest simple paths.
-    Shortest,
 }
 
 /// What counts as shared between two paths.
@@ -159,7 +147,6 @@ macro_rules! words {
     };
 }
 
-words!(Policy { Diverse = "diverse", Smoc = "smoc", Shortest = "shortest" });
 words!(Protect { Link = "link", Node = "node" });
 words!(Metric { Cost = "cost", Hops = "hops", Latency = "latency", Capacity = "capacity" });
 

@@ -1,17 +1,14 @@
-//! The k shortest simple paths, and the policies `shortest` and `smoc` built on them.
+//! The k simple paths of least weight, for any weights of links that are no less than cost and tie.
 //!
 //! Yen, "Finding the k shortest loopless paths in a network", Management Science 17 (1971), with Lawler's
 //! refinement (1972: a path is deviated from only behind the point where it left its own parent), each spur found by
-//! A* towards the root and given up as soon as enough better candidates are known. Where enough shortest paths
-//! do it, [`super::tight`] finds them without any of this.
+//! A* towards the root and given up as soon as enough better candidates are known.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::diverse::Query;
-use super::graph::{Arc, Graph, Weight};
-use super::share::Shares;
-use super::tight::{Tight, TightSearch};
+use super::graph::{Arc, Weight};
+use super::query::Query;
 
 /// Memory that the searches of one thread reuse.
 pub(super) struct SpurSearch {
@@ -24,23 +21,6 @@ pub(super) struct SpurSearch {
     heap: BinaryHeap<Reverse<(Weight, u32)>>,
 }
 
-/// What the searches from one root need.
-pub(super) struct RankedSearch {
-    links: Tight,
-    tight: TightSearch,
-    spur: SpurSearch,
-}
-
-impl RankedSearch {
-    pub fn new(graph: &Graph, to_root: &[u64]) -> Self {
-        Self {
-            links: Tight::new(graph, to_root),
-            tight: TightSearch::new(graph.len()),
-            spur: SpurSearch::new(graph.len()),
-        }
-    }
-}
-
 /// A path found but not ranked yet; ordered by weight, then links.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
@@ -48,42 +28,6 @@ struct Candidate {
     links: Vec<u32>,
     /// It has the first so many links in common with the path it deviates from.
     deviates: usize,
-}
-
-/// The k shortest simple paths from `start` to `root`, as lists of links.
-pub(super) fn shortest(query: &Query<'_>, count: usize, search: &mut RankedSearch) -> Vec<Vec<u32>> {
-    let ranked = search.tight.best(query, &search.links, count, |_, _| true);
-    if ranked.len() == count {
-        return ranked;
-    }
-    let weight = |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost);
-    search.spur.k_shortest(query, count, weight)
-}
-
-/// The shortest path, then the k-1 best others under (links shared with it, cost).
-pub(super) fn smoc(
-    query: &Query<'_>,
-    count: usize,
-    search: &mut RankedSearch,
-    shares: &mut Shares<'_>,
-) -> Vec<Vec<u32>> {
-    let mut ranked = shortest(query, 1, search);
-    let Some(first) = ranked.first().cloned().filter(|_| count > 1) else { return ranked };
-    shares.clear();
-    shares.add(query, &first);
-    let share = |to: u32, link: u32| {
-        let transit = if to == query.root { 0 } else { shares.switch_weight(query.graph, to) };
-        shares.weight(query.graph, link) + transit
-    };
-    let others = search.tight.best(query, &search.links, count - 1, |to, link| share(to, link) == 0);
-    if others.len() == count - 1 {
-        ranked.extend(others);
-        return ranked;
-    }
-    let weight = |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost) + share(arc.to, arc.link);
-    let others = search.spur.k_shortest(query, count, weight);
-    ranked.extend(others.into_iter().filter(|links| *links != first).take(count - 1));
-    ranked
 }
 
 impl SpurSearch {
@@ -96,6 +40,21 @@ impl SpurSearch {
             now: 0,
             heap: BinaryHeap::new(),
         }
+    }
+
+    /// The simple path of least weight that is none of `ranked`.
+    pub fn lightest_new(
+        &mut self,
+        query: &Query<'_>,
+        ranked: &[Vec<u32>],
+        weight: impl Fn(&Arc) -> Weight,
+    ) -> Option<Vec<u32>> {
+        let lightest = self.k_shortest(query, 1, &weight).pop()?;
+        if !ranked.contains(&lightest) {
+            return Some(lightest);
+        }
+        let all = self.k_shortest(query, ranked.len() + 1, weight);
+        all.into_iter().find(|links| !ranked.contains(links))
     }
 
     /// The `count` simple paths of least weight, best first.

@@ -1,19 +1,20 @@
-//! The `diverse` policy: k paths that as a whole share the least, then cost the least.
+//! The optimal flow: k paths that as a whole share the least, then cost the least.
 //!
 //! A min-cost flow of k units with convex arc costs by successive shortest paths with potentials
 //! (Ahuja, Magnanti, Orlin, "Network Flows", 1993, algorithm 9.7 and section 14.5; for two paths this is
-//! Suurballe and Tarjan 1984). The first potentials are the exact distances to the root switch, computed once
+//! Suurballe 1974, Suurballe and Tarjan 1984). The first potentials are the exact distances to the root switch, computed once
 //! for all pairs of that root, so that each search is an A* (Hart, Nilsson, Raphael 1968) that runs
 //! straight at its goal; each search changes the potentials only where it has been.
 //!
 //! All link costs are positive, so an optimal flow has no cycles and every way to take it apart into unit
-//! paths gives simple ones. [`super::peel`] says which way is taken.
+//! paths gives simple ones.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::flow::{Residual, Step};
-use super::graph::{Graph, Seed, UNREACHABLE, Weight};
+use super::graph::{Graph, Weight};
+use super::query::{Query, Used};
 use super::tight::{Tight, TightArc, TightSearch};
 
 /// Memory that the searches of one thread reuse.
@@ -27,6 +28,8 @@ pub(super) struct FlowSearch<R> {
     /// In which round `distance` and `parent` of a state were written.
     round: Vec<u32>,
     now: u32,
+    /// In which round a link was part of a path; for [`FlowSearch::separable`].
+    taken: Vec<u32>,
     settled: Vec<u32>,
     heap: BinaryHeap<Reverse<(Weight, u32)>>,
     /// Distance and state in one number, for distances below a unit of cost.
@@ -38,32 +41,22 @@ pub(super) struct FlowSearch<R> {
     ends_raised: bool,
     /// The links that carry flow, if states are switches: from, to, link.
     carrying: Vec<(u32, u32, u32)>,
-    tight: Option<(Tight, TightSearch)>,
+    tight: Tight,
+    ties: TightSearch,
 }
 
-/// One pair of edges: paths lead from `start` to `root`.
-#[derive(Clone, Copy)]
-pub(super) struct Query<'a> {
-    pub graph: &'a Graph,
-    /// Cost of the cheapest path from each switch to `root`.
-    pub to_root: &'a [u64],
-    pub start: u32,
-    pub root: u32,
-    pub seed: Seed,
-}
-
-/// A link that carries units of flow.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Used {
-    pub from: u32,
-    pub to: u32,
-    pub link: u32,
-    pub units: u32,
+/// The optimal flows of two units and of all; in no particular order.
+pub(super) struct Optimum {
+    /// Two units, or one if no more are asked for.
+    pub pair: Vec<Used>,
+    /// All units.
+    pub whole: Vec<Used>,
 }
 
 impl<R: Residual> FlowSearch<R> {
-    /// With `tight`, the search looks at shortest paths first; only for flows whose states are switches.
-    pub fn new(flow: R, switches: usize, tight: Option<Tight>) -> Self {
+    /// `tight` are the links of shortest paths, which the search looks at first if the flow's states are switches.
+    pub fn new(flow: R, graph: &Graph, tight: Tight) -> Self {
+        let (switches, links) = (graph.len(), graph.links());
         let states = R::states(switches);
         Self {
             flow,
@@ -73,6 +66,7 @@ impl<R: Residual> FlowSearch<R> {
             parent: vec![(0, 0); states],
             round: vec![0; states],
             now: 0,
+            taken: vec![0; links],
             settled: Vec::new(),
             heap: BinaryHeap::new(),
             near: BinaryHeap::new(),
@@ -80,20 +74,47 @@ impl<R: Residual> FlowSearch<R> {
             risen: 0,
             ends_raised: false,
             carrying: Vec::new(),
-            tight: tight.map(|tight| (tight, TightSearch::new(switches))),
+            ties: TightSearch::new(switches),
+            tight,
         }
     }
 
-    /// The optimal flow of `count` units: the links that carry it, each in the direction of the flow,
-    /// in no particular order.
-    pub fn optimal(&mut self, query: &Query<'_>, count: usize) -> Vec<Used> {
+    /// The `count` lightest paths if they begin with different links and share nothing, lightest first.
+    ///
+    /// Of each first link the lightest path is looked at, as far as that is a shortest one. So many paths that share
+    /// nothing begin with as many links, so no such set weighs less; and each prefix is the best set of its size.
+    pub fn separable(&mut self, query: &Query<'_>, count: usize) -> Option<Vec<Vec<u32>>> {
+        self.ties.weigh_ways(query, &self.tight, |_, _| true);
+        let paths = self.ties.lightest_of_each_start(query, count)?;
+        self.now += 1;
+        for links in &paths {
+            for (&link, switch) in links.iter().zip(query.switches(links)) {
+                let is_taken = std::mem::replace(&mut self.taken[link as usize], self.now) == self.now;
+                let switch = R::goal(switch) as usize;
+                let is_passed = !R::IS_BY_SWITCH
+                    && switch != R::goal(query.root) as usize
+                    && std::mem::replace(&mut self.round[switch], self.now) == self.now;
+                if is_taken || is_passed {
+                    return None;
+                }
+            }
+        }
+        Some(paths)
+    }
+
+    /// The optimal flows of two and of `count` units: the links that carry them, each in the direction of the flow.
+    pub fn optimal(&mut self, query: &Query<'_>, count: usize) -> Optimum {
         for state in self.shifted.drain(..) {
             self.shift[state as usize] = 0;
         }
         self.carrying.clear();
         self.risen = self.exact_potentials(query);
         self.ends_raised = false;
-        for _ in 0..count {
+        let mut pair = None;
+        for unit in 0..count {
+            if unit == 2 {
+                pair = Some(self.used(query.graph));
+            }
             let found = self.search_tight(query).or_else(|| {
                 self.raise_ends(query);
                 self.search_tight(query).or_else(|| self.search(query))
@@ -102,29 +123,19 @@ impl<R: Residual> FlowSearch<R> {
             self.raise_potentials(length);
             self.push(query);
         }
-        self.take(query.graph)
-    }
-
-    /// Whether the optimal flow just found is made of the best path of each of `count` first links, so that no
-    /// path disturbs another; see [`super::table`].
-    pub fn is_separable(&self, query: &Query<'_>, used: &[Used], count: usize) -> bool {
-        let Some((_, search)) = &self.tight else { return false };
-        let mut least: Vec<u64> = search.starts(query.start).map(|(_, ties)| ties).collect();
-        if least.len() < count || used.iter().any(|arc| arc.units != 1) {
-            return false;
-        }
-        least.sort_unstable();
-        let least = query.graph.unit * Weight::from(query.to_root[query.start as usize]) * count as Weight
-            + least[..count].iter().copied().map(Weight::from).sum::<Weight>();
-        let found: Weight = used.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).sum();
-        found == least
+        let whole = self.used(query.graph);
+        self.flow.clear(self.touched.drain(..));
+        Optimum { pair: pair.unwrap_or_else(|| whole.clone()), whole }
     }
 
     /// Adds the ties of the best way to the root to the potential of each switch on a shortest path, so that the
     /// first search goes straight; returns the greatest. Off these paths a link costs a unit more or leads to them, so no
     /// reduced cost becomes negative.
     fn exact_potentials(&mut self, query: &Query<'_>) -> Weight {
-        let Some((tight, ties)) = &mut self.tight else { return 0 };
+        if !R::IS_BY_SWITCH {
+            return 0;
+        }
+        let Self { tight, ties, .. } = self;
         ties.weigh_ways(query, tight, |_, _| true);
         let mut greatest = 0;
         for (switch, rest) in ties.rests(query.root) {
@@ -158,7 +169,7 @@ impl<R: Residual> FlowSearch<R> {
             if link != Step::INSIDE {
                 self.touched.push(link);
             }
-            if self.tight.is_some() {
+            if R::IS_BY_SWITCH {
                 let units = self.flow.units(link);
                 self.carrying.retain(|&(.., carrying)| carrying != link);
                 if units != 0 {
@@ -213,7 +224,7 @@ impl<R: Residual> FlowSearch<R> {
     /// Raises the potential of the start and lowers the root's as far as no reduced cost becomes negative. Where
     /// all links of an end are shared already the next path must pay for that, and now has.
     fn raise_ends(&mut self, query: &Query<'_>) {
-        if self.tight.is_none() {
+        if !R::IS_BY_SWITCH {
             return;
         }
         let Query { graph, seed, start, root, .. } = *query;
@@ -260,7 +271,7 @@ impl<R: Residual> FlowSearch<R> {
     /// finds is certain to be the cheapest of all.
     fn search_tight(&mut self, query: &Query<'_>) -> Option<Weight> {
         let Query { graph, seed, root, start, .. } = *query;
-        let limit = self.tight.is_some().then(|| self.limit_of_tight(query)).filter(|limit| *limit > 0)?;
+        let limit = R::IS_BY_SWITCH.then(|| self.limit_of_tight(query)).filter(|limit| *limit > 0)?;
         self.now += 1;
         self.settled.clear();
         self.near.clear();
@@ -278,8 +289,7 @@ impl<R: Residual> FlowSearch<R> {
                 continue;
             }
             self.settled.push(at);
-            let (tight, _) = self.tight.as_ref()?;
-            let Self { flow, shift, distance, parent, round, near, now, carrying, .. } = self;
+            let Self { tight, flow, shift, distance, parent, round, near, now, carrying, .. } = self;
             let leaving = here - shift[at as usize];
             let mut reach = |to: u32, link: u32, there: Weight| {
                 if there < limit && (round[to as usize] != *now || there < distance[to as usize]) {
@@ -309,26 +319,17 @@ impl<R: Residual> FlowSearch<R> {
         None
     }
 
-    /// The links that carry the flow; none carries any afterwards.
-    fn take(&mut self, graph: &Graph) -> Vec<Used> {
+    /// The links that carry the flow.
+    fn used(&mut self, graph: &Graph) -> Vec<Used> {
         self.touched.sort_unstable();
         self.touched.dedup();
-        let used = (self.touched.iter())
+        (self.touched.iter())
             .filter_map(|&link| {
                 let units = self.flow.units(link);
                 let (low, high) = graph.ends(link);
                 let (from, to) = if units > 0 { (low, high) } else { (high, low) };
                 (units != 0).then_some(Used { from, to, link, units: units.unsigned_abs() })
             })
-            .collect();
-        self.flow.clear(self.touched.drain(..));
-        used
-    }
-}
-
-impl Query<'_> {
-    /// Whether any path leads from start to root.
-    pub fn connected(&self) -> bool {
-        self.to_root[self.start as usize] != UNREACHABLE
+            .collect()
     }
 }
