@@ -121,9 +121,9 @@ impl Graph {
         self.costs.len()
     }
 
-    /// How many links there are beyond those that join all switches, at most: independent cycles.
-    pub fn cycles(&self) -> usize {
-        (self.arcs.len() / 2 + 1).saturating_sub(self.len())
+    /// Where the links of a switch begin, among those of all; where they end, if it is one more than the last.
+    pub fn first(&self, switch: u32) -> u32 {
+        self.first[switch as usize]
     }
 
     /// The links of a switch.
@@ -207,18 +207,6 @@ impl Graph {
             }
         }
         distance
-    }
-}
-
-impl Graph {
-    /// Sharing alone: links, then switches.
-    pub fn sharing(&self, weight: Weight) -> Weight {
-        weight >> self.switch_share.trailing_zeros()
-    }
-
-    /// Sharing and cost, without ties.
-    pub fn untied(&self, weight: Weight) -> Weight {
-        weight >> self.unit.trailing_zeros()
     }
 }
 

@@ -6,6 +6,8 @@
 //! | `policy/` | the policies, one a file, and what they are made of |
 //! | `graph`, `query` | the compact graph, weights, and how ties break; one question |
 //! | `optimum`, `flow` | the set that as a whole shares the least: min-cost flow, its residual network |
+//! | `reduced`, `blocks` | the part of the network that one pair can use, chains as single links |
+//! | `extension` | the path that shares the least with given ones |
 //! | `remainder` | taking a flow apart into paths |
 //! | `spur` | the k lightest simple paths |
 //! | `tight` | all of them where the paths wanted are all shortest ones |
@@ -15,7 +17,9 @@
 //! | `substitute` | what ranks take while a link of theirs is down |
 //! | `route` | which paths fit into a source route |
 
+mod blocks;
 mod detour;
+mod extension;
 mod flow;
 mod graph;
 mod optimum;
@@ -25,6 +29,7 @@ mod oracle;
 mod pairs;
 mod policy;
 mod query;
+mod reduced;
 mod remainder;
 mod route;
 mod share;
@@ -200,7 +205,7 @@ impl Source<'_> {
         self.shares.clear();
         let ranked = chosen.iter().map(|links| {
             let shared_links = links.iter().filter(|&&link| self.shares.shared(link)).count();
-            self.shares.add(&query, links);
+            self.shares.add(links, query.switches(links));
             path(graph, to, links, shared_links).reversed()
         });
         let ranked = ranked.collect();

@@ -4,7 +4,8 @@
 //! k times path-length links.
 
 use super::graph::Weight;
-use super::query::{Query, Used};
+use super::query::Used;
+use super::reduced::{Network, Reduced};
 use super::share::Shares;
 
 /// What is left of a flow from `start` to `root`; its switches are numbered from 0.
@@ -37,8 +38,8 @@ struct WayOff {
 
 impl Remainder {
     /// All of a flow.
-    pub fn new(query: &Query<'_>, mut arcs: Vec<Used>) -> Self {
-        let Query { start, root, .. } = *query;
+    pub fn new(network: &Reduced, mut arcs: Vec<Used>) -> Self {
+        let (start, root) = network.ends();
         let mut switches = vec![start, root];
         switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
         switches.sort_unstable();
@@ -52,7 +53,7 @@ impl Remainder {
             first: (0..=switches.len())
                 .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
                 .collect(),
-            lengths: arcs.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).collect(),
+            lengths: arcs.iter().map(|arc| network.weight(arc.link)).collect(),
             weights: vec![0; arcs.len()],
             best: vec![None; switches.len()],
             order: Vec::new(),
@@ -90,9 +91,9 @@ impl Remainder {
     }
 
     /// Weighs what is left against the paths ranked so far.
-    fn weigh(&mut self, query: &Query<'_>, shares: &Shares) {
+    fn weigh(&mut self, network: &Reduced, shares: &Shares) {
         for (arc, (length, weight)) in self.arcs.iter().zip(self.lengths.iter().zip(&mut self.weights)) {
-            *weight = length + shares.weight(query.graph, arc.link, self.switches[arc.to as usize]);
+            *weight = length + network.again(shares, arc.link, self.switches[arc.to as usize]);
         }
         self.settle();
     }
@@ -121,13 +122,13 @@ impl Remainder {
     }
 
     /// The path, none of those `ranked`, that shares the least with what was added to `shares`, then costs the least.
-    pub fn best(&mut self, query: &Query<'_>, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        self.weigh(query, shares);
+    pub fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+        self.weigh(network, shares);
         self.new_path(ranked)
     }
 
     /// The lightest two paths as a flow: two successive shortest paths, the second by Bellman and Ford (1956, 1958).
-    pub fn lightest_pair(&mut self, query: &Query<'_>) -> Option<Vec<Used>> {
+    pub fn lightest_pair(&mut self, network: &Reduced) -> Option<Vec<Used>> {
         self.weights.clone_from(&self.lengths);
         self.settle();
         let mut taken = vec![0u32; self.arcs.len()];
@@ -143,7 +144,7 @@ impl Remainder {
         while is_changing {
             is_changing = false;
             for (i, arc) in self.arcs.iter().enumerate() {
-                let again = Weight::from(taken[i]) * query.graph.link_share;
+                let again = Weight::from(taken[i]) * network.share(arc.link);
                 let forward =
                     (arc.units > taken[i]).then_some((arc.from, arc.to, self.lengths[i] + again, true));
                 let back = (taken[i] > 0).then_some((arc.to, arc.from, -self.lengths[i], false));

@@ -3,8 +3,6 @@
 //! Two links of one shared-risk group count as shared, so using a link uses every link that *meets* it: itself, and
 //! all that have a group in common with it.
 
-use super::graph::{Graph, Weight};
-use super::query::Query;
 use crate::topology::{LinkId, Topology};
 
 /// How many links of ranked paths meet each link, and how many such paths pass each switch. Clearing costs as much as
@@ -41,8 +39,8 @@ impl Shares {
         self.touched.1.drain(..).for_each(|switch| self.switches[switch as usize] = 0);
     }
 
-    /// Uses a path's links and its transit switches.
-    pub fn add(&mut self, query: &Query<'_>, links: &[u32]) {
+    /// Uses a path's links and the switches behind them but the last, where all paths end.
+    pub fn add(&mut self, links: &[u32], switches: impl Iterator<Item = u32>) {
         for link in links {
             let meets = self.meets.get(*link as usize).map_or(std::slice::from_ref(link), Vec::as_slice);
             for &other in meets {
@@ -51,7 +49,7 @@ impl Shares {
             }
         }
         if self.switches_count {
-            for switch in query.switches(links).filter(|&switch| switch != query.root) {
+            for switch in switches.take(links.len().saturating_sub(1)) {
                 self.switches[switch as usize] += 1;
                 self.touched.1.push(switch);
             }
@@ -63,25 +61,16 @@ impl Shares {
         self.links[link as usize] > 0
     }
 
-    /// What it weighs to use a link and to pass the switch behind it (the last switch weighs nothing) once more.
+    /// How many links that were added meet this one.
     #[inline]
-    pub fn weight(&self, graph: &Graph, link: u32, to: u32) -> Weight {
-        let links = Weight::from(self.links[link as usize]) * graph.link_share;
-        if !self.switches_count {
-            return links;
-        }
-        links + Weight::from(self.switches[to as usize]) * graph.switch_share
+    pub fn links(&self, link: u32) -> u32 {
+        self.links[link as usize]
     }
 
-    /// The same where it does not matter how often: for `smoc`, which compares with one path.
-    pub fn weight_once(&self, graph: &Graph, link: u32, to: u32) -> Weight {
-        Weight::from(self.links[link as usize].min(1)) * graph.link_share
-            + Weight::from(self.switches[to as usize].min(1)) * graph.switch_share
-    }
-
-    /// What a path shares with those added.
-    pub fn of(&self, query: &Query<'_>, links: &[u32]) -> Weight {
-        links.iter().zip(query.switches(links)).map(|(&link, to)| self.weight(query.graph, link, to)).sum()
+    /// How many paths that were added pass this switch; 0 unless switches count.
+    #[inline]
+    pub fn switches(&self, switch: u32) -> u32 {
+        self.switches[switch as usize]
     }
 }
 

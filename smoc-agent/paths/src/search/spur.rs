@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::graph::{Arc, Weight};
-use super::query::Query;
+use super::reduced::Network;
 
 /// Memory that the searches of one thread reuse.
 pub(super) struct SpurSearch {
@@ -42,32 +42,18 @@ impl SpurSearch {
         }
     }
 
-    /// The simple path of least weight that is none of `ranked`.
-    pub fn lightest_new(
-        &mut self,
-        query: &Query<'_>,
-        ranked: &[Vec<u32>],
-        weight: impl Fn(&Arc) -> Weight,
-    ) -> Option<Vec<u32>> {
-        let lightest = self.k_shortest(query, 1, &weight).pop()?;
-        if !ranked.contains(&lightest) {
-            return Some(lightest);
-        }
-        let all = self.k_shortest(query, ranked.len() + 1, weight);
-        all.into_iter().find(|links| !ranked.contains(links))
-    }
-
     /// The `count` simple paths of least weight, best first.
     pub fn k_shortest(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         count: usize,
         weight: impl Fn(&Arc) -> Weight,
     ) -> Vec<Vec<u32>> {
         let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(count);
         let mut candidates = BTreeSet::new();
-        if query.connected() {
-            self.deviate(query, &[], 0, &ranked, Weight::MAX, &weight, &mut candidates);
+        let (start, _) = network.ends();
+        if start < network.len() as u32 {
+            self.deviate(network, &[], 0, &ranked, Weight::MAX, &weight, &mut candidates);
         }
         while let Some(best) = candidates.pop_first() {
             ranked.push(best.links.clone());
@@ -81,7 +67,7 @@ impl SpurSearch {
                 } else {
                     candidates.iter().nth(wanted - 1).map_or(Weight::MAX, |c: &Candidate| c.weight)
                 };
-                self.deviate(query, &best.links, depth, &ranked, limit, &weight, &mut candidates);
+                self.deviate(network, &best.links, depth, &ranked, limit, &weight, &mut candidates);
             }
         }
         ranked
@@ -92,7 +78,7 @@ impl SpurSearch {
     #[allow(clippy::too_many_arguments)]
     fn deviate(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         links: &[u32],
         depth: usize,
         ranked: &[Vec<u32>],
@@ -106,18 +92,18 @@ impl SpurSearch {
             .map(|path| path[depth])
             .collect();
         self.now += 1;
-        let mut at = query.start;
+        let mut at = network.ends().0;
         let mut before = 0;
         for &link in prefix {
             self.before[at as usize] = self.now;
-            let arc = query.graph.arcs(at).iter().find(|arc| arc.link == link).expect("a path's link");
+            let arc = network.arcs(at).iter().find(|arc| arc.link == link).expect("a path's link");
             before += weight(arc);
             at = arc.to;
         }
         self.before[at as usize] = self.now;
-        if let Some(total) = self.spur(query, at, before, &banned, limit, weight) {
+        if let Some(total) = self.spur(network, at, before, &banned, limit, weight) {
             let mut links = prefix.to_vec();
-            let mut back = query.root;
+            let mut back = network.ends().1;
             while back != at {
                 let (from, link) = self.parent[back as usize];
                 links.push(link);
@@ -132,26 +118,26 @@ impl SpurSearch {
     /// `banned`. The weight of the whole path, if it is no more than `limit`.
     fn spur(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         spur: u32,
         before: Weight,
         banned: &[u32],
         limit: Weight,
         weight: &impl Fn(&Arc) -> Weight,
     ) -> Option<Weight> {
-        let rest = |switch: u32| Weight::from(query.to_root[switch as usize]) * query.graph.unit;
+        let rest = |switch: u32| network.rest(switch);
         self.heap.clear();
         (self.round[spur as usize], self.distance[spur as usize]) = (self.now, before);
         self.heap.push(Reverse((before + rest(spur), spur)));
         while let Some(Reverse((estimate, at))) = self.heap.pop() {
-            if at == query.root {
+            if at == network.ends().1 {
                 return Some(estimate);
             }
             let here = self.distance[at as usize];
             if estimate > here + rest(at) {
                 continue;
             }
-            for arc in query.graph.arcs(at) {
+            for arc in network.arcs(at) {
                 if self.before[arc.to as usize] == self.now || (at == spur && banned.contains(&arc.link)) {
                     continue;
                 }

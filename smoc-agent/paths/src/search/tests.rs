@@ -8,7 +8,7 @@ use super::flow::LinkFlow;
 use super::optimum::FlowSearch;
 use super::oracle::{Definition, Links, all_paths, draft, reference_flow, topology};
 use super::query::Query;
-use super::tight::Tight;
+use super::reduced::Reduced;
 use super::{Path, PathFinder, PathOptions, Policy, Protect};
 use crate::topology::{LinkId, SwitchId, Topology};
 
@@ -220,9 +220,9 @@ proptest! {
         if !query.connected() {
             return Ok(());
         }
-        let tight = Tight::new(graph, &distances);
-        let flow = LinkFlow::new(links.len());
-        let used = FlowSearch::new(flow, graph, tight).optimal(&query, count).whole;
+        let mut network = Reduced::default();
+        network.whole(&query, false);
+        let used = FlowSearch::<LinkFlow>::default().optimal(&network, count).whole;
         let shared = used.iter().map(|arc| i64::from(arc.units * (arc.units - 1) / 2)).sum::<i64>();
         let cost = used.iter().map(|arc| i64::from(arc.units) * graph.cost(arc.link) as i64).sum::<i64>();
         prop_assert_eq!(Some((shared, cost)), reference_flow(&topology, from, to, count));

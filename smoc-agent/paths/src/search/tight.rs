@@ -183,13 +183,6 @@ impl TightSearch {
         Some(starts[..count].iter().map(path).collect())
     }
 
-    /// Each switch on a shortest path, and the least sum of ties from it to the root, as last weighed.
-    pub fn rests(&self, root: u32) -> impl Iterator<Item = (u32, u64)> {
-        let least =
-            move |at: u32| if at == root { 0 } else { self.ways(at).first().map_or(0, |way| way.ties) };
-        self.met.iter().map(move |&at| (at, least(at)))
-    }
-
     /// Meets all switches on shortest paths and sums up the ties of every way from each to the root.
     pub fn weigh_ways(&mut self, query: &Query<'_>, tight: &Tight, allowed: impl Fn(u32, u32) -> bool) {
         self.now += 1;

@@ -2,67 +2,149 @@
 
 use super::exhaust::Exhaustive;
 use super::{Ranking, groups};
+use crate::search::blocks::Blocks;
+use crate::search::extension::Extension;
 use crate::search::flow::Residual;
 use crate::search::graph::{Arc, Graph, Weight};
 use crate::search::optimum::{FlowSearch, Optimum};
 use crate::search::query::{Query, Used};
+use crate::search::reduced::Reduced;
 use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
 use crate::search::spur::SpurSearch;
-use crate::search::tight::Tight;
+use crate::search::tight::{Tight, TightSearch};
 use crate::topology::Topology;
 
 /// The searches of one root.
 pub(in crate::search) struct Diverse<'a, R> {
     topology: &'a Topology,
-    flow: FlowSearch<R>,
-    spur: SpurSearch,
     count: usize,
+    tight: Tight,
+    ties: TightSearch,
+    blocks: Option<Blocks>,
+    /// Those of the blocks in question.
+    links: Vec<u32>,
+    network: Reduced,
+    flow: FlowSearch<R>,
+    work: Work,
+}
+
+/// What ranking needs beside the network.
+struct Work {
+    shares: Shares,
+    extension: Extension,
+    spur: SpurSearch,
 }
 
 impl<'a, R: Residual> Diverse<'a, R> {
-    /// `flow` says what paths should not share.
-    pub fn new(topology: &'a Topology, graph: &Graph, to_root: &[u64], flow: R, count: usize) -> Self {
-        let flow = FlowSearch::new(flow, graph, Tight::new(graph, to_root));
-        Self { topology, flow, spur: SpurSearch::new(graph.len()), count }
+    /// `R` says what paths should not share.
+    pub fn new(topology: &'a Topology, graph: &Graph, to_root: &[u64], count: usize) -> Self {
+        Self {
+            topology,
+            count,
+            tight: Tight::new(graph, to_root),
+            ties: TightSearch::new(graph.len()),
+            blocks: None,
+            links: Vec::new(),
+            network: Reduced::default(),
+            flow: FlowSearch::default(),
+            work: Work {
+                shares: Shares::new(topology, R::COUNTS_SWITCHES),
+                extension: Extension::default(),
+                spur: SpurSearch::new(graph.len()),
+            },
+        }
+    }
+
+    /// The `count` lightest paths if they begin with different links and share nothing, lightest first.
+    ///
+    /// Of each first link the lightest path is looked at, as far as that is a shortest one. So many paths that share
+    /// nothing begin with as many links, so no such set weighs less; and each prefix is the best set of its size.
+    fn separable(&mut self, query: &Query<'_>) -> Option<Vec<Vec<u32>>> {
+        self.ties.weigh_ways(query, &self.tight, |_, _| true);
+        let paths = self.ties.lightest_of_each_start(query, self.count)?;
+        let shares = &mut self.work.shares;
+        shares.clear();
+        for links in &paths {
+            let mut steps = links.iter().zip(query.switches(links));
+            if steps.any(|(&link, to)| shares.shared(link) || shares.switches(to) > 0) {
+                return None;
+            }
+            shares.add(links, query.switches(links));
+        }
+        Some(paths)
+    }
+
+    /// The ranks where there are no shared-risk groups.
+    fn of_flow(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
+        let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
+        self.links.clear();
+        self.links.extend(blocks.links_to(query.root, query.start));
+        self.network.make(query, &self.links, R::COUNTS_SWITCHES);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
+        let mut ranking = Prefixes { network: &self.network, count: self.count, work: &mut self.work };
+        let mut lightest = ranking.units(pair.clone(), self.count.min(2));
+        lightest.dedup();
+        if lightest.len() < 2 || self.count == 2 {
+            return ranking.expanded(lightest);
+        }
+        let left = Remainder::new(&self.network, whole.clone());
+        let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair });
+        let ranks = good
+            .or_else(|| {
+                let set = ranking.units(whole, self.count);
+                let optimum = self.network.untied(ranking.weight(&set));
+                Exhaustive::new(&self.network, &mut ranking.work.shares, self.count)?.order(optimum)
+            })
+            .unwrap_or_else(|| ranking.extended(lightest));
+        ranking.expanded(ranks)
+    }
+
+    /// The ranks where there are shared-risk groups, of which flows know nothing.
+    fn of_groups(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
+        self.network.whole(query, R::COUNTS_SWITCHES);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
+        let mut ranking = Prefixes { network: &self.network, count: self.count, work: &mut self.work };
+        let improved = |ranking: &mut Prefixes<'_>, flow, units| {
+            let flow = ranking.units(flow, units);
+            groups::improve(query, self.topology, flow, units, R::COUNTS_SWITCHES, &mut ranking.work.spur)
+        };
+        let (_, mut lightest) = improved(&mut ranking, pair, self.count.min(2));
+        lightest.sort_by_key(|links| query.length(links));
+        if self.count == 1 {
+            return lightest;
+        }
+        let mut all = Exhaustive::new(&self.network, &mut ranking.work.shares, self.count);
+        lightest = all.as_ref().and_then(Exhaustive::pair).unwrap_or(lightest);
+        if lightest.len() < 2 || self.count == 2 {
+            return ranking.extended(lightest);
+        }
+        let (optimum, mut set) = improved(&mut ranking, whole, self.count);
+        set.sort_by_key(|links| query.length(links));
+        ranking
+            .good_order(&lightest, &mut Set(set))
+            .or_else(|| all.as_mut()?.order(self.network.untied(optimum)))
+            .unwrap_or_else(|| ranking.extended(lightest))
     }
 }
 
 impl<R: Residual> Ranking for Diverse<'_, R> {
-    fn ranks(&mut self, query: &Query<'_>, shares: &mut Shares) -> Vec<Vec<u32>> {
-        let has_groups = !self.topology.srlgs().is_empty();
-        if !has_groups && let Some(ranks) = self.flow.separable(query, self.count) {
-            return ranks;
+    fn ranks(&mut self, query: &Query<'_>, _: &mut Shares) -> Vec<Vec<u32>> {
+        if !self.topology.srlgs().is_empty() {
+            return self.of_groups(query);
         }
-        let Optimum { pair, whole } = self.flow.optimal(query, self.count);
-        let mut ranking = Prefixes { query, shares, count: self.count, spur: &mut self.spur };
-        if has_groups {
-            return ranking.with_groups(self.topology, !R::IS_BY_SWITCH, pair, whole);
-        }
-        let mut lightest = ranking.units(pair.clone(), self.count.min(2));
-        lightest.dedup();
-        if lightest.len() < 2 || self.count == 2 {
-            return lightest;
-        }
-        let left = Remainder::new(query, whole.clone());
-        let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair });
-        good.or_else(|| {
-            let set = ranking.units(whole, self.count);
-            let optimum = ranking.weight(&set);
-            Exhaustive::new(query, ranking.shares, ranking.count)?.order(query.graph.untied(optimum))
-        })
-        .unwrap_or_else(|| ranking.extended(lightest))
+        self.separable(query).unwrap_or_else(|| self.of_flow(query))
     }
 }
 
 /// A set of paths out of which an order is to be made.
 trait Supply {
     /// The two lightest as a pair, the lighter first.
-    fn pair(&mut self, query: &Query<'_>, shares: &mut Shares) -> Option<Vec<Vec<u32>>>;
+    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>>;
     /// Takes a path out.
     fn remove(&mut self, links: &[u32]);
     /// The path, none of those `ranked`, that shares the least with what was added to `shares`, then costs the least.
-    fn best(&mut self, query: &Query<'_>, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>>;
+    fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>>;
 }
 
 /// A flow that can be taken apart in several ways.
@@ -74,19 +156,21 @@ struct Flow<'a> {
 }
 
 impl Supply for Flow<'_> {
-    fn pair(&mut self, query: &Query<'_>, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
+    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
         let within = |part: &Used| {
-            self.whole
-                .iter()
-                .any(|used| used.link == part.link && used.units >= part.units && used.from == part.from)
+            let same = |used: &&Used| used.link == part.link && used.from == part.from;
+            self.whole.iter().find(same).is_some_and(|used| used.units >= part.units)
         };
-        let pair =
-            if self.pair.iter().all(within) { self.pair.clone() } else { self.left.lightest_pair(query)? };
+        let pair = if self.pair.iter().all(within) {
+            self.pair.clone()
+        } else {
+            self.left.lightest_pair(network)?
+        };
         shares.clear();
-        let mut left = Remainder::new(query, pair);
-        let first = left.best(query, shares, &[])?;
+        let mut left = Remainder::new(network, pair);
+        let first = left.best(network, shares, &[])?;
         left.remove(&first);
-        let second = left.best(query, shares, &[])?;
+        let second = left.best(network, shares, &[])?;
         Some(vec![first, second])
     }
 
@@ -94,8 +178,8 @@ impl Supply for Flow<'_> {
         self.left.remove(links);
     }
 
-    fn best(&mut self, query: &Query<'_>, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        self.left.best(query, shares, ranked)
+    fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+        self.left.best(network, shares, ranked)
     }
 }
 
@@ -103,55 +187,57 @@ impl Supply for Flow<'_> {
 struct Set(Vec<Vec<u32>>);
 
 impl Supply for Set {
-    fn pair(&mut self, query: &Query<'_>, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
+    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
         let Self(paths) = self;
         let pairs = (0..paths.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
-        let (a, b) = pairs.min_by_key(|&(a, b)| pair_weight(query, shares, &paths[a], &paths[b]))?;
-        let mut pair = vec![paths[a].clone(), paths[b].clone()];
-        pair.sort_by_key(|links| query.length(links));
-        Some(pair)
+        let (a, b) = pairs.min_by_key(|&(a, b)| pair_weight(network, shares, &paths[a], &paths[b]))?;
+        Some(vec![paths[a].clone(), paths[b].clone()])
     }
 
     fn remove(&mut self, links: &[u32]) {
         self.0.retain(|path| path != links);
     }
 
-    fn best(&mut self, query: &Query<'_>, shares: &Shares, _: &[Vec<u32>]) -> Option<Vec<u32>> {
-        self.0.iter().min_by_key(|links| shares.of(query, links) + query.length(links)).cloned()
+    fn best(&mut self, network: &Reduced, shares: &Shares, _: &[Vec<u32>]) -> Option<Vec<u32>> {
+        self.0.iter().min_by_key(|links| network.shared(shares, links) + network.length(links)).cloned()
     }
 }
 
 /// What two paths weigh together.
-fn pair_weight(query: &Query<'_>, shares: &mut Shares, a: &[u32], b: &[u32]) -> Weight {
+fn pair_weight(network: &Reduced, shares: &mut Shares, a: &[u32], b: &[u32]) -> Weight {
     shares.clear();
-    shares.add(query, a);
-    query.length(a) + query.length(b) + shares.of(query, b)
+    shares.add(a, network.switches(a));
+    network.length(a) + network.length(b) + network.shared(shares, b)
 }
 
 /// Ranks path by path.
 struct Prefixes<'a> {
-    query: &'a Query<'a>,
-    shares: &'a mut Shares,
-    spur: &'a mut SpurSearch,
+    network: &'a Reduced,
     count: usize,
+    work: &'a mut Work,
 }
 
 impl Prefixes<'_> {
+    /// In links of the whole network.
+    fn expanded(&self, paths: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+        paths.iter().map(|links| self.network.expand(links)).collect()
+    }
+
+    fn add(&mut self, links: &[u32]) {
+        self.work.shares.add(links, self.network.switches(links));
+    }
+
     /// The paths of a flow of so many units: always the one that shares the least with those before, then is the
     /// cheapest. Only when nothing but these is left one of them comes again.
     fn units(&mut self, flow: Vec<Used>, units: usize) -> Vec<Vec<u32>> {
-        let mut left = Remainder::new(self.query, flow);
+        let mut left = Remainder::new(self.network, flow);
         let mut paths: Vec<Vec<u32>> = Vec::with_capacity(units);
-        self.shares.clear();
+        self.work.shares.clear();
         while paths.len() < units {
-            let Some(links) = left
-                .best(self.query, self.shares, &paths)
-                .or_else(|| left.best(self.query, self.shares, &[]))
-            else {
-                break;
-            };
+            let new = left.best(self.network, &self.work.shares, &paths);
+            let Some(links) = new.or_else(|| left.best(self.network, &self.work.shares, &[])) else { break };
             left.remove(&links);
-            self.shares.add(self.query, &links);
+            self.add(&links);
             paths.push(links);
         }
         paths
@@ -159,74 +245,45 @@ impl Prefixes<'_> {
 
     /// What a set of paths weighs.
     fn weight(&mut self, set: &[Vec<u32>]) -> Weight {
-        self.shares.clear();
+        self.work.shares.clear();
         let mut weight = 0;
         for links in set {
-            weight += self.query.length(links) + self.shares.of(self.query, links);
-            self.shares.add(self.query, links);
+            weight += self.network.length(links) + self.network.shared(&self.work.shares, links);
+            self.add(links);
         }
         weight
     }
 
-    /// The ranks where there are shared-risk groups, of which flows know nothing.
-    fn with_groups(
-        &mut self,
-        topology: &Topology,
-        switches_count: bool,
-        pair: Vec<Used>,
-        whole: Vec<Used>,
-    ) -> Vec<Vec<u32>> {
-        let improved = |this: &mut Self, flow, units| {
-            let flow = this.units(flow, units);
-            groups::improve(this.query, topology, flow, units, switches_count, this.spur)
-        };
-        let (_, mut lightest) = improved(self, pair, self.count.min(2));
-        lightest.sort_by_key(|links| self.query.length(links));
-        if self.count == 1 {
-            return lightest;
-        }
-        let mut all = Exhaustive::new(self.query, self.shares, self.count);
-        lightest = all.as_ref().and_then(Exhaustive::pair).unwrap_or(lightest);
-        if lightest.len() < 2 || self.count == 2 {
-            return self.extended(lightest);
-        }
-        let (optimum, mut set) = improved(self, whole, self.count);
-        set.sort_by_key(|links| self.query.length(links));
-        self.good_order(&lightest, &mut Set(set))
-            .or_else(|| all.as_mut()?.order(self.query.graph.untied(optimum)))
-            .unwrap_or_else(|| self.extended(lightest))
-    }
-
     /// Begins with two paths.
     fn begin(&mut self, pair: &[Vec<u32>]) {
-        self.shares.clear();
-        pair.iter().for_each(|links| self.shares.add(self.query, links));
+        self.work.shares.clear();
+        pair.iter().for_each(|links| self.add(links));
     }
 
     /// An order of the paths supplied of which every prefix is as good as can be; `lightest` is the lightest of all pairs.
     fn good_order(&mut self, lightest: &[Vec<u32>], supply: &mut impl Supply) -> Option<Vec<Vec<u32>>> {
-        let graph = self.query.graph;
-        let mut ranked = supply.pair(self.query, self.shares)?;
-        let weight = |shares: &mut Shares, pair: &[Vec<u32>]| {
-            graph.untied(pair_weight(self.query, shares, &pair[0], &pair[1]))
+        let network = self.network;
+        let mut ranked = supply.pair(network, &mut self.work.shares)?;
+        let mut weight = |pair: &[Vec<u32>]| {
+            network.untied(pair_weight(network, &mut self.work.shares, &pair[0], &pair[1]))
         };
-        if weight(self.shares, &ranked) > weight(self.shares, lightest) {
+        if weight(&ranked) > weight(lightest) {
             return None;
         }
         self.begin(&ranked);
         ranked.iter().for_each(|links| supply.remove(links));
         while ranked.len() < self.count
-            && let Some(links) = supply.best(self.query, self.shares, &ranked)
+            && let Some(links) = supply.best(network, &self.work.shares, &ranked)
         {
-            let shared = graph.sharing(self.shares.of(self.query, &links));
+            let shared = network.sharing(network.shared(&self.work.shares, &links));
             if shared > 0 {
                 let extension = self.extension(&ranked)?;
-                if shared > graph.sharing(self.shares.of(self.query, &extension)) {
+                if shared > network.sharing(network.shared(&self.work.shares, &extension)) {
                     return None;
                 }
             }
             supply.remove(&links);
-            self.shares.add(self.query, &links);
+            self.add(&links);
             ranked.push(links);
         }
         Some(ranked)
@@ -234,11 +291,15 @@ impl Prefixes<'_> {
 
     /// Of all paths that are not ranked yet the one that shares the least with those that are, then is the cheapest.
     fn extension(&mut self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        let Self { query, shares, spur, .. } = self;
-        let weight = |arc: &Arc| {
-            query.graph.weight(query.seed, arc.link, arc.cost) + shares.weight(query.graph, arc.link, arc.to)
-        };
-        spur.lightest_new(query, ranked, weight)
+        let Work { shares, extension, spur } = &mut *self.work;
+        let lightest = extension.lightest(self.network, shares)?;
+        if !ranked.contains(&lightest) {
+            return Some(lightest);
+        }
+        let network = self.network;
+        let weight = |arc: &Arc| network.weight(arc.link) + network.again(shares, arc.link, arc.to);
+        let all = spur.k_shortest(network, ranked.len() + 1, weight);
+        all.into_iter().find(|links| !ranked.contains(links))
     }
 
     /// A pair, and always the best extension.
@@ -247,7 +308,7 @@ impl Prefixes<'_> {
         while ranked.len() < self.count
             && let Some(links) = self.extension(&ranked)
         {
-            self.shares.add(self.query, &links);
+            self.add(&links);
             ranked.push(links);
         }
         ranked

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use crate::search::graph::Weight;
-use crate::search::query::Query;
+use crate::search::reduced::{Network, Reduced};
 use crate::search::share::Shares;
 
 /// More independent cycles than this, and nothing is tried: a network with c of them has at most 2^c simple paths
@@ -35,19 +35,19 @@ pub(super) struct Exhaustive {
 
 impl Exhaustive {
     /// `None` if there are too many paths.
-    pub fn new(query: &Query<'_>, shares: &mut Shares, count: usize) -> Option<Self> {
-        if query.graph.cycles() > CYCLES {
+    pub fn new(network: &Reduced, shares: &mut Shares, count: usize) -> Option<Self> {
+        if network.cycles() > CYCLES {
             return None;
         }
-        let mut paths = simple_paths(query)?;
-        paths.sort_by_key(|links| query.length(links));
+        let mut paths = simple_paths(network)?;
+        paths.sort_by_key(|links| network.length(links));
         let sharing = |a: &Vec<u32>| {
             shares.clear();
-            shares.add(query, a);
-            paths.iter().map(|b| query.graph.untied(shares.of(query, b))).collect()
+            shares.add(a, network.switches(a));
+            paths.iter().map(|b| network.untied(network.shared(shares, b))).collect()
         };
         let between = paths.iter().map(sharing).collect();
-        let alone = paths.iter().map(|links| query.graph.untied(query.length(links))).collect();
+        let alone = paths.iter().map(|links| network.untied(network.length(links))).collect();
         Some(Self { paths, alone, between, count, optimum: 0, seen: HashSet::new() })
     }
 
@@ -129,22 +129,22 @@ impl Exhaustive {
 }
 
 /// All simple paths, in no particular order; `None` if there are more than [`PATHS`].
-fn simple_paths(query: &Query<'_>) -> Option<Vec<Vec<u32>>> {
+fn simple_paths(network: &Reduced) -> Option<Vec<Vec<u32>>> {
     let mut found = Vec::new();
-    let mut is_on_path = vec![false; query.graph.len()];
-    is_on_path[query.start as usize] = true;
+    let mut is_on_path = vec![false; network.len()];
+    is_on_path[network.ends().0 as usize] = true;
     // Each switch of the path and which of its links comes next.
-    let mut open = vec![(query.start, 0)];
+    let mut open = vec![(network.ends().0, 0)];
     let mut links: Vec<u32> = Vec::new();
     while let Some((at, next)) = open.last_mut() {
-        let Some(arc) = query.graph.arcs(*at).get(*next) else {
+        let Some(arc) = network.arcs(*at).get(*next) else {
             is_on_path[*at as usize] = false;
             open.pop();
             links.pop();
             continue;
         };
         *next += 1;
-        if arc.to == query.root {
+        if arc.to == network.ends().1 {
             found.push([&links[..], &[arc.link]].concat());
             if found.len() > PATHS {
                 return None;

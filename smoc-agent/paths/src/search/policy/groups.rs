@@ -56,7 +56,7 @@ pub(super) fn improve(
         return (judge.set(flow.clone()).weight, distinct(flow));
     }
     let candidates =
-        search.k_shortest(query, CANDIDATES, |arc| query.graph.weight(query.seed, arc.link, arc.cost));
+        search.k_shortest(query, CANDIDATES, |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost));
     let starts = candidates.iter().take(STARTS).map(|path| vec![path.clone()]);
     let mut best = judge.settle(flow, count, search);
     for start in starts {

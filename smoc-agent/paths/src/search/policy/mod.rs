@@ -66,12 +66,10 @@ impl Policy {
         let (topology, count) = (finder.topology, options.count);
         match (self, options.protect) {
             (Self::Diverse, Protect::Link) => {
-                let flow = LinkFlow::new(topology.links().len());
-                Box::new(diverse::Diverse::new(topology, graph, distances, flow, count))
+                Box::new(diverse::Diverse::<LinkFlow>::new(topology, graph, distances, count))
             }
             (Self::Diverse, Protect::Node) => {
-                let flow = NodeFlow::new(topology.links().len(), graph.len());
-                Box::new(diverse::Diverse::new(topology, graph, distances, flow, count))
+                Box::new(diverse::Diverse::<NodeFlow>::new(topology, graph, distances, count))
             }
             (Self::Smoc, Protect::Link | Protect::Node) => Box::new(smoc::Smoc::new(graph, distances, count)),
             (Self::Shortest, Protect::Link | Protect::Node) => {

@@ -2,7 +2,7 @@
 
 use super::Ranking;
 use super::shortest::Shortest;
-use crate::search::graph::{Arc, Graph};
+use crate::search::graph::{Arc, Graph, Weight};
 use crate::search::query::Query;
 use crate::search::share::Shares;
 
@@ -24,8 +24,11 @@ impl Ranking for Smoc {
         let mut ranked = shortest.best(query, 1);
         let Some(first) = ranked.first().cloned().filter(|_| count > 1) else { return ranked };
         shares.clear();
-        shares.add(query, &first);
-        let share = |to: u32, link: u32| shares.weight_once(query.graph, link, to);
+        shares.add(&first, query.switches(&first));
+        let share = |to: u32, link: u32| {
+            Weight::from(shares.links(link).min(1)) * query.graph.link_share
+                + Weight::from(shares.switches(to)) * query.graph.switch_share
+        };
         let allowed = |to: u32, link: u32| share(to, link) == 0;
         let others = shortest.ties.best(query, &shortest.tight, count - 1, allowed);
         if others.len() == count - 1 {
