@@ -7,7 +7,7 @@
 //! | `graph`, `query` | the compact graph, weights, and how ties break; one question |
 //! | `optimum`, `flow` | the set that as a whole shares the least: min-cost flow, its residual network |
 //! | `reduced`, `blocks` | the part of the network that one pair can use, chains as single links |
-//! | `extension` | the path that shares the least with given ones |
+//! | `extension`, `deviation` | the path that shares the least with given ones, and that is none of them |
 //! | `remainder` | taking a flow apart into paths |
 //! | `spur` | the k lightest simple paths |
 //! | `tight` | all of them where the paths wanted are all shortest ones |
@@ -19,6 +19,7 @@
 
 mod blocks;
 mod detour;
+mod deviation;
 mod extension;
 mod flow;
 mod graph;
@@ -133,6 +134,7 @@ impl<'a> PathFinder<'a> {
         down: &HashSet<LinkId>,
     ) -> Result<Self, OptionsError> {
         options.check()?;
+        Policy::check(topology, options)?;
         let costs = options.metric.costs(topology)?;
         let down = marks(topology, down);
         let graph = Graph::new(topology, &costs, |link| !down[link.index()], options.count)?;

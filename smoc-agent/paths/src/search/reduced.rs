@@ -67,7 +67,6 @@ pub(super) struct Reduced {
     /// One switch shared; 0 if switches do not count.
     pub switch_share: Weight,
     cost_shift: u32,
-    sharing_shift: u32,
     scratch: Scratch,
 }
 
@@ -111,8 +110,7 @@ impl Reduced {
     pub fn make(&mut self, query: &Query<'_>, links: &[u32], switches_count: bool) {
         let graph = query.graph;
         self.switch_share = if switches_count { graph.switch_share } else { 0 };
-        (self.cost_shift, self.sharing_shift) =
-            (graph.unit.trailing_zeros(), graph.switch_share.trailing_zeros());
+        self.cost_shift = graph.unit.trailing_zeros();
         self.survey(graph, links);
         self.names.clear();
         self.chains.clear();
@@ -143,8 +141,7 @@ impl Reduced {
     pub fn whole(&mut self, query: &Query<'_>, switches_count: bool) {
         let graph = query.graph;
         self.switch_share = if switches_count { graph.switch_share } else { 0 };
-        (self.cost_shift, self.sharing_shift) =
-            (graph.unit.trailing_zeros(), graph.switch_share.trailing_zeros());
+        self.cost_shift = graph.unit.trailing_zeros();
         (self.start, self.goal) = (query.start, query.root);
         self.names = (0..graph.len() as u32).collect();
         self.parts = (0..graph.links() as u32).collect();
@@ -159,6 +156,14 @@ impl Reduced {
         self.arcs = (0..graph.len() as u32).flat_map(|switch| graph.arcs(switch)).copied().collect();
         self.rest.clear();
         self.rest.extend((0..graph.len() as u32).map(|switch| query.rest(switch)));
+    }
+
+    /// The same for another pair with the same root, after [`Reduced::whole`].
+    pub fn turn(&mut self, query: &Query<'_>) {
+        self.start = query.start;
+        for (chain, link) in self.chains.iter_mut().zip(0..) {
+            chain.weight = query.graph.link_weight(query.seed, link);
+        }
     }
 
     /// Which of these links each switch has.
@@ -312,6 +317,20 @@ impl Reduced {
         links.iter().zip(self.switches(links)).map(|(&link, to)| self.again(shares, link, to)).sum()
     }
 
+    /// No path shares less with those added to `shares`: it leaves the start and comes to the goal, by different links
+    /// unless one joins the two.
+    pub fn unavoidable(&self, shares: &Shares) -> Weight {
+        let least = |at: u32| {
+            let arcs = self.arcs(at).iter();
+            arcs.map(|arc| Weight::from(shares.links(arc.link)) * self.share(arc.link)).min().unwrap_or(0)
+        };
+        let (from_start, to_goal) = (least(self.start), least(self.goal));
+        if self.arcs(self.start).iter().any(|arc| arc.to == self.goal) {
+            return from_start.max(to_goal);
+        }
+        from_start + to_goal
+    }
+
     /// The switches behind the links of a path, the last of which is the goal.
     pub fn switches<'b>(&'b self, links: &'b [u32]) -> impl Iterator<Item = u32> + 'b {
         links.iter().scan(self.start, |at, &link| {
@@ -319,11 +338,6 @@ impl Reduced {
             *at = if *at == low { high } else { low };
             Some(*at)
         })
-    }
-
-    /// Sharing alone of a weight: links, then switches.
-    pub fn sharing(&self, weight: Weight) -> Weight {
-        weight >> self.sharing_shift
     }
 
     /// Sharing and cost, without ties.

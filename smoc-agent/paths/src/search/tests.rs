@@ -10,7 +10,7 @@ use super::oracle::{Definition, Links, all_paths, draft, reference_flow, topolog
 use super::query::Query;
 use super::reduced::Reduced;
 use super::{Path, PathFinder, PathOptions, Policy, Protect};
-use crate::topology::{LinkId, SwitchId, Topology};
+use crate::topology::{Bandwidth, Latency, LinkId, SwitchId, Topology};
 
 fn options(policy: Policy, count: usize) -> PathOptions {
     PathOptions { policy, count, ..PathOptions::default() }
@@ -48,6 +48,16 @@ fn graphs(switches: usize, links: usize, cost: u32) -> impl Strategy<Value = Lin
 
 fn ends(topology: &Topology) -> (SwitchId, SwitchId) {
     (SwitchId(0), SwitchId(topology.switches().len() as u32 - 1))
+}
+
+/// Links of unequal capacity and latency, drawn from their costs and positions.
+fn unequal(links: &Links) -> Topology {
+    let mut draft = draft(links);
+    for link in &mut draft.links {
+        link.capacity = Bandwidth::from_bits_per_second(u64::from(link.cost) * 100_000_000);
+        link.latency = Latency::from_nanos((link.entry as u64 * 7 % 11 + 1) * 1_000_000);
+    }
+    draft.build().unwrap()
 }
 
 /// A line of so many switches, the last two of which two links join.
@@ -147,7 +157,7 @@ proptest! {
     #[test]
     fn the_way_back_is_the_way_there_reversed(links in graphs(8, 16, 3), count in 1usize..=8) {
         let topology = topology(&links);
-        for &policy in Policy::ALL {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             for protect in [Protect::Link, Protect::Node] {
                 let asked = PathOptions { protect, ..options(policy, count) };
                 let finder = PathFinder::new(&topology, &asked).unwrap();
@@ -166,7 +176,7 @@ proptest! {
     ) {
         let topology = topology(&links);
         let (from, to) = ends(&topology);
-        for &policy in Policy::ALL {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             for protect in [Protect::Link, Protect::Node] {
                 let all = PathOptions { protect, ..options(policy, count) };
                 let limited = PathOptions { max_stretch: Some(percent as f64 / 100.0), ..all };
@@ -210,6 +220,64 @@ proptest! {
     }
 
     #[test]
+    fn widest_takes_the_widest_bottleneck_that_is_left(links in graphs(6, 10, 4), count in 1usize..=8) {
+        let topology = unequal(&links);
+        let (from, to) = ends(&topology);
+        let finder = PathFinder::new(&topology, &options(Policy::Widest, count)).unwrap();
+        let paths = finder.ranked(from, to);
+        check_shape(&topology, from, to, &paths);
+        let all: Vec<_> = all_paths(&topology, from, to).into_iter().map(|path| path.1).collect();
+        prop_assert_eq!(paths.len(), count.min(all.len()));
+        let mut left: Vec<u64> = topology.links().iter().map(|l| l.capacity.unwrap().bits_per_second()).collect();
+        let mut ranked: Vec<Vec<u32>> = Vec::new();
+        for path in &paths {
+            let links = numbers(path).1;
+            let width = |links: &Vec<u32>| links.iter().map(|&link| left[link as usize]).min().unwrap();
+            let now = width(&links);
+            let new = || all.iter().filter(|path| !ranked.contains(path));
+            prop_assert_eq!(Some(now), new().map(width).max(), "rank {}", ranked.len());
+            let sharing = |links: &Vec<u32>| -> usize {
+                links.iter().map(|link| ranked.iter().filter(|path| path.contains(link)).count()).sum()
+            };
+            // The first ranks, which are as wide as the widest, are disjoint; what follows shares the least.
+            let least = new().filter(|path| width(path) == now).map(sharing).min();
+            prop_assert_eq!(Some(sharing(&links)), least);
+            links.iter().for_each(|&link| left[link as usize] -= now);
+            ranked.push(links);
+        }
+        let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
+        prop_assert_eq!(paths, back);
+    }
+
+    #[test]
+    fn no_prefix_asks_for_more_than_the_receive_buffer(
+        links in graphs(6, 10, 4),
+        count in 1usize..=8,
+        kilobytes in 1u64..2_000,
+    ) {
+        let topology = unequal(&links);
+        let (from, to) = ends(&topology);
+        for &policy in Policy::ALL {
+            let asked = options(policy, count);
+            let bounded = PathOptions { receive_buffer: Some(kilobytes * 1000), ..asked };
+            let finder = PathFinder::new(&topology, &bounded).unwrap();
+            let paths = finder.ranked(from, to);
+            check_shape(&topology, from, to, &paths);
+            let wanted = PathFinder::new(&topology, &asked).unwrap().ranked(from, to);
+            prop_assert_eq!(paths.is_empty(), wanted.is_empty());
+            let needed = |paths: &[Path]| crate::analysis::buffer::needed(&topology, paths).unwrap();
+            if paths.len() > 1 {
+                prop_assert!(needed(&paths) <= kilobytes * 1000);
+            }
+            if needed(&wanted) <= kilobytes * 1000 {
+                prop_assert_eq!(&paths, &wanted);
+            }
+            let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
+            prop_assert_eq!(paths, back);
+        }
+    }
+
+    #[test]
     fn the_flow_is_optimal_in_larger_graphs(links in graphs(20, 60, 9), count in 1usize..=8) {
         let topology = topology(&links);
         let (from, to) = ends(&topology);
@@ -243,7 +311,7 @@ proptest! {
             }
         }
         let (straight, shuffled) = (straight.build().unwrap(), shuffled.build().unwrap());
-        for &policy in Policy::ALL {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             let ranked = |topology: &Topology| {
                 let (from, to) = ends(topology);
                 PathFinder::new(topology, &options(policy, 5)).unwrap().ranked(from, to)

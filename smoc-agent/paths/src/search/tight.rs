@@ -183,6 +183,11 @@ impl TightSearch {
         Some(starts[..count].iter().map(path).collect())
     }
 
+    /// The links of all shortest paths, as last weighed.
+    pub fn links<'a>(&'a self, tight: &'a Tight) -> impl Iterator<Item = u32> + 'a {
+        self.met.iter().flat_map(|&at| tight.arcs(at)).map(|arc| arc.link)
+    }
+
     /// Meets all switches on shortest paths and sums up the ties of every way from each to the root.
     pub fn weigh_ways(&mut self, query: &Query<'_>, tight: &Tight, allowed: impl Fn(u32, u32) -> bool) {
         self.now += 1;

@@ -3,12 +3,13 @@
 use super::exhaust::Exhaustive;
 use super::{Ranking, groups};
 use crate::search::blocks::Blocks;
+use crate::search::deviation::Deviation;
 use crate::search::extension::Extension;
 use crate::search::flow::Residual;
-use crate::search::graph::{Arc, Graph, Weight};
+use crate::search::graph::{Graph, Weight};
 use crate::search::optimum::{FlowSearch, Optimum};
 use crate::search::query::{Query, Used};
-use crate::search::reduced::Reduced;
+use crate::search::reduced::{Network, Reduced};
 use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
 use crate::search::spur::SpurSearch;
@@ -25,15 +26,43 @@ pub(in crate::search) struct Diverse<'a, R> {
     /// Those of the blocks in question.
     links: Vec<u32>,
     network: Reduced,
+    /// The whole network, if there is little to reduce.
+    dense: Option<Reduced>,
     flow: FlowSearch<R>,
     work: Work,
 }
 
 /// What ranking needs beside the network.
-struct Work {
+pub(super) struct Work {
     shares: Shares,
     extension: Extension,
+    deviation: Deviation,
     spur: SpurSearch,
+}
+
+impl Work {
+    pub fn new(topology: &Topology, switches_count: bool) -> Self {
+        Self {
+            shares: Shares::new(topology, switches_count),
+            extension: Extension::default(),
+            deviation: Deviation::default(),
+            spur: SpurSearch::new(topology.switches().len()),
+        }
+    }
+
+    pub fn shares(&mut self) -> &mut Shares {
+        &mut self.shares
+    }
+}
+
+/// Goes on from ranks, which were added to the shares, with what shares the least, up to `count`.
+pub(super) fn extended(
+    network: &Reduced,
+    count: usize,
+    work: &mut Work,
+    ranked: Vec<Vec<u32>>,
+) -> Vec<Vec<u32>> {
+    Prefixes { network, count, work, has_all: true }.extended(ranked)
 }
 
 impl<'a, R: Residual> Diverse<'a, R> {
@@ -47,12 +76,9 @@ impl<'a, R: Residual> Diverse<'a, R> {
             blocks: None,
             links: Vec::new(),
             network: Reduced::default(),
+            dense: None,
             flow: FlowSearch::default(),
-            work: Work {
-                shares: Shares::new(topology, R::COUNTS_SWITCHES),
-                extension: Extension::default(),
-                spur: SpurSearch::new(graph.len()),
-            },
+            work: Work::new(topology, R::COUNTS_SWITCHES),
         }
     }
 
@@ -75,26 +101,69 @@ impl<'a, R: Residual> Diverse<'a, R> {
         Some(paths)
     }
 
+    /// The ranks where the best set consists of shortest paths that share no more than the few links of the two ends make
+    /// unavoidable, as in a fabric with fewer links at an edge switch than ranks: found among shortest paths alone.
+    fn of_shortest(&mut self, query: &Query<'_>) -> Option<Vec<Vec<u32>>> {
+        let (graph, count) = (query.graph, self.count);
+        let [from_start, to_root] = [query.start, query.root].map(|end| graph.arcs(end));
+        let is_adjacent = from_start.iter().any(|arc| arc.to == query.root);
+        let is_fabric = self.tight.arcs(query.start).len() == from_start.len() && to_root.len() > 1;
+        if R::COUNTS_SWITCHES || is_adjacent || !is_fabric || count < 3 || from_start.len() < 2 {
+            return None;
+        }
+        self.links.clear();
+        self.links.extend(self.ties.links(&self.tight));
+        self.network.make(query, &self.links, false);
+        if self.network.arcs(self.network.ends().1).len() != to_root.len() {
+            return None;
+        }
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, count);
+        let mut ranking = Prefixes { network: &self.network, count, work: &mut self.work, has_all: false };
+        let shortest = query.rest(query.start);
+        let sharing =
+            graph.link_share * (crowd(count, from_start.len()) + crowd(count, to_root.len())) as Weight;
+        let is_least = |weight, paths: usize, sharing: Weight| {
+            graph.untied(weight) == graph.untied(shortest * paths as Weight + sharing)
+        };
+        let set = ranking.units(whole.clone(), count);
+        let lightest = ranking.units(pair.clone(), 2);
+        if !is_least(ranking.weight(&set), count, sharing) || !is_least(ranking.weight(&lightest), 2, 0) {
+            return None;
+        }
+        let left = Remainder::new(&self.network, whole.clone());
+        let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair })?;
+        Some(ranking.expanded(good))
+    }
+
     /// The ranks where there are no shared-risk groups.
     fn of_flow(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
-        let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
-        self.links.clear();
-        self.links.extend(blocks.links_to(query.root, query.start));
-        self.network.make(query, &self.links, R::COUNTS_SWITCHES);
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
-        let mut ranking = Prefixes { network: &self.network, count: self.count, work: &mut self.work };
+        let network = if is_dense(query.graph) {
+            match &mut self.dense {
+                Some(network) => network.turn(query),
+                none => none.insert(Reduced::default()).whole(query, R::COUNTS_SWITCHES),
+            }
+            self.dense.as_ref().unwrap_or(&self.network)
+        } else {
+            let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
+            self.links.clear();
+            self.links.extend(blocks.links_to(query.root, query.start));
+            self.network.make(query, &self.links, R::COUNTS_SWITCHES);
+            &self.network
+        };
+        let Optimum { pair, whole } = self.flow.optimal(network, self.count);
+        let mut ranking = Prefixes { network, count: self.count, work: &mut self.work, has_all: true };
         let mut lightest = ranking.units(pair.clone(), self.count.min(2));
         lightest.dedup();
         if lightest.len() < 2 || self.count == 2 {
             return ranking.expanded(lightest);
         }
-        let left = Remainder::new(&self.network, whole.clone());
+        let left = Remainder::new(network, whole.clone());
         let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair });
         let ranks = good
             .or_else(|| {
                 let set = ranking.units(whole, self.count);
-                let optimum = self.network.untied(ranking.weight(&set));
-                Exhaustive::new(&self.network, &mut ranking.work.shares, self.count)?.order(optimum)
+                let optimum = network.untied(ranking.weight(&set));
+                Exhaustive::new(network, &mut ranking.work.shares, self.count)?.order(optimum)
             })
             .unwrap_or_else(|| ranking.extended(lightest));
         ranking.expanded(ranks)
@@ -104,7 +173,8 @@ impl<'a, R: Residual> Diverse<'a, R> {
     fn of_groups(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
         self.network.whole(query, R::COUNTS_SWITCHES);
         let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
-        let mut ranking = Prefixes { network: &self.network, count: self.count, work: &mut self.work };
+        let mut ranking =
+            Prefixes { network: &self.network, count: self.count, work: &mut self.work, has_all: true };
         let improved = |ranking: &mut Prefixes<'_>, flow, units| {
             let flow = ranking.units(flow, units);
             groups::improve(query, self.topology, flow, units, R::COUNTS_SWITCHES, &mut ranking.work.spur)
@@ -133,8 +203,19 @@ impl<R: Residual> Ranking for Diverse<'_, R> {
         if !self.topology.srlgs().is_empty() {
             return self.of_groups(query);
         }
-        self.separable(query).unwrap_or_else(|| self.of_flow(query))
+        self.separable(query).or_else(|| self.of_shortest(query)).unwrap_or_else(|| self.of_flow(query))
     }
+}
+
+/// Whether reducing the network takes longer than it saves: at most one switch in eight has two links or fewer.
+fn is_dense(graph: &Graph) -> bool {
+    graph.thin_switches() * 8 <= graph.len()
+}
+
+/// How often links must be shared where so many paths leave by so many links.
+fn crowd(paths: usize, links: usize) -> usize {
+    let (each, more) = (paths / links, paths % links);
+    more * each + links * each * each.saturating_sub(1) / 2
 }
 
 /// A set of paths out of which an order is to be made.
@@ -215,6 +296,8 @@ struct Prefixes<'a> {
     network: &'a Reduced,
     count: usize,
     work: &'a mut Work,
+    /// Whether the network has all paths; else an extension is only good if it shares no more than is unavoidable.
+    has_all: bool,
 }
 
 impl Prefixes<'_> {
@@ -275,10 +358,13 @@ impl Prefixes<'_> {
         while ranked.len() < self.count
             && let Some(links) = supply.best(network, &self.work.shares, &ranked)
         {
-            let shared = network.sharing(network.shared(&self.work.shares, &links));
-            if shared > 0 {
+            let shared = network.shared(&self.work.shares, &links);
+            if shared > network.unavoidable(&self.work.shares) {
+                if !self.has_all {
+                    return None;
+                }
                 let extension = self.extension(&ranked)?;
-                if shared > network.sharing(network.shared(&self.work.shares, &extension)) {
+                if shared > network.shared(&self.work.shares, &extension) {
                     return None;
                 }
             }
@@ -291,15 +377,12 @@ impl Prefixes<'_> {
 
     /// Of all paths that are not ranked yet the one that shares the least with those that are, then is the cheapest.
     fn extension(&mut self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        let Work { shares, extension, spur } = &mut *self.work;
+        let Work { shares, extension, deviation, .. } = &mut *self.work;
         let lightest = extension.lightest(self.network, shares)?;
         if !ranked.contains(&lightest) {
             return Some(lightest);
         }
-        let network = self.network;
-        let weight = |arc: &Arc| network.weight(arc.link) + network.again(shares, arc.link, arc.to);
-        let all = spur.k_shortest(network, ranked.len() + 1, weight);
-        all.into_iter().find(|links| !ranked.contains(links))
+        deviation.lightest(self.network, shares, ranked)
     }
 
     /// A pair, and always the best extension.
