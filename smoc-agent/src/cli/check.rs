@@ -111,7 +111,7 @@ fn misfits(finder: &PathFinder<'_>) -> Vec<(SwitchId, String)> {
     let progress = Progress::new("pairs", pairs(edges.len()));
     let misfit_of = |Pair { from, to, paths }: Pair| {
         let (fit, unfit) = routable(topology, paths);
-        (!unfit.is_empty()).then(|| (from, to, fit.len(), unfit))
+        (!unfit.is_empty()).then_some((from, to, fit.len(), unfit))
     };
     let found = finder.of_pairs(&edges, |done| progress.at(done), misfit_of, LISTED + 1);
     let is_more = found.len() > LISTED;

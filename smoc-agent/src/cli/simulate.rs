@@ -180,7 +180,8 @@ impl Outcome {
     /// Mean throughput of a connection in Mbit/s.
     fn mean_mbit(&self) -> f64 {
         let all = self.draws.iter().flatten();
-        all.clone().map(|throughput| throughput.rate / 1e6).sum::<f64>() / all.count().max(1) as f64
+        let sum = all.clone().fold(0.0, |sum, throughput| sum + throughput.rate / 1e6);
+        sum / all.count().max(1) as f64
     }
 
     fn json(&self, topology: &Topology, pairs: bool) -> serde_json::Value {

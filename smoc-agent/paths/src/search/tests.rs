@@ -82,6 +82,39 @@ fn very_long_paths_need_no_stack() {
     std::thread::Builder::new().stack_size(128 << 10).spawn(search).unwrap().join().unwrap();
 }
 
+/// s is s0, t is s7, a1 to a3 are s1 to s3, b1 to b3 are s4 to s6.
+#[test]
+fn no_order_is_the_best_for_two_and_for_three() {
+    let short =
+        [(0, 1), (0, 2), (0, 3), (4, 7), (5, 7), (6, 7), (1, 5), (3, 6)].map(|(a, b)| (a, b, 1, None));
+    let long = [(1, 4), (2, 5)].map(|(a, b)| (a, b, 5, None));
+    let topology = topology(&[&short[..], &long].concat());
+    let (from, to) = ends(&topology);
+    let ranked =
+        |count| PathFinder::new(&topology, &options(Policy::Diverse, count)).unwrap().ranked(from, to);
+    let costs = |paths: &[Path]| paths.iter().map(|path| path.cost).collect::<Vec<_>>();
+    let shared = |paths: &[Path]| paths.iter().map(|path| path.shared_links).collect::<Vec<_>>();
+    assert_eq!((costs(&ranked(2)), shared(&ranked(2))), (vec![3, 3], vec![0, 0]));
+    assert_eq!((costs(&ranked(3)), shared(&ranked(3))), (vec![3, 3, 7], vec![0, 0, 1]));
+    // Three disjoint paths exist, and cost more.
+    assert_eq!(reference_flow(&topology, from, to, 3), Some((0, 17)));
+}
+
+/// Whatever the ranks, other traffic has the paths of least cost.
+#[test]
+fn base_paths_are_all_of_least_cost_and_the_same_from_both_ends() {
+    let topology =
+        topology(&vec![(0, 1, 1, None), (1, 3, 1, None), (0, 2, 1, None), (2, 3, 1, None), (0, 3, 3, None)]);
+    let (from, to) = ends(&topology);
+    for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
+        let finder = PathFinder::new(&topology, &options(policy, 8)).unwrap();
+        let base = finder.source(from).ranked(to).base;
+        assert_eq!(base.iter().map(|path| path.cost).collect::<Vec<_>>(), [2, 2]);
+        let back: Vec<_> = finder.source(to).base(from).into_iter().map(Path::reversed).collect();
+        assert_eq!(base, back);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -1,4 +1,21 @@
-//! Policy `diverse`.
+//! Policy `diverse`: good for every number of subflows.
+//!
+//! A set of k paths (the same one more than once if need be) is judged by its sharing, the sum over links of n(n-1)/2 where n
+//! paths use the link (under `protect: node` then the same over transit switches), and then by its cost.
+//!
+//! 1. Ranks 0 and 1 are the best of all pairs of different paths: a cheapest link-disjoint pair wherever there is one.
+//! 2. Each further rank adds as little sharing as any path that is not ranked yet could.
+//! 3. If a set of k paths that is the best of all such sets has an order in which 1 and 2 hold, the ranks are such a set
+//!    in such an order. Else each further rank is the cheapest that 2 allows.
+//!
+//! *1* is the min-cost flow of two units (Suurballe, "Disjoint paths in a network", Networks 4, 1974; Bhandari, "Survivable
+//! Networks", 1999): it has no cycle, so it is two simple paths, and their sharing is 0 exactly if two disjoint paths exist.
+//! *2* is checked rank by rank: what a rank shares is either no more than the links of both ends make unavoidable, or
+//! [`Extension`] finds nothing better. *3* takes the optimal flow of least tie apart, always by the path that shares the
+//! least; where that fails and the network is small, [`Exhaustive`] tries all orders of all sets. In larger networks a
+//! good order of another set of the same weight may be missed; `docs/paths.md` says why this is hard in general, and why no
+//! order can be the best for every number of subflows. With shared-risk groups, for which already 1 is NP-hard, see
+//! [`groups`].
 
 use super::exhaust::Exhaustive;
 use super::{Ranking, groups};
