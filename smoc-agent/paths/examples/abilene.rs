@@ -63,7 +63,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .x_label_area_size(45)
         .y_label_area_size(60)
         .build_cartesian_2d((10.0..640.0).log_scale(), 0.0..24.0)?;
-    chart.configure_mesh().x_desc("receive buffer in Mbyte").y_desc("Gbit/s").draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.max_light_lines(0).x_labels(7).x_label_formatter(&|x| format!("{x:.0}"));
+    mesh.y_label_formatter(&|y| format!("{y:.0}")).label_style(("sans-serif", 15));
+    mesh.x_desc("receive buffer in Mbyte").y_desc("Gbit/s").draw()?;
     for (number, line) in LINES.into_iter().enumerate() {
         let mut points = Vec::new();
         for megabytes in BUFFERS {
