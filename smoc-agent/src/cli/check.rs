@@ -66,7 +66,7 @@ fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     Ok(format!("ok: agent of {}, {fabric} ports to switches, {hosts} to hosts", config.switch))
 }
 
-/// At most so many pairs are listed one by one.
+/// At most so many pairs are listed one by one; more are not looked for.
 const LISTED: usize = 20;
 
 fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
@@ -90,22 +90,22 @@ fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
     ))
 }
 
-/// Each pair of edges with ranks that fit no source route, at its first switch.
+/// The first pairs of edges with ranks that fit no source route, each at its first switch.
 fn misfits(finder: &PathFinder<'_>) -> Vec<(SwitchId, String)> {
     let topology = finder.topology();
     let edges = topology.edges();
     let progress = Progress::new("pairs", pairs(edges.len()));
-    let mut found = Vec::new();
-    for Pair { from, to, paths } in finder.all_pairs(&edges, |done| progress.at(done)) {
+    let misfit_of = |Pair { from, to, paths }: Pair| {
         let (fit, unfit) = routable(topology, paths);
-        if !unfit.is_empty() {
-            found.push((from, misfit(topology, (from, to), fit.len(), &unfit)));
-        }
-    }
-    let more = found.len().saturating_sub(LISTED);
-    found.truncate(LISTED);
-    if let Some((_, last)) = found.last_mut().filter(|_| more > 0) {
-        *last += &format!("\n... and {more} more pairs");
+        (!unfit.is_empty()).then_some((from, to, fit.len(), unfit))
+    };
+    let found = finder.of_pairs(&edges, |done| progress.at(done), misfit_of, LISTED + 1);
+    let is_more = found.len() > LISTED;
+    let listed = found.into_iter().take(LISTED);
+    let mut found: Vec<_> =
+        listed.map(|(from, to, fit, unfit)| (from, misfit(topology, (from, to), fit, &unfit))).collect();
+    if let Some((_, last)) = found.last_mut().filter(|_| is_more) {
+        *last += &format!("\n... and more pairs: the first {LISTED} are listed");
     }
     found
 }

@@ -3,10 +3,12 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path as FilePath;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Failure;
@@ -127,35 +129,62 @@ pub(super) fn svg(dot: &str) -> Result<String, Failure> {
     Ok(String::from_utf8(output.stdout).context("Graphviz")?.trim_end().to_owned())
 }
 
-/// Says on a terminal, about once a second, how far a long computation has come.
+/// Says on standard error how far a long computation has come: a bar on a terminal, elsewhere a line now and then. What
+/// takes less than a second says nothing.
 pub(super) struct Progress {
     what: &'static str,
     all: usize,
-    /// When something was last said, and whether anything was.
-    said: Option<Mutex<(Instant, bool)>>,
+    begun: Instant,
+    /// On a terminal, once a second has passed.
+    bar: OnceLock<ProgressBar>,
+    /// Elsewhere: after so many seconds the next line is due.
+    due: AtomicU64,
 }
 
+/// Seconds between two lines.
+const LINES: u64 = 10;
+
 impl Progress {
-    /// Of so many `what`; silent if standard error is no terminal.
+    /// Of so many `what`.
     pub fn new(what: &'static str, all: usize) -> Self {
-        let said = std::io::stderr().is_terminal().then(|| Mutex::new((Instant::now(), false)));
-        Self { what, all, said }
+        Self { what, all, begun: Instant::now(), bar: OnceLock::new(), due: AtomicU64::new(1) }
     }
 
     /// So many are done.
     pub fn at(&self, done: usize) {
-        let Some(mut said) = self.said.as_ref().and_then(|said| said.try_lock().ok()) else { return };
-        if said.0.elapsed() > Duration::from_secs(1) {
-            *said = (Instant::now(), true);
-            eprint!("\r{done} of {} {}", self.all, self.what);
+        let seconds = self.begun.elapsed().as_secs();
+        if seconds == 0 {
+            return;
         }
+        if std::io::stderr().is_terminal() {
+            self.bar.get_or_init(|| self.new_bar()).set_position(done as u64);
+        } else if self.is_due(seconds) {
+            let left = seconds as usize * self.all.saturating_sub(done) / done.max(1);
+            eprintln!("smoc: {done} of {} {}, about {left} s left", self.all, self.what);
+        }
+    }
+
+    /// Whether a line is due; of threads that ask at once, one is told so.
+    fn is_due(&self, seconds: u64) -> bool {
+        let due = self.due.load(Ordering::Relaxed);
+        let next = seconds + LINES;
+        due <= seconds && self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    fn new_bar(&self) -> ProgressBar {
+        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} {msg}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(self.all as u64)
+            .with_style(style)
+            .with_message(self.what)
+            .with_elapsed(self.begun.elapsed())
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.said.as_ref().and_then(|said| said.lock().ok()).is_some_and(|said| said.1) {
-            eprintln!();
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
         }
     }
 }

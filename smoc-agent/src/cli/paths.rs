@@ -65,10 +65,6 @@ pub struct PathsArgs {
     /// Report how disjoint the paths are instead of listing them; as table or json
     #[arg(long)]
     diversity: bool,
-    /// Buffer that a receiver has, in bytes: warn of path sets that need more; every link needs a capacity and a
-    /// latency
-    #[arg(long, value_name = "BYTES")]
-    receive_buffer: Option<u64>,
     #[command(flatten)]
     search: SearchArgs,
     /// How to print
@@ -108,7 +104,7 @@ pub fn run(args: &PathsArgs) -> Result<(), Failure> {
             found
         }
     };
-    if let Some(buffer) = args.receive_buffer {
+    if let Some(buffer) = args.search.options().receive_buffer {
         warn_of_buffers(topology, &found, buffer)?;
     }
     match args.format {

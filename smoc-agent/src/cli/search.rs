@@ -1,6 +1,7 @@
 //! What the verbs that compute paths are told: policy, count, protection, metric, limit.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::number_from;
 use smoc_paths::search::{Metric, PathOptions, Policy, Protect};
@@ -19,8 +20,8 @@ pub(super) struct SearchArgs {
     )]
     count: usize,
     /// Which paths are chosen, and in which order
-    #[arg(long, value_enum, default_value_t)]
-    policy: PolicyArg,
+    #[arg(long, value_name = "POLICY", default_value_t, value_parser = policy_parser())]
+    policy: Policy,
     /// What paths should not share
     #[arg(long, value_enum, default_value_t)]
     protect: ProtectArg,
@@ -31,17 +32,16 @@ pub(super) struct SearchArgs {
     /// cheapest path alone is left
     #[arg(long, value_name = "FACTOR")]
     max_stretch: Option<f64>,
+    /// What a receiver can buffer, in bytes: only paths are ranked that keep 2 x sum(rates) x longest round trip within
+    /// it; every link needs a capacity and a latency
+    #[arg(long, value_name = "BYTES")]
+    receive_buffer: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum PolicyArg {
-    /// The set that shares the fewest links as a whole, then the cheapest such set
-    #[default]
-    Diverse,
-    /// The shortest path, then those that share the fewest links with it
-    Smoc,
-    /// The shortest paths
-    Shortest,
+/// Reads the word of a policy.
+fn policy_parser() -> impl TypedValueParser<Value = Policy> {
+    let values = Policy::ALL.iter().map(|policy| PossibleValue::new(policy.word()).help(policy.help()));
+    PossibleValuesParser::new(values).try_map(|word| Policy::from_word(&word).ok_or("no policy"))
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -70,11 +70,7 @@ impl SearchArgs {
     /// As the path search takes them.
     pub fn options(&self) -> PathOptions {
         PathOptions {
-            policy: match self.policy {
-                PolicyArg::Diverse => Policy::Diverse,
-                PolicyArg::Smoc => Policy::Smoc,
-                PolicyArg::Shortest => Policy::Shortest,
-            },
+            policy: self.policy,
             count: self.count,
             protect: match self.protect {
                 ProtectArg::Link => Protect::Link,
@@ -87,6 +83,7 @@ impl SearchArgs {
                 MetricArg::Capacity => Metric::Capacity,
             },
             max_stretch: self.max_stretch,
+            receive_buffer: self.receive_buffer,
         }
     }
 }

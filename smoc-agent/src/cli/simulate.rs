@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::offline::{Progress, load, with_senders};
@@ -32,10 +33,21 @@ pub struct SimulateArgs {
     /// simulated one after the other
     #[arg(long, default_value = "8", value_delimiter = ',', value_name = "N", value_parser = number_from(1, PathOptions::MAX_COUNT))]
     subflows: Vec<usize>,
-    /// How subflows find their paths; several, with commas or each with its own --routing, are simulated one after the
-    /// other
-    #[arg(long, value_enum, default_values = ["diverse"], value_delimiter = ',')]
-    routing: Vec<RoutingArg>,
+    /// How subflows find their paths: by a policy, subflow n on rank n; ecmp, a random shortest path for every subflow; or single,
+    /// one shortest path for everything between two edges. Several, with commas or each with its own --routing, are simulated
+    /// one after the other
+    #[arg(long, default_values = ["diverse"], value_delimiter = ',', value_parser = routing_parser())]
+    routing: Vec<Routing>,
+    /// How many ranks the agent has, 1 to 64
+    #[arg(short = 'k', long = "count", default_value_t = 8, value_name = "N", value_parser = number_from(1, PathOptions::MAX_COUNT))]
+    count: usize,
+    /// What every receiver can buffer, in bytes: a connection reaches at most buffer / (2 x longest round trip) of its
+    /// paths; every link needs a latency
+    #[arg(long, value_name = "BYTES")]
+    receive_buffer: Option<u64>,
+    /// Rank only paths that keep within the receive buffer; every link needs a capacity as well
+    #[arg(long, requires = "receive_buffer")]
+    fit_buffer: bool,
     /// Draws of traffic (and of paths under ecmp), 1 to 1000, with the seeds 0, 1, 2 ...
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = number_from(1, 1000))]
     seeds: usize,
@@ -50,35 +62,19 @@ pub struct SimulateArgs {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum RoutingArg {
-    /// The paths of policy smoc, subflow n on rank n
-    Smoc,
-    /// The paths of policy diverse, subflow n on rank n
-    Diverse,
-    /// The paths of policy shortest, subflow n on rank n
-    Shortest,
-    /// A random shortest path for every subflow
-    Ecmp,
-    /// One shortest path for everything between two edges
-    Single,
-}
-
-impl RoutingArg {
-    fn routing(self) -> Routing {
-        match self {
-            Self::Smoc => Routing::Ranked(Policy::Smoc),
-            Self::Diverse => Routing::Ranked(Policy::Diverse),
-            Self::Shortest => Routing::Ranked(Policy::Shortest),
-            Self::Ecmp => Routing::Ecmp,
-            Self::Single => Routing::Single,
-        }
-    }
+/// Reads how subflows find their paths.
+fn routing_parser() -> impl TypedValueParser<Value = Routing> {
+    let all =
+        || Policy::ALL.iter().map(|&policy| Routing::Ranked(policy)).chain([Routing::Ecmp, Routing::Single]);
+    let words = PossibleValuesParser::new(
+        all().map(|routing| PossibleValue::new(routing.word()).help(routing.help())),
+    );
+    words.try_map(move |word| all().find(|routing| routing.word() == word).ok_or("no routing"))
 }
 
 /// One line of the answer.
 struct Outcome {
-    routing: RoutingArg,
+    routing: Routing,
     subflows: usize,
     /// By seed.
     draws: Vec<Vec<Throughput>>,
@@ -98,8 +94,13 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
             let simulation = Simulation {
                 traffic: traffic.clone(),
                 subflows,
-                routing: routing.routing(),
-                options: PathOptions::default(),
+                routing,
+                options: PathOptions {
+                    count: args.count,
+                    receive_buffer: args.receive_buffer.filter(|_| args.fit_buffer),
+                    ..PathOptions::default()
+                },
+                receive_buffer: args.receive_buffer,
                 capacity: args.capacity.bits_per_second() as f64,
             };
             let mut simulator = Simulator::new(topology, &simulation).map_err(Failure::bad_input)?;
@@ -172,17 +173,21 @@ impl Outcome {
         [mean(&mut shares.iter().copied()), shares.first().copied().unwrap_or(0.0), least, most]
     }
 
-    fn routing_name(&self) -> String {
-        format!("{:?}", self.routing).to_lowercase()
+    /// Mean throughput of a connection in Mbit/s.
+    fn mean_mbit(&self) -> f64 {
+        let all = self.draws.iter().flatten();
+        let sum = all.clone().fold(0.0, |sum, throughput| sum + throughput.rate / 1e6);
+        sum / all.count().max(1) as f64
     }
 
     fn json(&self, topology: &Topology, pairs: bool) -> serde_json::Value {
         let [mean, worst, worst_draw, best_draw] = self.summary();
         let mut object = json!({
-            "routing": self.routing_name(),
+            "routing": self.routing.word(),
             "subflows": self.subflows,
             "seeds": self.draws.len(),
             "mean_share": mean,
+            "mean_mbit": self.mean_mbit(),
             "worst_share": worst,
             "worst_draw_mean": worst_draw,
             "best_draw_mean": best_draw,
@@ -208,18 +213,21 @@ impl Outcome {
 
 fn table(topology: &Topology, outcomes: &[Outcome], pairs: bool) -> String {
     let mut text =
-        "share of what the host ports allow\nrouting   subflows   mean  worst connection  mean of each draw"
+        "share of what the host ports allow\nrouting   subflows   mean  worst connection  mean of each draw    Mbit/s"
             .to_owned();
     for outcome in outcomes {
         let [mean, worst, least, most] = outcome.summary().map(|share| share * 100.0);
-        let (routing, subflows) = (outcome.routing_name(), outcome.subflows);
-        text +=
-            &format!("\n{routing:<9} {subflows:>8}  {mean:>4.1}%  {worst:>15.1}%  {least:.1} to {most:.1}%");
+        let (routing, subflows) = (outcome.routing.word(), outcome.subflows);
+        text += &format!(
+            "\n{routing:<9} {subflows:>8}  {mean:>4.1}%  {worst:>15.1}%  {:<17}  {:>8.1}",
+            format!("{least:.1} to {most:.1}%"),
+            outcome.mean_mbit()
+        );
     }
     for outcome in outcomes.iter().filter(|_| pairs) {
         text += &format!(
             "\n\n{} with {} subflows\nseed      Mbit/s   share  connection",
-            outcome.routing_name(),
+            outcome.routing.word(),
             outcome.subflows
         );
         for (seed, draw) in outcome.draws.iter().enumerate() {

@@ -56,8 +56,10 @@ pub fn run(args: &WhatIfArgs) -> Result<(), Failure> {
     let before = Diversities::new(topology, |_| true);
     let after = Diversities::new(topology, |link| !failure.links.contains(&link));
     let mut repairs = Repairs::new(topology, &args.search.options(), &failure).map_err(Failure::bad_input)?;
-    let concerned: Vec<_> = (effects.concerned.iter())
-        .map(|effect| {
+    let progress = Progress::new("concerned pairs", effects.concerned.len());
+    let concerned: Vec<_> = (effects.concerned.iter().enumerate())
+        .map(|(done, effect)| {
+            progress.at(done);
             let now = Pair { paths: effect.after.clone(), ..effect.before };
             let diversity = (before.of(&effect.before), after.of(&now));
             Concerned { effect, diversity, repairs: repairs.of(effect) }

@@ -54,10 +54,10 @@ else:
 
 search = {"diverse": diverse, "smoc": smoc, "shortest": shortest}[policy]
 signal.alarm(30)
-done, start = 0, time.perf_counter()
+done, start = 0, time.process_time()
 for target in question["to"]:
     search(graph, question["from"], target)
     done += 1
-    if time.perf_counter() - start > 5:
+    if time.process_time() - start > 5:
         break
-print((time.perf_counter() - start) * 1000 / done)
+print((time.process_time() - start) * 1000 / done)

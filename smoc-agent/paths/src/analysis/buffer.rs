@@ -1,9 +1,10 @@
 //! The receive buffer that a set of paths asks for.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::search::Path;
-use crate::topology::Topology;
+use crate::topology::{LinkId, Topology};
 
 /// A link says nothing of what the buffer depends on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,21 +17,25 @@ pub struct Unknown {
 }
 
 /// 2 x sum(bandwidth) x max(RTT) in bytes, so that one path can retransmit while all others go on (RFC 6182,
-/// section 5.3). A path's bandwidth is its narrowest link's, its RTT twice the sum of latencies;
-/// queues and hosts come on top.
+/// section 5.3). A path's bandwidth is its narrowest link's, less what the paths before it take of that; its RTT twice the sum
+/// of latencies; queues and hosts come on top.
 ///
 /// # Errors
 /// A link of unknown capacity or latency.
 pub fn needed(topology: &Topology, paths: &[Path]) -> Result<u64, Unknown> {
     let (mut bandwidth, mut rtt) = (0u128, 0u128);
+    let mut left: HashMap<LinkId, u64> = HashMap::new();
     for path in paths {
         let (mut narrowest, mut one_way) = (u64::MAX, 0u128);
         for &id in &path.links {
             let link = topology.link(id);
             let unknown = |what| Unknown { what, link: topology.link_name(id) };
-            let capacity = link.capacity.ok_or_else(|| unknown("capacity"))?;
-            narrowest = narrowest.min(capacity.bits_per_second());
+            let capacity = link.capacity.ok_or_else(|| unknown("capacity"))?.bits_per_second();
+            narrowest = narrowest.min(*left.entry(id).or_insert(capacity));
             one_way += u128::from(link.latency.ok_or_else(|| unknown("latency"))?.nanos());
+        }
+        for id in &path.links {
+            left.entry(*id).and_modify(|left| *left -= narrowest);
         }
         bandwidth += u128::from(narrowest);
         rtt = rtt.max(2 * one_way);

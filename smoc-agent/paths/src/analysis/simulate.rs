@@ -6,12 +6,17 @@
 //! crowded paths and can only come nearer to the optimum. The optimum is what the hosts' ports alone would allow: a
 //! network that never blocks, as in Raiciu, Barre, Pluntke, Greenhalgh, Wischik, Handley, "Improving
 //! datacenter performance and robustness with Multipath TCP", SIGCOMM 2011.
+//!
+//! The paths are those that an agent installs: as many ranks as its configuration asks for, whatever the number of
+//! subflows, of which subflow n takes rank n, wrapping around. Links may be unequal. A receiver's buffer limits a connection to
+//! buffer / (2 x longest round trip) of the paths that its subflows take (RFC 6182, section 5.3): one more resource, which
+//! all its subflows share.
 
 use std::collections::HashMap;
 
 use super::fair::max_min;
 use super::traffic::Traffic;
-use crate::search::{OptionsError, PathFinder, PathOptions, Policy};
+use crate::search::{Metric, OptionsError, PathFinder, PathOptions, Policy};
 use crate::topology::generate::Random;
 use crate::topology::{LinkId, SwitchId, Topology};
 
@@ -26,6 +31,26 @@ pub enum Routing {
     Single,
 }
 
+impl Routing {
+    /// As command lines write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ranked(policy) => policy.word(),
+            Self::Ecmp => "ecmp",
+            Self::Single => "single",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Ranked(policy) => policy.help(),
+            Self::Ecmp => "A random shortest path for every subflow",
+            Self::Single => "One shortest path for everything between two edges",
+        }
+    }
+}
+
 /// What to simulate.
 #[derive(Clone, Debug)]
 pub struct Simulation {
@@ -35,8 +60,10 @@ pub struct Simulation {
     pub subflows: usize,
     /// How they find their paths.
     pub routing: Routing,
-    /// Metric and protection for [`Routing::Ranked`]; policy and count are overridden.
+    /// As the agent has them; [`Routing::Ranked`] overrides the policy.
     pub options: PathOptions,
+    /// What each receiver can buffer, in bytes; every link must then have a latency.
+    pub receive_buffer: Option<u64>,
     /// Capacity in bit/s of links that have none, and of host ports.
     pub capacity: f64,
 }
@@ -72,8 +99,10 @@ impl<'a> Simulator<'a> {
             Routing::Ranked(policy) => policy,
             Routing::Ecmp | Routing::Single => Policy::Shortest,
         };
-        let count = if simulation.routing == Routing::Single { 1 } else { simulation.subflows };
-        let options = PathOptions { policy, count: count.min(PathOptions::MAX_COUNT), ..simulation.options };
+        let options = PathOptions { policy, ..simulation.options };
+        if simulation.receive_buffer.is_some() {
+            Metric::Latency.costs(topology)?;
+        }
         let links = topology.links().iter().flat_map(|link| {
             let bits = link.capacity.map_or(simulation.capacity, |c| c.bits_per_second() as f64);
             [bits, bits]
@@ -93,22 +122,7 @@ impl<'a> Simulator<'a> {
     pub fn run(&mut self, seed: u64) -> Vec<Throughput> {
         let mut random = Random(seed);
         let connections = self.simulation.traffic.connections(self.topology.hosts().len(), &mut random);
-        let mut flows: Vec<Vec<usize>> = Vec::new();
-        let mut owner: Vec<usize> = Vec::new();
-        for (connection, &(from, to)) in connections.iter().enumerate() {
-            for subflow in 0..self.simulation.subflows {
-                let (a, b) = (self.topology.hosts()[from].at.switch, self.topology.hosts()[to].at.switch);
-                if let Some(mut passes) = self.way(a, b, subflow, &mut random) {
-                    passes.extend(self.ports(from, to));
-                    flows.push(passes);
-                    owner.push(connection);
-                }
-            }
-        }
-        let mut rates = vec![0.0; connections.len()];
-        for (connection, rate) in owner.into_iter().zip(max_min(&self.capacities, &flows)) {
-            rates[connection] += rate;
-        }
+        let rates = self.rates(&connections, &mut random);
         let ports: Vec<Vec<usize>> =
             connections.iter().map(|&(from, to)| self.ports(from, to).to_vec()).collect();
         let best = max_min(&self.capacities, &ports);
@@ -118,6 +132,42 @@ impl<'a> Simulator<'a> {
             .zip(shares)
             .map(|(&pair, (rate, share))| Throughput { pair, rate, share })
             .collect()
+    }
+
+    /// What each connection reaches, in bit/s.
+    fn rates(&mut self, connections: &[(usize, usize)], random: &mut Random) -> Vec<f64> {
+        let mut flows: Vec<Vec<usize>> = Vec::new();
+        let mut owner: Vec<usize> = Vec::new();
+        let mut capacities = self.capacities.clone();
+        for (connection, &(from, to)) in connections.iter().enumerate() {
+            let (a, b) = (self.topology.hosts()[from].at.switch, self.topology.hosts()[to].at.switch);
+            let subflows = 0..self.simulation.subflows;
+            let mut ways: Vec<_> = subflows.filter_map(|subflow| self.way(a, b, subflow, random)).collect();
+            if let Some(limit) = self.limit_of_buffer(&ways) {
+                ways.iter_mut().for_each(|way| way.push(capacities.len()));
+                capacities.push(limit);
+            }
+            for mut way in ways {
+                way.extend(self.ports(from, to));
+                flows.push(way);
+                owner.push(connection);
+            }
+        }
+        let mut rates = vec![0.0; connections.len()];
+        for (connection, rate) in owner.into_iter().zip(max_min(&capacities, &flows)) {
+            rates[connection] += rate;
+        }
+        rates
+    }
+
+    /// What the receive buffer allows subflows on these ways together, in bit/s; `None` if it does not limit them.
+    fn limit_of_buffer(&self, ways: &[Vec<usize>]) -> Option<f64> {
+        let latency = |resource: &usize| {
+            self.topology.links()[resource / 2].latency.map_or(0.0, |latency| latency.nanos() as f64 / 1e9)
+        };
+        let one_way = ways.iter().map(|way| way.iter().map(latency).sum()).fold(0.0, f64::max);
+        let buffer = self.simulation.receive_buffer.filter(|_| one_way > 0.0)? as f64;
+        Some(buffer * 8.0 / (2.0 * 2.0 * one_way))
     }
 
     /// The resources that are the sender's and the receiver's port.
@@ -141,7 +191,10 @@ impl<'a> Simulator<'a> {
             return self.random_way(from, to, random);
         }
         let (topology, finder) = (self.topology, &self.finder);
+        let is_single = self.simulation.routing == Routing::Single;
         let ranked = self.ranked.entry((from, to)).or_insert_with(|| {
+            // Everything on one path takes the shortest, whatever the ranks.
+            let count = if is_single { 1 } else { usize::MAX };
             let paths = finder.ranked(from, to);
             let links = |path: &crate::search::Path| {
                 path.switches
@@ -150,7 +203,7 @@ impl<'a> Simulator<'a> {
                     .map(|(&at, &link)| directed(topology, at, link))
                     .collect()
             };
-            paths.iter().map(links).collect()
+            paths.iter().take(count).map(links).collect()
         });
         (!ranked.is_empty()).then(|| ranked[subflow % ranked.len()].clone())
     }
@@ -182,6 +235,7 @@ fn directed(topology: &Topology, from: SwitchId, link: LinkId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::TopologyFile;
     use crate::topology::generate::fat_tree;
 
     fn mean(subflows: usize, routing: Routing) -> f64 {
@@ -192,6 +246,7 @@ mod tests {
             routing,
             options: PathOptions::default(),
             capacity: 1e9,
+            receive_buffer: None,
         };
         let mut simulator = Simulator::new(&topology, &simulation).unwrap();
         let shares: Vec<f64> = (0..4).flat_map(|seed| simulator.run(seed)).map(|t| t.share).collect();
@@ -212,5 +267,41 @@ mod tests {
                 (mean(subflows, Routing::Ecmp), mean(subflows, Routing::Ranked(Policy::Diverse)));
             assert!(smoc >= ecmp, "{subflows} subflows: smoc {smoc}, ECMP {ecmp}");
         }
+    }
+
+    /// A trap: the shortest path that the whole set begins with is in no disjoint pair.
+    const TRAP: &str = "links:
+  - {a: 's0:1', b: 's1:1', capacity: 100Mbit, latency: 5ms}
+  - {a: 's0:2', b: 's5:1', capacity: 100Mbit, latency: 5ms}
+  - {a: 's1:2', b: 's4:1', capacity: 100Mbit, latency: 5ms}
+  - {a: 's2:1', b: 's3:1', capacity: 100Mbit, latency: 5ms}
+  - {a: 's2:2', b: 's5:2', capacity: 100Mbit, latency: 5ms}
+  - {a: 's3:2', b: 's4:2', capacity: 100Mbit, latency: 5ms}
+  - {a: 's4:3', b: 's5:3', capacity: 100Mbit, latency: 5ms}
+hosts: [{name: h0, port: 's0:9'}, {name: h3, port: 's3:9'}]";
+
+    fn trap(subflows: usize, receive_buffer: Option<u64>) -> f64 {
+        let topology = TopologyFile::parse(std::path::Path::new("t"), TRAP).unwrap().topology;
+        let simulation = Simulation {
+            traffic: Traffic::Given(vec![(0, 1)]),
+            subflows,
+            routing: Routing::Ranked(Policy::Diverse),
+            options: PathOptions::default(),
+            capacity: 1e9,
+            receive_buffer,
+        };
+        Simulator::new(&topology, &simulation).unwrap().run(0)[0].rate
+    }
+
+    #[test]
+    fn two_subflows_on_the_ranks_that_an_agent_installs_share_no_link() {
+        assert_eq!([1, 2, 3].map(|subflows| (trap(subflows, None) / 1e6).round()), [100.0, 200.0, 150.0]);
+    }
+
+    #[test]
+    fn a_receive_buffer_limits_what_subflows_reach_together() {
+        // 300,000 bytes / (2 x 30 ms) = 40 Mbit/s.
+        assert_eq!((trap(2, Some(300_000)) / 1e6).round(), 40.0);
+        assert_eq!((trap(2, Some(3_000_000)) / 1e6).round(), 200.0);
     }
 }

@@ -1,11 +1,12 @@
-//! A flow of whole units through the graph, and what one more unit would cost on each link.
+//! A flow of whole units through a reduced network, and what one more unit would cost on each link.
 //!
 //! The cost of a link that n units use is n(n-1)/2 sharings plus n times its cost, which is convex, so the
 //! marginal cost of the next unit (n sharings plus the cost) never falls and the residual network of
 //! Ahuja, Magnanti, Orlin, "Network Flows" (1993), section 14.5, needs one arc a link and direction.
 //! Under `protect: node` each transit switch is split in two, joined by an arc whose cost is convex too.
 
-use super::graph::{Arc, Graph, Weight};
+use super::graph::{Arc, Weight};
+use super::reduced::{Network, Reduced};
 
 /// One step of the residual network.
 #[derive(Clone, Copy)]
@@ -14,10 +15,8 @@ pub(super) struct Step {
     pub to: u32,
     /// Link, or [`Step::INSIDE`] for the passage through a switch.
     pub link: u32,
-    /// Marginal cost without the tie.
-    pub base: Weight,
-    /// +1 sends a unit, -1 takes one back: the sign of the tie.
-    pub sign: i8,
+    /// Marginal weight.
+    pub weight: Weight,
 }
 
 impl Step {
@@ -26,7 +25,9 @@ impl Step {
 }
 
 /// The residual network of a flow; states are switches, or switches' two halves.
-pub(super) trait Residual {
+pub(super) trait Residual: Default {
+    /// Whether passages through switches count.
+    const COUNTS_SWITCHES: bool;
     /// How many states `switches` switches have.
     fn states(switches: usize) -> usize;
     /// The state in which a path leaves its first switch.
@@ -35,48 +36,42 @@ pub(super) trait Residual {
     fn goal(switch: u32) -> u32;
     /// The switch of a state.
     fn switch(state: u32) -> u32;
+    /// No flow on any link.
+    fn clear(&mut self, network: &Reduced);
     /// All steps from a state.
-    fn steps(&self, graph: &Graph, state: u32, visit: impl FnMut(Step));
-    /// All steps into a state from another switch, with the state that each comes from; none where a state is not a
-    /// switch.
-    fn steps_into(&self, graph: &Graph, state: u32, visit: impl FnMut(u32, Step));
+    fn steps(&self, network: &Reduced, state: u32, visit: impl FnMut(Step));
+    /// All steps over links into a state, with the state that each comes from.
+    fn steps_into(&self, network: &Reduced, state: u32, visit: impl FnMut(u32, Step));
     /// Sends a unit along a step.
     fn push(&mut self, from: u32, to: u32, link: u32);
-    /// Units on a link, towards the higher switch if positive.
-    fn units(&self, link: u32) -> i32;
-    /// Forgets the flow; every link that carries some is among `links`.
-    fn clear(&mut self, links: impl Iterator<Item = u32>);
+    /// Units on each link, towards the higher switch if positive.
+    fn units(&self) -> &[i32];
 }
 
 /// Links alone are protected: a state is a switch.
+#[derive(Default)]
 pub(super) struct LinkFlow {
     units: Vec<i32>,
 }
 
 impl LinkFlow {
-    /// No flow on any of so many links.
-    pub fn new(links: usize) -> Self {
-        Self { units: vec![0; links] }
-    }
-}
-
-impl LinkFlow {
     /// The step over a link from one switch to the other.
     #[inline]
-    fn step(&self, graph: &Graph, from: u32, to: u32, arc: &Arc) -> Step {
-        let units = self.units[arc.link as usize];
+    fn step(&self, network: &Reduced, from: u32, to: u32, link: u32) -> Step {
+        let units = self.units[link as usize];
         let units = if from < to { units } else { -units };
-        let cost = Weight::from(arc.cost) * graph.unit;
-        let (base, sign) = if units >= 0 {
-            (cost + Weight::from(units) * graph.link_share, 1)
-        } else {
-            (Weight::from(units + 1) * graph.link_share - cost, -1)
+        let weight = match units {
+            0 => network.weight(link),
+            1.. => network.weight(link) + Weight::from(units) * network.share(link),
+            _ => Weight::from(units + 1) * network.share(link) - network.weight(link),
         };
-        Step { to, link: arc.link, base, sign }
+        Step { to, link, weight }
     }
 }
 
 impl Residual for LinkFlow {
+    const COUNTS_SWITCHES: bool = false;
+
     fn states(switches: usize) -> usize {
         switches
     }
@@ -93,16 +88,21 @@ impl Residual for LinkFlow {
         state
     }
 
+    fn clear(&mut self, network: &Reduced) {
+        self.units.clear();
+        self.units.resize(network.links(), 0);
+    }
+
     #[inline]
-    fn steps(&self, graph: &Graph, state: u32, mut visit: impl FnMut(Step)) {
-        for arc in graph.arcs(state) {
-            visit(self.step(graph, state, arc.to, arc));
+    fn steps(&self, network: &Reduced, state: u32, mut visit: impl FnMut(Step)) {
+        for &Arc { to, link, .. } in network.arcs(state) {
+            visit(self.step(network, state, to, link));
         }
     }
 
-    fn steps_into(&self, graph: &Graph, state: u32, mut visit: impl FnMut(u32, Step)) {
-        for arc in graph.arcs(state) {
-            visit(arc.to, self.step(graph, arc.to, state, arc));
+    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(u32, Step)) {
+        for arc in network.arcs(state) {
+            visit(arc.to, self.step(network, arc.to, state, arc.link));
         }
     }
 
@@ -110,32 +110,22 @@ impl Residual for LinkFlow {
         self.units[link as usize] += if from < to { 1 } else { -1 };
     }
 
-    fn units(&self, link: u32) -> i32 {
-        self.units[link as usize]
-    }
-
-    fn clear(&mut self, links: impl Iterator<Item = u32>) {
-        for link in links {
-            self.units[link as usize] = 0;
-        }
+    fn units(&self) -> &[i32] {
+        &self.units
     }
 }
 
 /// Links, then transit switches are protected: state 2v is where a path enters switch v, 2v + 1 where it
 /// leaves.
+#[derive(Default)]
 pub(super) struct NodeFlow {
     links: LinkFlow,
     through: Vec<i32>,
 }
 
-impl NodeFlow {
-    /// No flow on any of so many links.
-    pub fn new(links: usize, switches: usize) -> Self {
-        Self { links: LinkFlow::new(links), through: vec![0; switches] }
-    }
-}
-
 impl Residual for NodeFlow {
+    const COUNTS_SWITCHES: bool = true;
+
     fn states(switches: usize) -> usize {
         2 * switches
     }
@@ -152,31 +142,44 @@ impl Residual for NodeFlow {
         state / 2
     }
 
-    fn steps(&self, graph: &Graph, state: u32, mut visit: impl FnMut(Step)) {
+    fn clear(&mut self, network: &Reduced) {
+        self.links.clear(network);
+        self.through.clear();
+        self.through.resize(network.len(), 0);
+    }
+
+    fn steps(&self, network: &Reduced, state: u32, mut visit: impl FnMut(Step)) {
         let switch = state / 2;
         let through = Weight::from(self.through[switch as usize]);
         let leaving = state % 2 == 1;
         if leaving && through > 0 {
-            let base = (1 - through) * graph.switch_share;
-            visit(Step { to: state - 1, link: Step::INSIDE, base, sign: 1 });
+            let weight = (1 - through) * network.switch_share;
+            visit(Step { to: state - 1, link: Step::INSIDE, weight });
         } else if !leaving {
-            visit(Step { to: state + 1, link: Step::INSIDE, base: through * graph.switch_share, sign: 1 });
+            visit(Step { to: state + 1, link: Step::INSIDE, weight: through * network.switch_share });
         }
-        for arc in graph.arcs(switch) {
+        for arc in network.arcs(switch) {
             let units = self.links.units[arc.link as usize];
             let out = if switch < arc.to { units } else { -units };
-            let cost = Weight::from(arc.cost) * graph.unit;
             if leaving {
-                let base = cost + Weight::from(out.max(0)) * graph.link_share;
-                visit(Step { to: 2 * arc.to, link: arc.link, base, sign: 1 });
+                let weight = network.weight(arc.link) + Weight::from(out.max(0)) * network.share(arc.link);
+                visit(Step { to: 2 * arc.to, link: arc.link, weight });
             } else if out < 0 {
-                let base = Weight::from(out + 1) * graph.link_share - cost;
-                visit(Step { to: 2 * arc.to + 1, link: arc.link, base, sign: -1 });
+                let weight = Weight::from(out + 1) * network.share(arc.link) - network.weight(arc.link);
+                visit(Step { to: 2 * arc.to + 1, link: arc.link, weight });
             }
         }
     }
 
-    fn steps_into(&self, _: &Graph, _: u32, _: impl FnMut(u32, Step)) {}
+    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(u32, Step)) {
+        let switch = state / 2;
+        for arc in network.arcs(switch) {
+            let units = self.links.units[arc.link as usize];
+            let inwards = if arc.to < switch { units } else { -units };
+            let weight = network.weight(arc.link) + Weight::from(inwards.max(0)) * network.share(arc.link);
+            visit(2 * arc.to + 1, Step { to: state, link: arc.link, weight });
+        }
+    }
 
     fn push(&mut self, from: u32, to: u32, link: u32) {
         if link == Step::INSIDE {
@@ -186,12 +189,7 @@ impl Residual for NodeFlow {
         }
     }
 
-    fn units(&self, link: u32) -> i32 {
-        self.links.units(link)
-    }
-
-    fn clear(&mut self, links: impl Iterator<Item = u32>) {
-        self.links.clear(links);
-        self.through.fill(0);
+    fn units(&self) -> &[i32] {
+        self.links.units()
     }
 }

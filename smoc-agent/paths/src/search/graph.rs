@@ -47,6 +47,7 @@ pub(super) struct Graph {
     ends: Vec<(u32, u32)>,
     costs: Vec<u64>,
     uniform: bool,
+    thin_switches: usize,
     /// One unit of cost.
     pub unit: Weight,
     /// One switch shared.
@@ -91,6 +92,7 @@ impl Graph {
         if fields.iter().sum::<u32>() + fields[2] > 125 {
             return Err(OptionsError::Overflow(greatest));
         }
+        let thin_switches = first.windows(2).filter(|pair| pair[1] - pair[0] <= 2).count();
         let unit = 1 << fields[0];
         let switch_share = unit << fields[1];
         let switch_hash: Vec<u64> =
@@ -104,6 +106,7 @@ impl Graph {
                 .map(|link| (link.a.switch.0.min(link.b.switch.0), link.a.switch.0.max(link.b.switch.0)))
                 .collect(),
             costs: costs.to_vec(),
+            thin_switches,
             uniform: costs.windows(2).all(|pair| pair[0] == pair[1]),
             unit,
             switch_share,
@@ -111,9 +114,36 @@ impl Graph {
         })
     }
 
+    /// With some of its links alone; they keep their numbers.
+    pub fn filtered(&self, keep: impl Fn(u32) -> bool) -> Self {
+        let mut graph =
+            Self { first: Vec::with_capacity(self.first.len()), arcs: Vec::new(), ..self.clone() };
+        for switch in 0..self.len() as u32 {
+            graph.first.push(graph.arcs.len() as u32);
+            graph.arcs.extend(self.arcs(switch).iter().filter(|arc| keep(arc.link)));
+        }
+        graph.first.push(graph.arcs.len() as u32);
+        graph
+    }
+
     /// Number of switches.
     pub fn len(&self) -> usize {
         self.first.len() - 1
+    }
+
+    /// How many switches have two links or fewer.
+    pub fn thin_switches(&self) -> usize {
+        self.thin_switches
+    }
+
+    /// Number of links, up or down.
+    pub fn links(&self) -> usize {
+        self.costs.len()
+    }
+
+    /// Where the links of a switch begin, among those of all; where they end, if it is one more than the last.
+    pub fn first(&self, switch: u32) -> u32 {
+        self.first[switch as usize]
     }
 
     /// The links of a switch.
@@ -137,6 +167,11 @@ impl Graph {
     /// Cost and tie of a link.
     pub fn link_weight(&self, seed: Seed, link: u32) -> Weight {
         self.weight(seed, link, self.costs[link as usize])
+    }
+
+    /// Sharing and cost, without ties.
+    pub fn untied(&self, weight: Weight) -> Weight {
+        weight >> self.unit.trailing_zeros()
     }
 
     /// A link's switches, lower first.

@@ -3,33 +3,39 @@
 //! | file | what |
 //! |---|---|
 //! | `options` | what may be asked for |
-//! | `graph` | the compact graph, weights, and how ties break |
-//! | `diverse`, `flow`, `peel` | policy `diverse`: min-cost flow, its residual network, its decomposition |
-//! | `groups` | policy `diverse` with shared-risk groups |
-//! | `ranked` | policies `shortest` and `smoc`: k shortest simple paths |
+//! | `policy/` | the policies, one a file, and what they are made of |
+//! | `graph`, `query` | the compact graph, weights, and how ties break; one question |
+//! | `optimum`, `flow` | the set that as a whole shares the least: min-cost flow, its residual network |
+//! | `reduced`, `blocks` | the part of the network that one pair can use, chains as single links |
+//! | `extension`, `deviation` | the path that shares the least with given ones, and that is none of them |
+//! | `remainder` | taking a flow apart into paths |
+//! | `spur` | the k lightest simple paths |
 //! | `tight` | all of them where the paths wanted are all shortest ones |
 //! | `share` | what counts as shared |
 //! | `pairs` | all pairs of edges |
-//! | `table` | all paths from one switch, kept up to date |
 //! | `detour` | the ways around a dead port, for one switch |
 //! | `substitute` | what ranks take while a link of theirs is down |
 //! | `route` | which paths fit into a source route |
 
+mod blocks;
 mod detour;
-mod diverse;
+mod deviation;
+mod extension;
 mod flow;
 mod graph;
-mod groups;
+mod optimum;
 mod options;
 #[cfg(test)]
 mod oracle;
 mod pairs;
-mod peel;
-mod ranked;
+mod policy;
+mod query;
+mod reduced;
+mod remainder;
 mod route;
 mod share;
+mod spur;
 mod substitute;
-mod table;
 #[cfg(test)]
 mod tests;
 mod tight;
@@ -37,21 +43,20 @@ mod tight;
 use std::collections::HashSet;
 
 pub use detour::{Detour, Detours, NoDetour, UnroutableDetour};
-pub use options::{Metric, OptionsError, PathOptions, Policy, Protect};
+pub use options::{Metric, OptionsError, PathOptions, Protect};
 pub use pairs::Pair;
+pub use policy::Policy;
 pub use route::{Unroutable, routable};
 pub use substitute::substituted;
-pub use table::Table;
 
 use smoc_common::route::PortNumber;
 
 use crate::topology::{LinkId, SwitchId, Topology};
-use diverse::{FlowSearch, Query};
-use flow::{LinkFlow, NodeFlow};
 use graph::Graph;
-use ranked::{RankedSearch, SpurSearch};
+use policy::Ranking;
+use query::Query;
 use share::Shares;
-use tight::Tight;
+use tight::{Tight, TightSearch};
 
 /// A simple path between two switches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +93,16 @@ impl Path {
     }
 }
 
+/// The paths between two switches: ranks for the subflows of MPTCP connections, and paths for all other traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RankedPaths {
+    /// By rank, best first.
+    pub ranks: Vec<Path>,
+    /// Paths of least cost, the one of least tie first, as many as ranks are asked for and as there are. The first is for
+    /// what is no MPTCP, all of them for spreading that by flow. They need not be among the ranks.
+    pub base: Vec<Path>,
+}
+
 /// Computes ranked paths over one topology under one set of options.
 ///
 /// Rank k from A to B, reversed, is rank k from B to A; the same topology gives the same paths whatever
@@ -119,6 +134,7 @@ impl<'a> PathFinder<'a> {
         down: &HashSet<LinkId>,
     ) -> Result<Self, OptionsError> {
         options.check()?;
+        Policy::check(topology, options)?;
         let costs = options.metric.costs(topology)?;
         let down = marks(topology, down);
         let graph = Graph::new(topology, &costs, |link| !down[link.index()], options.count)?;
@@ -150,30 +166,12 @@ impl<'a> PathFinder<'a> {
         self.source(from).to(to)
     }
 
-    /// Whether more than a flow is needed.
-    fn heeds_groups(&self) -> bool {
-        self.options.policy == Policy::Diverse && !self.topology.srlgs().is_empty()
-    }
-
     /// A search from one switch to many others, which shares what depends on that switch alone.
     pub fn source(&self, from: SwitchId) -> Source<'_> {
         let distances = self.graph.distances(from);
-        let switches = self.graph.len();
-        let links = self.topology.links().len();
-        let policy = match (self.options.policy, self.options.protect) {
-            (Policy::Diverse, Protect::Link) => PolicySearch::Links(FlowSearch::new(
-                LinkFlow::new(links),
-                switches,
-                Some(Tight::new(&self.graph, &distances)),
-            )),
-            (Policy::Diverse, Protect::Node) => {
-                PolicySearch::Nodes(FlowSearch::new(NodeFlow::new(links, switches), switches, None))
-            }
-            _ => PolicySearch::Ranked(RankedSearch::new(&self.graph, &distances)),
-        };
+        let ranking = self.options.policy.ranking(self, &distances);
         let shares = Shares::new(self.topology, self.options.protect == Protect::Node);
-        let searches = Searches { policy, spur: None, shares, separable: false };
-        Source { finder: self, from, distances, searches }
+        Source { finder: self, from, distances, ranking, shares, base: None }
     }
 }
 
@@ -183,80 +181,64 @@ pub struct Source<'a> {
     from: SwitchId,
     /// Cost of the cheapest path between `from` and each switch.
     distances: Vec<u64>,
-    searches: Searches<'a>,
-}
-
-/// The searches from one switch and the memory that they reuse.
-struct Searches<'a> {
-    policy: PolicySearch,
-    /// For shared-risk groups, and for the cheapest path.
-    spur: Option<SpurSearch>,
-    shares: Shares<'a>,
-    /// Of the last answer; see [`table`].
-    separable: bool,
-}
-
-enum PolicySearch {
-    Links(FlowSearch<LinkFlow>),
-    Nodes(FlowSearch<NodeFlow>),
-    Ranked(RankedSearch),
+    ranking: Box<dyn Ranking + 'a>,
+    shares: Shares,
+    /// For paths of least cost.
+    base: Option<(Tight, TightSearch)>,
 }
 
 impl Source<'_> {
     /// The ranked paths to another switch, best first; empty if no path joins them.
     pub fn to(&mut self, to: SwitchId) -> Vec<Path> {
-        let Self { finder, from, ref distances, ref mut searches } = *self;
+        let Self { finder, from, .. } = *self;
         let graph = &finder.graph;
-        let seed = graph.seed(from, to);
-        let query = Query { graph, to_root: distances, start: to.0, root: from.0, seed };
-        if from == to || !query.connected() {
-            return Vec::new();
+        let distances = std::mem::take(&mut self.distances);
+        let query =
+            Query { graph, to_root: &distances, start: to.0, root: from.0, seed: graph.seed(from, to) };
+        let mut chosen = Vec::new();
+        if from != to && query.connected() {
+            chosen = self.ranking.ranks(&query, &mut self.shares);
+            let longest = finder.options.longest(distances[to.index()]);
+            chosen.retain(|links| graph.cost_of(links) <= longest);
+            if chosen.is_empty() {
+                chosen = self.least_cost(&query, 1);
+            }
         }
-        let mut chosen = searches.chosen(finder, &query);
-        let longest = finder.options.longest(distances[to.index()]);
-        chosen.retain(|links| graph.cost_of(links) <= longest);
-        if chosen.is_empty() {
-            chosen = searches.cheapest(&query);
-        }
-        searches.shares.clear();
+        self.shares.clear();
         let ranked = chosen.iter().map(|links| {
-            let shared_links = links.iter().filter(|&&link| searches.shares.shared(link)).count();
-            searches.shares.add(&query, links);
+            let shared_links = links.iter().filter(|&&link| self.shares.shared(link)).count();
+            self.shares.add(links, query.switches(links));
             path(graph, to, links, shared_links).reversed()
         });
-        ranked.collect()
+        let ranked = ranked.collect();
+        self.distances = distances;
+        ranked
     }
-}
 
-impl Searches<'_> {
-    /// The paths that the policy chooses, best first, as lists of links from `start` to `root`.
-    fn chosen(&mut self, finder: &PathFinder<'_>, query: &Query<'_>) -> Vec<Vec<u32>> {
-        let count = finder.options.count;
-        let chosen = match &mut self.policy {
-            PolicySearch::Links(search) => {
-                let used = search.optimal(query, count);
-                self.separable = search.is_separable(query, &used, count);
-                peel::peel(query, used, count, &mut self.shares)
-            }
-            PolicySearch::Nodes(search) => {
-                peel::peel(query, search.optimal(query, count), count, &mut self.shares)
-            }
-            PolicySearch::Ranked(search) if finder.options.policy == Policy::Smoc => {
-                ranked::smoc(query, count, search, &mut self.shares)
-            }
-            PolicySearch::Ranked(search) => ranked::shortest(query, count, search),
-        };
-        if !finder.heeds_groups() {
-            return chosen;
+    /// The ranked paths to another switch, and those of least cost beside them.
+    pub fn ranked(&mut self, to: SwitchId) -> RankedPaths {
+        RankedPaths { ranks: self.to(to), base: self.base(to) }
+    }
+
+    /// The paths of least cost to another switch; see [`RankedPaths::base`].
+    pub fn base(&mut self, to: SwitchId) -> Vec<Path> {
+        let Self { finder, from, .. } = *self;
+        let graph = &finder.graph;
+        let distances = std::mem::take(&mut self.distances);
+        let query =
+            Query { graph, to_root: &distances, start: to.0, root: from.0, seed: graph.seed(from, to) };
+        let mut least = Vec::new();
+        if from != to && query.connected() {
+            least = self.least_cost(&query, finder.options.count);
         }
-        let search = self.spur.get_or_insert_with(|| SpurSearch::new(query.graph.len()));
-        groups::improve(query, finder.topology, chosen, count, search, &mut self.shares)
+        self.distances = distances;
+        least.iter().map(|links| path(graph, to, links, 0).reversed()).collect()
     }
 
-    /// The cheapest path alone, in the same form: of several the one of least tie.
-    fn cheapest(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
-        let search = self.spur.get_or_insert_with(|| SpurSearch::new(query.graph.len()));
-        search.k_shortest(query, 1, |arc| query.graph.weight(query.seed, arc.link, arc.cost))
+    fn least_cost(&mut self, query: &Query<'_>, count: usize) -> Vec<Vec<u32>> {
+        let new = || (Tight::new(query.graph, query.to_root), TightSearch::new(query.graph.len()));
+        let (tight, ties) = self.base.get_or_insert_with(new);
+        ties.best(query, tight, count, |_, _| true)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Policy;
 use crate::topology::{LinkId, Topology};
 
 /// How the paths between two edges are chosen and ranked; the agent's configuration has it under `paths`.
@@ -20,19 +21,9 @@ pub struct PathOptions {
     /// cheapest path is the only rank. At least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_stretch: Option<f64>,
-}
-
-/// The rule by which paths are chosen and ranked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Policy {
-    /// The set that shares the fewest links as a whole, then the cheapest such set.
-    #[default]
-    Diverse,
-    /// The shortest path; then those that share the fewest links with it, ties to the shorter.
-    Smoc,
-    /// The shortest simple paths.
-    Shortest,
+    /// What a receiver can buffer, in bytes: every prefix of the ranks keeps 2 x sum(rates) x longest round trip within it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_buffer: Option<u64>,
 }
 
 /// What counts as shared between two paths.
@@ -78,6 +69,16 @@ pub enum OptionsError {
         /// The first link without.
         link: String,
     },
+    /// The policy or the receive buffer needs what the topology does not say.
+    #[error("{who} needs a {what} on every link: {link} has none")]
+    Missing {
+        /// `policy widest` or `receive_buffer`.
+        who: String,
+        /// `latency` or `capacity`.
+        what: &'static str,
+        /// The first link without.
+        link: String,
+    },
     /// Path costs would not fit.
     #[error("the costs of this topology are too large to be added up: lower the greatest, {0}")]
     Overflow(u64),
@@ -91,6 +92,7 @@ impl Default for PathOptions {
             protect: Protect::default(),
             metric: Metric::default(),
             max_stretch: None,
+            receive_buffer: None,
         }
     }
 }
@@ -159,7 +161,6 @@ macro_rules! words {
     };
 }
 
-words!(Policy { Diverse = "diverse", Smoc = "smoc", Shortest = "shortest" });
 words!(Protect { Link = "link", Node = "node" });
 words!(Metric { Cost = "cost", Hops = "hops", Latency = "latency", Capacity = "capacity" });
 

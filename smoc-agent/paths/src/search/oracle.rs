@@ -1,10 +1,11 @@
 //! What the tests compare with. It lists every simple path of a small graph and tries every multiset, or runs
 //! Bellman-Ford on a blown-up network: as different from the code under test as can be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use smoc_common::route::PortNumber;
 
+use super::{Path, Protect};
 use crate::topology::{Draft, DraftLink, SwitchId, Topology};
 
 /// A multigraph: links (a, b, cost, group) between switches named s0, s1 ...
@@ -66,39 +67,147 @@ pub(super) fn all_paths(topology: &Topology, from: SwitchId, to: SwitchId) -> Ve
     found
 }
 
-/// Sharing, then cost of a multiset of paths given as (path, how often).
-pub(super) fn objective<'a>(paths: impl Iterator<Item = (&'a (u64, Vec<u32>), u64)>) -> (u64, u64) {
-    let mut uses: HashMap<u32, u64> = HashMap::new();
-    let mut cost = 0;
-    for ((path_cost, links), times) in paths {
-        cost += path_cost * times;
-        for &link in links {
-            *uses.entry(link).or_default() += times;
-        }
-    }
-    (uses.values().map(|n| n * n.saturating_sub(1) / 2).sum(), cost)
+/// Links shared, switches shared, cost.
+pub(super) type Judgement = (u64, u64, u64);
+
+/// The definition of `diverse`, by trying everything: every simple path of a small graph is listed, and every way to go
+/// on.
+pub(super) struct Definition {
+    paths: Vec<(u64, Vec<u32>)>,
+    /// What two paths share: links, then switches if these count.
+    between: Vec<Vec<(u64, u64)>>,
 }
 
-/// The least objective of all multisets of `count` of these paths, all of which occur if `each`.
-pub(super) fn least(paths: &[(u64, Vec<u32>)], count: u64, each: bool) -> (u64, u64) {
-    fn choose(paths: &[(u64, Vec<u32>)], times: &mut Vec<u64>, left: u64, each: bool, best: &mut (u64, u64)) {
-        if times.len() == paths.len() {
-            if left == 0 {
-                *best = (*best).min(objective(paths.iter().zip(times.iter().copied())));
+impl Definition {
+    pub fn new(topology: &Topology, from: SwitchId, to: SwitchId, protect: Protect) -> Self {
+        let paths = all_paths(topology, from, to);
+        let groups = |link: u32| &topology.links()[link as usize].srlg;
+        let meet = |l: u32, m: u32| l == m || groups(l).iter().any(|group| groups(m).contains(group));
+        let transit = |path: &(u64, Vec<u32>)| {
+            let ends =
+                |&l: &u32| [topology.links()[l as usize].a.switch, topology.links()[l as usize].b.switch];
+            let switches: HashSet<_> =
+                path.1.iter().flat_map(ends).filter(|&s| s != from && s != to).collect();
+            switches
+        };
+        let share = |a: &(u64, Vec<u32>), b: &(u64, Vec<u32>)| {
+            let links = a.1.iter().map(|&l| b.1.iter().filter(|&&m| meet(l, m)).count() as u64).sum();
+            let switches = match protect {
+                Protect::Node => transit(a).intersection(&transit(b)).count() as u64,
+                Protect::Link => 0,
+            };
+            (links, switches)
+        };
+        let between = paths.iter().map(|a| paths.iter().map(|b| share(a, b)).collect()).collect();
+        Self { paths, between }
+    }
+
+    /// How many simple paths there are.
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn sharing(&self, path: usize, others: &[usize]) -> (u64, u64) {
+        let shares = others.iter().map(|&other| self.between[path][other]);
+        shares.fold((0, 0), |sum, share| (sum.0 + share.0, sum.1 + share.1))
+    }
+
+    fn judge(&self, set: &[usize]) -> Judgement {
+        let shared = (0..set.len()).map(|i| self.sharing(set[i], &set[..i]));
+        let (links, switches) = shared.fold((0, 0), |sum, share| (sum.0 + share.0, sum.1 + share.1));
+        (links, switches, set.iter().map(|&path| self.paths[path].0).sum())
+    }
+
+    /// The best multiset of `count` of these paths that has each of `each`.
+    fn best(&self, of: &[usize], each: &[usize], count: usize, bound: Judgement) -> Judgement {
+        fn choose(this: &Definition, of: &[usize], set: &mut Vec<usize>, count: usize, best: &mut Judgement) {
+            let now = this.judge(set);
+            if now > *best {
+                return;
             }
+            if set.len() == count {
+                *best = now;
+                return;
+            }
+            for (i, &path) in of.iter().enumerate() {
+                set.push(path);
+                choose(this, &of[i..], set, count, best);
+                set.pop();
+            }
+        }
+        let mut best = bound;
+        choose(self, of, &mut each.to_vec(), count, &mut best);
+        best
+    }
+
+    /// The best pair of different paths.
+    fn pair(&self) -> Judgement {
+        let pairs = (0..self.len()).flat_map(|b| (0..b).map(move |a| [a, b]));
+        pairs.map(|pair| self.judge(&pair)).min().unwrap_or((0, 0, 0))
+    }
+
+    /// The least that any path not in `prefix` shares with it.
+    fn least_sharing(&self, prefix: &[usize]) -> Option<(u64, u64)> {
+        let new = (0..self.len()).filter(|path| !prefix.contains(path));
+        new.map(|path| self.sharing(path, prefix)).min()
+    }
+
+    /// Whether a set of which some multiset is the optimum has an order with good prefixes.
+    fn optimum_has_good_order(&self, count: usize, optimum: Judgement) -> bool {
+        let mut seen: HashSet<Vec<usize>> = HashSet::new();
+        let pairs = (0..self.len()).flat_map(|b| (0..b).map(move |a| vec![a, b]));
+        let mut open: Vec<Vec<usize>> = pairs.filter(|pair| self.judge(pair) == self.pair()).collect();
+        while let Some(prefix) = open.pop() {
+            if !seen.insert(prefix.clone()) || self.judge(&prefix) > optimum {
+                continue;
+            }
+            let bound = (optimum.0, optimum.1, optimum.2 + 1);
+            if self.best(&prefix, &prefix, count, bound) == optimum {
+                return true;
+            }
+            let least = self.least_sharing(&prefix);
+            let new = (0..self.len()).filter(|path| prefix.len() < count && !prefix.contains(path));
+            for path in new.filter(|&path| Some(self.sharing(path, &prefix)) == least) {
+                let mut longer = prefix.clone();
+                longer.push(path);
+                longer.sort_unstable();
+                open.push(longer);
+            }
+        }
+        false
+    }
+
+    /// Whether the whole answer is the optimum of all sets of `count` paths, if an optimum with good prefixes exists;
+    /// every prefix must be as good as the definition says.
+    pub fn check(&self, answer: &[Path], count: usize) {
+        let number = |path: &Path| {
+            let links: Vec<u32> = path.links.iter().map(|link| link.0).collect();
+            self.paths.iter().position(|(_, other)| *other == links).expect("one of the simple paths")
+        };
+        let chosen: Vec<usize> = answer.iter().map(number).collect();
+        assert!(chosen.len() >= count.min(self.len()).min(2));
+        if let [first] = chosen[..] {
+            assert_eq!(self.paths[first].0, self.paths[0].0);
+        }
+        if chosen.len() < 2 {
             return;
         }
-        for n in u64::from(each)..=left {
-            times.push(n);
-            if objective(paths.iter().zip(times.iter().copied())) <= *best {
-                choose(paths, times, left - n, each, best);
-            }
-            times.pop();
+        assert_eq!(self.judge(&chosen[..2]), self.pair(), "the first two");
+        assert!(self.paths[chosen[0]].0 <= self.paths[chosen[1]].0);
+        for rank in 2..chosen.len() {
+            let prefix = &chosen[..rank];
+            assert_eq!(Some(self.sharing(chosen[rank], prefix)), self.least_sharing(prefix), "rank {rank}");
+        }
+        let all: Vec<usize> = (0..self.len()).collect();
+        let optimum = self.best(&all, &[], count, (u64::MAX, 0, 0));
+        let bound = (optimum.0, optimum.1, optimum.2 + 1);
+        if self.best(&chosen, &chosen, count, bound) != optimum {
+            assert!(
+                !self.optimum_has_good_order(count, optimum),
+                "the optimum has an order with good prefixes"
+            );
         }
     }
-    let mut best = (u64::MAX, u64::MAX);
-    choose(paths, &mut Vec::new(), count, each, &mut best);
-    best
 }
 
 /// Sharing and cost of the optimal flow by Bellman-Ford on a network in which every link is `count` parallel arcs a

@@ -1,4 +1,4 @@
-//! All pairs of edges at once, on all cores.
+//! All pairs of edges, on all cores.
 
 use std::num::NonZero;
 use std::sync::Mutex;
@@ -22,17 +22,33 @@ impl PathFinder<'_> {
     /// Every pair of these switches once, from lower to higher, in order; backwards the ranks are the
     /// same paths reversed. `progress` is told now and then how many pairs are done.
     pub fn all_pairs(&self, edges: &[SwitchId], progress: impl Fn(usize) + Sync) -> Vec<Pair> {
-        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let rows: Vec<Mutex<Vec<Pair>>> = edges.iter().map(|_| Mutex::default()).collect();
+        self.of_pairs(edges, progress, Some, usize::MAX)
+    }
+
+    /// What `keep` makes of every pair, in the same order, without what it leaves out: so memory need hold no more than
+    /// the answer. The first `enough` of these at most; what comes behind them need not be computed.
+    pub fn of_pairs<T: Send>(
+        &self,
+        edges: &[SwitchId],
+        progress: impl Fn(usize) + Sync,
+        keep: impl Fn(Pair) -> Option<T> + Sync,
+        enough: usize,
+    ) -> Vec<T> {
+        let (next, done, kept) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        let rows: Vec<Mutex<Vec<T>>> = edges.iter().map(|_| Mutex::default()).collect();
         let work = || {
-            while let position = next.fetch_add(1, Ordering::Relaxed)
+            // Rows are taken in order, so all before a row that is done are done or under way, and will be.
+            while kept.load(Ordering::Relaxed) < enough
+                && let position = next.fetch_add(1, Ordering::Relaxed)
                 && position < edges.len()
             {
                 let from = edges[position];
                 let mut source = self.source(from);
-                let row: Vec<Pair> =
-                    edges[position + 1..].iter().map(|&to| Pair { from, to, paths: source.to(to) }).collect();
-                progress(done.fetch_add(row.len(), Ordering::Relaxed) + row.len());
+                let others = &edges[position + 1..];
+                let pairs = others.iter().map(|&to| Pair { from, to, paths: source.to(to) });
+                let row: Vec<T> = pairs.filter_map(&keep).take(enough).collect();
+                kept.fetch_add(row.len(), Ordering::Relaxed);
+                progress(done.fetch_add(others.len(), Ordering::Relaxed) + others.len());
                 *rows[position].lock().expect("no thread panics with a row in hand") = row;
             }
         };
@@ -43,6 +59,7 @@ impl PathFinder<'_> {
             }
             work();
         });
-        rows.into_iter().flat_map(|row| row.into_inner().expect("no thread panicked")).collect()
+        let rows = rows.into_iter().flat_map(|row| row.into_inner().expect("no thread panicked"));
+        rows.take(enough).collect()
     }
 }

@@ -1,77 +1,87 @@
-//! Which links and switches are taken by paths already chosen.
+//! How often the links and switches of ranked paths are used.
 //!
-//! Two links of one shared-risk group count as shared, so a link is shared when it, or any link of one of
-//! its groups, is taken.
+//! Two links of one shared-risk group count as shared, so using a link uses every link that *meets* it: itself, and
+//! all that have a group in common with it.
 
-use super::diverse::Query;
-use super::graph::{Graph, Weight};
-use crate::topology::{LinkId, Srlg, Topology};
+use crate::topology::{LinkId, Topology};
 
-/// Marks of what is taken; clearing them costs nothing.
-pub(super) struct Shares<'a> {
-    topology: &'a Topology,
+/// How many links of ranked paths meet each link, and how many such paths pass each switch. Clearing costs as much as
+/// what was added.
+pub(super) struct Shares {
     switches_count: bool,
+    /// The links that each link meets; empty where there are no groups and each meets itself alone.
+    meets: Vec<Vec<u32>>,
     links: Vec<u32>,
-    groups: Vec<u32>,
     switches: Vec<u32>,
-    now: u32,
+    touched: (Vec<u32>, Vec<u32>),
 }
 
-impl<'a> Shares<'a> {
-    /// Nothing taken; `switches_count` under `protect: node`.
-    pub fn new(topology: &'a Topology, switches_count: bool) -> Self {
+impl Shares {
+    /// Nothing used; `switches_count` under `protect: node`.
+    pub fn new(topology: &Topology, switches_count: bool) -> Self {
+        let meets = if topology.srlgs().is_empty() {
+            Vec::new()
+        } else {
+            topology.link_ids().map(|link| meeting(topology, link)).collect()
+        };
         Self {
-            topology,
             switches_count,
+            meets,
             links: vec![0; topology.links().len()],
-            groups: vec![0; topology.srlgs().len()],
             switches: vec![0; topology.switches().len()],
-            now: 1,
+            touched: (Vec::new(), Vec::new()),
         }
     }
 
-    /// Whether switches count.
-    pub fn switches_count(&self) -> bool {
-        self.switches_count
-    }
-
-    /// Nothing is taken any more.
+    /// Nothing is used any more.
     pub fn clear(&mut self) {
-        self.now += 1;
+        self.touched.0.drain(..).for_each(|link| self.links[link as usize] = 0);
+        self.touched.1.drain(..).for_each(|switch| self.switches[switch as usize] = 0);
     }
 
-    /// Takes a path's links, their groups and its transit switches.
-    pub fn add(&mut self, query: &Query<'_>, links: &[u32]) {
-        let mut at = query.start;
-        for &link in links {
-            self.links[link as usize] = self.now;
-            for group in self.groups_of(link) {
-                self.groups[group.index()] = self.now;
+    /// Uses a path's links and the switches behind them but the last, where all paths end.
+    pub fn add(&mut self, links: &[u32], switches: impl Iterator<Item = u32>) {
+        for link in links {
+            let meets = self.meets.get(*link as usize).map_or(std::slice::from_ref(link), Vec::as_slice);
+            for &other in meets {
+                self.links[other as usize] += 1;
+                self.touched.0.push(other);
             }
-            let (low, high) = query.graph.ends(link);
-            at = if at == low { high } else { low };
-            self.switches[at as usize] = self.now;
+        }
+        if self.switches_count {
+            for switch in switches.take(links.len().saturating_sub(1)) {
+                self.switches[switch as usize] += 1;
+                self.touched.1.push(switch);
+            }
         }
     }
 
-    /// Whether a path that is taken uses this link or one of its groups.
+    /// Whether a path that was added uses this link or one of its groups.
     pub fn shared(&self, link: u32) -> bool {
-        let taken = |&group: &Srlg| self.groups[group.index()] == self.now;
-        self.links[link as usize] == self.now || self.groups_of(link).iter().any(taken)
+        self.links[link as usize] > 0
     }
 
-    /// The groups of a link; it is not even looked at where there are none.
-    fn groups_of(&self, link: u32) -> &'a [Srlg] {
-        if self.groups.is_empty() { &[] } else { &self.topology.link(LinkId(link)).srlg }
+    /// How many links that were added meet this one.
+    #[inline]
+    pub fn links(&self, link: u32) -> u32 {
+        self.links[link as usize]
     }
 
-    /// What it weighs to use a link again.
-    pub fn weight(&self, graph: &Graph, link: u32) -> Weight {
-        if self.shared(link) { graph.link_share } else { 0 }
+    /// How many paths that were added pass this switch; 0 unless switches count.
+    #[inline]
+    pub fn switches(&self, switch: u32) -> u32 {
+        self.switches[switch as usize]
     }
+}
 
-    /// What it weighs to pass a transit switch again.
-    pub fn switch_weight(&self, graph: &Graph, switch: u32) -> Weight {
-        if self.switches_count && self.switches[switch as usize] == self.now { graph.switch_share } else { 0 }
+/// The link itself and all that have a group in common with it, each once.
+fn meeting(topology: &Topology, link: LinkId) -> Vec<u32> {
+    let groups = &topology.link(link).srlg;
+    let meets = |other: &LinkId| {
+        *other == link || topology.link(*other).srlg.iter().any(|group| groups.contains(group))
+    };
+    if groups.is_empty() {
+        return vec![link.0];
     }
+    topology.link_ids().filter(meets).map(|other| other.0).collect()
 }

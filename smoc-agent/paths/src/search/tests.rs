@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::diverse::{FlowSearch, Query};
 use super::flow::LinkFlow;
-use super::oracle::{Links, all_paths, draft, least, reference_flow, topology};
-use super::tight::Tight;
-use super::{Path, PathFinder, PathOptions, Policy, Protect, Table};
-use crate::topology::generate::fat_tree;
-use crate::topology::{LinkId, SwitchId, Topology};
+use super::optimum::FlowSearch;
+use super::oracle::{Definition, Links, all_paths, draft, reference_flow, topology};
+use super::query::Query;
+use super::reduced::Reduced;
+use super::{Path, PathFinder, PathOptions, Policy, Protect};
+use crate::topology::{Bandwidth, Latency, LinkId, SwitchId, Topology};
 
 fn options(policy: Policy, count: usize) -> PathOptions {
     PathOptions { policy, count, ..PathOptions::default() }
@@ -50,6 +50,16 @@ fn ends(topology: &Topology) -> (SwitchId, SwitchId) {
     (SwitchId(0), SwitchId(topology.switches().len() as u32 - 1))
 }
 
+/// Links of unequal capacity and latency, drawn from their costs and positions.
+fn unequal(links: &Links) -> Topology {
+    let mut draft = draft(links);
+    for link in &mut draft.links {
+        link.capacity = Bandwidth::from_bits_per_second(u64::from(link.cost) * 100_000_000);
+        link.latency = Latency::from_nanos((link.entry as u64 * 7 % 11 + 1) * 1_000_000);
+    }
+    draft.build().unwrap()
+}
+
 /// A line of so many switches, the last two of which two links join.
 fn line(switches: usize) -> Links {
     let mut links: Links = (1..switches).map(|i| (i - 1, i, 1, None)).collect();
@@ -70,6 +80,39 @@ fn very_long_paths_need_no_stack() {
         }
     };
     std::thread::Builder::new().stack_size(128 << 10).spawn(search).unwrap().join().unwrap();
+}
+
+/// s is s0, t is s7, a1 to a3 are s1 to s3, b1 to b3 are s4 to s6.
+#[test]
+fn no_order_is_the_best_for_two_and_for_three() {
+    let short =
+        [(0, 1), (0, 2), (0, 3), (4, 7), (5, 7), (6, 7), (1, 5), (3, 6)].map(|(a, b)| (a, b, 1, None));
+    let long = [(1, 4), (2, 5)].map(|(a, b)| (a, b, 5, None));
+    let topology = topology(&[&short[..], &long].concat());
+    let (from, to) = ends(&topology);
+    let ranked =
+        |count| PathFinder::new(&topology, &options(Policy::Diverse, count)).unwrap().ranked(from, to);
+    let costs = |paths: &[Path]| paths.iter().map(|path| path.cost).collect::<Vec<_>>();
+    let shared = |paths: &[Path]| paths.iter().map(|path| path.shared_links).collect::<Vec<_>>();
+    assert_eq!((costs(&ranked(2)), shared(&ranked(2))), (vec![3, 3], vec![0, 0]));
+    assert_eq!((costs(&ranked(3)), shared(&ranked(3))), (vec![3, 3, 7], vec![0, 0, 1]));
+    // Three disjoint paths exist, and cost more.
+    assert_eq!(reference_flow(&topology, from, to, 3), Some((0, 17)));
+}
+
+/// Whatever the ranks, other traffic has the paths of least cost.
+#[test]
+fn base_paths_are_all_of_least_cost_and_the_same_from_both_ends() {
+    let topology =
+        topology(&vec![(0, 1, 1, None), (1, 3, 1, None), (0, 2, 1, None), (2, 3, 1, None), (0, 3, 3, None)]);
+    let (from, to) = ends(&topology);
+    for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
+        let finder = PathFinder::new(&topology, &options(policy, 8)).unwrap();
+        let base = finder.source(from).ranked(to).base;
+        assert_eq!(base.iter().map(|path| path.cost).collect::<Vec<_>>(), [2, 2]);
+        let back: Vec<_> = finder.source(to).base(from).into_iter().map(Path::reversed).collect();
+        assert_eq!(base, back);
+    }
 }
 
 proptest! {
@@ -107,33 +150,47 @@ proptest! {
     }
 
     #[test]
-    fn diverse_is_the_optimum_of_all_multisets(links in graphs(5, 8, 4), count in 1usize..=5) {
+    fn diverse_is_as_defined(links in graphs(6, 9, 3), count in 1usize..=8) {
         let topology = topology(&links);
         let (from, to) = ends(&topology);
         let finder = PathFinder::new(&topology, &options(Policy::Diverse, count)).unwrap();
         let paths = finder.ranked(from, to);
         check_shape(&topology, from, to, &paths);
-        let all = all_paths(&topology, from, to);
-        if all.is_empty() {
-            prop_assert!(paths.is_empty());
-            return Ok(());
-        }
-        let optimum = least(&all, count as u64, false);
-        let chosen: Vec<_> = paths.iter().map(numbers).collect();
-        prop_assert_eq!(least(&chosen, count as u64, true), optimum);
-        let mut taken: HashSet<u32> = HashSet::new();
-        for rank in 0..chosen.len() {
-            let key = |p: &(u64, Vec<u32>)| (p.1.iter().filter(|l| taken.contains(l)).count(), p.0);
-            let best = chosen[rank..].iter().map(key).min();
-            prop_assert_eq!(Some(key(&chosen[rank])), best, "order");
-            taken.extend(&chosen[rank].1);
-        }
+        Definition::new(&topology, from, to, Protect::Link).check(&paths, count);
+    }
+
+    #[test]
+    fn diverse_is_as_defined_for_switches(links in graphs(6, 9, 3), count in 1usize..=8) {
+        let topology = topology(&links);
+        let (from, to) = ends(&topology);
+        let asked = PathOptions { protect: Protect::Node, ..options(Policy::Diverse, count) };
+        let paths = PathFinder::new(&topology, &asked).unwrap().ranked(from, to);
+        check_shape(&topology, from, to, &paths);
+        Definition::new(&topology, from, to, Protect::Node).check(&paths, count);
+    }
+
+    #[test]
+    fn diverse_is_as_defined_for_groups(
+        links in graphs(5, 8, 3),
+        groups in proptest::collection::vec(proptest::option::of(0u8..3), 8),
+        count in 1usize..=8,
+    ) {
+        let links: Links =
+            links.iter().zip(groups).map(|(&(a, b, cost, _), group)| (a, b, cost, group)).collect();
+        let topology = topology(&links);
+        let (from, to) = ends(&topology);
+        let finder = PathFinder::new(&topology, &options(Policy::Diverse, count)).unwrap();
+        let paths = finder.ranked(from, to);
+        check_shape(&topology, from, to, &paths);
+        Definition::new(&topology, from, to, Protect::Link).check(&paths, count);
+        let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
+        prop_assert_eq!(paths, back);
     }
 
     #[test]
     fn the_way_back_is_the_way_there_reversed(links in graphs(8, 16, 3), count in 1usize..=8) {
         let topology = topology(&links);
-        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             for protect in [Protect::Link, Protect::Node] {
                 let asked = PathOptions { protect, ..options(policy, count) };
                 let finder = PathFinder::new(&topology, &asked).unwrap();
@@ -152,7 +209,7 @@ proptest! {
     ) {
         let topology = topology(&links);
         let (from, to) = ends(&topology);
-        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             for protect in [Protect::Link, Protect::Node] {
                 let all = PathOptions { protect, ..options(policy, count) };
                 let limited = PathOptions { max_stretch: Some(percent as f64 / 100.0), ..all };
@@ -179,8 +236,8 @@ proptest! {
     fn a_failure_changes_only_pairs_that_used_the_link(links in graphs(8, 16, 3), failed in 0usize..16) {
         let topology = topology(&links);
         let failed = LinkId((failed % links.len()) as u32);
-        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
-            let asked = options(policy, 4);
+        for (policy, count) in [(Policy::Diverse, 2), (Policy::Smoc, 4), (Policy::Shortest, 4)] {
+            let asked = options(policy, count);
             let finder = PathFinder::new(&topology, &asked).unwrap();
             let without = PathFinder::without(&topology, &asked, &HashSet::from([failed])).unwrap();
             for from in topology.switch_ids() {
@@ -196,104 +253,61 @@ proptest! {
     }
 
     #[test]
-    fn a_table_kept_up_to_date_equals_a_new_one(
-        links in graphs(7, 16, 2),
-        changes in proptest::collection::vec(proptest::collection::hash_set(0u32..16, 1..3), 1..6),
-        count in 1usize..=6,
-    ) {
-        let topology = topology(&links);
-        let (from, targets) = (SwitchId(0), topology.edges());
-        for (policy, protect, max_stretch) in [
-            (Policy::Diverse, Protect::Link, None),
-            (Policy::Diverse, Protect::Node, None),
-            (Policy::Smoc, Protect::Node, None),
-            (Policy::Smoc, Protect::Link, None),
-            (Policy::Shortest, Protect::Link, None),
-            (Policy::Diverse, Protect::Link, Some(1.3)),
-            (Policy::Smoc, Protect::Link, Some(1.3)),
-            (Policy::Shortest, Protect::Link, Some(1.3)),
-        ] {
-            let asked = PathOptions { protect, max_stretch, ..options(policy, count) };
-            let mut down = HashSet::new();
-            let mut table = Table::new(&PathFinder::new(&topology, &asked).unwrap(), from, &targets);
-            for change in &changes {
-                let change: HashSet<_> = change.iter().map(|link| LinkId(link % links.len() as u32)).collect();
-                let returned: HashSet<_> = change.intersection(&down).copied().collect();
-                let failed: HashSet<_> = change.difference(&down).copied().collect();
-                down = down.symmetric_difference(&change).copied().collect();
-                let finder = PathFinder::without(&topology, &asked, &down).unwrap();
-                table.update(&finder, &failed, &returned);
-                prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
-            }
-        }
-    }
-
-    #[test]
-    fn a_table_of_a_fabric_is_kept_up_to_date(
-        changes in proptest::collection::vec(proptest::collection::hash_set(0u32..108, 1..12), 1..8),
-        count in 1usize..=4,
-        protect in prop_oneof![Just(Protect::Link), Just(Protect::Node)],
-    ) {
-        let topology = fat_tree(6).unwrap().build().unwrap();
-        let (from, targets) = (topology.edges()[0], topology.edges());
-        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
-            let asked = PathOptions { protect, ..options(policy, count) };
-            let mut down = HashSet::new();
-            let mut table = Table::new(&PathFinder::new(&topology, &asked).unwrap(), from, &targets);
-            for change in &changes {
-                let change: HashSet<_> = change.iter().copied().map(LinkId).collect();
-                let returned: HashSet<_> = change.intersection(&down).copied().collect();
-                let failed: HashSet<_> = change.difference(&down).copied().collect();
-                down = down.symmetric_difference(&change).copied().collect();
-                let finder = PathFinder::without(&topology, &asked, &down).unwrap();
-                table.update(&finder, &failed, &returned);
-                prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
-                // Half of what is down comes back, nothing else changes.
-                let returned: HashSet<_> = down.iter().copied().filter(|link| link.0 % 2 == 0).collect();
-                down.retain(|link| link.0 % 2 != 0);
-                let finder = PathFinder::without(&topology, &asked, &down).unwrap();
-                table.update(&finder, &HashSet::new(), &returned);
-                prop_assert_eq!(&table, &Table::new(&finder, from, &targets));
-            }
-        }
-    }
-
-    #[test]
-    fn diverse_with_groups_is_the_optimum_of_small_graphs(
-        links in graphs(5, 8, 3),
-        groups in proptest::collection::vec(proptest::option::of(0u8..3), 8),
-        count in 1usize..=3,
-    ) {
-        let links: Links =
-            links.iter().zip(groups).map(|(&(a, b, cost, _), group)| (a, b, cost, group)).collect();
-        let topology = topology(&links);
+    fn widest_takes_the_widest_bottleneck_that_is_left(links in graphs(6, 10, 4), count in 1usize..=8) {
+        let topology = unequal(&links);
         let (from, to) = ends(&topology);
-        let finder = PathFinder::new(&topology, &options(Policy::Diverse, count)).unwrap();
+        let finder = PathFinder::new(&topology, &options(Policy::Widest, count)).unwrap();
         let paths = finder.ranked(from, to);
         check_shape(&topology, from, to, &paths);
-        let meet = |l: u32, m: u32| {
-            let (l, m) = (LinkId(l), LinkId(m));
-            l == m || topology.link(l).srlg.iter().any(|g| topology.link(m).srlg.contains(g))
-        };
-        let judge = |set: &[&(u64, Vec<u32>)]| {
-            let pairs = set.iter().enumerate().flat_map(|(i, a)| set[..i].iter().map(move |b| (a, b)));
-            let shared: usize = pairs
-                .map(|(a, b)| a.1.iter().map(|&l| b.1.iter().filter(|&&m| meet(l, m)).count()).sum::<usize>())
-                .sum();
-            (shared, set.iter().map(|p| p.0).sum::<u64>())
-        };
-        let least = |paths: &[(u64, Vec<u32>)]| {
-            let mut sets: Vec<Vec<&(u64, Vec<u32>)>> = vec![Vec::new()];
-            for _ in 0..count {
-                sets = sets.iter().flat_map(|set| paths.iter().map(|p| [&set[..], &[p]].concat())).collect();
-            }
-            let all = |set: &Vec<&(u64, Vec<u32>)>| paths.iter().all(|p| set.contains(&p));
-            (sets.iter().map(|set| judge(set)).min(), sets.iter().filter(|s| all(s)).map(|s| judge(s)).min())
-        };
-        let chosen: Vec<_> = paths.iter().map(numbers).collect();
-        prop_assert_eq!(least(&chosen).1, least(&all_paths(&topology, from, to)).0);
+        let all: Vec<_> = all_paths(&topology, from, to).into_iter().map(|path| path.1).collect();
+        prop_assert_eq!(paths.len(), count.min(all.len()));
+        let mut left: Vec<u64> = topology.links().iter().map(|l| l.capacity.unwrap().bits_per_second()).collect();
+        let mut ranked: Vec<Vec<u32>> = Vec::new();
+        for path in &paths {
+            let links = numbers(path).1;
+            let width = |links: &Vec<u32>| links.iter().map(|&link| left[link as usize]).min().unwrap();
+            let now = width(&links);
+            let new = || all.iter().filter(|path| !ranked.contains(path));
+            prop_assert_eq!(Some(now), new().map(width).max(), "rank {}", ranked.len());
+            let sharing = |links: &Vec<u32>| -> usize {
+                links.iter().map(|link| ranked.iter().filter(|path| path.contains(link)).count()).sum()
+            };
+            // The first ranks, which are as wide as the widest, are disjoint; what follows shares the least.
+            let least = new().filter(|path| width(path) == now).map(sharing).min();
+            prop_assert_eq!(Some(sharing(&links)), least);
+            links.iter().for_each(|&link| left[link as usize] -= now);
+            ranked.push(links);
+        }
         let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
         prop_assert_eq!(paths, back);
+    }
+
+    #[test]
+    fn no_prefix_asks_for_more_than_the_receive_buffer(
+        links in graphs(6, 10, 4),
+        count in 1usize..=8,
+        kilobytes in 1u64..2_000,
+    ) {
+        let topology = unequal(&links);
+        let (from, to) = ends(&topology);
+        for &policy in Policy::ALL {
+            let asked = options(policy, count);
+            let bounded = PathOptions { receive_buffer: Some(kilobytes * 1000), ..asked };
+            let finder = PathFinder::new(&topology, &bounded).unwrap();
+            let paths = finder.ranked(from, to);
+            check_shape(&topology, from, to, &paths);
+            let wanted = PathFinder::new(&topology, &asked).unwrap().ranked(from, to);
+            prop_assert_eq!(paths.is_empty(), wanted.is_empty());
+            let needed = |paths: &[Path]| crate::analysis::buffer::needed(&topology, paths).unwrap();
+            if paths.len() > 1 {
+                prop_assert!(needed(&paths) <= kilobytes * 1000);
+            }
+            if needed(&wanted) <= kilobytes * 1000 {
+                prop_assert_eq!(&paths, &wanted);
+            }
+            let back: Vec<_> = finder.ranked(to, from).into_iter().map(Path::reversed).collect();
+            prop_assert_eq!(paths, back);
+        }
     }
 
     #[test]
@@ -307,43 +321,12 @@ proptest! {
         if !query.connected() {
             return Ok(());
         }
-        let tight = Tight::new(graph, &distances);
-        let flow = LinkFlow::new(links.len());
-        let used = FlowSearch::new(flow, topology.switches().len(), Some(tight)).optimal(&query, count);
+        let mut network = Reduced::default();
+        network.whole(&query, false);
+        let used = FlowSearch::<LinkFlow>::default().optimal(&network, count).whole;
         let shared = used.iter().map(|arc| i64::from(arc.units * (arc.units - 1) / 2)).sum::<i64>();
         let cost = used.iter().map(|arc| i64::from(arc.units) * graph.cost(arc.link) as i64).sum::<i64>();
         prop_assert_eq!(Some((shared, cost)), reference_flow(&topology, from, to, count));
-    }
-
-    #[test]
-    fn protecting_nodes_is_the_optimum_of_links_then_switches(links in graphs(6, 9, 3), count in 1usize..=3) {
-        let topology = topology(&links);
-        let (from, to) = ends(&topology);
-        let asked = PathOptions { protect: Protect::Node, ..options(Policy::Diverse, count) };
-        let paths = PathFinder::new(&topology, &asked).unwrap().ranked(from, to);
-        check_shape(&topology, from, to, &paths);
-        let transit = |path: &(u64, Vec<u32>)| {
-            let ends = path.1.iter().flat_map(|&l| [topology.links()[l as usize].a, topology.links()[l as usize].b]);
-            ends.map(|end| end.switch).filter(|&s| s != from && s != to).collect::<HashSet<_>>()
-        };
-        let judge = |set: &[&(u64, Vec<u32>)]| {
-            let pairs = set.iter().enumerate().flat_map(|(i, a)| set[..i].iter().map(move |b| (a, b)));
-            let shared = pairs.fold((0, 0), |(links, switches), (a, b)| {
-                let both = a.1.iter().filter(|link| b.1.contains(link)).count();
-                (links + both, switches + transit(a).intersection(&transit(b)).count())
-            });
-            (shared, set.iter().map(|p| p.0).sum::<u64>())
-        };
-        let least = |paths: &[(u64, Vec<u32>)], each: bool| {
-            let mut sets: Vec<Vec<&(u64, Vec<u32>)>> = vec![Vec::new()];
-            for _ in 0..count {
-                sets = sets.iter().flat_map(|set| paths.iter().map(|p| [&set[..], &[p]].concat())).collect();
-            }
-            sets.retain(|set| !each || paths.iter().all(|p| set.contains(&p)));
-            sets.iter().map(|set| judge(set)).min()
-        };
-        let chosen: Vec<_> = paths.iter().map(numbers).collect();
-        prop_assert_eq!(least(&chosen, true), least(&all_paths(&topology, from, to), false));
     }
 
     #[test]
@@ -361,23 +344,12 @@ proptest! {
             }
         }
         let (straight, shuffled) = (straight.build().unwrap(), shuffled.build().unwrap());
-        for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
+        for &policy in Policy::ALL.iter().filter(|&&policy| policy != Policy::Widest) {
             let ranked = |topology: &Topology| {
                 let (from, to) = ends(topology);
                 PathFinder::new(topology, &options(policy, 5)).unwrap().ranked(from, to)
             };
             prop_assert_eq!(ranked(&straight), ranked(&shuffled));
         }
-    }
-}
-
-#[test]
-fn a_link_that_returns_where_nothing_leads_changes_nothing() {
-    let topology = topology(&vec![(0, 1, 1, None), (0, 1, 1, None), (2, 3, 1, None)]);
-    for policy in [Policy::Diverse, Policy::Smoc, Policy::Shortest] {
-        let finder = PathFinder::new(&topology, &options(policy, 2)).unwrap();
-        let mut table = Table::new(&finder, SwitchId(0), &[SwitchId(1)]);
-        let changed = table.update(&finder, &HashSet::new(), &HashSet::from([LinkId(2)]));
-        assert_eq!((changed, &table), (vec![], &Table::new(&finder, SwitchId(0), &[SwitchId(1)])));
     }
 }

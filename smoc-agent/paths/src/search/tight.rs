@@ -7,8 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::diverse::Query;
 use super::graph::{Graph, UNREACHABLE};
+use super::query::Query;
 
 /// The tight links of every switch, for one root.
 #[derive(Clone, Debug)]
@@ -161,16 +161,31 @@ impl TightSearch {
         &self.ways[first..first + self.count[at as usize] as usize]
     }
 
-    /// The tight links by which a path can start, each with the least sum of ties of such a path, as last weighed.
-    pub fn starts(&self, start: u32) -> impl Iterator<Item = (u32, u64)> {
-        self.ways(start).iter().map(|way| (way.link, way.ties))
+    /// For the `count` best of the tight links by which a path can start, the path of least tie that starts with it, best
+    /// first, as last weighed; `None` if there are fewer.
+    pub fn lightest_of_each_start(&mut self, query: &Query<'_>, count: usize) -> Option<Vec<Vec<u32>>> {
+        let ways = self.ways(query.start);
+        if ways.len() < count {
+            return None;
+        }
+        let mut starts = ways.to_vec();
+        starts.sort_unstable();
+        let path = |start: &Way| {
+            let mut links = Vec::with_capacity(8);
+            let mut way = *start;
+            links.push(way.link);
+            while way.to != query.root {
+                way = self.ways(way.to)[0];
+                links.push(way.link);
+            }
+            links
+        };
+        Some(starts[..count].iter().map(path).collect())
     }
 
-    /// Each switch on a shortest path, and the least sum of ties from it to the root, as last weighed.
-    pub fn rests(&self, root: u32) -> impl Iterator<Item = (u32, u64)> {
-        let least =
-            move |at: u32| if at == root { 0 } else { self.ways(at).first().map_or(0, |way| way.ties) };
-        self.met.iter().map(move |&at| (at, least(at)))
+    /// The links of all shortest paths, as last weighed.
+    pub fn links<'a>(&'a self, tight: &'a Tight) -> impl Iterator<Item = u32> + 'a {
+        self.met.iter().flat_map(|&at| tight.arcs(at)).map(|arc| arc.link)
     }
 
     /// Meets all switches on shortest paths and sums up the ties of every way from each to the root.

@@ -12,10 +12,9 @@
 //!   and [`STEPS`] suffice, which is so in small topologies, the answer is the optimum; else it is the
 //!   best found, the same on every machine.
 
-use super::diverse::Query;
-use super::graph::{Arc, Weight};
-use super::ranked::SpurSearch;
-use super::share::Shares;
+use crate::search::graph::{Arc, Weight};
+use crate::search::query::Query;
+use crate::search::spur::SpurSearch;
 use crate::topology::{LinkId, Topology};
 
 /// So many of the cheapest paths are combined exhaustively.
@@ -42,21 +41,22 @@ struct Judge<'a> {
     switches_count: bool,
 }
 
-/// Improves the distinct paths of an optimal flow with regard to groups; ranked again.
+/// Improves an optimal flow, given as `count` paths, with regard to groups: what the best set weighs, and its distinct
+/// paths in no particular order.
 pub(super) fn improve(
     query: &Query<'_>,
     topology: &Topology,
     flow: Vec<Vec<u32>>,
     count: usize,
+    switches_count: bool,
     search: &mut SpurSearch,
-    shares: &mut Shares<'_>,
-) -> Vec<Vec<u32>> {
-    let judge = Judge { query, topology, switches_count: shares.switches_count() };
-    if !judge.any_common_group(&flow, flow.len() < count) {
-        return flow;
+) -> (Weight, Vec<Vec<u32>>) {
+    let judge = Judge { query, topology, switches_count };
+    if !judge.any_common_group(&flow) {
+        return (judge.set(flow.clone()).weight, distinct(flow));
     }
     let candidates =
-        search.k_shortest(query, CANDIDATES, |arc| query.graph.weight(query.seed, arc.link, arc.cost));
+        search.k_shortest(query, CANDIDATES, |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost));
     let starts = candidates.iter().take(STARTS).map(|path| vec![path.clone()]);
     let mut best = judge.settle(flow, count, search);
     for start in starts {
@@ -66,7 +66,13 @@ pub(super) fn improve(
         }
     }
     best = judge.branch_and_bound(candidates, count, best);
-    judge.rank(best.paths, shares)
+    (best.weight, distinct(best.paths))
+}
+
+fn distinct(mut paths: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 impl Judge<'_> {
@@ -75,28 +81,21 @@ impl Judge<'_> {
         groups(a).iter().any(|group| groups(b).contains(group))
     }
 
-    /// Whether two of these paths, or if some come `again` a path and its double, meet in a group.
-    fn any_common_group(&self, paths: &[Vec<u32>], again: bool) -> bool {
+    /// Whether two of these paths meet in a group.
+    fn any_common_group(&self, paths: &[Vec<u32>]) -> bool {
         let meet =
             |a: &[u32], b: &[u32]| a.iter().any(|&l| b.iter().any(|&m| l != m && self.groups_meet(l, m)));
-        let others = |i: usize| &paths[..i + usize::from(again)];
-        paths.iter().enumerate().any(|(i, a)| others(i).iter().any(|b| meet(a, b)))
+        paths.iter().enumerate().any(|(i, a)| paths[..i].iter().any(|b| meet(a, b)))
     }
 
     /// Cost and tie of a path.
     fn alone(&self, path: &[u32]) -> Weight {
-        path.iter().map(|&link| self.query.graph.link_weight(self.query.seed, link)).sum()
+        self.query.length(path)
     }
 
     /// The transit switches of a path.
     fn transit(&self, path: &[u32]) -> Vec<u32> {
-        let mut at = self.query.start;
-        let mut switches = Vec::new();
-        for &link in path {
-            let (low, high) = self.query.graph.ends(link);
-            at = if at == low { high } else { low };
-            switches.push(at);
-        }
+        let mut switches: Vec<u32> = self.query.switches(path).collect();
         switches.pop();
         switches
     }
@@ -177,27 +176,6 @@ impl Judge<'_> {
             Some(chosen) => self.set(chosen.into_iter().map(|i| candidates[i].clone()).collect()),
             None => best,
         }
-    }
-
-    /// Distinct paths in the order of the policy: the cheapest, then always what shares the fewest links
-    /// with those ranked, then is the cheapest.
-    fn rank(&self, mut paths: Vec<Vec<u32>>, shares: &mut Shares<'_>) -> Vec<Vec<u32>> {
-        paths.sort();
-        paths.dedup();
-        shares.clear();
-        let mut ranked = Vec::with_capacity(paths.len());
-        while !paths.is_empty() {
-            let weight = |path: &Vec<u32>| {
-                let links = path.iter().map(|&link| shares.weight(self.query.graph, link));
-                let switches =
-                    self.transit(path).into_iter().map(|s| shares.switch_weight(self.query.graph, s));
-                self.alone(path) + links.chain(switches).sum::<Weight>()
-            };
-            let best = (0..paths.len()).min_by_key(|&i| weight(&paths[i])).unwrap_or(0);
-            shares.add(self.query, &paths[best]);
-            ranked.push(paths.swap_remove(best));
-        }
-        ranked
     }
 }
 

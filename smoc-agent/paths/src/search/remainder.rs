@@ -1,46 +1,15 @@
-//! Taking an optimal flow apart into ranked paths.
-//!
-//! Many sets of paths can make up one flow. The rule: rank 0 is the cheapest path of the flow; then again
-//! and again, of all paths that what is left of the flow still contains, the one that was not ranked yet,
-//! shares the fewest links with those ranked, then (under `protect: node`) the fewest transit switches, then is the
-//! cheapest, then has the least tie. That is the order that the policy asks for, and since each path is chosen among
-//! all that are left, no other set from the same flow starts better. Only when nothing but ranked paths is left
-//! one of them comes again, and is dropped.
+//! What is left of a flow while paths are taken out of it.
 //!
 //! An optimal flow has no cycles, so each choice is a shortest path in a directed acyclic graph of at most
 //! k times path-length links.
 
-use super::diverse::{Query, Used};
 use super::graph::Weight;
+use super::query::Used;
+use super::reduced::{Network, Reduced};
 use super::share::Shares;
 
-/// The distinct paths of a flow from `start` to `root`, in their ranks' order, as lists of links.
-pub(super) fn peel(
-    query: &Query<'_>,
-    used: Vec<Used>,
-    count: usize,
-    shares: &mut Shares<'_>,
-) -> Vec<Vec<u32>> {
-    let mut left = Remainder::new(query, used);
-    let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(count);
-    shares.clear();
-    for _ in 0..count {
-        left.weigh(query, shares);
-        if let Some(links) = left.new_path(&ranked) {
-            left.remove(&links);
-            shares.add(query, &links);
-            ranked.push(links);
-        } else if let Some(links) = left.cheapest_from(left.start) {
-            left.remove(&links);
-        } else {
-            break;
-        }
-    }
-    ranked
-}
-
-/// What is left of a flow; its switches are numbered from 0.
-struct Remainder {
+/// What is left of a flow from `start` to `root`; its switches are numbered from 0.
+pub(super) struct Remainder {
     /// What the switches are called outside.
     switches: Vec<u32>,
     /// Sorted by first switch, then link.
@@ -68,8 +37,9 @@ struct WayOff {
 }
 
 impl Remainder {
-    fn new(query: &Query<'_>, mut arcs: Vec<Used>) -> Self {
-        let Query { start, root, .. } = *query;
+    /// All of a flow.
+    pub fn new(network: &Reduced, mut arcs: Vec<Used>) -> Self {
+        let (start, root) = network.ends();
         let mut switches = vec![start, root];
         switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
         switches.sort_unstable();
@@ -83,7 +53,7 @@ impl Remainder {
             first: (0..=switches.len())
                 .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
                 .collect(),
-            lengths: arcs.iter().map(|arc| query.graph.link_weight(query.seed, arc.link)).collect(),
+            lengths: arcs.iter().map(|arc| network.weight(arc.link)).collect(),
             weights: vec![0; arcs.len()],
             best: vec![None; switches.len()],
             order: Vec::new(),
@@ -121,16 +91,15 @@ impl Remainder {
     }
 
     /// Weighs what is left against the paths ranked so far.
-    fn weigh(&mut self, query: &Query<'_>, shares: &Shares<'_>) {
+    fn weigh(&mut self, network: &Reduced, shares: &Shares) {
         for (arc, (length, weight)) in self.arcs.iter().zip(self.lengths.iter().zip(&mut self.weights)) {
-            *weight = length
-                + shares.weight(query.graph, arc.link)
-                + if arc.to as usize == self.root {
-                    0
-                } else {
-                    shares.switch_weight(query.graph, self.switches[arc.to as usize])
-                };
+            *weight = length + network.again(shares, arc.link, self.switches[arc.to as usize]);
         }
+        self.settle();
+    }
+
+    /// The best ways by the weights as they are.
+    fn settle(&mut self) {
         for position in 0..self.order.len() {
             let at = self.order[position];
             let onward = |i: usize| Some((self.weights[i] + self.weight_from(self.arcs[i].to)?, i));
@@ -150,6 +119,54 @@ impl Remainder {
             at = self.arcs[i].to as usize;
         }
         Some(links)
+    }
+
+    /// The path, none of those `ranked`, that shares the least with what was added to `shares`, then costs the least.
+    pub fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+        self.weigh(network, shares);
+        self.new_path(ranked)
+    }
+
+    /// The lightest two paths as a flow: two successive shortest paths, the second by Bellman and Ford (1956, 1958).
+    pub fn lightest_pair(&mut self, network: &Reduced) -> Option<Vec<Used>> {
+        self.weights.clone_from(&self.lengths);
+        self.settle();
+        let mut taken = vec![0u32; self.arcs.len()];
+        let mut at = self.start;
+        while at != self.root {
+            let (_, i) = self.best[at]?;
+            taken[i] = 1;
+            at = self.arcs[i].to as usize;
+        }
+        let mut last: Vec<Option<(Weight, usize, bool)>> = vec![None; self.switches.len()];
+        last[self.start] = Some((0, usize::MAX, true));
+        let mut is_changing = true;
+        while is_changing {
+            is_changing = false;
+            for (i, arc) in self.arcs.iter().enumerate() {
+                let again = Weight::from(taken[i]) * network.share(arc.link);
+                let forward =
+                    (arc.units > taken[i]).then_some((arc.from, arc.to, self.lengths[i] + again, true));
+                let back = (taken[i] > 0).then_some((arc.to, arc.from, -self.lengths[i], false));
+                for (from, to, weight, is_forward) in forward.into_iter().chain(back) {
+                    let Some((here, ..)) = last[from as usize] else { continue };
+                    if last[to as usize].is_none_or(|(there, ..)| here + weight < there) {
+                        last[to as usize] = Some((here + weight, i, is_forward));
+                        is_changing = true;
+                    }
+                }
+            }
+        }
+        let mut at = self.root;
+        while at != self.start {
+            let (_, i, is_forward) = last[at]?;
+            taken[i] = if is_forward { taken[i] + 1 } else { taken[i] - 1 };
+            at = if is_forward { self.arcs[i].from } else { self.arcs[i].to } as usize;
+        }
+        let name = |switch: u32| self.switches[switch as usize];
+        let used =
+            |(arc, units): (&Used, u32)| Used { from: name(arc.from), to: name(arc.to), units, ..*arc };
+        Some(self.arcs.iter().zip(taken).filter(|(_, units)| *units > 0).map(used).collect())
     }
 
     /// The best way from start to root that is none of `ranked` paths.
@@ -188,7 +205,8 @@ impl Remainder {
         ways
     }
 
-    fn remove(&mut self, links: &[u32]) {
+    /// Takes a unit of each link of a path.
+    pub fn remove(&mut self, links: &[u32]) {
         let mut at = self.start;
         for &link in links {
             let leaving = &mut self.arcs[self.first[at]..self.first[at + 1]];

@@ -1,17 +1,14 @@
-//! The k shortest simple paths, and the policies `shortest` and `smoc` built on them.
+//! The k simple paths of least weight, for any weights of links that are no less than cost and tie.
 //!
 //! Yen, "Finding the k shortest loopless paths in a network", Management Science 17 (1971), with Lawler's
 //! refinement (1972: a path is deviated from only behind the point where it left its own parent), each spur found by
-//! A* towards the root and given up as soon as enough better candidates are known. Where enough shortest paths
-//! do it, [`super::tight`] finds them without any of this.
+//! A* towards the root and given up as soon as enough better candidates are known.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::diverse::Query;
-use super::graph::{Arc, Graph, Weight};
-use super::share::Shares;
-use super::tight::{Tight, TightSearch};
+use super::graph::{Arc, Weight};
+use super::reduced::Network;
 
 /// Memory that the searches of one thread reuse.
 pub(super) struct SpurSearch {
@@ -24,23 +21,6 @@ pub(super) struct SpurSearch {
     heap: BinaryHeap<Reverse<(Weight, u32)>>,
 }
 
-/// What the searches from one root need.
-pub(super) struct RankedSearch {
-    links: Tight,
-    tight: TightSearch,
-    spur: SpurSearch,
-}
-
-impl RankedSearch {
-    pub fn new(graph: &Graph, to_root: &[u64]) -> Self {
-        Self {
-            links: Tight::new(graph, to_root),
-            tight: TightSearch::new(graph.len()),
-            spur: SpurSearch::new(graph.len()),
-        }
-    }
-}
-
 /// A path found but not ranked yet; ordered by weight, then links.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
@@ -48,42 +28,6 @@ struct Candidate {
     links: Vec<u32>,
     /// It has the first so many links in common with the path it deviates from.
     deviates: usize,
-}
-
-/// The k shortest simple paths from `start` to `root`, as lists of links.
-pub(super) fn shortest(query: &Query<'_>, count: usize, search: &mut RankedSearch) -> Vec<Vec<u32>> {
-    let ranked = search.tight.best(query, &search.links, count, |_, _| true);
-    if ranked.len() == count {
-        return ranked;
-    }
-    let weight = |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost);
-    search.spur.k_shortest(query, count, weight)
-}
-
-/// The shortest path, then the k-1 best others under (links shared with it, cost).
-pub(super) fn smoc(
-    query: &Query<'_>,
-    count: usize,
-    search: &mut RankedSearch,
-    shares: &mut Shares<'_>,
-) -> Vec<Vec<u32>> {
-    let mut ranked = shortest(query, 1, search);
-    let Some(first) = ranked.first().cloned().filter(|_| count > 1) else { return ranked };
-    shares.clear();
-    shares.add(query, &first);
-    let share = |to: u32, link: u32| {
-        let transit = if to == query.root { 0 } else { shares.switch_weight(query.graph, to) };
-        shares.weight(query.graph, link) + transit
-    };
-    let others = search.tight.best(query, &search.links, count - 1, |to, link| share(to, link) == 0);
-    if others.len() == count - 1 {
-        ranked.extend(others);
-        return ranked;
-    }
-    let weight = |arc: &Arc| query.graph.weight(query.seed, arc.link, arc.cost) + share(arc.to, arc.link);
-    let others = search.spur.k_shortest(query, count, weight);
-    ranked.extend(others.into_iter().filter(|links| *links != first).take(count - 1));
-    ranked
 }
 
 impl SpurSearch {
@@ -101,14 +45,15 @@ impl SpurSearch {
     /// The `count` simple paths of least weight, best first.
     pub fn k_shortest(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         count: usize,
         weight: impl Fn(&Arc) -> Weight,
     ) -> Vec<Vec<u32>> {
         let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(count);
         let mut candidates = BTreeSet::new();
-        if query.connected() {
-            self.deviate(query, &[], 0, &ranked, Weight::MAX, &weight, &mut candidates);
+        let (start, _) = network.ends();
+        if start < network.len() as u32 {
+            self.deviate(network, &[], 0, &ranked, Weight::MAX, &weight, &mut candidates);
         }
         while let Some(best) = candidates.pop_first() {
             ranked.push(best.links.clone());
@@ -122,7 +67,7 @@ impl SpurSearch {
                 } else {
                     candidates.iter().nth(wanted - 1).map_or(Weight::MAX, |c: &Candidate| c.weight)
                 };
-                self.deviate(query, &best.links, depth, &ranked, limit, &weight, &mut candidates);
+                self.deviate(network, &best.links, depth, &ranked, limit, &weight, &mut candidates);
             }
         }
         ranked
@@ -133,7 +78,7 @@ impl SpurSearch {
     #[allow(clippy::too_many_arguments)]
     fn deviate(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         links: &[u32],
         depth: usize,
         ranked: &[Vec<u32>],
@@ -147,18 +92,18 @@ impl SpurSearch {
             .map(|path| path[depth])
             .collect();
         self.now += 1;
-        let mut at = query.start;
+        let mut at = network.ends().0;
         let mut before = 0;
         for &link in prefix {
             self.before[at as usize] = self.now;
-            let arc = query.graph.arcs(at).iter().find(|arc| arc.link == link).expect("a path's link");
+            let arc = network.arcs(at).iter().find(|arc| arc.link == link).expect("a path's link");
             before += weight(arc);
             at = arc.to;
         }
         self.before[at as usize] = self.now;
-        if let Some(total) = self.spur(query, at, before, &banned, limit, weight) {
+        if let Some(total) = self.spur(network, at, before, &banned, limit, weight) {
             let mut links = prefix.to_vec();
-            let mut back = query.root;
+            let mut back = network.ends().1;
             while back != at {
                 let (from, link) = self.parent[back as usize];
                 links.push(link);
@@ -173,26 +118,26 @@ impl SpurSearch {
     /// `banned`. The weight of the whole path, if it is no more than `limit`.
     fn spur(
         &mut self,
-        query: &Query<'_>,
+        network: &impl Network,
         spur: u32,
         before: Weight,
         banned: &[u32],
         limit: Weight,
         weight: &impl Fn(&Arc) -> Weight,
     ) -> Option<Weight> {
-        let rest = |switch: u32| Weight::from(query.to_root[switch as usize]) * query.graph.unit;
+        let rest = |switch: u32| network.rest(switch);
         self.heap.clear();
         (self.round[spur as usize], self.distance[spur as usize]) = (self.now, before);
         self.heap.push(Reverse((before + rest(spur), spur)));
         while let Some(Reverse((estimate, at))) = self.heap.pop() {
-            if at == query.root {
+            if at == network.ends().1 {
                 return Some(estimate);
             }
             let here = self.distance[at as usize];
             if estimate > here + rest(at) {
                 continue;
             }
-            for arc in query.graph.arcs(at) {
+            for arc in network.arcs(at) {
                 if self.before[arc.to as usize] == self.now || (at == spur && banned.contains(&arc.link)) {
                     continue;
                 }
