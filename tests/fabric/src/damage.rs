@@ -50,15 +50,16 @@ impl Fabric {
             Fault::Start(node) => self.queue.after(Duration::ZERO, Event::Start { node }),
             Fault::PowerLoss(node) => self.lose_power(node),
             Fault::PowerBack(node) => {
-                self.cables_of(node).into_iter().for_each(|link| self.set_link(link, [true; 2], [true; 2]));
+                self.mend_cables(node);
                 self.queue.after(Duration::from_millis(200), Event::Start { node });
                 self.hosts_speak(node);
             }
-            Fault::Silent(node, silent) => {
-                for link in self.fabric_cables_of(node) {
-                    self.set_link(link, [!silent; 2], [true; 2]);
-                }
+            Fault::Silent(node, true) => {
+                let cables = self.fabric_cables_of(node);
+                cables.iter().for_each(|link| self.set_link(*link, [false; 2], [true; 2]));
+                self.cut.insert(node, cables);
             }
+            Fault::Silent(node, false) => self.mend_cables(node),
             Fault::File(node, file) => self.give_file(node, file),
             Fault::Move(host, to) => self.move_host(host, to),
             Fault::RefuseMaps(node, refuses) => self.nodes[node as usize].refuses.maps = refuses,
@@ -163,11 +164,18 @@ impl Fabric {
         cables
     }
 
+    /// The cables that went with a switch work again.
+    fn mend_cables(&mut self, node: u32) {
+        for link in self.cut.remove(&node).unwrap_or_default() {
+            self.set_link(link, [true; 2], [true; 2]);
+        }
+    }
+
     /// Maps, programs and bridge are gone with the power; neighbours and hosts see no light.
     fn lose_power(&mut self, node: u32) {
-        for link in self.cables_of(node) {
-            self.set_link(link, [false; 2], [false; 2]);
-        }
+        let cables = self.cables_of(node);
+        cables.iter().for_each(|link| self.set_link(*link, [false; 2], [false; 2]));
+        self.cut.insert(node, cables);
         let switch = &mut self.nodes[node as usize];
         switch.agent = None;
         switch.kernel = Kernel::default();

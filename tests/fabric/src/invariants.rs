@@ -11,7 +11,7 @@
 //! | agents that know the same choose the same tree, and rank k from A to B is rank k from B to A backwards | every [`crate::fabric::CHECK`] |
 //! | nothing installed differs from what is wanted | before the first fault and after the last ([`crate::settled`]) |
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
@@ -63,6 +63,8 @@ pub struct Watch {
     held: bool,
     /// Since when the base network has had a loop.
     looping: Option<Nanos>,
+    /// Frames and bridges that they came to since then.
+    flooded: BTreeSet<(u64, u32)>,
     /// Until when loops are excused.
     masked: Nanos,
     /// Until when cables count as being in the wrong place.
@@ -87,6 +89,12 @@ impl Watch {
     /// Losses are excused until all agents are prompt, if something happened a moment ago.
     pub fn hold_unless(&mut self, prompt: bool, now: Nanos) {
         self.held |= !prompt && now < self.unsettled;
+    }
+
+    /// Whether a frame came to a bridge before while the base network has a loop: one copy is enough to see it, and a
+    /// storm of them would fill any memory.
+    pub fn is_flooded(&mut self, frame: u64, node: u32) -> bool {
+        self.looping.is_some() && !self.flooded.insert((frame, node))
     }
 
     fn excuses(&self, sent: Nanos, by_smoc: bool) -> bool {
@@ -187,7 +195,10 @@ impl Fabric {
         }
         let now = self.queue.now();
         match (extra, self.watch.looping) {
-            (None, _) => self.watch.looping = None,
+            (None, _) => {
+                self.watch.looping = None;
+                self.watch.flooded.clear();
+            }
             (Some(link), None) => {
                 self.watch.looping = Some(now);
                 self.say(|| format!("the base network has a loop over {}", self.cable_name(link as u32)));
