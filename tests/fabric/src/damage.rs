@@ -96,7 +96,10 @@ impl Fabric {
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }
-            Fault::File(..) => self.network.widens.then_some(bounds::SETTLED),
+            // A link that is new in the file counts as up before an end of it has said so, and its cable comes last.
+            Fault::File(..) => {
+                (self.network.widens || !self.network.grows_a_leaf()).then_some(bounds::SETTLED)
+            }
             Fault::Silent(_, false) | Fault::Hang(_, _, false) | Fault::Interface(_, _, true) => None,
             Fault::Kill(_) | Fault::Start(_) | Fault::Stopped(..) | Fault::Slow(..) | Fault::Foreign(_) => {
                 None
