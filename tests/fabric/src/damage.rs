@@ -16,9 +16,11 @@ impl Fabric {
     /// A fault happens.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
         self.say(|| format!("*** {}", self.describe(fault)));
+        let is_whole = self.are_all_used();
         self.befall(fault);
         self.watch.changed = true;
         if let Some(bound) = self.excuses(fault) {
+            let bound = if is_whole { bound } else { bound.max(bounds::PROBED) };
             self.watch.disturb(self.queue.now(), bound);
         }
         let prompt = self.are_all_prompt();

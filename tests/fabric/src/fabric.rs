@@ -132,6 +132,12 @@ impl Fabric {
         };
         fabric.plug_in();
         fabric.schedule();
+        for link in 0..fabric.network.cables.len() as u32 {
+            fabric.say(|| format!("there is {}", fabric.cable_name(link)));
+        }
+        for (number, host) in fabric.network.hosts.iter().enumerate() {
+            fabric.say(|| format!("there is host {number} at {}:{}", fabric.name(host.switch), host.port));
+        }
         fabric
     }
 

@@ -282,6 +282,13 @@ impl Fabric {
         self.watch.pieces = pieces;
     }
 
+    /// Whether every cable that was laid works, and both its ports are in use.
+    pub(crate) fn are_all_used(&self) -> bool {
+        let now = self.queue.now();
+        let mut laid = self.links[..self.network.cables.len()].iter().filter(|link| link.laid);
+        laid.all(|link| link.is_whole() && link.ends.iter().all(|end| self.leads(*end, link, now).is_some()))
+    }
+
     fn leads(&self, plug: Plug, link: &Link, now: Nanos) -> Option<u32> {
         let Plug::Port(node, place) = plug else { return None };
         let switch = &self.nodes[node as usize];
