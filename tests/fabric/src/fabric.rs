@@ -1,8 +1,8 @@
 //! A run: everything that is there, and the loop that lets one event after the other happen.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use smoc_control::clock::Nanos;
+use smoc_control::{clock::Nanos, interfaces::BridgePort};
 use smoc_paths::topology::generate::Random;
 
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 
 /// How often it is looked whether everything is as it should be.
 pub const CHECK: Duration = Duration::from_millis(10);
+
+/// A fabric of more switches starts with closed ports between them.
+const LARGE: usize = 100;
 
 /// A fault on purpose, to see that the simulator finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,8 @@ pub struct Fabric {
     pub(crate) watch: Watch,
     pub(crate) counts: Counts,
     pub(crate) frames: u64,
+    /// The cables that went with a switch, until they work again.
+    pub(crate) cut: BTreeMap<u32, Vec<u32>>,
 }
 
 impl Fabric {
@@ -122,10 +127,17 @@ impl Fabric {
             watch: Watch::default(),
             counts: Counts::default(),
             frames: 0,
+            cut: BTreeMap::new(),
             network,
         };
         fabric.plug_in();
         fabric.schedule();
+        for link in 0..fabric.network.cables.len() as u32 {
+            fabric.say(|| format!("there is {}", fabric.cable_name(link)));
+        }
+        for (number, host) in fabric.network.hosts.iter().enumerate() {
+            fabric.say(|| format!("there is host {number} at {}:{}", fabric.name(host.switch), host.port));
+        }
         fabric
     }
 
@@ -149,6 +161,15 @@ impl Fabric {
         }
         for link in 0..self.links.len() as u32 {
             self.join(link);
+        }
+        // Closed before the first agent runs: what the base network needs, and without which a large one drowns in what
+        // its bridges flood until all agents have started.
+        if self.options.agreement || self.nodes.len() > LARGE {
+            self.links[..self.network.cables.len()].iter().flat_map(|link| link.ends).for_each(|end| {
+                if let Plug::Port(node, place) = end {
+                    self.nodes[node as usize].bridge.set(place, BridgePort::Closed);
+                }
+            });
         }
     }
 

@@ -11,7 +11,7 @@
 //! | agents that know the same choose the same tree, and rank k from A to B is rank k from B to A backwards | every [`crate::fabric::CHECK`] |
 //! | nothing installed differs from what is wanted | before the first fault and after the last ([`crate::settled`]) |
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
@@ -63,6 +63,10 @@ pub struct Watch {
     held: bool,
     /// Since when the base network has had a loop.
     looping: Option<Nanos>,
+    /// Until when it last had one.
+    looped: Nanos,
+    /// Frames and bridges that they came to since then.
+    flooded: BTreeSet<(u64, u32)>,
     /// Until when loops are excused.
     masked: Nanos,
     /// Until when cables count as being in the wrong place.
@@ -87,6 +91,12 @@ impl Watch {
     /// Losses are excused until all agents are prompt, if something happened a moment ago.
     pub fn hold_unless(&mut self, prompt: bool, now: Nanos) {
         self.held |= !prompt && now < self.unsettled;
+    }
+
+    /// Whether a frame came to a bridge before while the base network has a loop: one copy is enough to see it, and a
+    /// storm of them would fill any memory.
+    pub fn is_flooded(&mut self, frame: u64, node: u32) -> bool {
+        self.looping.is_some() && !self.flooded.insert((frame, node))
     }
 
     fn excuses(&self, sent: Nanos, by_smoc: bool) -> bool {
@@ -187,7 +197,13 @@ impl Fabric {
         }
         let now = self.queue.now();
         match (extra, self.watch.looping) {
-            (None, _) => self.watch.looping = None,
+            (None, looping) => {
+                if looping.is_some() {
+                    self.watch.looped = now;
+                }
+                self.watch.looping = None;
+                self.watch.flooded.clear();
+            }
             (Some(link), None) => {
                 self.watch.looping = Some(now);
                 self.say(|| format!("the base network has a loop over {}", self.cable_name(link as u32)));
@@ -211,6 +227,11 @@ impl Fabric {
         }
     }
 
+    /// Whether the base network has a loop, had one a moment ago, or may have one.
+    fn has_looped(&self, now: Nanos) -> bool {
+        now < self.watch.masked || self.watch.looping.is_some() || now.since(self.watch.looped) < UNDER_WAY
+    }
+
     /// The cables over which base frames go.
     fn open_cables(&self) -> String {
         let open = (0..self.network.cables.len()).filter(|number| {
@@ -224,8 +245,7 @@ impl Fabric {
     pub(crate) fn circulates(&mut self, node: u32, frame: &Frame) {
         self.counts.circulated += 1;
         let now = self.queue.now();
-        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
-        {
+        if !self.is_lagging() && !self.has_looped(now) {
             let what = format!("frame {} passes the bridge of {} again", frame.id, self.name(node));
             self.violated(what);
         }
@@ -234,8 +254,7 @@ impl Fabric {
     /// A frame arrives that has arrived.
     pub(crate) fn arrives_again(&mut self, id: u64, host: u32) {
         let now = self.queue.now();
-        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
-        {
+        if !self.is_lagging() && !self.has_looped(now) {
             self.violated(format!("frame {id} arrives at host {host} again"));
         }
     }
@@ -261,6 +280,13 @@ impl Fabric {
             self.watch.disturb(now, bounds::SETTLED);
         }
         self.watch.pieces = pieces;
+    }
+
+    /// Whether every cable that was laid works, and both its ports are in use.
+    pub(crate) fn are_all_used(&self) -> bool {
+        let now = self.queue.now();
+        let mut laid = self.links[..self.network.cables.len()].iter().filter(|link| link.laid);
+        laid.all(|link| link.is_whole() && link.ends.iter().all(|end| self.leads(*end, link, now).is_some()))
     }
 
     fn leads(&self, plug: Plug, link: &Link, now: Nanos) -> Option<u32> {
@@ -291,7 +317,9 @@ impl Fabric {
             self.watch.disturb(now, bounds::SETTLED);
             self.watch.held = !self.are_all_prompt();
         }
-        if self.links.iter().any(|link| link.loss > 0) {
+        // Cables in the wrong place are not always found: a hello is turned round through, and counted for, the port that
+        // its sender believes in, not the one that it came in through.
+        if self.is_miswired() || self.links.iter().any(|link| link.loss > 0) {
             self.watch.disturb(now, bounds::SETTLED);
         }
         self.look_at_mask();
@@ -335,10 +363,9 @@ impl Fabric {
     fn look_whether_settled(&mut self, now: Nanos) {
         let look = self.watch.checks.is_multiple_of(LOOK);
         let before = faults::FIRST - CHECK * 3;
-        if now.since(Nanos(0)) >= before && now.since(Nanos(0)) < before + CHECK {
-            if let Some(why) = self.unsettled() {
-                self.violated(format!("after the start: {why}"));
-            }
+        let begins = (before..before + CHECK).contains(&now.since(Nanos(0)));
+        if begins && let Some(why) = self.unsettled() {
+            self.violated(format!("after the start: {why}"));
         }
         let last = self.faults.last().map_or(Nanos(0) + faults::FIRST, |(at, _)| *at);
         if self.options.only.is_some() || !look || now <= last {

@@ -83,7 +83,10 @@ fn many(options: Options, range: Range<u64>) -> usize {
         let Ok(mut done) = done.lock() else { return };
         done.0 += 1;
         done.1 += outcome.counts.events;
-        done.2 += u64::from(outcome.violation.is_some());
+        if let Some(violation) = &outcome.violation {
+            done.2 += 1;
+            eprintln!("seed {} fails: {}", outcome.seed, violation.what);
+        }
         if done.0.is_multiple_of(count.div_ceil(20).max(1)) {
             let seconds = start.elapsed().as_secs_f64();
             eprintln!("{} of {count} seeds, {} failed, {seconds:.0} s", done.0, done.2);

@@ -100,6 +100,17 @@ fn no_order_is_the_best_for_two_and_for_three() {
     assert_eq!(reference_flow(&topology, from, to, 3), Some((0, 17)));
 }
 
+#[test]
+fn as_many_ranks_as_can_be_asked_for_take_no_longer_than_a_moment() {
+    let links = (0..5)
+        .flat_map(|step| [(step, step + 1, 1, None), (step, step + 1, 2, None), (0, step + 1, 3, None)]);
+    let topology = topology(&links.collect());
+    let (from, to) = ends(&topology);
+    let paths = PathFinder::new(&topology, &options(Policy::Diverse, 64)).unwrap().ranked(from, to);
+    check_shape(&topology, from, to, &paths);
+    assert!(paths.len() > 8);
+}
+
 /// Whatever the ranks, other traffic has the paths of least cost.
 #[test]
 fn base_paths_are_all_of_least_cost_and_the_same_from_both_ends() {

@@ -18,7 +18,9 @@ const CYCLES: usize = 12;
 /// More simple paths than this, and nothing is tried.
 const PATHS: usize = 160;
 /// After so many prefixes the search gives up.
-const STEPS: usize = 4_000;
+const PREFIXES: usize = 4_000;
+/// After so many sets that only repeat paths of a prefix the search gives up.
+const SETS: usize = 20_000;
 
 /// All simple paths between two switches, lightest first, and what they weigh.
 pub(super) struct Exhaustive {
@@ -31,6 +33,7 @@ pub(super) struct Exhaustive {
     /// Sharing and cost, without ties, of the optimal set.
     optimum: Weight,
     seen: HashSet<Vec<usize>>,
+    sets: usize,
 }
 
 impl Exhaustive {
@@ -48,7 +51,7 @@ impl Exhaustive {
         };
         let between = paths.iter().map(sharing).collect();
         let alone = paths.iter().map(|links| network.untied(network.length(links))).collect();
-        Some(Self { paths, alone, between, count, optimum: 0, seen: HashSet::new() })
+        Some(Self { paths, alone, between, count, optimum: 0, seen: HashSet::new(), sets: 0 })
     }
 
     fn pairs(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
@@ -89,7 +92,7 @@ impl Exhaustive {
     fn descend(&mut self, order: &mut Vec<usize>, weight: Weight, added: &[Weight]) -> bool {
         let mut set = order.clone();
         set.sort_unstable();
-        if self.seen.len() >= STEPS || !self.seen.insert(set) {
+        if self.seen.len() >= PREFIXES || !self.seen.insert(set) {
             return false;
         }
         if self.is_completed(order, self.count - order.len(), weight, added) {
@@ -108,7 +111,8 @@ impl Exhaustive {
                 continue;
             }
             order.push(path);
-            if self.descend(order, now, &self.add(added, path)) {
+            let added = self.add(added, path);
+            if self.descend(order, now, &added) {
                 return true;
             }
             order.pop();
@@ -117,13 +121,18 @@ impl Exhaustive {
     }
 
     /// Whether so many more of these paths make a set of that weight the optimum.
-    fn is_completed(&self, paths: &[usize], left: usize, weight: Weight, added: &[Weight]) -> bool {
+    fn is_completed(&mut self, paths: &[usize], left: usize, weight: Weight, added: &[Weight]) -> bool {
         if left == 0 {
             return weight == self.optimum;
         }
+        self.sets += 1;
         paths.iter().enumerate().any(|(i, &path)| {
             let now = weight + self.alone[path] + added[path];
-            now <= self.optimum && self.is_completed(&paths[i..], left - 1, now, &self.add(added, path))
+            if now > self.optimum || self.sets > SETS {
+                return false;
+            }
+            let added = self.add(added, path);
+            self.is_completed(&paths[i..], left - 1, now, &added)
         })
     }
 }
