@@ -25,9 +25,6 @@ pub const PROBED: Duration = Duration::from_millis(500);
 pub const SETTLED: Duration = Duration::from_secs(2);
 /// Frames that go over the base network, after anything at all.
 pub const BASE: Duration = Duration::from_secs(4);
-/// A port that returns forwards until its agent has heard of it: so long the base network may have a loop, before both ends
-/// agree.
-pub const RETURN: Duration = Duration::from_millis(5);
 /// From the start until frames must arrive.
 pub const START: Duration = Duration::from_secs(4);
 /// From the last fault until nothing differs from what is wanted.

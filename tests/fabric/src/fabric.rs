@@ -21,9 +21,6 @@ use crate::{
 /// How often it is looked whether everything is as it should be.
 pub const CHECK: Duration = Duration::from_millis(10);
 
-/// A fabric of more switches starts with closed ports between them.
-const LARGE: usize = 100;
-
 /// A fault on purpose, to see that the simulator finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
@@ -46,9 +43,6 @@ pub struct Options {
     pub size: Size,
     /// Only so many of the first episodes of faults happen.
     pub episodes: Option<usize>,
-    /// Whether the base network must have no loop even while agents have different files, lag behind or are dead: what
-    /// agreement between both ends of a link is for.
-    pub agreement: bool,
     /// Whether everything that happens is told on standard error.
     pub trace: bool,
     /// What is broken on purpose.
@@ -162,15 +156,12 @@ impl Fabric {
         for link in 0..self.links.len() as u32 {
             self.join(link);
         }
-        // Closed before the first agent runs: what the base network needs, and without which a large one drowns in what
-        // its bridges flood until all agents have started.
-        if self.options.agreement || self.nodes.len() > LARGE {
-            self.links[..self.network.cables.len()].iter().flat_map(|link| link.ends).for_each(|end| {
-                if let Plug::Port(node, place) = end {
-                    self.nodes[node as usize].bridge.set(place, BridgePort::Closed);
-                }
-            });
-        }
+        // Closed before the first agent runs, as operators are told to do.
+        self.links[..self.network.cables.len()].iter().flat_map(|link| link.ends).for_each(|end| {
+            if let Plug::Port(node, place) = end {
+                self.nodes[node as usize].bridge.set(place, BridgePort::Closed);
+            }
+        });
     }
 
     fn plug(&self, switch: u32, port: u16) -> Plug {

@@ -30,9 +30,6 @@ struct Cli {
     /// No faults, and an end after so many seconds of virtual time
     #[arg(long, value_name = "SECONDS")]
     only: Option<f64>,
-    /// Look for loops of the base network even while agents have different files, lag behind or are dead
-    #[arg(long)]
-    base_network_agreement: bool,
     /// Tell everything that happens, on standard error
     #[arg(long)]
     trace: bool,
@@ -57,7 +54,6 @@ fn main() -> ExitCode {
         seed: cli.seed.unwrap_or_default(),
         size: Size { switches: cli.switches, hosts: cli.hosts },
         episodes: cli.episodes,
-        agreement: cli.base_network_agreement,
         trace: cli.trace,
         broken: None,
         only: cli.only.map(std::time::Duration::from_secs_f64),
@@ -116,11 +112,10 @@ fn tell(options: Options, failed: &Outcome) {
     let size =
         |name: &str, size: Option<usize>| size.map_or(String::new(), |size| format!(" --{name} {size}"));
     println!(
-        "again: cargo xtask sim --seed {} --episodes {}{}{}{} --trace\n",
+        "again: cargo xtask sim --seed {} --episodes {}{}{} --trace\n",
         failed.seed,
         outcome.episodes,
         size("switches", options.size.switches),
         size("hosts", options.size.hosts),
-        if options.agreement { " --base-network-agreement" } else { "" }
     );
 }

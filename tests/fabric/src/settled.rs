@@ -76,8 +76,9 @@ impl Fabric {
     }
 
     fn unsettled_ports(&self, place: u32, node: &Node, agent: &Agent, snapshot: &Snapshot) -> Option<String> {
+        let arcs = snapshot.topology.arcs(snapshot.this).iter();
         let tree: BTreeSet<PortNumber> =
-            smoc_control::plan::tree_ports(&snapshot.topology, snapshot.this, &snapshot.tree);
+            arcs.filter(|arc| snapshot.tree.contains(&arc.link)).map(|arc| arc.port).collect();
         for (at, port) in node.ports.iter().enumerate() {
             let end = End { switch: snapshot.this, port: port.number };
             let is_fabric = snapshot.topology.link_at(end).is_some();
