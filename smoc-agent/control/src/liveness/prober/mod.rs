@@ -1,4 +1,4 @@
-//! Hellos and probes as a value: what to watch and the time in, what does not work out. Sends and reads through a
+//! Hellos and probes as a value: targets and the time go in, failures come out. It sends and reads through a
 //! [`Wire`], so that the agent's thread and the simulator run the same code.
 //!
 //! The prober alone decides through which ports frames leave (`TX_PORTS`): the control loop takes long steps, and a
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `ports` | hellos out of every fabric port, and which ports frames leave through |
 //! | `paths` | probes along every path |
-//! | `echoes` | single probes for somebody who asks |
+//! | `echoes` | single probes on request |
 
 mod echoes;
 mod paths;
@@ -31,11 +31,11 @@ use echoes::Echoes;
 use paths::Paths;
 use ports::Ports;
 
-/// The longest and the shortest time between two ticks.
+/// Min and max time between two ticks.
 const TICK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
-/// So often `TX_PORTS` is compared with what it should say.
+/// Interval at which `TX_PORTS` is compared with what it should say.
 const COMPARE: Duration = Duration::from_millis(500);
-/// Sightings that one tick takes at most: a flood of them must not delay hellos. What is left comes with the next.
+/// Max sightings in one tick: a flood of them must not delay hellos. The rest is read in the next one.
 const SIGHTINGS: usize = 16_384;
 
 /// What the prober reaches the world through.
@@ -150,7 +150,7 @@ impl Prober {
         self.echoes.send(interface, route, self.session, wire)
     }
 
-    /// Single probes that are back, with their round-trip time, or that were waited for too long.
+    /// Single probes that are back, with their round-trip time, or that timed out.
     pub fn echoed(&mut self) -> Vec<(u32, Option<Duration>)> {
         self.echoes.done()
     }

@@ -29,7 +29,7 @@ struct Watched {
 pub(super) struct Ports {
     fabric: Vec<Watched>,
     hosts: BTreeMap<PortNumber, HostPort>,
-    /// Ports that may still lead somewhere although nobody wants that any more.
+    /// Ports that may still have an entry in `TX_PORTS` although they are no targets any more.
     retired: BTreeSet<PortNumber>,
     /// Whether `TX_PORTS` could not be written the last time.
     refused: bool,
@@ -78,7 +78,7 @@ impl Ports {
         changed
     }
 
-    /// Writes again what somebody else has changed in `TX_PORTS`.
+    /// Writes again what another process has changed in `TX_PORTS`.
     pub(super) fn restore(&mut self, wire: &mut impl Wire) {
         let differs = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).count();
         if differs > 0 && !self.refused {
@@ -197,7 +197,7 @@ impl Ports {
         self.fabric.get(position).filter(|port| port.port.is_up()).map(|port| port.target.interface)
     }
 
-    /// The fabric ports that are down, and those of them that nobody has ever answered.
+    /// The fabric ports that are down, and those of them over which no hello has ever come back.
     pub(super) fn down(&self) -> (BTreeSet<PortNumber>, BTreeSet<PortNumber>) {
         let down = || self.fabric.iter().filter(|watched| !watched.port.is_up());
         let unanswered = down().filter(|watched| !watched.port.was_answered());
