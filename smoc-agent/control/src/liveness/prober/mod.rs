@@ -166,11 +166,9 @@ impl Prober {
         self.ticks = self.ticks.wrapping_add(1);
         changed |= self.paths.probe(&self.ports, self.session, now, wire);
         self.echoes.give_up(now);
-        if changed {
-            self.ports.transmit(wire);
-        } else if now.since(self.compared) >= COMPARE {
+        if changed || now.since(self.compared) >= COMPARE {
             self.compared = now;
-            self.ports.restore(wire);
+            self.ports.transmit(wire);
         }
         changed
     }

@@ -31,8 +31,8 @@ pub(super) struct Ports {
     hosts: BTreeMap<PortNumber, HostPort>,
     /// Ports that may still have an entry in `TX_PORTS` although they are no targets any more.
     retired: BTreeSet<PortNumber>,
-    /// Whether `TX_PORTS` could not be written the last time.
-    refused: bool,
+    /// What was last written to `TX_PORTS`.
+    written: BTreeMap<PortNumber, Option<IfIndex>>,
 }
 
 impl Ports {
@@ -78,26 +78,27 @@ impl Ports {
         changed
     }
 
-    /// Writes again what another process has changed in `TX_PORTS`.
-    pub(super) fn restore(&mut self, wire: &mut impl Wire) {
-        let differs = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).count();
-        if differs > 0 && !self.refused {
+    /// Brings `TX_PORTS` in line. What could not be written is tried again with the next comparison.
+    pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
+        let wanted: BTreeMap<PortNumber, Option<IfIndex>> = self.wanted().collect();
+        let differs = |(number, to): &(&PortNumber, &Option<IfIndex>)| wire.transmits(**number) != **to;
+        let wrong: Vec<_> = wanted.iter().filter(differs).map(|(number, to)| (*number, *to)).collect();
+        let tampered = wrong.iter().filter(|(number, to)| self.written.get(number) == Some(to)).count();
+        if tampered > 0 {
             warn!(
-                count = differs,
+                count = tampered,
                 some = "TX_PORTS",
                 "somebody changed what this agent wrote: it is written again"
             );
         }
-        self.transmit(wire);
-    }
-
-    /// Brings `TX_PORTS` in line. What could not be written is tried again with the next comparison.
-    pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
-        let wrong = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).collect::<Vec<_>>();
-        self.refused = wrong.into_iter().filter(|(number, to)| !wire.transmit(*number, *to)).count() > 0;
-        if !self.refused {
-            self.retired.clear();
+        self.written = wanted;
+        for (number, to) in wrong {
+            if !wire.transmit(number, to) {
+                self.written.remove(&number);
+            }
         }
+        let written = &self.written;
+        self.retired.retain(|number| !written.contains_key(number));
     }
 
     /// Where every port should lead.
