@@ -29,7 +29,7 @@ mod programs {
     /// For frames that hosts send.
     #[xdp(frags)]
     pub fn smoc_host(context: XdpContext) -> u32 {
-        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Choose),
         }
@@ -38,13 +38,13 @@ mod programs {
     /// Goes on where [`smoc_host`] has to choose a path.
     #[xdp(frags)]
     pub fn smoc_choose(context: XdpContext) -> u32 {
-        act(pipeline::choose(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+        act(pipeline::choose(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)))
     }
 
     /// For frames that other switches send.
     #[xdp(frags)]
     pub fn smoc_fabric(context: XdpContext) -> u32 {
-        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Arrive),
         }
@@ -53,7 +53,7 @@ mod programs {
     /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down.
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
-        act(pipeline::arrive(&mut XdpFrame::new(&context), &mut KernelTables::new()))
+        act(pipeline::arrive(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)))
     }
 
     /// The tail call to the second half of a pipeline. Without that program the frame passes.

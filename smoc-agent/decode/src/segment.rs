@@ -87,11 +87,8 @@ impl Segment {
         if packet.protocol != ip::TCP || packet.is_later_fragment {
             return None;
         }
-        let tcp = tcp::Segment::parse(&frame, packet.payload)?;
+        let tcp = tcp::Segment::parse(&frame, packet.payload)?.within(&packet)?;
         let options_end = tcp.options + tcp.options_length;
-        if !packet.reaches(options_end) {
-            return None;
-        }
         let address = |address: Address| match packet.family {
             Family::V4 => canonical(address),
             Family::V6 => IpAddr::from(address.octets()),
@@ -115,7 +112,7 @@ impl Segment {
         while let Some(place) = mptcp::next::<Bytes<'_>>(options, at, length) {
             at = place.at + place.length;
             let Some(option) = mptcp::window(options, place) else { return };
-            match MptcpOption::read(option, place.length, self.tcp.flags) {
+            match MptcpOption::read(option, place.length, &self.tcp) {
                 Some(option) => self.options.push(option),
                 None => self.ignored += u64::from(option[2] >> 4 != subtype::DSS),
             }
@@ -134,10 +131,11 @@ impl Segment {
 }
 
 impl MptcpOption {
-    fn read(option: &[u8; WINDOW], length: usize, flags: u8) -> Option<Self> {
+    fn read(option: &[u8; WINDOW], length: usize, tcp: &tcp::Segment) -> Option<Self> {
         match option[2] >> 4 {
             subtype::CAPABLE => {
-                let Capable { version, sender_key, receiver_key } = Capable::parse(option, length, flags)?;
+                let Capable { version, sender_key, receiver_key } =
+                    Capable::parse(option, length, tcp.carrier())?;
                 let token = |key| token::derive(version, key);
                 Some(Self::Capable {
                     version,
@@ -145,16 +143,16 @@ impl MptcpOption {
                     receiver_token: receiver_key.map(token),
                 })
             }
-            subtype::JOIN => Some(match Join::parse(option, length, flags)? {
+            subtype::JOIN => Some(match Join::parse(option, length, tcp.carrier())? {
                 Join::Syn { token, address_id, backup } => {
                     Self::Join { token: Some(token), announced: Some((address_id, backup)) }
                 }
                 Join::Answer => {
-                    let is_syn_ack = flags & tcp::SYN != 0;
+                    let is_syn_ack = tcp.has(tcp::SYN);
                     Self::Join { token: None, announced: is_syn_ack.then(|| Join::announced(option)) }
                 }
             }),
-            _ => Some(Self::from(Signal::parse(option, length, flags)?)),
+            _ => Some(Self::from(Signal::parse(option, length, tcp.flags)?)),
         }
     }
 

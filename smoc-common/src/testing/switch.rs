@@ -9,8 +9,8 @@ use super::std::{
 use crate::{
     event::{COUNTER_ENTRIES, Event, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
-        Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
+        PathSet, Port, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     wire::{Bytes, ip::Address},
@@ -56,8 +56,10 @@ pub struct Switch {
     pub settings: Option<Settings>,
     /// `PORTS`.
     pub ports: HashMap<u16, Port>,
-    /// Those of them that are not in `TX_PORTS`, but in `ALL_PORTS`.
+    /// Those of them that are not in `FABRIC_PORTS`, but in `HELLO_PORTS`, or not in `HOST_PORTS`.
     pub down: HashSet<u16>,
+    /// The interface that frames come in by.
+    pub ingress: u32,
     /// `DETOURS`.
     pub detours: HashMap<DetourKey, Detour>,
     /// `HOSTS`.
@@ -72,6 +74,8 @@ pub struct Switch {
     pub connections: Entries<ConnectionId, Connection>,
     /// `TOKENS`.
     pub tokens: Entries<TokenKey, TokenBinding>,
+    /// `OPENINGS`.
+    pub openings: Openings,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -88,6 +92,7 @@ impl Default for Switch {
             settings: None,
             ports: HashMap::new(),
             down: HashSet::new(),
+            ingress: 0,
             detours: HashMap::new(),
             hosts: HashMap::new(),
             path_sets: HashMap::new(),
@@ -95,6 +100,7 @@ impl Default for Switch {
             half_open: Entries::default(),
             connections: Entries::default(),
             tokens: Entries::default(),
+            openings: Openings::default(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -124,6 +130,10 @@ impl Switch {
         }
     }
 
+    fn has_port(&self, number: u16, role: u8) -> bool {
+        self.ports.get(&number).is_some_and(|port| port.role == role)
+    }
+
     /// What the counter with this index (`Outcome::counter`, `Note::counter`) stands at.
     pub fn count_of(&self, counter: u32) -> u64 {
         self.counters[counter as usize]
@@ -140,11 +150,24 @@ impl Tables for Switch {
     }
 
     fn leave_through(&mut self, number: u16) -> bool {
-        self.ports.contains_key(&number) && !self.down.contains(&number)
+        self.has_port(number, Port::FABRIC) && !self.down.contains(&number)
     }
 
     fn leave_through_any(&mut self, number: u16) -> bool {
-        self.ports.contains_key(&number)
+        self.has_port(number, Port::FABRIC)
+    }
+
+    fn deliver_through(&mut self, number: u16) -> bool {
+        self.has_port(number, Port::HOST) && !self.down.contains(&number)
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn ingress_port(&self) -> u16 {
+        let is_it = |port: &Port| port.interface == self.ingress && port.guard != Port::GUARD_OFF;
+        self.ports.iter().find(|(_, port)| is_it(port)).map_or(0, |(&number, _)| number)
     }
 
     fn detour(&self, key: &DetourKey) -> Option<&Detour> {
@@ -175,10 +198,26 @@ impl Tables for Switch {
         &mut self.tokens
     }
 
+    fn openings(&mut self) -> Option<&mut Openings> {
+        Some(&mut self.openings)
+    }
+
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {
         let before = *number;
         *number = before.wrapping_add(amount);
         before
+    }
+
+    fn fetch_or(number: &mut u32, bits: u32) -> u32 {
+        core::mem::replace(number, *number | bits)
+    }
+
+    fn fetch_and(number: &mut u32, bits: u32) -> u32 {
+        core::mem::replace(number, *number & bits)
+    }
+
+    fn tick(&self) -> u8 {
+        (self.clock >> 31) as u8
     }
 
     fn now(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
-use smoc_common::map::FlowKey;
+use smoc_common::map::{ConnectionId, FlowKey};
 
 use super::report::{ConnectionReport, Names, SubflowReport, report};
 use crate::{
@@ -89,6 +89,14 @@ impl Teller<'_> {
         self.told.story.push(sentence);
     }
 
+    /// A connection that is there, and where its host with this token is attached.
+    fn claim(&self, token: u32, id: ConnectionId) -> Option<(ConnectionId, String)> {
+        let (_, connection) = self.evidence.tables.connections.iter().find(|(known, _)| *known == id)?;
+        let at = if connection.local_token == token { connection.local } else { connection.remote };
+        let edge = self.evidence.names.names.name(at.edge).unwrap_or("?");
+        Some((id, format!("{edge}:{}", at.port)))
+    }
+
     fn token(&mut self, token: u32) {
         let text = format!("{token:08x}");
         let bound = self.evidence.tables.tokens.iter().filter(|(key, _)| key.token == token);
@@ -100,18 +108,26 @@ impl Teller<'_> {
             ));
         }
         for (key, binding) in bound {
-            let edge = self.evidence.names.names.name(key.owner.edge).unwrap_or("?").to_owned();
-            let port = key.owner.port;
-            let id = binding.connection;
-            if binding.ambiguous == 1 {
-                self.say(format!(
-                    "Two connections of hosts behind {edge}:{port} claim token {text}: its joins get a rank by hash."
-                ));
-            } else {
-                self.say(format!(
-                    "Token {text} belongs to a host behind {edge}:{port} and means connection {id}: a join with it \
-                     becomes the next subflow of that connection."
-                ));
+            let claims: Vec<_> =
+                binding.connections.iter().filter_map(|id| self.claim(key.token, *id)).collect();
+            match &claims[..] {
+                _ if binding.crowded == 1 => self.say(format!(
+                    "More than two connections have claimed token {text}: its joins get a rank by hash."
+                )),
+                [] => self.say(format!("The connection of token {text} is forgotten: its joins get a rank by hash.")),
+                [(id, place)] => self.say(format!(
+                    "Token {text} belongs to a host behind {place} and means connection {id}, wherever the host is \
+                     joined: a join with it becomes the next subflow of that connection."
+                )),
+                claims => {
+                    let claims: Vec<_> =
+                        claims.iter().map(|(id, place)| format!("connection {id} behind {place}")).collect();
+                    self.say(format!(
+                        "Token {text} means the connection whose host is where the join goes, if that is one of \
+                         {}; a join to anywhere else, or to both, gets a rank by hash.",
+                        claims.join(" and ")
+                    ));
+                }
             }
         }
         let owns = |report: &&ConnectionReport| {
@@ -335,11 +351,11 @@ hosts:
         let key = FlowKey::new(local, 1000, remote, 80);
         let remote = Attachment { edge: 1, port: 9 };
         let connection = Connection { remote_token: 0xbeef, remote, version: 1, ..Connection::default() };
-        let token = TokenKey { token: 0xbeef, owner: remote };
+        let token = TokenKey { token: 0xbeef };
         KernelTables {
             flows: vec![(key, Flow { connection: 3, remote, ..Flow::default() })],
             connections: vec![(3, connection)],
-            tokens: vec![(token, TokenBinding { connection: 3, ..TokenBinding::default() })],
+            tokens: vec![(token, TokenBinding { connections: [3, 0], ..TokenBinding::default() })],
             ..KernelTables::default()
         }
     }
@@ -388,8 +404,10 @@ hosts:
         );
         assert!(story.contains("Subflow 10.0.0.1 port 1000 to 10.0.0.2 port 80 (established)"), "{story}");
         let mut two = tables();
-        two.tokens[0].1.ambiguous = 1;
-        assert!(ask(Question::Token(0xbeef), &two, true).contains("Two connections of hosts behind e2:9"));
+        two.connections.push((4, Connection { ..two.connections[0].1 }));
+        two.tokens[0].1.connections[1] = 4;
+        let story = ask(Question::Token(0xbeef), &two, true);
+        assert!(story.contains("connection 3 behind e2:9 and connection 4 behind e2:9"), "{story}");
         assert!(ask(Question::Token(1), &two, true).contains("Token 00000001 is not bound here"));
     }
 }

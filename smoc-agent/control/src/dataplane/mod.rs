@@ -20,14 +20,14 @@ use crate::interfaces::IfIndex;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
-/// A port as it stands in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
+/// A port as it stands in `PORTS`, `INTERFACES`, `FABRIC_PORTS`, `HELLO_PORTS` and `HOST_PORTS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
-    /// Its interface, in `ALL_PORTS`.
+    /// Its interface; that of a fabric port is in `HELLO_PORTS`.
     pub interface: IfIndex,
-    /// The same in `TX_PORTS`, if the port is up.
+    /// The same in `FABRIC_PORTS` or, by its role, in `HOST_PORTS`, if the port is up.
     pub leads_to: Option<IfIndex>,
 }
 
@@ -36,7 +36,7 @@ pub struct PortEntry {
 pub struct Installed {
     /// `SETTINGS`; all zero before the first start is complete.
     pub settings: Settings,
-    /// `PORTS` and `TX_PORTS`, without entries that are all zero.
+    /// `PORTS` and the device maps, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,

@@ -16,7 +16,7 @@ use smoc_common::{
 
 use super::{book::PathBook, names::EdgeNames};
 use crate::{
-    config::Spread,
+    config::{Border, Spread},
     dataplane::PortEntry,
     hosts::{KnownHost, map_address},
     interfaces::Interfaces,
@@ -44,6 +44,8 @@ pub struct Inputs<'a> {
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
     /// How other traffic is spread.
     pub spread: Spread,
+    /// What hosts may send.
+    pub border: &'a Border,
     /// How many addresses the map has room for.
     pub host_entries: usize,
 }
@@ -64,7 +66,7 @@ pub struct Failures {
 pub struct Desired {
     /// `SETTINGS`, with epoch 0.
     pub settings: Settings,
-    /// `PORTS` and `TX_PORTS`.
+    /// `PORTS` and the device maps.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
@@ -100,7 +102,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     let hosts = inputs.hosts.iter().filter_map(|(address, host)| {
         let edge = *index_of.get(&host.at.switch)?;
         let attachment = Attachment { edge, port: host.at.port.get() };
-        let value = Host { attachment, reserved: [0; 4], mac: host.mac };
+        let value = Host { attachment, mac: host.mac, ..Host::default() };
         Some((map_address(*address), value))
     });
     let mut hosts: BTreeMap<_, _> = hosts.collect();
@@ -132,8 +134,11 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
         let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
         let port = Port {
             mac: inputs.interfaces.router_mac(interface),
+            interface: interface.index.0,
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
-            reserved: [0; 7],
+            role: if peer.is_some() { Port::FABRIC } else { Port::HOST },
+            guard: inputs.border.guard_of(number).entry(),
+            reserved: 0,
         };
         let is_up = interface.usable && !inputs.failures.ports.contains(&number);
         Some((
@@ -157,7 +162,9 @@ fn settings(inputs: &Inputs<'_>) -> Settings {
             Spread::None => Settings::SPREAD_NONE,
             Spread::Flows => Settings::SPREAD_FLOWS,
         },
+        guarded: u8::from(inputs.border.is_guarded()),
+        openings: inputs.border.openings,
         mac: mac.unwrap_or_default(),
-        reserved: [0; 2],
+        ..Settings::default()
     }
 }

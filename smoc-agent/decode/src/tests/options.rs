@@ -61,7 +61,8 @@ fn what_hosts_ignore_is_left_out_and_counted() {
     let table = [
         (SYN, without_hmac(1, 0x80)),
         (SYN, without_hmac(1, 0x41)),
-        (SYN, without_hmac(2, 0x01)),
+        (SYN | ACK, option(0, 2, &[&[0x01][..], &[0; 8]].concat())),
+        (SYN, without_hmac(1, 0x03)),
         (SYN, without_hmac(0, 0x01)),
         (SYN, capable(Version::V1, &[1])),
         (SYN | ACK, capable(Version::V1, &[])),

@@ -268,8 +268,17 @@ impl ConfigMaps {
         let index = u32::from(number.get());
         let Entry(port): Entry<Port> =
             self.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
-        let interface = device(&self.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
-        Ok(PortEntry { port, interface, leads_to: device(&self.tx_ports, "TX_PORTS", index)? })
+        let fabric = device(&self.fabric_ports, "FABRIC_PORTS", index)?;
+        let hello = device(&self.hello_ports, "HELLO_PORTS", index)?;
+        let host = device(&self.host_ports, "HOST_PORTS", index)?;
+        if port.role != Port::HOST {
+            // One that hosts could be reached through is no fabric port: it differs from what it should be.
+            let interface = if host.is_some() { None } else { hello };
+            return Ok(PortEntry { port, interface: interface.unwrap_or_default(), leads_to: fabric });
+        }
+        let is_fabric = fabric.is_some() || hello.is_some();
+        let interface = if is_fabric { IfIndex::default() } else { IfIndex(port.interface) };
+        Ok(PortEntry { port, interface, leads_to: host })
     }
 }
 
@@ -288,13 +297,28 @@ impl XdpDataplane {
     /// A port that is to be used is described first; one that is not loses its way out first.
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
-        let ConfigMaps { ports, tx_ports, all_ports, .. } = &mut self.maps;
-        if entry.leads_to.is_none() {
-            set_device(tx_ports, "TX_PORTS", index, IfIndex::default())?;
+        let ConfigMaps { ports, fabric_ports, hello_ports, host_ports, interfaces, .. } = &mut self.maps;
+        let is_host = entry.port.role == Port::HOST;
+        let (fabric, host) = if is_host { (None, entry.leads_to) } else { (entry.leads_to, None) };
+        let hello = if is_host { IfIndex::default() } else { entry.interface };
+        if fabric.is_none() {
+            set_device(fabric_ports, "FABRIC_PORTS", index, IfIndex::default())?;
         }
+        if host.is_none() {
+            set_device(host_ports, "HOST_PORTS", index, IfIndex::default())?;
+        }
+        let Entry(before): Entry<Port> = ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
         ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error))?;
-        set_device(all_ports, "ALL_PORTS", index, entry.interface)?;
-        entry.leads_to.map_or(Ok(()), |to| set_device(tx_ports, "TX_PORTS", index, to))
+        let failed = |error| write_error("INTERFACES", error);
+        if before.interface != entry.port.interface || entry.port.guard == Port::GUARD_OFF {
+            gone_is_fine(interfaces.remove(&before.interface)).map_err(failed)?;
+        }
+        if entry.port.guard != Port::GUARD_OFF {
+            interfaces.insert(entry.port.interface, index, 0).map_err(failed)?;
+        }
+        set_device(hello_ports, "HELLO_PORTS", index, hello)?;
+        fabric.map_or(Ok(()), |to| set_device(fabric_ports, "FABRIC_PORTS", index, to))?;
+        host.map_or(Ok(()), |to| set_device(host_ports, "HOST_PORTS", index, to))
     }
 }
 
