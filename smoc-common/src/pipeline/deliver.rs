@@ -29,7 +29,7 @@ struct LastHop {
 #[inline(always)]
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
     let headers = Headers::of_plain_tcp(frame)?;
-    let hop = established(tables, &headers)?;
+    let hop = established(tables, &headers, true)?;
     Some(hand_over(frame, tables, hop))
 }
 
@@ -63,13 +63,14 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
 
 /// The last hop of an established subflow whose hosts are where they were.
 #[inline(always)]
-fn established<T: Tables>(tables: &mut T, headers: &Headers) -> Option<LastHop> {
+fn established<T: Tables>(tables: &mut T, headers: &Headers, is_quick: bool) -> Option<LastHop> {
     let Headers { ethernet, packet, segment, .. } = headers;
     if segment.has(tcp::SYN) {
         return None;
     }
     let key = &key_of(headers);
-    let passing = Passing { key, segment, bytes: packet.end, is_from_local: false, vlan: ethernet.vlan };
+    let (bytes, vlan) = (packet.end, ethernet.vlan);
+    let passing = Passing { key, segment, bytes, is_from_local: false, vlan, is_quick };
     let known = passing.received(tables)?;
     Some(LastHop { port: known.local_switch_port, destination: known.local_mac, source: known.peer_mac })
 }
@@ -81,7 +82,7 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
     let mut room = Headers::default();
     let headers = frame.headers(&mut room)?;
     if headers.is_tcp
-        && let Some(hop) = established(tables, headers)
+        && let Some(hop) = established(tables, headers, false)
     {
         return Some(hop);
     }

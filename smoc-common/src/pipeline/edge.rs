@@ -58,7 +58,7 @@ pub(super) fn forward<T: Tables>(
     if headers.segment.has(tcp::SYN) {
         return None;
     }
-    let known = established(tables, &headers, &key_of(&headers))?;
+    let known = established(tables, &headers, &key_of(&headers), true)?;
     Some(send(frame, tables, &headers.packet, known.into(), Outcome::Established))
 }
 
@@ -78,8 +78,10 @@ fn established<T: Tables>(
     tables: &mut T,
     Headers { ethernet, packet, segment, .. }: &Headers,
     key: &FlowKey,
+    is_quick: bool,
 ) -> Option<Known> {
-    let passing = Passing { key, segment, bytes: packet.end, is_from_local: true, vlan: ethernet.vlan };
+    let (bytes, vlan) = (packet.end, ethernet.vlan);
+    let passing = Passing { key, segment, bytes, is_from_local: true, vlan, is_quick };
     passing.sent(tables, ethernet, packet.hops_left)
 }
 
@@ -99,7 +101,7 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     let key = key_of(headers);
     if headers.is_tcp
         && !headers.segment.has(tcp::SYN)
-        && let Some(known) = established(tables, headers, &key)
+        && let Some(known) = established(tables, headers, &key, false)
     {
         return send(frame, tables, packet, known.into(), Outcome::Established);
     }

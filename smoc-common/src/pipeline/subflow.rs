@@ -83,6 +83,9 @@ pub(super) struct Passing<'a> {
     pub is_from_local: bool,
     /// Its VID, 0 without a tag.
     pub vlan: u16,
+    /// Whether it is left to a slower way, like one whose hosts have to be looked up, if it says more than that its subflow
+    /// goes on: what that takes has no place in registers.
+    pub is_quick: bool,
 }
 
 /// What is known of an established subflow.
@@ -109,24 +112,28 @@ impl Passing<'_> {
         hops_left: u8,
     ) -> Option<Known> {
         let &Settings { epoch, guarded, .. } = tables.settings()?;
+        let tick = tables.tick();
         if guarded != 0 {
             let port = tables.flows().get(self.key)?.local_switch_port;
             if !is_interface_of(tables, port) {
                 return None;
             }
         }
-        let tick = tables.tick();
         let flow = tables.flows().get(self.key)?;
-        let is_other = flow.epoch != epoch
-            || flow.peer_mac != ethernet.destination
-            || flow.local_mac != ethernet.source
-            || flow.vlan != self.vlan
-            || (flow.flags & Flow::ROUTED != 0 && hops_left <= 1);
-        if is_other {
+        // One branch for what is hardly ever otherwise.
+        let other = flow.peer_mac.differs(ethernet.destination)
+            | flow.local_mac.differs(ethernet.source)
+            | u64::from(flow.epoch ^ epoch)
+            | u64::from(flow.vlan ^ self.vlan);
+        if other != 0 || (flow.flags & Flow::ROUTED != 0 && hops_left <= 1) {
             return None;
         }
-        let (known, says_more) = self.note(flow, tick);
-        if says_more {
+        let says_more = self.says_more(flow, tick);
+        if says_more && self.is_quick {
+            return None;
+        }
+        let known = self.note(flow);
+        if !self.is_quick {
             look_closer(tables, self.key, self.segment, true);
         }
         Some(known)
@@ -138,35 +145,43 @@ impl Passing<'_> {
         let epoch = tables.settings()?.epoch;
         let tick = tables.tick();
         let flow = tables.flows().get(self.key)?;
-        if flow.epoch != epoch || flow.vlan != self.vlan {
+        if (flow.epoch ^ epoch) | u32::from(flow.vlan ^ self.vlan) != 0 {
             return None;
         }
-        let (known, says_more) = self.note(flow, tick);
-        if says_more {
+        let says_more = self.says_more(flow, tick);
+        if says_more && self.is_quick {
+            return None;
+        }
+        let known = self.note(flow);
+        if !self.is_quick {
             look_closer(tables, self.key, self.segment, false);
         }
         Some(known)
     }
 
-    /// Notes what every segment says about its subflow; whether it says more than that.
+    /// Whether the segment says more about its subflow than that it goes on.
     #[inline(always)]
-    fn note(self, flow: &mut Flow, tick: u8) -> (Known, bool) {
-        let known = Known::of(flow);
-        let ends = self.segment.flags & (tcp::FIN | tcp::RST) != 0;
-        let says_more = ends || flow.closing != 0 || flow.touched != tick;
+    fn says_more(self, flow: &Flow, tick: u8) -> bool {
+        let fin = if self.is_from_local { Flow::FIN_SENT } else { Flow::FIN_RECEIVED };
+        let ends = u32::from(self.segment.flags & (tcp::FIN | tcp::RST));
+        let stands = flow.closing & (Flow::RESET | Flow::UNCONFIRMED | fin);
+        ends | stands | u32::from(flow.touched ^ tick) != 0
+    }
+
+    /// Notes what every segment says about its subflow.
+    #[inline(always)]
+    fn note(self, flow: &mut Flow) -> Known {
         if self.is_from_local {
             flow.sent.add(self.bytes);
         } else {
             flow.received.add(self.bytes);
         }
-        if !says_more {
-            if self.is_from_local {
-                flow.sent_sequence = self.segment.sequence;
-            } else {
-                flow.received_sequence = self.segment.sequence;
-            }
+        if self.is_quick && self.is_from_local {
+            flow.sent_sequence = self.segment.sequence;
+        } else if self.is_quick {
+            flow.received_sequence = self.segment.sequence;
         }
-        (known, says_more)
+        Known::of(flow)
     }
 }
 

@@ -35,6 +35,12 @@ impl MacAddress {
         Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
+    /// 0 if this is the other address.
+    #[inline(always)]
+    pub const fn differs(self, other: Self) -> u64 {
+        self.0 ^ other.0
+    }
+
     /// The address with the lower 48 bits of this number.
     #[inline(always)]
     pub const fn from_number(number: u64) -> Self {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     map::Host,
-    route::{Label, PushedRoute, Rank},
+    route::{Label, Rank},
     wire::{announcement, ethernet::TPID_CUSTOMER, ip::Address, probe::Probe},
 };
 

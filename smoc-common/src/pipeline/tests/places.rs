@@ -51,7 +51,7 @@ fn join_from_the_clients_second_port_is_bound_in_either_direction() {
 fn joins_of_a_host_that_moved_are_bound() {
     let mut network = Network::new();
     network.connect(Version::V1, [A, B], KEYS);
-    [B, B_OTHER].map(|host| attach(&mut network, host, SECOND));
+    [B, B_OTHER].into_iter().for_each(|host| attach(&mut network, host, SECOND));
     network.edges.iter_mut().for_each(|edge| edge.settings.as_mut().unwrap().epoch += 1);
     assert_eq!(network.join(A_OTHER, B, server()), 1);
     assert_eq!(unknown(&network), [0, 0]);
