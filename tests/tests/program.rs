@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::time::{ClockId, clock_gettime};
-use smoc_common::event::{Action, Note};
-use smoc_common::map::{ConnectionId, Detour, DetourKey, Settings};
+use nix::unistd::Pid;
+use smoc_common::event::{Action, Note, Outcome};
+use smoc_common::map::{ConnectionId, Detour, DetourKey, Host, Port, Settings};
 use smoc_common::pipeline::{Tables as _, Verdict};
 use smoc_common::route::{Label, PushedRoute, Rank, Route};
 use smoc_common::testing::Switch;
@@ -17,7 +19,7 @@ use smoc_common::token::{Version, derive};
 use smoc_common::wire::ethernet::MacAddress;
 use smoc_common::wire::probe::Probe;
 use smoc_common::wire::tcp::{ACK, FIN, RST, SYN};
-use smoc_tests::program::{Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT};
+use smoc_tests::program::{LOOPBACK, Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT};
 use smoc_tests::testing::can_run;
 
 /// Where a frame comes in.
@@ -50,7 +52,8 @@ impl Twins {
     /// matters to both or to neither.
     fn take(&mut self, side: Side, frame: &[u8]) {
         let port = self.give(side, frame).port;
-        if self.seen.is_multiple_of(3) && self.host.leave_through(port) {
+        let is_up = self.host.leave_through(port) || self.host.deliver_through(port);
+        if self.seen.is_multiple_of(3) && is_up {
             self.set_port(port, false);
             self.give(side, frame);
             self.set_port(port, true);
@@ -63,13 +66,14 @@ impl Twins {
         } else {
             self.host.down.insert(port)
         };
-        self.kernel.set_device("TX_PORTS", port.into(), is_up).unwrap();
+        let role = self.host.ports[&port].role;
+        self.kernel.set_port(port, role, is_up).unwrap();
     }
 
     fn give(&mut self, side: Side, frame: &[u8]) -> Verdict {
-        let (mut by_host, mut by_kernel) = (frame.to_vec(), frame.to_vec());
-        // A SYN that comes again is told from a copy by the time between them, and a busy machine takes its time.
+        // How long a SYN waited decides about its path, and whether it is a copy; a busy machine takes its time.
         self.host.clock = self.host.clock.max(now());
+        let (mut by_host, mut by_kernel) = (frame.to_vec(), frame.to_vec());
         let (verdict, program) = match side {
             Side::Host => (self.host.from_host(&mut by_host), "smoc_host"),
             Side::Fabric => (self.host.from_fabric(&mut by_host), "smoc_fabric"),
@@ -131,16 +135,18 @@ fn learned(switch: &Switch) -> BTreeSet<String> {
     };
     for (key, &(mut flow)) in &switch.flows.entries {
         let id = flow.connection;
-        (flow.opened, flow.connection) = (0, 0);
+        (flow.opened, flow.connection, flow.touched) = (0, 0, 0);
         line("flow", key, &flow, id);
     }
     for (key, &(mut half)) in &switch.half_open.entries {
         let id = half.flow.connection;
-        (half.flow.opened, half.syn_seen, half.flow.connection) = (0, 0, 0);
+        (half.flow.opened, half.syn_seen, half.flow.connection, half.flow.touched) = (0, 0, 0, 0);
         line("half open", key, &half, id);
     }
     for (key, binding) in &switch.tokens.entries {
-        line("token", key, &binding.ambiguous, binding.connection);
+        let [first, second] = binding.connections;
+        let other = if second == 0 { "nobody" } else { name(second) };
+        line("token", key, &(binding.crowded, other), first);
     }
     lines
 }
@@ -347,9 +353,10 @@ fn conversation(numbers: &mut Numbers) -> (End, Vec<u8>) {
         3..6 => join_handshake(client, server, derive(version, keys[1]))[step].clone(),
         6 => (client, Build::tcp(client, server).numbers(1_001, 0).payload(b"data").frame()),
         _ => {
-            let flags = numbers.pick(&[FIN | ACK, RST, SYN | RST, ACK]);
+            let flags = numbers.pick(&[FIN | ACK, RST, RST | ACK, SYN, SYN | RST, SYN | FIN, ACK]);
             let (from, to) = numbers.pick(&[(client, server), (server, client)]);
-            (from, Build::tcp(from, to).flags(flags).frame())
+            let number = numbers.pick(&[0, 1_001, 1_010, 0xdead_beef]);
+            (from, Build::tcp(from, to).flags(flags).numbers(number, 1_001).frame())
         }
     }
 }
@@ -385,17 +392,101 @@ fn conversations_teach_both_the_same() {
 }
 
 #[test]
+fn guards_and_vlans_are_treated_alike() {
+    if !can_run("guards_and_vlans_are_treated_alike") {
+        return;
+    }
+    for guard in [Port::GUARD_SOURCE, Port::GUARD_STRICT] {
+        let mut first = switch();
+        first.settings.as_mut().unwrap().guarded = 1;
+        // BPF_PROG_TEST_RUN frames come in by the loopback interface.
+        first.ingress = LOOPBACK;
+        let port = first.ports.get_mut(&FIRST).unwrap();
+        (port.guard, port.interface) = (guard, LOOPBACK);
+        first.hosts.get_mut(&A_OTHER.address).unwrap().vlan = Host::of_vlan(3);
+        first.hosts.get_mut(&B_OTHER.address).unwrap().vlan = Host::of_vlan(3);
+        let mut twins = Twins::new(first);
+        for frame in kinds() {
+            twins.take(Side::Host, &frame);
+            let mut arp = frame.clone();
+            arp[12..14].copy_from_slice(&[8, 6]);
+            twins.take(Side::Host, &arp);
+        }
+        for (from, to) in [(A_OTHER, B_OTHER), (A_OTHER, B), (A, B_OTHER), (A, B)] {
+            for vid in [0, 3, 4] {
+                let frame = Build::tcp(from, to).flags(SYN).options(&capable(Version::V1, &[]));
+                let frame = if vid == 0 { frame } else { frame.tag(0x8100, vid) };
+                twins.take(Side::Host, &frame.frame());
+            }
+        }
+        for outcome in [Outcome::Guarded, Outcome::OtherVlan] {
+            assert!(twins.host.count_of(outcome.counter()) > 0, "no frame gets as far as {outcome:?}");
+        }
+        twins.compare_tables();
+    }
+}
+
+#[test]
+fn openings_beyond_the_limit_are_treated_alike() {
+    if !can_run("openings_beyond_the_limit_are_treated_alike") {
+        return;
+    }
+    let mut first = edge(0);
+    first.settings.as_mut().unwrap().openings = 1;
+    let mut twins = Twins::new(first);
+    // One CPU counts, and all of them within a second: the host's clock is the kernel's.
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu().unwrap()).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &here).unwrap();
+    for port in 1..=50 {
+        let [(_, syn), ..] = handshake(Version::V1, [A.at(port), B], [1, 2]);
+        twins.give(Side::Host, &syn);
+    }
+    assert!(twins.host.count_of(Note::Stateless.counter()) > 0);
+}
+
+#[test]
+fn keys_are_not_in_the_scratch() {
+    const KEYS: [u64; 2] = [0x22fc_33ed_9d78_b9e7, 0x1032_5476_98ba_dcfe];
+    if !can_run("keys_are_not_in_the_scratch") {
+        return;
+    }
+    for version in [Version::V0, Version::V1] {
+        let mut twins = Twins::new(edge(0));
+        for (from, frame) in &handshake(version, [A, B], KEYS) {
+            match from.address == A.address {
+                true => twins.give(Side::Host, frame),
+                false => twins.give(Side::Fabric, &pushed(frame, 0, 1)),
+            };
+            twins.compare_tables();
+            let scratch = twins.kernel.scratch().unwrap();
+            for half in KEYS.iter().flat_map(|key| [(key >> 32) as u32, *key as u32]) {
+                let is_in = |half: [u8; 4]| scratch.windows(4).any(|window| window == half);
+                assert!(
+                    !is_in(half.to_be_bytes()) && !is_in(half.to_le_bytes()),
+                    "{half:08x}: {scratch:02x?}"
+                );
+            }
+        }
+        assert_eq!(twins.host.count_of(Note::Bound.counter()), 1);
+    }
+}
+
+#[test]
 fn joins_in_order_are_treated_alike() {
     if !can_run("joins_in_order_are_treated_alike") {
         return;
     }
     let mut twins = Twins::new(edge(0));
     let joins = (1..=10).map(|port| join_handshake(A.at(port), B, derive(Version::V1, 2)));
-    for (from, frame) in std::iter::once(handshake(Version::V1, [A, B], [1, 2])).chain(joins).flatten() {
-        if from.address == A.address {
-            twins.take(Side::Host, &frame);
-        } else {
-            twins.take(Side::Fabric, &pushed(&frame, 0, 1));
+    for (number, steps) in std::iter::once(handshake(Version::V1, [A, B], [1, 2])).chain(joins).enumerate() {
+        for (from, frame) in steps {
+            if from.address == A.address {
+                twins.take(Side::Host, &frame);
+            } else {
+                // The other edge gives each the rank of its number.
+                twins.take(Side::Fabric, &pushed(&frame, number % usize::from(PATHS), 1));
+            }
         }
     }
     twins.compare_tables();

@@ -71,7 +71,7 @@ fn switch(topology: &Topology, finder: &PathFinder<'_>, this: SwitchId) -> Switc
         ..Settings::default()
     };
     let mut switch = Switch { settings: Some(settings), ..Switch::default() };
-    switch.ports.insert(HOST_PORT, Port::default());
+    switch.ports.insert(HOST_PORT, Port { role: Port::HOST, ..Port::default() });
     for arc in topology.arcs(this) {
         let peer_width = topology.switch(arc.to.switch).port_width;
         switch.ports.insert(arc.port.get(), Port { peer_width, ..Port::default() });

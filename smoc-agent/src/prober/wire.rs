@@ -5,7 +5,7 @@ use smoc_common::{
     route::{PortNumber, Route},
     wire::probe::Probe,
 };
-use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire};
+use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire, ports::Role};
 use tracing::warn;
 
 use super::socket::{Sender, received_frames};
@@ -34,16 +34,16 @@ impl Wire for KernelWire {
         self.sender.send(interface, &frame).then_some(at)
     }
 
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool {
-        let done = self.transmit.set(port, to);
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
+        let done = self.transmit.set(port, role, to);
         if let Err(error) = &done {
             warn!(port = port.get(), %error, "a port is not taken in or out of use");
         }
         done.is_ok()
     }
 
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex> {
-        self.transmit.get(port).ok().flatten()
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
+        self.transmit.get(port, role).ok().flatten()
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {

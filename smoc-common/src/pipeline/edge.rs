@@ -1,13 +1,14 @@
 //! The ingress edge: a frame from a host port gets the route of its path.
 
 use super::{
-    Reroute, Table, Tables, Verdict, close,
-    handshake::{self, Subflow},
-    left, rank,
+    Reroute, Table, Tables, Verdict, guard,
+    handshake::{self, Way},
+    rank,
+    subflow::{Ends, Known, Passing, Subflow, refresh},
 };
 use crate::{
     event::Outcome,
-    map::{ConnectionId, EdgeIndex, Flow, FlowKey, Host, THIS_EDGE},
+    map::{ConnectionId, EdgeIndex, FlowKey, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -19,45 +20,51 @@ use crate::{
     },
 };
 
-/// The two hosts of a packet and how the local one addresses the other.
-#[derive(Clone, Copy)]
-pub(super) struct Ends {
-    pub local: Host,
-    pub remote: Host,
-    pub peer_mac: MacAddress,
-    pub routed: bool,
-}
-
 /// Where a frame is to go.
 #[derive(Clone, Copy)]
 struct Destination {
     edge: EdgeIndex,
     rank: u8,
     routed: bool,
+    /// The rank is another one than the subflow's own.
+    moved: bool,
     /// The connection that it belongs to, 0 if none is known.
     connection: ConnectionId,
 }
 
+impl From<Known> for Destination {
+    #[inline(always)]
+    fn from(Known { connection, edge, rank, routed, .. }: Known) -> Self {
+        Self { edge, rank, routed, moved: false, connection }
+    }
+}
+
 /// Decides about a frame from a host port if it needs no choice: a frame of an established subflow gets its
-/// route, one that is not smoc's business passes. `None` leaves the frame untouched to [`choose`].
+/// route, one that is not smoc's business passes, one of smoc's own is dropped. `None` leaves the frame untouched to
+/// [`choose`].
 #[inline(always)]
 pub(super) fn forward<T: Tables>(
     frame: &mut impl Reroute,
     tables: &mut T,
 ) -> Option<Result<Verdict, Outcome>> {
     let Some(ethernet) = ethernet::Header::untagged(frame) else { return Some(Err(Outcome::NotForUs)) };
-    if ethernet.destination.prefix() == PushedRoute::PREFIX {
+    if guard::is_smocs(&ethernet) {
         return Some(Err(Outcome::PushedByHost));
     }
-    if ethernet.destination.is_group() {
+    if ethernet.destination.is_group() && !is_guarded(tables) {
         return Some(Err(Outcome::NotForUs));
     }
     let headers = Headers::of_plain_tcp(frame)?;
     if headers.segment.has(tcp::SYN) {
         return None;
     }
-    let to = established(tables, &headers, &key_of(&headers))?;
-    Some(send(frame, tables, &headers.packet, to, Outcome::Established))
+    let known = established(tables, &headers, &key_of(&headers), true)?;
+    Some(send(frame, tables, &headers.packet, known.into(), Outcome::Established))
+}
+
+#[inline(always)]
+fn is_guarded(tables: &impl Tables) -> bool {
+    tables.settings().is_some_and(|settings| settings.guarded != 0)
 }
 
 #[inline(always)]
@@ -65,57 +72,88 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
     FlowKey::new(packet.source, segment.source_port, packet.destination, segment.destination_port)
 }
 
+/// One lookup and no option parsing.
+#[inline(always)]
+fn established<T: Tables>(
+    tables: &mut T,
+    Headers { ethernet, packet, segment, .. }: &Headers,
+    key: &FlowKey,
+    is_quick: bool,
+) -> Option<Known> {
+    let (bytes, vlan) = (packet.end, ethernet.vlan);
+    let passing = Passing { key, segment, bytes, is_from_local: true, vlan, is_quick };
+    passing.sent(tables, ethernet, packet.hops_left)
+}
+
 /// Decides about any frame that [`forward`] left: chooses its path by its handshake, or by hash or policy.
 #[inline(always)]
 pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
     let mut room = Headers::default();
-    let headers = frame.headers(&mut room).ok_or(Outcome::NotForUs)?;
+    let headers = frame.headers(&mut room);
+    if is_guarded(tables) {
+        guard::admit(frame, tables, headers)?;
+    }
+    let headers = headers.ok_or(Outcome::NotForUs)?;
+    if headers.ethernet.destination.is_group() {
+        return Err(Outcome::NotForUs);
+    }
     let packet = &headers.packet;
     let key = key_of(headers);
     if headers.is_tcp
         && !headers.segment.has(tcp::SYN)
-        && let Some(to) = established(tables, headers, &key)
+        && let Some(known) = established(tables, headers, &key, false)
     {
-        return send(frame, tables, packet, to, Outcome::Established);
+        return send(frame, tables, packet, known.into(), Outcome::Established);
     }
-    let ends = Ends::of(tables, headers)?;
-    let edge = ends.remote.attachment.edge;
-    let (rank, outcome) = if headers.is_tcp {
-        let (key, bytes, segment) = (&key, packet.end, &headers.segment);
-        let receiver = ends.remote.attachment;
-        let subflow =
-            Subflow { key, bytes, segment, ends: &ends, receiver, is_from_local: true, arrived_on: 0 };
+    let ends = of(tables, headers)?;
+    // What is not sent teaches nothing.
+    if ends.routed && packet.hops_left <= 1 {
+        return Err(Outcome::TimeToLive);
+    }
+    let edge = ends.remote.edge;
+    if tables.path_set(edge).ok_or(Outcome::NoPath)?.count == 0 {
+        return Err(Outcome::NoPath);
+    }
+    let (way, outcome) = if headers.is_tcp {
+        let (key, bytes, segment, vlan) = (&key, packet.end, &headers.segment, headers.ethernet.vlan);
+        let label = Label::new(Rank::BEST, false);
+        let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: true, vlan, label };
         match refresh(tables, &subflow) {
-            Some(rank) => (rank, Outcome::Established),
-            None => tcp_rank(frame, tables, &subflow)?,
+            Some(rank) => (Way { rank, moved: false }, Outcome::Established),
+            None => tcp_way(frame, tables, &subflow)?,
         }
     } else {
-        (plain_rank(tables, &key, edge)?, Outcome::Plain)
+        (Way { rank: plain_rank(tables, &key, edge)?, moved: false }, Outcome::Plain)
     };
-    let rank = tables.obscured(rank).ok_or(Outcome::NotConfigured)?;
+    let rank = tables.obscured(way.rank).ok_or(Outcome::NotConfigured)?;
     let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
     let connection = half_open.map_or(0, |half| half.flow.connection);
-    send(frame, tables, packet, Destination { edge, rank, routed: ends.routed, connection }, outcome)
+    let to = Destination { edge, rank, routed: ends.routed, moved: way.moved, connection };
+    send(frame, tables, packet, to, outcome)
 }
 
-/// The rank of a TCP segment of no established subflow: in a handshake, of a subflow that was never seen, or
+/// The way of a TCP segment of no established subflow: in a handshake, of a subflow that was never seen, or
 /// no MPTCP.
 #[inline(always)]
-fn tcp_rank<T: Tables>(
+fn tcp_way<T: Tables>(
     frame: &impl Frame,
     tables: &mut T,
     subflow: &Subflow<'_>,
-) -> Result<(u8, Outcome), Outcome> {
-    if let Some(rank) = handshake::follow(frame, tables, subflow) {
-        return Ok((rank, Outcome::Handshake));
+) -> Result<(Way, Outcome), Outcome> {
+    let way = handshake::follow(frame, tables, subflow);
+    let is_mptcp = way.is_none()
+        && !subflow.segment.has(tcp::SYN)
+        && frame.handshake(subflow.segment, &mut Handshake::default()).is_some();
+    frame.forget();
+    if let Some(way) = way {
+        return Ok((way, Outcome::Handshake));
     }
-    let edge = subflow.ends.remote.attachment.edge;
-    let is_mptcp = frame.handshake(subflow.segment, &mut Handshake::default()).is_some();
-    if is_mptcp && !subflow.segment.has(tcp::SYN) {
+    let edge = subflow.ends.remote.edge;
+    if is_mptcp {
         let set = tables.path_set(edge).ok_or(Outcome::NoPath)?;
-        return Ok((rank::hashed(set, subflow.key, 0), Outcome::Hashed));
+        return Ok((Way { rank: rank::hashed(set, subflow.key, 0), moved: false }, Outcome::Hashed));
     }
-    Ok((plain_rank(tables, subflow.key, edge)?, Outcome::Plain))
+    Ok((Way { rank: plain_rank(tables, subflow.key, edge)?, moved: false }, Outcome::Plain))
 }
 
 #[inline(always)]
@@ -124,77 +162,40 @@ fn plain_rank(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8
     Ok(rank::plain(tables.path_set(edge).ok_or(Outcome::NoPath)?, spread, key))
 }
 
-/// The destination of an established subflow, one lookup and no option parsing; `None` if there is no such
-/// subflow, or if its hosts have to be looked up again.
+/// Looks up both hosts of a frame from a host port.
 #[inline(always)]
-fn established<T: Tables>(
-    tables: &mut T,
-    Headers { ethernet, packet, segment, .. }: &Headers,
-    key: &FlowKey,
-) -> Option<Destination> {
-    let epoch = tables.settings()?.epoch;
-    let flow = tables.flows().get(key)?;
-    if flow.epoch != epoch || flow.peer_mac != ethernet.destination {
-        return None;
+fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Ends, Outcome> {
+    // Before the hosts: who moves in between is looked up again.
+    let epoch = tables.settings().map_or(0, |settings| settings.epoch);
+    let local = tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
+    let remote = tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
+    if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
+        return Err(Outcome::UnknownHost);
     }
-    flow.sent.add(packet.end);
-    let routed = flow.flags & Flow::ROUTED != 0;
-    let to = Destination { edge: flow.remote.edge, rank: flow.rank, routed, connection: flow.connection };
-    if segment.flags & (tcp::FIN | tcp::RST) != 0 {
-        let id = flow.connection;
-        if close(flow, segment, Flow::FIN_SENT) {
-            left(tables, id);
-        }
+    if !local.is_in(ethernet.vlan) || !remote.is_in(ethernet.vlan) {
+        return Err(Outcome::OtherVlan);
     }
-    Some(to)
+    if remote.attachment.edge == THIS_EDGE {
+        return Err(Outcome::SameEdge);
+    }
+    let routed = ethernet.destination != remote.mac;
+    if routed && router_of(tables, local.attachment.port) != Some(ethernet.destination) {
+        return Err(Outcome::OtherNextHop);
+    }
+    Ok(Ends {
+        local: local.attachment,
+        remote: remote.attachment,
+        local_mac: local.mac,
+        peer_mac: ethernet.destination,
+        routed,
+        epoch,
+    })
 }
 
-/// The rank of an established subflow whose hosts had to be looked up again: one of them moved, or the local
-/// one changed between addressing the other and addressing this switch.
+/// The MAC address of this switch as the router of a port.
 #[inline(always)]
-pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Option<u8> {
-    if subflow.segment.has(tcp::SYN) {
-        return None;
-    }
-    let epoch = tables.settings()?.epoch;
-    let flow = tables.flows().get(subflow.key)?;
-    subflow.ends.enter(flow, epoch);
-    subflow.count(flow);
-    Some(flow.rank)
-}
-
-impl Ends {
-    /// Looks up both hosts of a frame from a host port.
-    #[inline(always)]
-    fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Self, Outcome> {
-        let local = *tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
-        let remote = *tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
-        if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
-            return Err(Outcome::UnknownHost);
-        }
-        if remote.attachment.edge == THIS_EDGE {
-            return Err(Outcome::SameEdge);
-        }
-        let routed = ethernet.destination != remote.mac;
-        if routed {
-            let port = tables.port(local.attachment.port).ok_or(Outcome::OtherNextHop)?;
-            if port.mac != ethernet.destination {
-                return Err(Outcome::OtherNextHop);
-            }
-        }
-        Ok(Self { local, remote, peer_mac: ethernet.destination, routed })
-    }
-
-    /// Writes what was looked up into a subflow's entry.
-    #[inline(always)]
-    pub(super) fn enter(&self, flow: &mut Flow, epoch: u32) {
-        flow.epoch = epoch;
-        flow.remote = self.remote.attachment;
-        flow.local_switch_port = self.local.attachment.port;
-        flow.local_mac = self.local.mac;
-        flow.peer_mac = self.peer_mac;
-        flow.flags = flow.flags & !Flow::ROUTED | if self.routed { Flow::ROUTED } else { 0 };
-    }
+fn router_of(tables: &impl Tables, port: u16) -> Option<MacAddress> {
+    tables.port(port).map(|port| port.mac)
 }
 
 /// Pushes the route of a path and leaves through its first port.
@@ -226,7 +227,8 @@ fn push<T: Tables>(frame: &mut impl Reroute, tables: &mut T, to: Destination) ->
     }
     let rank = Rank::new(if to.rank < set.count { to.rank } else { to.rank % set.count });
     let path = set.paths[usize::from(rank.get())];
-    let pushed = PushedRoute { label: Label::new(rank, to.routed), route: Route::from_bits(path.route) };
+    let label = Label::new(rank, to.routed).moved(to.moved);
+    let pushed = PushedRoute { label, route: Route::from_bits(path.route) };
     let is_broken = set.broken >> rank.get() & 1 != 0;
     if !is_broken && tables.leave_through(path.port) {
         frame.set_addresses(pushed.words()).ok_or(Outcome::NotForUs)?;

@@ -28,6 +28,13 @@ pub fn plain(set: &PathSet, spread: u8, key: &FlowKey) -> u8 {
     nth(set.cheapest, flow_hash(key, 0) % choices)
 }
 
+/// The rank of a connection's n-th subflow, counted from that of its initial one, which is 0 unless its SYN had to move.
+#[inline(always)]
+pub fn of_number(set: Option<&PathSet>, first: u8, number: u32) -> u8 {
+    let count = set.map_or(1, |set| u32::from(set.count).max(1));
+    (number.wrapping_add(u32::from(first)) % count) as u8
+}
+
 /// The rank after this one, the first after the last.
 #[inline(always)]
 pub fn next(set: Option<&PathSet>, rank: u8) -> u8 {

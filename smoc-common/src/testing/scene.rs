@@ -110,11 +110,22 @@ pub fn settings() -> Settings {
     }
 }
 
+/// The index of the interface of a port, on every switch.
+pub const fn interface_of(port: u16) -> u32 {
+    100 + port as u32
+}
+
 /// The first or second edge switch.
 pub fn edge(this: usize) -> Switch {
     let mut switch = Switch { settings: Some(settings()), ..Switch::default() };
-    for number in (1..=PATHS).chain([FIRST, SECOND]) {
-        switch.ports.insert(number, Port { mac: ROUTERS[this], ..Port::default() });
+    for number in 1..=PATHS {
+        switch
+            .ports
+            .insert(number, Port { mac: ROUTERS[this], interface: interface_of(number), ..Port::default() });
+    }
+    for number in [FIRST, SECOND] {
+        let (mac, role, interface) = (ROUTERS[this], Port::HOST, interface_of(number));
+        switch.ports.insert(number, Port { mac, role, interface, ..Port::default() });
     }
     for (end, edge, port) in PLACES {
         // Each agent numbers the edges itself: 0 is its own switch.

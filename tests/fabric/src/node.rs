@@ -268,15 +268,15 @@ impl Wire for PortWire<'_> {
         Some(self.now)
     }
 
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool {
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
         if !self.refuses && !(self.keeps_ports && to.is_none()) {
-            self.kernel.transmit(port, to);
+            self.kernel.transmit(port, role, to);
         }
         !self.refuses
     }
 
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex> {
-        self.kernel.transmits().get(&port).copied()
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
+        self.kernel.exits().get(&(port, role)).copied()
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {

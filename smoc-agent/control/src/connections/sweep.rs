@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use smoc_common::map::{Attachment, ConnectionId, FlowKey, TokenBinding, TokenKey};
+use smoc_common::map::{ConnectionId, FlowKey, TokenBinding, TokenKey};
 
 use crate::{
     clock::Nanos,
@@ -59,30 +59,31 @@ impl Sweep {
 
 /// The tokens of connections that go; one that another connection claims as well means that one from now on.
 fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
-    let mut claims: HashMap<(u32, Attachment), Vec<ConnectionId>> = HashMap::new();
+    let mut claims: HashMap<u32, Vec<ConnectionId>> = HashMap::new();
     for (id, connection) in &tables.connections {
-        for key in [(connection.local_token, connection.local), (connection.remote_token, connection.remote)]
-        {
-            claims.entry(key).or_default().push(*id);
+        for token in [connection.local_token, connection.remote_token] {
+            claims.entry(token).or_default().push(*id);
         }
     }
     let mut removals = Vec::new();
     for (key, binding) in &tables.tokens {
-        let claimants = claims.get(&(key.token, key.owner)).map_or(&[][..], Vec::as_slice);
+        let claimants = claims.get(&key.token).map_or(&[][..], Vec::as_slice);
         let left: Vec<_> = claimants.iter().filter(|id| !gone.contains(id)).copied().collect();
-        if !gone.contains(&binding.connection) && claimants.iter().all(|id| !gone.contains(id)) {
+        let names_gone = binding.connections.iter().any(|id| gone.contains(id));
+        if !names_gone && claimants.iter().all(|id| !gone.contains(id)) {
             continue;
         }
         removals.extend(match left[..] {
             [] => Some(Removal::Token(*key)),
-            [one] => rebind(*key, *binding, one),
+            [one] => rebind(*key, *binding, [one, 0]),
+            [one, other] => rebind(*key, *binding, [one, other]),
             _ => None,
         });
     }
     removals
 }
 
-fn rebind(key: TokenKey, before: TokenBinding, connection: ConnectionId) -> Option<Removal> {
-    let binding = TokenBinding { connection, ..TokenBinding::default() };
+fn rebind(key: TokenKey, before: TokenBinding, connections: [ConnectionId; 2]) -> Option<Removal> {
+    let binding = TokenBinding { connections, ..TokenBinding::default() };
     (binding != before).then_some(Removal::Rebind(key, binding))
 }

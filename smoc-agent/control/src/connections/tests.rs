@@ -138,12 +138,13 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
 fn bound(connections: &[(u64, Connection)]) -> KernelTables {
     let mut tables = KernelTables { connections: connections.to_vec(), ..KernelTables::default() };
     for (id, connection) in connections {
-        for (token, owner) in [(connection.local_token, LOCAL), (connection.remote_token, REMOTE)] {
-            let key = TokenKey { token, owner };
+        for token in [connection.local_token, connection.remote_token] {
+            let key = TokenKey { token };
             match tables.tokens.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, binding)) => binding.ambiguous = 1,
+                Some((_, binding)) => binding.connections[1] = *id,
                 None => {
-                    tables.tokens.push((key, TokenBinding { connection: *id, ..TokenBinding::default() }));
+                    let connections = [*id, 0];
+                    tables.tokens.push((key, TokenBinding { connections, ..TokenBinding::default() }));
                 }
             }
         }
@@ -160,8 +161,8 @@ fn a_connection_without_subflows_goes_with_its_tokens() {
     tables.flows.clear();
     assert_eq!(sweep.look(&tables, Nanos(9)), []);
     let removals = sweep.look(&tables, Nanos(9) + ALONE_FOR);
-    let token = |token, owner| Removal::Token(TokenKey { token, owner });
-    assert_eq!(removals, [token(0x11, LOCAL), token(0x22, REMOTE), Removal::Connection(4)]);
+    let token = |token| Removal::Token(TokenKey { token });
+    assert_eq!(removals, [token(0x11), token(0x22), Removal::Connection(4)]);
 }
 
 #[test]
@@ -171,8 +172,8 @@ fn a_token_that_two_claimed_means_the_one_that_stays() {
     let mut sweep = Sweep::default();
     sweep.look(&tables, Nanos(0));
     let removals = sweep.look(&tables, Nanos(0) + ALONE_FOR);
-    let key = TokenKey { token: 0x22, owner: REMOTE };
-    let rebound = Removal::Rebind(key, TokenBinding { connection: 5, ..TokenBinding::default() });
+    let key = TokenKey { token: 0x22 };
+    let rebound = Removal::Rebind(key, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
     assert!(removals.contains(&rebound), "{removals:?}");
     assert!(!removals.contains(&Removal::Connection(5)));
 }

@@ -15,28 +15,32 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use crate::interfaces::IfIndex;
+use crate::{interfaces::IfIndex, ports::Role};
 
 /// An entry of `PATH_SETS`; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
-/// A port as it stands in `PORTS` and `ALL_PORTS`. Whether frames leave through it (`TX_PORTS`) is the prober's
-/// ([`crate::liveness::prober`]).
+/// A port as it stands in `PORTS`, `INTERFACES` and `HELLO_PORTS`. Whether frames leave through it ([`Exits`]) is the
+/// prober's ([`crate::liveness::prober`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
-    /// Its interface, in `ALL_PORTS`.
+    /// Its interface; that of a fabric port is in `HELLO_PORTS`.
     pub interface: IfIndex,
 }
 
-/// All that the agent writes, as it stands in the maps.
+/// Through which ports frames leave, and over which interfaces: `FABRIC_PORTS` and `HOST_PORTS`, which only the prober
+/// writes. A port is in the map of its role alone.
+pub type Exits = BTreeMap<(PortNumber, Role), IfIndex>;
+
+/// All that the agent writes but [`Exits`], as it stands in the maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Installed {
     /// `SETTINGS`; all zero before the first start is complete.
     pub settings: Settings,
-    /// `PORTS` and `ALL_PORTS`, without entries that are all zero.
+    /// `PORTS`, `INTERFACES` and `HELLO_PORTS`, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,

@@ -72,7 +72,7 @@ impl Bench {
             topology,
             interfaces: all.iter().cloned().collect(),
             installed: Installed::default(),
-            transmits: BTreeMap::new(),
+            exits: BTreeMap::new(),
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,

@@ -159,7 +159,7 @@ fn attach(model: &mut Model, this: SwitchId, host: frames::End, at: End) {
     let attachment = Attachment { edge: Network::edge_index(this, at.switch), port: at.port.get() };
     model.hosts.insert(host.address, Host { attachment, mac: host.mac, ..Host::default() });
     if at.switch == this {
-        model.ports.entry(at.port.get()).or_default();
+        model.ports.entry(at.port.get()).or_insert(Port { role: Port::HOST, ..Port::NONE });
     }
 }
 

@@ -9,7 +9,7 @@ const LIKE_A_ROUTE: MacAddress = MacAddress::new([0x02, 0x53, 0x4d, 0, 0, 1]);
 const STRANGER: End = end(77, v4(77), 9);
 
 #[test]
-fn frames_that_are_not_smocs_business_pass_untouched() {
+fn frames_that_are_not_smocs_business_stay_untouched() {
     let syn = Build::tcp(A, B).flags(SYN).options(&capable(Version::V1, &[]));
     let with_type = |ether_type: u16| {
         let mut frame = syn.frame();

@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn any_frame_from_a_host_passes_as_it_is_or_goes_on(
+    fn any_frame_from_a_host_stays_as_it_is_or_goes_on(
         seed: Index, changes in vec((any::<Index>(), any::<u8>()), 0..4), cut: Index, keep: bool,
     ) {
         let seeds = seeds();
@@ -78,7 +78,10 @@ proptest! {
             match verdict.outcome.action() {
                 Action::Pass => prop_assert_eq!((&seen, verdict.port), (&frame, 0)),
                 Action::Redirect => prop_assert!(is_edge && (1..=PATHS).contains(&verdict.port)),
-                Action::Consume => prop_assert!(false, "{:?}", verdict.outcome),
+                Action::Consume => {
+                    prop_assert_eq!((&seen, verdict.outcome), (&frame, Outcome::PushedByHost));
+                    prop_assert_eq!(&frame[..3], [0x02, 0x53, 0x4d]);
+                }
             }
             prop_assert_eq!(seen.len(), frame.len());
         }

@@ -1,8 +1,8 @@
 //! Hellos and probes as a value: what to watch and the time in, what does not work out. Sends and reads through a
 //! [`Wire`], so that the agent's thread and the simulator run the same code.
 //!
-//! The prober alone decides through which ports frames leave (`TX_PORTS`): the control loop takes long steps, and a
-//! dead port must be out of the map at once.
+//! The prober alone decides through which ports frames leave (`FABRIC_PORTS`, `HOST_PORTS`): the control loop takes long
+//! steps, and a dead port must be out of the map at once.
 //!
 //! | file | what |
 //! |---|---|
@@ -24,14 +24,14 @@ use smoc_common::{
 use smoc_paths::topology::SwitchId;
 
 use super::{Found, Report, RoundTripRoute, Targets};
-use crate::{clock::Nanos, interfaces::IfIndex, plan::Failures};
+use crate::{clock::Nanos, interfaces::IfIndex, plan::Failures, ports::Role};
 use echoes::Echoes;
 use paths::Paths;
 use ports::Ports;
 
 /// The longest and the shortest time between two ticks.
 const TICK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
-/// So often `TX_PORTS` is compared with what it should say.
+/// So often the device maps are compared with what they should say.
 const COMPARE: Duration = Duration::from_millis(500);
 /// Sightings that one tick takes at most: a flood of them must not delay hellos. What is left comes with the next.
 const SIGHTINGS: usize = 16_384;
@@ -42,11 +42,12 @@ pub trait Wire {
     /// really sent.
     fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos>;
 
-    /// Lets a port lead to an interface in `TX_PORTS`, or nowhere; false if that could not be written.
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool;
+    /// Lets a port lead to an interface in the device map of a role (`FABRIC_PORTS` or `HOST_PORTS`), or nowhere; false
+    /// if that could not be written.
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool;
 
-    /// Where `TX_PORTS` lets a port lead now.
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex>;
+    /// Where the device map of a role lets a port lead now.
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex>;
 
     /// Hands the number of frames that each interface has received to `each`, modulo 2^32.
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32));

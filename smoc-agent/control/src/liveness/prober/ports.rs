@@ -16,12 +16,26 @@ use crate::{
     clock::Nanos,
     interfaces::IfIndex,
     liveness::{HostPort, Port, PortReport, PortTarget, Targets},
+    ports::Role,
 };
 
 #[derive(Clone, Debug)]
 struct Watched {
     target: PortTarget,
     port: Port,
+}
+
+/// Where a port should lead in the device map of a role.
+struct Exit {
+    number: PortNumber,
+    role: Role,
+    to: Option<IfIndex>,
+}
+
+impl Exit {
+    fn differs(&self, wire: &impl Wire) -> bool {
+        wire.transmits(self.number, self.role) != self.to
+    }
 }
 
 /// All ports of the switch.
@@ -31,7 +45,7 @@ pub(super) struct Ports {
     hosts: BTreeMap<PortNumber, HostPort>,
     /// Ports that may still lead somewhere although nobody wants that any more.
     retired: BTreeSet<PortNumber>,
-    /// Whether `TX_PORTS` could not be written the last time.
+    /// Whether a device map could not be written the last time.
     refused: bool,
 }
 
@@ -78,37 +92,46 @@ impl Ports {
         changed
     }
 
-    /// Writes again what somebody else has changed in `TX_PORTS`.
+    /// Writes again what somebody else has changed in the device maps.
     pub(super) fn restore(&mut self, wire: &mut impl Wire) {
-        let differs = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).count();
+        let differs = self.wanted().filter(|exit| exit.differs(wire)).count();
         if differs > 0 && !self.refused {
             warn!(
                 count = differs,
-                some = "TX_PORTS",
+                some = "FABRIC_PORTS, HOST_PORTS",
                 "somebody changed what this agent wrote: it is written again"
             );
         }
         self.transmit(wire);
     }
 
-    /// Brings `TX_PORTS` in line. What could not be written is tried again with the next comparison.
+    /// Brings the device maps in line. What could not be written is tried again with the next comparison.
     pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
-        let wrong = self.wanted().filter(|(number, to)| wire.transmits(*number) != *to).collect::<Vec<_>>();
-        self.refused = wrong.into_iter().filter(|(number, to)| !wire.transmit(*number, *to)).count() > 0;
+        let wrong = self.wanted().filter(|exit| exit.differs(wire)).collect::<Vec<_>>();
+        let refused = |exit: &Exit| !wire.transmit(exit.number, exit.role, exit.to);
+        self.refused = wrong.into_iter().filter(refused).count() > 0;
         if !self.refused {
             self.retired.clear();
         }
     }
 
-    /// Where every port should lead.
-    fn wanted(&self) -> impl Iterator<Item = (PortNumber, Option<IfIndex>)> {
-        let fabric = self.fabric.iter().map(|port| {
+    /// Where every port should lead: nowhere in the map of the role that it does not have, which comes first.
+    fn wanted(&self) -> impl Iterator<Item = Exit> {
+        let exit = |role, number, to| Exit { number, role, to };
+        let fabric = self.fabric.iter().map(move |port| {
             let up = port.port.is_up() && port.target.interface != IfIndex(0);
-            (port.target.number, up.then_some(port.target.interface))
+            exit(Role::Fabric, port.target.number, up.then_some(port.target.interface))
         });
-        let hosts = self.hosts.values().map(|port| (port.number, port.carrier.then_some(port.interface)));
-        let retired = self.retired.iter().map(|number| (*number, None));
-        fabric.chain(hosts).chain(retired)
+        let hosts = self
+            .hosts
+            .values()
+            .map(move |port| exit(Role::Host, port.number, port.carrier.then_some(port.interface)));
+        let not_hosts = self.fabric.iter().map(|port| port.target.number).chain(self.retired.iter().copied());
+        let not_fabric = self.hosts.keys().chain(&self.retired).copied();
+        let nowhere = not_hosts
+            .map(move |number| exit(Role::Host, number, None))
+            .chain(not_fabric.map(move |number| exit(Role::Fabric, number, None)));
+        nowhere.chain(fabric).chain(hosts)
     }
 
     /// The neighbour's hello came in.
