@@ -19,7 +19,7 @@ use smoc_common::{
     },
 };
 
-use crate::tables::{KernelTables, Loaded, scratch};
+use crate::tables::{self, KernelTables, Loaded, scratch};
 
 /// An XDP buffer. The Ethernet header and what follows it in the commonest frames are read in place, everything
 /// else by copying, which reaches into fragments too.

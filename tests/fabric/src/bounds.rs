@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | a link loses carrier at both ends | 4 to 7 ms | [`CARRIER`] |
 //! | a link or switch falls silent, or one direction of it | 33 to 49 ms, at 10 ms a hello and three missed | [`silent`] |
+//! | the same while other links are down already: a rank may need two detours, and only probes find that | "3 probes in a row", 20 ms apart | [`PROBED`] |
 //! | anything that meets the network while it is not settled after something else, moves of hosts, reloads | "in a second or two" | [`SETTLED`] |
 //! | the base network heals | "in a second or two" | [`BASE`] |
 //! | an agent ends or starts | 0 frames | none |
@@ -17,13 +18,13 @@ use smoc_control::config::Hellos;
 
 /// After carrier was lost at both ends of a link.
 pub const CARRIER: Duration = Duration::from_millis(10);
+/// After a failure while other links are out of use: three probes and what they are waited for, where the least budget that is
+/// drawn, 100 a second, stretches their interval.
+pub const PROBED: Duration = Duration::from_millis(500);
 /// After anything that met a network that was not settled.
 pub const SETTLED: Duration = Duration::from_secs(2);
 /// Frames that go over the base network, after anything at all.
 pub const BASE: Duration = Duration::from_secs(4);
-/// A port that returns forwards until its agent has heard of it: so long the base network may have a loop, before both ends
-/// agree.
-pub const RETURN: Duration = Duration::from_millis(5);
 /// From the start until frames must arrive.
 pub const START: Duration = Duration::from_secs(4);
 /// From the last fault until nothing differs from what is wanted.

@@ -32,13 +32,20 @@ pub struct Bridge {
     /// Its own address.
     pub mac: MacAddress,
     states: Vec<BridgePort>,
+    /// Ports that forward because their carrier came back, and that nobody has set since.
+    reopened: Vec<bool>,
     learned: BTreeMap<u64, (u16, Nanos)>,
 }
 
 impl Bridge {
     /// All ports forward, as a bridge has them that nobody told otherwise.
     pub fn new(mac: MacAddress, ports: usize) -> Self {
-        Self { mac, states: vec![BridgePort::Forwarding; ports], learned: BTreeMap::new() }
+        Self {
+            mac,
+            states: vec![BridgePort::Forwarding; ports],
+            reopened: vec![false; ports],
+            learned: BTreeMap::new(),
+        }
     }
 
     /// The state of a port.
@@ -46,8 +53,14 @@ impl Bridge {
         self.states[usize::from(port)]
     }
 
+    /// Whether a port forwards only because its carrier came back.
+    pub fn is_reopened(&self, port: u16) -> bool {
+        self.reopened[usize::from(port)]
+    }
+
     /// Opens or closes a port; whether that is a change.
     pub fn set(&mut self, port: u16, state: BridgePort) -> bool {
+        self.reopened[usize::from(port)] = false;
         let changed = std::mem::replace(&mut self.states[usize::from(port)], state) != state;
         if state == BridgePort::Closed {
             self.learned.retain(|_, (at, _)| *at != port);
@@ -58,6 +71,7 @@ impl Bridge {
     /// The carrier of a port is there or not.
     pub fn carrier(&mut self, port: u16, carrier: bool) {
         self.set(port, if carrier { BridgePort::Forwarding } else { BridgePort::Closed });
+        self.reopened[usize::from(port)] = carrier;
     }
 
     /// Forgets which addresses are where.

@@ -16,9 +16,11 @@ impl Fabric {
     /// A fault happens.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
         self.say(|| format!("*** {}", self.describe(fault)));
+        let is_whole = self.are_all_used();
         self.befall(fault);
         self.watch.changed = true;
         if let Some(bound) = self.excuses(fault) {
+            let bound = if is_whole { bound } else { bound.max(bounds::PROBED) };
             self.watch.disturb(self.queue.now(), bound);
         }
         let prompt = self.are_all_prompt();
@@ -50,15 +52,16 @@ impl Fabric {
             Fault::Start(node) => self.queue.after(Duration::ZERO, Event::Start { node }),
             Fault::PowerLoss(node) => self.lose_power(node),
             Fault::PowerBack(node) => {
-                self.cables_of(node).into_iter().for_each(|link| self.set_link(link, [true; 2], [true; 2]));
+                self.mend_cables(node);
                 self.queue.after(Duration::from_millis(200), Event::Start { node });
                 self.hosts_speak(node);
             }
-            Fault::Silent(node, silent) => {
-                for link in self.fabric_cables_of(node) {
-                    self.set_link(link, [!silent; 2], [true; 2]);
-                }
+            Fault::Silent(node, true) => {
+                let cables = self.fabric_cables_of(node);
+                cables.iter().for_each(|link| self.set_link(*link, [false; 2], [true; 2]));
+                self.cut.insert(node, cables);
             }
+            Fault::Silent(node, false) => self.mend_cables(node),
             Fault::File(node, file) => self.give_file(node, file),
             Fault::Move(host, to) => self.move_host(host, to),
             Fault::RefuseMaps(node, refuses) => self.nodes[node as usize].refuses.maps = refuses,
@@ -95,8 +98,16 @@ impl Fabric {
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }
-            Fault::File(..) => self.network.widens.then_some(bounds::SETTLED),
-            Fault::Silent(_, false) | Fault::Hang(_, _, false) | Fault::Interface(_, _, true) => None,
+            // A file that numbers switches anew makes agents forget what probes said of paths, and cables in the wrong place
+            // are often known by probes only.
+            Fault::File(..) if self.is_miswired() => Some(bounds::SETTLED),
+            // A link that is new in the file counts as up before an end of it has said so, and its cable comes last.
+            Fault::File(..) => {
+                (self.network.widens || !self.network.grows_a_leaf()).then_some(bounds::SETTLED)
+            }
+            // It has another number, which the agent has to write first.
+            Fault::Interface(_, _, true) => Some(bounds::CARRIER),
+            Fault::Silent(_, false) | Fault::Hang(_, _, false) => None,
             Fault::Kill(_) | Fault::Start(_) | Fault::Stopped(..) | Fault::Slow(..) | Fault::Foreign(_) => {
                 None
             }
@@ -163,11 +174,18 @@ impl Fabric {
         cables
     }
 
+    /// The cables that went with a switch work again.
+    fn mend_cables(&mut self, node: u32) {
+        for link in self.cut.remove(&node).unwrap_or_default() {
+            self.set_link(link, [true; 2], [true; 2]);
+        }
+    }
+
     /// Maps, programs and bridge are gone with the power; neighbours and hosts see no light.
     fn lose_power(&mut self, node: u32) {
-        for link in self.cables_of(node) {
-            self.set_link(link, [false; 2], [false; 2]);
-        }
+        let cables = self.cables_of(node);
+        cables.iter().for_each(|link| self.set_link(*link, [false; 2], [false; 2]));
+        self.cut.insert(node, cables);
         let switch = &mut self.nodes[node as usize];
         switch.agent = None;
         switch.kernel = Kernel::default();

@@ -1,8 +1,8 @@
 //! A run: everything that is there, and the loop that lets one event after the other happen.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use smoc_control::clock::Nanos;
+use smoc_control::{clock::Nanos, interfaces::BridgePort};
 use smoc_paths::topology::generate::Random;
 
 use crate::{
@@ -43,9 +43,6 @@ pub struct Options {
     pub size: Size,
     /// Only so many of the first episodes of faults happen.
     pub episodes: Option<usize>,
-    /// Whether the base network must have no loop even while agents have different files, lag behind or are dead: what
-    /// agreement between both ends of a link is for.
-    pub agreement: bool,
     /// Whether everything that happens is told on standard error.
     pub trace: bool,
     /// What is broken on purpose.
@@ -95,6 +92,8 @@ pub struct Fabric {
     pub(crate) watch: Watch,
     pub(crate) counts: Counts,
     pub(crate) frames: u64,
+    /// The cables that went with a switch, until they work again.
+    pub(crate) cut: BTreeMap<u32, Vec<u32>>,
 }
 
 impl Fabric {
@@ -122,10 +121,17 @@ impl Fabric {
             watch: Watch::default(),
             counts: Counts::default(),
             frames: 0,
+            cut: BTreeMap::new(),
             network,
         };
         fabric.plug_in();
         fabric.schedule();
+        for link in 0..fabric.network.cables.len() as u32 {
+            fabric.say(|| format!("there is {}", fabric.cable_name(link)));
+        }
+        for (number, host) in fabric.network.hosts.iter().enumerate() {
+            fabric.say(|| format!("there is host {number} at {}:{}", fabric.name(host.switch), host.port));
+        }
         fabric
     }
 
@@ -150,6 +156,12 @@ impl Fabric {
         for link in 0..self.links.len() as u32 {
             self.join(link);
         }
+        // Closed before the first agent runs, as operators are told to do.
+        self.links[..self.network.cables.len()].iter().flat_map(|link| link.ends).for_each(|end| {
+            if let Plug::Port(node, place) = end {
+                self.nodes[node as usize].bridge.set(place, BridgePort::Closed);
+            }
+        });
     }
 
     fn plug(&self, switch: u32, port: u16) -> Plug {

@@ -143,6 +143,10 @@ impl Fabric {
         if frame.bridges.contains(&node) {
             return self.circulates(node, &frame);
         }
+        if self.watch.is_flooded(frame.id, node) {
+            self.counts.circulated += 1;
+            return;
+        }
         frame.bridges.push(node);
         for port in ports {
             self.transmit(node, port, frame.clone());

@@ -11,7 +11,7 @@
 //! | agents that know the same choose the same tree, and rank k from A to B is rank k from B to A backwards | every [`crate::fabric::CHECK`] |
 //! | nothing installed differs from what is wanted | before the first fault and after the last ([`crate::settled`]) |
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
@@ -63,6 +63,10 @@ pub struct Watch {
     held: bool,
     /// Since when the base network has had a loop.
     looping: Option<Nanos>,
+    /// Until when it last had one.
+    looped: Nanos,
+    /// Frames and bridges that they came to since then.
+    flooded: BTreeSet<(u64, u32)>,
     /// Until when loops are excused.
     masked: Nanos,
     /// Until when cables count as being in the wrong place.
@@ -87,6 +91,12 @@ impl Watch {
     /// Losses are excused until all agents are prompt, if something happened a moment ago.
     pub fn hold_unless(&mut self, prompt: bool, now: Nanos) {
         self.held |= !prompt && now < self.unsettled;
+    }
+
+    /// Whether a frame came to a bridge before while the base network has a loop: one copy is enough to see it, and a
+    /// storm of them would fill any memory.
+    pub fn is_flooded(&mut self, frame: u64, node: u32) -> bool {
+        self.looping.is_some() && !self.flooded.insert((frame, node))
     }
 
     fn excuses(&self, sent: Nanos, by_smoc: bool) -> bool {
@@ -156,7 +166,7 @@ impl Fabric {
         if lagging {
             self.watch.lagged = self.watch.lagged.max(now + MASKED);
         }
-        if nobody || !self.options.agreement && lagging {
+        if nobody {
             self.watch.masked = self.watch.masked.max(now + MASKED);
         }
     }
@@ -170,24 +180,42 @@ impl Fabric {
             .then_some(node)
     }
 
-    /// Ports, carriers or links changed: is the base network a forest?
-    pub(crate) fn look_at_tree(&mut self) {
+    /// As [`Self::forwards`], because an agent wants it: not because the kernel opened it when its carrier came back.
+    fn was_opened(&self, plug: Plug) -> Option<u32> {
+        let Plug::Port(node, place) = plug else { return None };
+        self.forwards(plug).filter(|_| !self.nodes[node as usize].bridge.is_reopened(place))
+    }
+
+    /// A cable that closes a loop, of those whose ends forward.
+    fn loop_over(&self, forwards: impl Fn(Plug) -> Option<u32>) -> Option<usize> {
         let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
         let mut extra = None;
         for (number, link) in self.links[..self.network.cables.len()].iter().enumerate() {
             if !link.is_whole() {
                 continue;
             }
-            let [Some(a), Some(b)] = link.ends.map(|end| self.forwards(end)) else { continue };
+            let [Some(a), Some(b)] = link.ends.map(&forwards) else { continue };
             let (a, b) = (root(&mut pieces, a), root(&mut pieces, b));
             if a == b {
                 extra = Some(number);
             }
             pieces[a as usize] = b;
         }
+        extra
+    }
+
+    /// Ports, carriers or links changed: is the base network a forest?
+    pub(crate) fn look_at_tree(&mut self) {
+        let extra = self.loop_over(|end| self.forwards(end));
         let now = self.queue.now();
         match (extra, self.watch.looping) {
-            (None, _) => self.watch.looping = None,
+            (None, looping) => {
+                if looping.is_some() {
+                    self.watch.looped = now;
+                }
+                self.watch.looping = None;
+                self.watch.flooded.clear();
+            }
             (Some(link), None) => {
                 self.watch.looping = Some(now);
                 self.say(|| format!("the base network has a loop over {}", self.cable_name(link as u32)));
@@ -197,18 +225,19 @@ impl Fabric {
         self.look_at_loop();
     }
 
-    /// A loop of the base network that lasts.
+    /// A loop of the base network over ports that agents opened.
     fn look_at_loop(&mut self) {
-        let now = self.queue.now();
-        let tolerated = if self.options.agreement { Duration::ZERO } else { bounds::RETURN };
-        let Some(since) = self.watch.looping else { return };
-        if now.0 > bounds::START.as_nanos() as u64
-            && now >= self.watch.masked
-            && now.since(since) >= tolerated
-        {
-            let lasts = now.since(since);
-            self.violated(format!("the base network has had a loop for {lasts:?}: {}", self.open_cables()));
+        if self.watch.looping.is_none() || self.queue.now() < self.watch.masked {
+            return;
         }
+        if self.loop_over(|end| self.was_opened(end)).is_some() {
+            self.violated(format!("the base network has a loop: {}", self.open_cables()));
+        }
+    }
+
+    /// Whether the base network has a loop, had one a moment ago, or may have one.
+    fn has_looped(&self, now: Nanos) -> bool {
+        now < self.watch.masked || self.watch.looping.is_some() || now.since(self.watch.looped) < UNDER_WAY
     }
 
     /// The cables over which base frames go.
@@ -224,8 +253,7 @@ impl Fabric {
     pub(crate) fn circulates(&mut self, node: u32, frame: &Frame) {
         self.counts.circulated += 1;
         let now = self.queue.now();
-        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
-        {
+        if !self.is_lagging() && !self.has_looped(now) {
             let what = format!("frame {} passes the bridge of {} again", frame.id, self.name(node));
             self.violated(what);
         }
@@ -234,8 +262,7 @@ impl Fabric {
     /// A frame arrives that has arrived.
     pub(crate) fn arrives_again(&mut self, id: u64, host: u32) {
         let now = self.queue.now();
-        if now.0 > bounds::START.as_nanos() as u64 && now >= self.watch.masked && self.watch.looping.is_none()
-        {
+        if !self.is_lagging() && !self.has_looped(now) {
             self.violated(format!("frame {id} arrives at host {host} again"));
         }
     }
@@ -261,6 +288,13 @@ impl Fabric {
             self.watch.disturb(now, bounds::SETTLED);
         }
         self.watch.pieces = pieces;
+    }
+
+    /// Whether every cable that was laid works, and both its ports are in use.
+    pub(crate) fn are_all_used(&self) -> bool {
+        let now = self.queue.now();
+        let mut laid = self.links[..self.network.cables.len()].iter().filter(|link| link.laid);
+        laid.all(|link| link.is_whole() && link.ends.iter().all(|end| self.leads(*end, link, now).is_some()))
     }
 
     fn leads(&self, plug: Plug, link: &Link, now: Nanos) -> Option<u32> {
@@ -291,7 +325,9 @@ impl Fabric {
             self.watch.disturb(now, bounds::SETTLED);
             self.watch.held = !self.are_all_prompt();
         }
-        if self.links.iter().any(|link| link.loss > 0) {
+        // Cables in the wrong place are not always found: a hello is turned round through, and counted for, the port that
+        // its sender believes in, not the one that it came in through.
+        if self.is_miswired() || self.links.iter().any(|link| link.loss > 0) {
             self.watch.disturb(now, bounds::SETTLED);
         }
         self.look_at_mask();
@@ -335,10 +371,9 @@ impl Fabric {
     fn look_whether_settled(&mut self, now: Nanos) {
         let look = self.watch.checks.is_multiple_of(LOOK);
         let before = faults::FIRST - CHECK * 3;
-        if now.since(Nanos(0)) >= before && now.since(Nanos(0)) < before + CHECK {
-            if let Some(why) = self.unsettled() {
-                self.violated(format!("after the start: {why}"));
-            }
+        let begins = (before..before + CHECK).contains(&now.since(Nanos(0)));
+        if begins && let Some(why) = self.unsettled() {
+            self.violated(format!("after the start: {why}"));
         }
         let last = self.faults.last().map_or(Nanos(0) + faults::FIRST, |(at, _)| *at);
         if self.options.only.is_some() || !look || now <= last {

@@ -30,9 +30,6 @@ struct Cli {
     /// No faults, and an end after so many seconds of virtual time
     #[arg(long, value_name = "SECONDS")]
     only: Option<f64>,
-    /// Look for loops of the base network even while agents have different files, lag behind or are dead
-    #[arg(long)]
-    base_network_agreement: bool,
     /// Tell everything that happens, on standard error
     #[arg(long)]
     trace: bool,
@@ -57,7 +54,6 @@ fn main() -> ExitCode {
         seed: cli.seed.unwrap_or_default(),
         size: Size { switches: cli.switches, hosts: cli.hosts },
         episodes: cli.episodes,
-        agreement: cli.base_network_agreement,
         trace: cli.trace,
         broken: None,
         only: cli.only.map(std::time::Duration::from_secs_f64),
@@ -83,7 +79,10 @@ fn many(options: Options, range: Range<u64>) -> usize {
         let Ok(mut done) = done.lock() else { return };
         done.0 += 1;
         done.1 += outcome.counts.events;
-        done.2 += u64::from(outcome.violation.is_some());
+        if let Some(violation) = &outcome.violation {
+            done.2 += 1;
+            eprintln!("seed {} fails: {}", outcome.seed, violation.what);
+        }
         if done.0.is_multiple_of(count.div_ceil(20).max(1)) {
             let seconds = start.elapsed().as_secs_f64();
             eprintln!("{} of {count} seeds, {} failed, {seconds:.0} s", done.0, done.2);
@@ -113,11 +112,10 @@ fn tell(options: Options, failed: &Outcome) {
     let size =
         |name: &str, size: Option<usize>| size.map_or(String::new(), |size| format!(" --{name} {size}"));
     println!(
-        "again: cargo xtask sim --seed {} --episodes {}{}{}{} --trace\n",
+        "again: cargo xtask sim --seed {} --episodes {}{}{} --trace\n",
         failed.seed,
         outcome.episodes,
         size("switches", options.size.switches),
         size("hosts", options.size.hosts),
-        if options.agreement { " --base-network-agreement" } else { "" }
     );
 }

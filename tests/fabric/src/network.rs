@@ -98,6 +98,11 @@ impl Network {
         Self { names, ports, cables, hosts, spare, files, configs, widens }
     }
 
+    /// Whether the second file has one more switch, and not one more link between two that are joined already.
+    pub fn grows_a_leaf(&self) -> bool {
+        self.files[0].switches().len() < self.files[1].switches().len()
+    }
+
     /// Whether a switch is in the first file.
     pub fn is_old(&self, switch: usize) -> bool {
         self.files[0].find_switch(&self.names[switch]).is_some()

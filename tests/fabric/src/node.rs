@@ -269,7 +269,8 @@ impl Wire for PortWire<'_> {
     }
 
     fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
-        if !self.refuses && !(self.keeps_ports && to.is_none()) {
+        let keeps = self.keeps_ports && to.is_none();
+        if !self.refuses && !keeps {
             self.kernel.transmit(port, role, to);
         }
         !self.refuses

@@ -76,9 +76,9 @@ impl Fabric {
     }
 
     fn unsettled_ports(&self, place: u32, node: &Node, agent: &Agent, snapshot: &Snapshot) -> Option<String> {
-        let arcs = snapshot.topology.arcs(snapshot.this);
-        let in_tree = arcs.iter().filter(|arc| snapshot.tree.contains(&arc.link));
-        let tree: BTreeSet<PortNumber> = in_tree.map(|arc| arc.port).collect();
+        let arcs = snapshot.topology.arcs(snapshot.this).iter();
+        let tree: BTreeSet<PortNumber> =
+            arcs.filter(|arc| snapshot.tree.contains(&arc.link)).map(|arc| arc.port).collect();
         for (at, port) in node.ports.iter().enumerate() {
             let end = End { switch: snapshot.this, port: port.number };
             let is_fabric = snapshot.topology.link_at(end).is_some();

@@ -312,11 +312,11 @@ fn a_warning_of_maps_goes_from_what_is_published_when_they_are_written() {
     let mut bench = Bench::settled();
     bench.handle(Event::Refused { wish: Wish::Maps, why: "full".into() });
     let published = |effects: &[Effect]| {
-        let snapshots = effects.iter().filter_map(|effect| match effect {
+        let mut snapshots = effects.iter().rev().filter_map(|effect| match effect {
             Effect::Publish(snapshot) => Some(snapshot.warnings.len()),
             _ => None,
         });
-        snapshots.last()
+        snapshots.next()
     };
     let (changes, found) = (bench.switch.expected().changes, bench.switch.expected().installed);
     let effects = bench.handle(Event::Inspected { changes, found });

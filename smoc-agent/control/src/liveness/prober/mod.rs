@@ -13,6 +13,8 @@
 mod echoes;
 mod paths;
 mod ports;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -179,6 +181,7 @@ impl Prober {
             let Some(Sighting { at, probe, returned, .. }) = wire.sighting() else { return };
             let (at, sent) = (Nanos(at), Nanos(probe.sent_at));
             match (returned != 0, probe.flags & Probe::HELLO != 0) {
+                (false, true) if probe.session == self.session => self.ports.looped(&probe, at),
                 (false, true) => self.ports.heard(&probe, at),
                 (true, _) if probe.session != self.session => {}
                 (true, true) => self.ports.returned(&probe, sent, at),

@@ -145,6 +145,13 @@ impl Ports {
         }
     }
 
+    /// One of this switch's own hellos came in and was not turned round yet: its cable ends at this switch.
+    pub(super) fn looped(&mut self, probe: &Probe, at: Nanos) {
+        if let Some(watched) = self.number(probe.subject) {
+            watched.port.heard_other_link(probe.link, at);
+        }
+    }
+
     /// One of this switch's hellos is back.
     pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
         if let Some(watched) = self.number(probe.subject) {
