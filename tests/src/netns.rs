@@ -5,11 +5,15 @@
 
 use std::fs::{self, File};
 use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
+use nix::libc;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// Where `ip netns` keeps its names.
 const NAMES: &str = "/run/netns";
@@ -107,4 +111,28 @@ impl Drop for NetnsGuard {
             std::process::abort();
         }
     }
+}
+
+/// Switches an interface of the current namespace on or off (netdevice(7)), which takes no more time than that.
+///
+/// # Errors
+/// Without root, or when there is no such interface.
+pub fn switch_interface(name: &str, on: bool) -> Result<()> {
+    let asking = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        .context("open a socket")?;
+    // SAFETY: all zeros are a valid request, without name and flags.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, byte) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = byte as libc::c_char;
+    }
+    // SAFETY: the request outlives the call, which reads the name and writes the flags.
+    let read = unsafe { libc::ioctl(asking.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) };
+    Errno::result(read).with_context(|| format!("read the flags of {name}"))?;
+    // SAFETY: the call above wrote the flags.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    let up = libc::IFF_UP as libc::c_short;
+    request.ifr_ifru.ifru_flags = if on { flags | up } else { flags & !up };
+    // SAFETY: the request outlives the call, which reads name and flags.
+    let written = unsafe { libc::ioctl(asking.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    Errno::result(written).map(drop).with_context(|| format!("switch {name}"))
 }

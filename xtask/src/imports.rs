@@ -9,9 +9,9 @@ use crate::workspace::{cargo, command, output};
 /// Whatever talks to the kernel, the network or the user, by the beginning of its name.
 const RIM: [&str; 8] = ["tokio", "aya", "axum", "clap", "rtnetlink", "netlink", "hyper", "socket2"];
 /// The crates that may know them.
-const MAY_KNOW_THE_RIM: [&str; 4] = ["smoc-agent", "smoc-tests", "xtask", "smoc-ebpf"];
+const MAY_KNOW_THE_RIM: [&str; 5] = ["smoc-agent", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
 /// Of our own crates, which each may know.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 9] = [
     ("smoc-common", &[]),
     ("smoc-ebpf", &["smoc-common"]),
     ("smoc-paths", &["smoc-common"]),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 8] = [
     ("smoc-control", &["smoc-common", "smoc-paths"]),
     ("smoc-agent", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
     ("smoc-tests", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
+    ("smoc-fabric", &["smoc-common", "smoc-control", "smoc-paths"]),
     ("xtask", &[]),
 ];
 /// What the XDP programs may know beside our own crates.

@@ -18,12 +18,12 @@ use tracing::{debug, warn};
 
 use crate::sockets::{PacketSocket, Wanted};
 
-/// So many frames of a host port are looked at in each [`WINDOW`]: far more than hosts that mean well send.
+/// Max frames of a host port that are read in each [`WINDOW`]: far more than well-behaved hosts send.
 const HOST_FRAMES: u32 = 200;
-/// Announcements come over links between switches, in bursts.
+/// The same of a fabric port: announcements come in bursts.
 const FABRIC_FRAMES: u32 = 5000;
 const WINDOW: Duration = Duration::from_millis(100);
-/// How long an interface that gives an error is left alone.
+/// Pause after an error of an interface.
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct Ear {
@@ -76,7 +76,7 @@ impl Ears {
     }
 }
 
-/// Hands on the frames of a port, as many as are allowed and find room; the others are counted and told.
+/// Passes the frames of a port on, up to the max and as far as the queue has room; the others are counted and logged.
 async fn receive(socket: Arc<PacketSocket>, port: PortNumber, role: Role, events: mpsc::Sender<Event>) {
     let allowed = if role == Role::Fabric { FABRIC_FRAMES } else { HOST_FRAMES };
     let (mut since, mut count, mut dropped) = (Instant::now(), 0, 0_u64);

@@ -23,10 +23,10 @@ use smoc_paths::topology::SwitchId;
 
 use crate::{clock, dataplane::xdp::Events, prober::Command};
 
-/// So many of each kind are logged in each [`WINDOW`].
+/// Max events of each kind that are logged in each [`WINDOW`].
 const BURST: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(1);
-/// So many events are taken at once; others get a turn in between.
+/// Max events that are taken at once, before other tasks get a turn.
 const BUDGET: usize = 1024;
 
 /// Counts what is logged of each kind.
@@ -49,7 +49,7 @@ impl Sampler {
     }
 }
 
-/// Logs events for ever. Each path is told to the prober once in [`WINDOW`], however many subflows begin to use it.
+/// Logs events until the agent ends. Each path is told to the prober once in [`WINDOW`], however many subflows begin to use it.
 pub(super) async fn run(
     mut events: Events,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,

@@ -1,4 +1,4 @@
-//! Looks through the kernel's tables every few seconds, and takes out what nobody needs.
+//! Reads the tables that the kernel fills every few seconds, and removes entries that are over.
 
 use std::{
     collections::BTreeSet,
@@ -25,9 +25,9 @@ use crate::{
     prober::Command,
 };
 
-/// Time between two looks.
+/// Min time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
-/// A look takes at most one part in so many of the time.
+/// Reading takes at most 1/20 of the time: after a long one the pause is longer.
 const SHARE: u32 = 20;
 
 /// What was found in the tables.
@@ -36,7 +36,7 @@ struct Found {
     used: BTreeSet<(EdgeIndex, u8)>,
 }
 
-/// Keeps house for ever, and tells the prober which paths are in use.
+/// Runs until the agent ends, and tells the prober which paths are in use.
 pub(super) async fn run(
     tables: Arc<dyn Observe>,
     fills: watch::Sender<Vec<Fill>>,
@@ -47,7 +47,7 @@ pub(super) async fn run(
     loop {
         let (observe, started) = (tables.clone(), Instant::now());
         let done = tokio::task::spawn_blocking(move || {
-            let outcome = look(&*observe, &mut sweep);
+            let outcome = tidy(&*observe, &mut sweep);
             (sweep, outcome)
         });
         let (back, outcome) = done.await.map_err(|error| error.to_string())?;
@@ -61,13 +61,13 @@ pub(super) async fn run(
                     let _ = prober.send(Command::Used(used));
                 }
             }
-            Err(error) => warn!(%error, "the tables could not be looked through"),
+            Err(error) => warn!(%error, "the tables could not be read"),
         }
         tokio::time::sleep(PERIOD.max(started.elapsed() * SHARE)).await;
     }
 }
 
-fn look(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError> {
+fn tidy(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError> {
     let content = tables.tables()?;
     let removals = sweep.look(&content, clock::now());
     if !removals.is_empty() {

@@ -1,4 +1,4 @@
-//! Looks twice a second whether the maps still say what was written, on a pool thread.
+//! Compares the maps with what was written, twice a second, on a pool thread.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use tracing::warn;
 
 use crate::dataplane::xdp::Inspector;
 
-/// Time between two looks.
+/// Min time between two comparisons.
 const PERIOD: Duration = Duration::from_millis(500);
-/// A look takes at most one part in so many of the time.
+/// Comparing takes at most 1/50 of the time: after a long one the pause is longer.
 const SHARE: u32 = 50;
 
 /// Where control is asked what should be in the maps.
 pub(super) type Questions = mpsc::Sender<oneshot::Sender<Expected>>;
 
-/// Looks for ever, and tells what is different.
+/// Compares until the agent ends, and reports differences to control.
 pub(super) async fn run(
     mut inspector: Inspector,
     questions: Questions,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::AgentError;
 use crate::{netlink::Watcher, prober::Command};
 
-/// Starts the thread. What comes back is raised with every change; its sender goes when the thread ends.
+/// Starts the thread. The returned counter is raised with every change; its sender is dropped when the thread ends.
 pub(super) fn watch(prober: mpsc::Sender<Command>) -> Result<watch::Receiver<u64>, AgentError> {
     let failed = |source| AgentError::Io { doing: "watch the interfaces", source };
     let (tell, changes) = watch::channel(0_u64);

@@ -52,7 +52,7 @@ use inspection::Questions;
 use tasks::Tasks;
 use world::{Outcome, World};
 
-/// A timer needs a period, also one that nobody waits for.
+/// Period of the watchdog timer where no service manager asks for one.
 const NO_WATCHDOG: Duration = Duration::from_secs(3600);
 /// Frames that wait for control; what does not fit is dropped and counted where it was heard.
 const QUEUE: usize = 1024;
@@ -109,7 +109,7 @@ impl AgentError {
 /// Runs the agent until it is told to end (SIGTERM or SIGINT).
 ///
 /// # Errors
-/// It cannot start, or a part of it ended. What was attached before goes on.
+/// It cannot start, or a part of it ended. Attached programs keep running.
 pub async fn run(config: Config) -> Result<(), AgentError> {
     let (mut agent, events) = Agent::start(config).await?;
     agent.perform(events).await;
@@ -131,8 +131,8 @@ struct Sources {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    /// Interfaces are listed this often even if nothing was said of a change.
-    look: Interval,
+    /// Interfaces are listed with each tick, also without news of a change.
+    refresh: Interval,
     watchdog: Option<Interval>,
 }
 
@@ -198,7 +198,7 @@ impl Agent {
             let event = match self.next().await? {
                 Woken::End => return Ok(()),
                 Woken::Event(event) => Some(event),
-                Woken::Look => self.interfaces().await,
+                Woken::Refresh => self.interfaces().await,
                 Woken::Reload => self.reload(),
             };
             if let Some(event) = event {
@@ -210,8 +210,18 @@ impl Agent {
 
     /// Waits until something happens.
     async fn next(&mut self) -> Result<Woken, AgentError> {
-        let Sources { events, links, found, facts, questions, terminate, interrupt, hang_up, look, watchdog } =
-            &mut self.sources;
+        let Sources {
+            events,
+            links,
+            found,
+            facts,
+            questions,
+            terminate,
+            interrupt,
+            hang_up,
+            refresh,
+            watchdog,
+        } = &mut self.sources;
         let due = self.switch.deadline().since(clock::now());
         let ended = |task| move |_| AgentError::Ended { task, why: "its thread is gone".into() };
         loop {
@@ -226,7 +236,7 @@ impl Agent {
                 }
                 changed = links.changed() => {
                     changed.map_err(ended("watching the interfaces"))?;
-                    return Ok(Woken::Look);
+                    return Ok(Woken::Refresh);
                 }
                 changed = facts.changed() => {
                     changed.map_err(ended("the store"))?;
@@ -236,18 +246,18 @@ impl Agent {
                 _ = hang_up.recv() => return Ok(Woken::Reload),
                 () = alive(watchdog) => notify::alive(),
                 () = tokio::time::sleep(due) => return Ok(Woken::Event(Event::Time)),
-                _ = look.tick() => return Ok(Woken::Look),
-                // Who asked may have gone.
+                _ = refresh.tick() => return Ok(Woken::Refresh),
+                // The receiver may be gone.
                 Some(reply) = questions.recv() => drop(reply.send(self.switch.expected())),
                 Some(event) = events.recv() => return Ok(Woken::Event(event)),
             }
         }
     }
 
-    /// Does what control wants, and what it wants on hearing what came of it.
+    /// Performs the effects, then those that follow from their results.
     async fn perform(&mut self, effects: Vec<Effect>) {
         let mut effects = effects;
-        // Setting a bridge port is itself a change of interfaces; what is not settled then comes with the next look.
+        // Setting a bridge port is itself a change of interfaces; what is not settled then is done with the next listing.
         for _ in 0..4 {
             let Outcome { mut events, interfaces, inspect } = self.world.perform(effects).await;
             if interfaces {
@@ -263,7 +273,7 @@ impl Agent {
             effects = events.into_iter().flat_map(|event| self.switch.handle(event, now)).collect();
         }
         self.world.perform(effects).await;
-        self.sources.look.reset_after(Duration::from_millis(10));
+        self.sources.refresh.reset_after(Duration::from_millis(10));
     }
 
     async fn interfaces(&self) -> Option<Event> {
@@ -311,7 +321,7 @@ impl Agent {
 enum Woken {
     End,
     Event(Event),
-    Look,
+    Refresh,
     Reload,
 }
 
@@ -324,8 +334,8 @@ impl Sources {
         let failed = |source| AgentError::Io { doing: "wait for signals", source };
         let (tell, events) = mpsc::channel(QUEUE);
         let (ask, questions) = mpsc::channel(1);
-        let mut look = tokio::time::interval(TICK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut refresh = tokio::time::interval(TICK);
+        refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let sources = Self {
             events,
             links,
@@ -335,7 +345,7 @@ impl Sources {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             hang_up: signal(SignalKind::hangup()).map_err(failed)?,
-            look,
+            refresh,
             watchdog: notify::watchdog().map(tokio::time::interval),
         };
         Ok((tell, sources, ask))

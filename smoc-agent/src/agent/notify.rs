@@ -35,7 +35,7 @@ pub(super) fn stopping() {
     say("STOPPING=1");
 }
 
-/// How often to say [`alive`], if somebody wants to hear it: twice as often as needed.
+/// The interval of [`alive`], if the service manager asks for it: half of the timeout.
 pub(super) fn watchdog() -> Option<Duration> {
     let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
@@ -43,7 +43,7 @@ pub(super) fn watchdog() -> Option<Duration> {
     time.map(|time| Duration::from_micros(time / 2))
 }
 
-/// Sends a message if somebody waits for it.
+/// Sends a message if there is a service manager.
 fn say(message: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let address = match name.as_bytes().strip_prefix(b"@") {

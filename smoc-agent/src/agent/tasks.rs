@@ -9,7 +9,7 @@ use super::AgentError;
 
 /// The tasks beside control.
 pub(super) struct Tasks {
-    /// An option because a runtime is not to be dropped where others run.
+    /// An `Option` so that `drop` can take it: a runtime must not be dropped inside another one.
     runtime: Option<Runtime>,
     running: JoinSet<Result<(), String>>,
     names: Vec<(Id, &'static str)>,
@@ -35,7 +35,7 @@ impl Tasks {
         make()
     }
 
-    /// Starts a task that goes on for ever, or says why it cannot.
+    /// Starts a task. It must not return before the agent ends; if it does, it says why.
     pub(super) fn spawn(
         &mut self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! Does what control wants: maps, programs, bridge ports, sockets, prober.
+//! Performs effects: maps, programs, bridge ports, sockets, prober.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     prober::Command,
 };
 
-/// Everything that control acts on.
+/// Everything that effects act on.
 pub(super) struct World {
     pub dataplane: XdpDataplane,
     pub netlink: Netlink,
@@ -25,7 +25,7 @@ pub(super) struct World {
     pub publish: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
-/// What came of effects.
+/// The result of effects.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// What was refused.
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 }
 
 impl World {
-    /// Does all of it, in order.
+    /// Performs all of them, in order.
     pub(super) async fn perform(&mut self, effects: Vec<Effect>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut changes = Vec::new();
@@ -100,7 +100,7 @@ impl World {
             }
             Effect::StopListening(port) => self.ears.stop(port),
             Effect::Send(port, frame) => self.ears.send(port, &frame),
-            // Its end is noticed where its findings are awaited.
+            // If the prober has ended, the control loop finds out when it waits for its findings.
             Effect::Watch(targets) => drop(self.prober.send(Command::Watch(Box::new(targets)))),
             Effect::Publish(snapshot) => drop(self.publish.send_replace(Some(snapshot))),
         }

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 /// Why an agent gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No agent listens.
     #[error("no agent answers on {0}: start `smoc agent`, or name its socket with --api or SMOC_API")]
     NoAgent(PathBuf),
     /// The socket cannot be used.

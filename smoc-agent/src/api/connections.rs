@@ -1,4 +1,4 @@
-//! Connections to the API: so many at once, and none for longer than it takes.
+//! Connections to the API: a max number at once, and timeouts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use hyper_util::{
 use tokio::{net::UnixListener, sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
 
-/// So many clients are served at once; others wait.
+/// Max clients that are served at once; others wait.
 const CLIENTS: usize = 64;
-/// How long a client may take to ask, and how long it is served in all.
+/// Timeouts of the request, and of the connection as a whole.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
-/// How long to wait before the next client if the last one could not be accepted.
+/// Pause after a client that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers requests for ever.
+/// Answers requests until the agent ends.
 pub(super) async fn serve(listener: UnixListener, router: Router) -> Result<(), String> {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {

@@ -10,8 +10,9 @@
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
-//! Clients are served 64 at a time, each for 30 s at most. An error is `{"error": "..."}` with status 400 or 500. What changes slowly is answered from the snapshot that
-//! the control loop publishes; counters and connections are read from the kernel's tables at each request.
+//! Clients are served 64 at a time, with a timeout of 5 s for the request and 30 s in all. An error is `{"error": "..."}`
+//! with status 400, 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
+//! publishes; counters and connections are read from the kernel's tables at each request.
 
 mod client;
 mod connections;

@@ -50,13 +50,13 @@ use crate::{
     prober::{Command, Echo},
 };
 
-/// How long the prober is waited for: longer than it waits for a probe.
-const PROBER_PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of a question to the prober: longer than its own timeout of a probe.
+const PROBER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the socket cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody answers there.
+    /// Another agent answers there.
     #[error("another agent listens on {0}: stop it, or give this one another api")]
     InUse(PathBuf),
     /// Something else is there.
@@ -99,7 +99,7 @@ pub struct ApiServer(UnixListener);
 pub struct SocketFile(PathBuf);
 
 impl ApiServer {
-    /// Makes the socket, in place of one that nobody answers on any more, for the configured owner and group.
+    /// Makes the socket, in place of one that an ended agent left, for the configured owner and group.
     ///
     /// # Errors
     /// It is in use, cannot be made, or something else is there.
@@ -125,7 +125,7 @@ impl ApiServer {
         Ok((Self(listener), file))
     }
 
-    /// Answers requests for ever.
+    /// Answers requests until the agent ends.
     ///
     /// # Errors
     /// The socket's, in words.
@@ -190,7 +190,7 @@ impl Sources {
         self.snapshots.borrow().clone().ok_or_else(starting)
     }
 
-    /// Reads tables on a thread where that delays nobody else.
+    /// Reads tables on a pool thread, where that delays nothing else.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Observe) -> Result<T, crate::dataplane::DataplaneError> + Send + 'static,
@@ -208,7 +208,7 @@ impl Sources {
     async fn report(&self) -> Option<Report> {
         let (reply, report) = oneshot::channel();
         self.prober.send(Command::Report(reply)).ok()?;
-        tokio::time::timeout(PROBER_PATIENCE, report).await.ok()?.ok()
+        tokio::time::timeout(PROBER_TIMEOUT, report).await.ok()?.ok()
     }
 
     async fn tables(&self) -> Result<KernelTables, Failure> {
@@ -269,7 +269,7 @@ async fn probe(
     let gone =
         || Failure(StatusCode::INTERNAL_SERVER_ERROR, "the prober has ended: see the agent's log".into());
     sources.prober.send(Command::Echo(Echo { route, reply })).map_err(|_| gone())?;
-    let answer = tokio::time::timeout(PROBER_PATIENCE, answer).await;
+    let answer = tokio::time::timeout(PROBER_TIMEOUT, answer).await;
     let name = |switch: &_| snapshot.topology.switch(*switch).name.clone();
     Ok(Json(ProbeView {
         switches: path.switches.iter().map(name).collect(),

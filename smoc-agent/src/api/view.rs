@@ -108,7 +108,7 @@ pub struct CounterView {
 pub struct TableView {
     /// The map.
     pub name: String,
-    /// Entries when it was last looked through.
+    /// Entries when it was last read.
     pub entries: usize,
     /// Entries it has room for.
     pub capacity: u32,
@@ -129,7 +129,7 @@ pub struct HostView {
     pub name: Option<String>,
     /// `file`, `learned` or `announced`.
     pub source: String,
-    /// Since it was last heard of; null for hosts of the file.
+    /// Time since it was last heard; null for hosts of the file.
     pub age_seconds: Option<f64>,
 }
 

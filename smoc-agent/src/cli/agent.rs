@@ -38,7 +38,7 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(directives(&args.log))
         .with_context(|| format!("--log {}: write a level such as info or debug", args.log));
     let filter = filter.map_err(Failure::BadInput)?;
-    // Written by a thread of its own: a log that nobody reads stops no hello. Lines that find no room are dropped.
+    // Written by a thread of its own: a log that blocks stops no hello. Lines that do not fit its queue are dropped.
     let (writer, log) = tracing_appender::non_blocking(std::io::stderr());
     let dropped = writer.error_counter();
     tracing_subscriber::fmt()
@@ -47,7 +47,7 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
         .with_writer(writer)
         .init();
     let config = Config::load(&args.config).map_err(Failure::bad_input)?;
-    // One thread for control: an agent has little to do, and a switch's processors have better things to do.
+    // One thread is enough for control.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
     let ended = runtime.block_on(agent::run(config)).map_err(failure);

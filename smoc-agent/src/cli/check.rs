@@ -66,7 +66,7 @@ fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     Ok(format!("ok: agent of {}, {fabric} ports to switches, {hosts} to hosts", config.switch))
 }
 
-/// At most so many pairs are listed one by one; more are not looked for.
+/// Max pairs that are listed; more are not searched.
 const LISTED: usize = 20;
 
 fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {

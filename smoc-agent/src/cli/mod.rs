@@ -125,7 +125,7 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
-/// Prints to standard output; that nobody reads on is no failure.
+/// Prints to standard output; a closed pipe is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(error.into())),

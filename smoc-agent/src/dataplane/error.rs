@@ -7,7 +7,7 @@ use smoc_control::interfaces::AttachedMode;
 /// An error of a library, kept as it is.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the packet path cannot be set up or changed. Whatever it is, programs that are already attached go on.
+/// Why the packet path cannot be set up or changed. In each case programs that are already attached keep running.
 #[derive(Debug, thiserror::Error)]
 pub enum DataplaneError {
     /// There is no BPF object.
@@ -56,7 +56,7 @@ pub enum DataplaneError {
         /// Why.
         source: std::io::Error,
     },
-    /// Somebody else could change what is pinned.
+    /// Another user could change what is pinned.
     #[error("{path} {what}, or set bpf.pin to another directory")]
     UnsafePins {
         /// The directory.
@@ -83,7 +83,7 @@ pub enum DataplaneError {
         /// What does not fit.
         what: String,
     },
-    /// Somebody else's XDP program is attached.
+    /// A foreign XDP program is attached.
     #[error(
         "{interface} already has an XDP program (id {program}, {}): `ip link set dev {interface} {} off` removes \
          one that ip attached; `bpftool link` shows whose it is otherwise", mode.name(), off(*mode)

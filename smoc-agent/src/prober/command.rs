@@ -10,7 +10,7 @@ use smoc_control::{
 use smoc_paths::topology::SwitchId;
 use tokio::sync::oneshot;
 
-/// A single probe for somebody who asks.
+/// A single probe on request.
 #[derive(Debug)]
 pub struct Echo {
     /// Its way.
@@ -32,6 +32,6 @@ pub enum Command {
     AlsoUsed(SwitchId, Rank),
     /// A probe.
     Echo(Echo),
-    /// How is everything?
+    /// Report the state of all targets.
     Report(oneshot::Sender<Report>),
 }

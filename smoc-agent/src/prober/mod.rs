@@ -25,7 +25,7 @@ use wire::KernelWire;
 pub struct Prober {
     /// Where it is told what to do.
     pub commands: mpsc::Sender<Command>,
-    /// What it has found. Its sender goes when the thread ends.
+    /// What it has found. Its sender is dropped when the thread ends.
     pub found: watch::Receiver<Found>,
 }
 
@@ -46,7 +46,7 @@ pub fn start(sightings: Sightings, transmit: Transmit) -> std::io::Result<Prober
 struct Thread {
     control: Control,
     wire: KernelWire,
-    /// Who waits for a single probe.
+    /// Where the results of single probes go.
     echoes: HashMap<u32, oneshot::Sender<Option<Duration>>>,
     tell: watch::Sender<Found>,
 }
@@ -96,7 +96,7 @@ impl Thread {
                 false
             }
             Command::Report(reply) => {
-                // Who asked may have gone.
+                // The receiver may be gone.
                 let _ = reply.send(control.report(now));
                 false
             }
@@ -109,7 +109,7 @@ impl Thread {
         self.tell(changed);
         for (number, round_trip) in self.control.echoed() {
             if let Some(reply) = self.echoes.remove(&number) {
-                // Who asked may have gone.
+                // The receiver may be gone.
                 let _ = reply.send(round_trip);
             }
         }

@@ -1,4 +1,4 @@
-//! Where the slow facts come from: switches, links and the hosts that somebody wrote down.
+//! Where the slow facts come from: switches, links and declared hosts.
 //!
 //! A store publishes complete snapshots; who watches it always sees the latest. The static store is the
 //! topology file; another one (etcd) needs only this trait.

@@ -164,7 +164,9 @@ pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result
             let ports = status["ports"].as_array().context("the status has no ports")?;
             let down = ports.iter().find(|port| port["usable"] != true);
             let warnings = status["warnings"].as_array().context("the status has no warnings")?;
-            if down.is_none() && status["links_down"] == 0 && warnings.is_empty() {
+            // A path that was probed before all of its switches were there counts as broken until it has proven itself.
+            let whole = status["probing"]["broken"] == 0;
+            if down.is_none() && whole && status["links_down"] == 0 && warnings.is_empty() {
                 break;
             }
             ensure!(

@@ -28,7 +28,7 @@ fn host<'a>(hosts: &'a Value, address: &str) -> Option<&'a Value> {
 }
 
 /// Now, by the clock of the agents.
-fn now() -> Nanos {
+pub fn now() -> Nanos {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap();
     Nanos(time.as_nanos() as u64)
 }

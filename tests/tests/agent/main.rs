@@ -2,5 +2,6 @@
 
 mod discovery;
 mod life;
+mod load;
 mod refusals;
 mod site;

@@ -30,7 +30,7 @@ use smoc_tests::{
 
 const TOPOLOGY: &str = "links:\n  - {a: \"e1:1\", b: \"m1:1\"}\n  - {a: \"e1:2\", b: \"m1:2\"}\n";
 /// How long an agent may take to be ready, or to notice something.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 

@@ -11,13 +11,13 @@ use smoc_paths::topology::{LinkId, SwitchId, Topology, generate::Random};
 use super::{Epoch, Statement};
 use crate::{clock::Nanos, interfaces::BridgePort};
 
-/// A neighbour that has said nothing for so long is silent: its agent is dead, or it has none.
+/// A neighbour of which nothing was heard for this time is silent: its agent is dead, or it has none.
 pub const SILENCE: Duration = Duration::from_millis(3500);
-/// A neighbour that speaks may take so long to come to the same tree before the port to it is closed.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-/// All is repeated after this long, a tenth more or less.
+/// The port to a neighbour that is heard, but has not come to the same tree after this time, is closed.
+pub const AGREEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval at which a statement is repeated, 10 % more or less.
 const REPEAT: Duration = Duration::from_secs(1);
-/// What is new is repeated more often, for a while.
+/// Interval at which a new statement is repeated, and for how long.
 const HURRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// The tree that a switch wants, as far as it concerns it.
@@ -338,7 +338,7 @@ impl Agreement {
         self.ports.values().map(|port| port.next).chain(waits).min().unwrap_or(Nanos(u64::MAX))
     }
 
-    /// Whether frames may take other ways since this was last asked: the bridge should forget behind which ports it has seen
+    /// Whether frames may take other paths since this was last asked: the bridge should forget behind which ports it has seen
     /// which addresses. That is so once this switch and all that is open behind its ports use the same tree.
     pub fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
@@ -382,5 +382,5 @@ impl Agreement {
 /// How long a port may stay open unconfirmed.
 fn waits_until(port: &Port, since: Nanos, started: Nanos) -> Nanos {
     let heard = port.heard.as_ref().map_or(started, |(_, at)| *at);
-    (heard + SILENCE).min(since + PATIENCE)
+    (heard + SILENCE).min(since + AGREEMENT_TIMEOUT)
 }

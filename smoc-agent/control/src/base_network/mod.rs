@@ -18,8 +18,8 @@
 //! 2. A switch is synced but for a port if all its other ports that may be open are confirmed.
 //! 3. A port is opened only if it is confirmed, and all other ports that may be open are.
 //! 4. When an epoch begins, ports whose links are not in the new tree are closed. The others stay open, unconfirmed, so that
-//!    what is in both trees is not interrupted; but not for ever, because nothing is opened meanwhile: a port whose
-//!    neighbour is silent ([`SILENCE`]) or does not come to the same digest ([`PATIENCE`]) is closed too.
+//!    what is in both trees is not interrupted; but only for a limited time, because nothing is opened meanwhile: a port whose
+//!    neighbour is silent ([`SILENCE`]) or does not come to the same digest ([`AGREEMENT_TIMEOUT`]) is closed too.
 //!
 //! A port *may be open* if the kernel says so or an earlier command to open it may still be under way. All that a switch does
 //! is done in the order in which it was decided, so a statement never overtakes the closing that it speaks of.
@@ -69,5 +69,5 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use agreement::{Agreement, Neighbor, PATIENCE, SILENCE, Seen, Tree, Unagreed};
+pub use agreement::{AGREEMENT_TIMEOUT, Agreement, Neighbor, SILENCE, Seen, Tree, Unagreed};
 pub use statement::{Epoch, Statement};

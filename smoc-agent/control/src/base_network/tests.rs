@@ -315,7 +315,7 @@ fn r1_a_leaf_that_comes_first_by_name_closes_another_link_of_the_ring_without_a_
         for name in (0..4).filter(|at| mask >> at & 1 == 1).map(|at| names[at]) {
             roll_out(&mut world, &new, name);
         }
-        // Longer than anybody has patience; each step checks for loops.
+        // Longer than any timeout; each step checks for loops.
         world.run_for(15_000);
         for name in ["a", "b", "c", "d", "e"] {
             roll_out(&mut world, &new, name);

@@ -17,17 +17,17 @@ use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, T
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
-/// What a table may hold: at least enough to be of use, at most what a 32-bit count of entries allows.
+/// Min and max entries of a table.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
-/// The shortest and longest time between two hellos or probes.
+/// Min and max interval of hellos and probes.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
-/// Probes a second: the most that one thread should send.
+/// Min and max probes a second, all of which one thread sends.
 const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
-/// Hellos to be missed.
+/// Min and max missed hellos after which a port is dead.
 const MULTIPLIERS: std::ops::RangeInclusive<u32> = 1..=255;
-/// The longest name that the kernel gives an interface.
+/// Max length of an interface name.
 const INTERFACE_NAME: usize = 15;
-/// The longest path that a Unix socket can have.
+/// Max length of the path of a Unix socket.
 const SOCKET_PATH: usize = 107;
 
 /// The file as it stands.

@@ -6,7 +6,7 @@
 //! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
 //! bridge: br0                       # its port states are set so that the base network has no loop
 //! api: /run/smoc/api.sock
-//! api_owner: root                   # who owns the socket, and which group may use it
+//! api_owner: root                   # user and group of the socket
 //! api_group: root
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
@@ -63,9 +63,9 @@ pub struct Config {
     pub bridge: Option<String>,
     /// The Unix socket of the API.
     pub api: PathBuf,
-    /// Who owns that socket, by name or number; otherwise whoever runs the agent.
+    /// The user that owns that socket, by name or number; by default that of the agent.
     pub api_owner: Option<String>,
-    /// Which group may use it, by name or number; otherwise that of the agent.
+    /// The group that may use it, by name or number; by default that of the agent.
     pub api_group: Option<String>,
     /// The BPF object, if the file names one.
     pub object: Option<PathBuf>,
@@ -96,7 +96,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Spread {
-    /// All of it rides rank 0.
+    /// All of it takes rank 0.
     #[default]
     None,
     /// Each flow is hashed over the ranks of least cost.
@@ -155,7 +155,7 @@ pub struct Hellos {
     /// Time between two hellos; zero: none are sent, and carrier alone counts.
     #[serde(deserialize_with = "duration::read")]
     pub interval: Duration,
-    /// So many missed hellos in a row make a port dead.
+    /// A port is dead after this many missed hellos in a row.
     pub multiplier: u32,
     /// How long every hello has to come back before a port counts as up again.
     #[serde(deserialize_with = "duration::read")]
@@ -178,7 +178,7 @@ pub struct Probes {
     /// Time between two probes of any other path; zero: these are not probed.
     #[serde(deserialize_with = "duration::read")]
     pub idle_interval: Duration,
-    /// Probes a second at most; all intervals stretch evenly to keep to it.
+    /// Max probes a second; all intervals stretch evenly to keep to it.
     pub budget: u32,
     /// How long losses have to be few before a path counts as whole again.
     #[serde(deserialize_with = "duration::read")]

@@ -148,10 +148,10 @@ pub fn report(tables: &KernelTables, names: Names<'_>, now: Nanos) -> Vec<Connec
         reports.push(ConnectionReport { subflows: unknown, ..NOBODY });
     }
     for report in &mut reports {
-        // A join can follow within the millisecond to which ages are rounded.
+        // The initial subflow is the first whatever its age says: joins can follow it at once, before its SYN/ACK is noted.
         report
             .subflows
-            .sort_by(|a, b| b.age_seconds.total_cmp(&a.age_seconds).then(b.initial.cmp(&a.initial)));
+            .sort_by(|a, b| b.initial.cmp(&a.initial).then(b.age_seconds.total_cmp(&a.age_seconds)));
     }
     reports
 }

@@ -57,7 +57,7 @@ pub struct Installed {
 /// One write to the maps. Each is atomic for the kernel programs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// What an edge index means, for ever.
+    /// What an edge index means, for as long as the maps live.
     NameEdge(EdgeIndex, String),
     /// A port that is new or changed.
     SetPort(PortNumber, PortEntry),

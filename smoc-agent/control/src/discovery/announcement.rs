@@ -21,7 +21,7 @@
 //! | 41 | number of ports in this part |
 //! | 42.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
-//! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and nobody there has ever answered |
+//! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
 //!
 //! Numbers are big endian.
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::announcement::{Lists, Part};
 
-/// More origins than any network has switches are not remembered.
+/// Max number of origins that are remembered: more than any network has switches.
 const MAX_ORIGINS: usize = 65_536;
 
 /// Remembers what was heard of each origin.

@@ -1,4 +1,4 @@
-//! Learns hosts from what they say themselves, and tells the other agents of them and of ports that are down.
+//! Learns hosts from their own ARP and neighbour discovery, and announces them and ports that are down to other agents.
 //!
 //! On host ports it hears ARP and neighbour discovery ([`neighbor`]); on fabric
 //! ports the announcements of other agents ([`announcement`]), which [`Flood`] passes on.

@@ -27,12 +27,12 @@ pub const SOLICITATION: u8 = 135;
 pub const ADVERTISEMENT: u8 = 136;
 const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
-/// At most so many options are looked at.
+/// Max number of options that are read.
 const MAX_OPTIONS: usize = 8;
 
 /// The address that the sender of a frame claims for itself, and its MAC address. `None` for all other frames,
 /// for probes (which ask whether an address is free), and when the claim is for a MAC address other than the
-/// frame's own source: whoever speaks for others is not where they are.
+/// frame's own source: a proxy is not where the address is.
 pub fn claim(frame: &mut [u8]) -> Option<(IpAddr, MacAddress)> {
     let frame = Bytes(frame);
     let header = ethernet::Header::parse(&frame)?;

@@ -3,8 +3,8 @@
 //!
 //! Every switch and port behind which an address was heard is a *claim*. An address that the file names is where the file
 //! says, whoever else claims it. For all others the latest claim counts, so that a host that moves is found where it spoke
-//! last; but an address that moves again and again has to wait longer each time ([`HELD`]), so that one that two hosts
-//! fight for costs the network little. Nothing here reads a clock.
+//! last; but repeated moves of one address are held back, longer each time ([`HELD`]), so that two hosts with the same
+//! address cost the network little. Nothing here reads a clock.
 
 #[cfg(test)]
 mod tests;
@@ -25,12 +25,12 @@ use smoc_common::{
 use crate::clock::Nanos;
 use smoc_paths::topology::{End, SwitchId, Topology};
 
-/// How long a host is known after it was last heard of at its own edge.
+/// How long a host is known after it was last heard at its own edge.
 pub const LEARNED_FOR: Duration = Duration::from_secs(1800);
-/// How long the announcement of another agent counts after that agent was last heard of: an agent that died
-/// freezes what it knew, but not for ever.
+/// How long the announcement of another agent is valid after that agent was last heard: a dead agent's hosts are kept
+/// for this time.
 pub const ANNOUNCED_FOR: Duration = Duration::from_secs(600);
-/// How many addresses are learned behind one port at most, so that one host cannot fill the table.
+/// Max number of addresses behind one port, so that one host cannot fill the table.
 pub const ADDRESSES_PER_PORT: usize = 1024;
 
 /// An address moves at once; again only after the first of these, twice as long with each move, up to the second. After the
@@ -179,7 +179,7 @@ impl HostTable {
     }
 
     /// Takes over what an earlier agent of this switch had found out: addresses at its own ports, and at other
-    /// switches by their names. It counts as heard a while ago, so that any fresh word is believed rather.
+    /// switches by their names. It counts as heard half its lifetime ago, so that newer claims win.
     pub fn remember<'a>(&mut self, hosts: impl Iterator<Item = (Option<&'a str>, Sighting)>, now: Nanos) {
         let seen = now - LEARNED_FOR / 2;
         for (switch, sighting) in hosts {
@@ -193,7 +193,7 @@ impl HostTable {
         }
     }
 
-    /// Forgets what has not been heard of for too long.
+    /// Removes what has timed out.
     pub fn expire(&mut self, now: Nanos) {
         let silent = |origin: &Origin| now.since(origin.heard) >= ANNOUNCED_FOR;
         let silent: Vec<Arc<str>> =
@@ -217,7 +217,7 @@ impl HostTable {
         self.held.len() != held.len()
     }
 
-    /// When [`HostTable::release`] is next of use.
+    /// When [`HostTable::release`] is due next.
     pub fn release_at(&self) -> Option<Nanos> {
         self.held.iter().filter_map(|address| self.claims.get(address)).map(Claims::free_at).min()
     }
@@ -290,7 +290,7 @@ impl HostTable {
         self.claims.get(address)?.chosen.clone()
     }
 
-    /// Takes note of a claim; false if it is none, or one too many.
+    /// Records a claim; false if it is none, or beyond the max of its port.
     fn claim(&mut self, origin: Option<&Arc<str>>, sighting: Sighting, now: Nanos) -> bool {
         let Sighting { address, mac, port, seen } = sighting;
         if !can_be_host(address) || !is_unicast(mac) {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
-/// The longest hold-down, and how long something has to stay up until its past is forgotten.
-pub const LONGEST: Duration = Duration::from_secs(60);
+/// The max hold-down, and how long something has to stay up until its failures are forgotten.
+pub const MAX_HOLD_DOWN: Duration = Duration::from_secs(60);
 
 /// The hold-down of one port or path: the configured time at first, twice as long with each failure that comes
-/// within [`LONGEST`] of the last recovery, and at most [`LONGEST`] (or what is configured, if that is more).
+/// within [`MAX_HOLD_DOWN`] of the last recovery, and at most [`MAX_HOLD_DOWN`] (or what is configured, if that is more).
 #[derive(Clone, Debug)]
 pub struct HoldDown {
     least: Duration,
@@ -18,7 +18,7 @@ pub struct HoldDown {
 }
 
 impl HoldDown {
-    /// Without a past.
+    /// Without failures so far.
     pub fn new(least: Duration) -> Self {
         Self { least, doublings: 0, failures: 0, recovered: None }
     }
@@ -26,7 +26,7 @@ impl HoldDown {
     /// Takes note of a failure.
     pub fn failed(&mut self, now: Nanos) {
         self.failures += 1;
-        let soon = self.recovered.is_some_and(|recovered| now.since(recovered) < LONGEST);
+        let soon = self.recovered.is_some_and(|recovered| now.since(recovered) < MAX_HOLD_DOWN);
         self.doublings = if soon { self.doublings + 1 } else { 0 };
     }
 
@@ -43,7 +43,7 @@ impl HoldDown {
     /// How long it has to work now.
     pub fn needed(&self) -> Duration {
         let doubled = self.least.saturating_mul(1u32.checked_shl(self.doublings).unwrap_or(u32::MAX));
-        doubled.min(LONGEST.max(self.least))
+        doubled.min(MAX_HOLD_DOWN.max(self.least))
     }
 
     /// How often it failed.
@@ -66,7 +66,7 @@ mod tests {
             now = now + hold.needed();
             hold.recovered(now);
         }
-        hold.failed(now + LONGEST);
+        hold.failed(now + MAX_HOLD_DOWN);
         assert_eq!((hold.needed(), hold.failures()), (Duration::from_secs(1), 9));
     }
 }

@@ -23,7 +23,7 @@
 //! and 100 ms for the last one to be missed, 30 % loss is found after 0.4 s in the mean; a path that dies behind a full
 //! queue, after 8 probes, in 0.3 s.
 //!
-//! The path is whole again when neither has been so for a hold-down ([`HoldDown`]).
+//! The path is whole again when neither has been true for a hold-down ([`HoldDown`]).
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -32,16 +32,16 @@ use crate::clock::Nanos;
 
 /// Probes lost in a row without explanation that break a path.
 const IN_A_ROW: u32 = 3;
-/// So many of the last [`WINDOW`] break it as well, and twice as many that a queue explains.
+/// This many lost of the last [`WINDOW`] break it as well, or twice as many that a queue explains.
 const SHARE: u32 = 4;
 const WINDOW: u32 = 16;
 /// A round trip that takes longer than the least one by this much, or by a quarter of that if it is more, met a queue.
-/// Below are a busy processor's delays.
+/// Smaller differences come from a busy processor.
 const QUEUE: Duration = Duration::from_millis(1);
 /// Probes of which the share that was lost is reported.
 const REMEMBERED: u32 = 128;
-/// The shortest and longest time after which a probe counts as lost.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Min and max time after which a probe counts as lost.
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -66,9 +66,9 @@ pub struct PathProbes {
     unexplained: u128,
     /// Whether the youngest of those that came back met a queue.
     queue: bool,
-    /// How many of these bits mean something.
+    /// How many of these bits are valid.
     known: u32,
-    /// Since when losses are few, while broken.
+    /// While broken: since when losses are below the limits.
     clean: Option<Nanos>,
     round_trip: Option<RoundTrip>,
 }
@@ -76,7 +76,7 @@ pub struct PathProbes {
 /// Round-trip times of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundTrip {
-    /// The least of all.
+    /// The minimum.
     pub least: Duration,
     /// Smoothed as TCP does (RFC 6298, 2).
     pub smoothed: Duration,
@@ -162,10 +162,10 @@ impl PathProbes {
 
     /// Decides whether the path is broken; whether that changed.
     pub fn decide(&mut self, now: Nanos) -> bool {
-        let patience = self.patience();
+        let timeout = self.timeout();
         while let Some(first) = self.waiting.front() {
             let is_lost = first.round_trip.is_none();
-            if is_lost && now.since(first.sent) < patience {
+            if is_lost && now.since(first.sent) < timeout {
                 break;
             }
             if let (Some(took), Some(trip)) = (first.round_trip, self.round_trip) {
@@ -209,9 +209,9 @@ impl PathProbes {
     }
 
     /// After this time a probe is lost.
-    pub fn patience(&self) -> Duration {
-        let (least, most) = PATIENCE;
-        self.round_trip.map_or(most, |trip| (trip.smoothed + trip.jitter * 4).clamp(least, most))
+    pub fn timeout(&self) -> Duration {
+        let (min, max) = TIMEOUT;
+        self.round_trip.map_or(max, |trip| (trip.smoothed + trip.jitter * 4).clamp(min, max))
     }
 
     /// Whether the path is broken.

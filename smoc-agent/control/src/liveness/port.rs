@@ -13,7 +13,7 @@
 //! | [`Reason::OneWay`] | ten times as many hellos did not come back and no neighbour says that it hears this switch, though something is heard: one direction is broken and the neighbour's agent is dead |
 //!
 //! Hellos are counted, not time: a hello is missed when it was to be sent an interval ago and nothing was heard since. So an
-//! agent that gets no processor for a while finds nothing dead. One that the interface did not take counts as sent, for
+//! agent that gets no processor for a while takes no port down. One that the interface did not take counts as sent, for
 //! the neighbour misses it.
 //!
 //! A port is up again when it has carrier and every hello came back for a hold-down ([`HoldDown`]); for the limit only if
@@ -24,8 +24,8 @@ use std::time::Duration;
 use super::hold_down::HoldDown;
 use crate::{clock::Nanos, config::Hellos};
 
-/// A failure in one direction that the neighbour cannot tell of is found after so many times the usual limit.
-const PATIENCE: u32 = 10;
+/// A failure in one direction that the neighbour cannot report is found after the multiplier times this many hellos.
+const ONE_WAY_FACTOR: u32 = 10;
 
 /// Why a port is up or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +270,9 @@ impl Port {
             Some(lost(Reason::Silent))
         } else if told == Some(false) && self.unreturned >= self.rules.multiplier {
             Some(lost(Reason::NotHeard))
-        } else if told != Some(true) && self.unreturned >= self.rules.multiplier.saturating_mul(PATIENCE) {
+        } else if told != Some(true)
+            && self.unreturned >= self.rules.multiplier.saturating_mul(ONE_WAY_FACTOR)
+        {
             Some(lost(Reason::OneWay))
         } else {
             None

@@ -1,11 +1,11 @@
-//! Which paths are probed when: those in use often, the others at least now and then, all of them evenly, and never
-//! more probes a second than the budget allows.
+//! Which paths are probed when: those in use often, the others less often, all of them evenly, and never more probes a
+//! second than the budget allows.
 
 use std::time::Duration;
 
 use crate::{clock::Nanos, config::Probes};
 
-/// After a break no more is made up for than this.
+/// Max time that is made up for after a pause.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// As long as the budget has that much to spare, paths that seem idle are probed more often than they would have to

@@ -56,7 +56,7 @@ pub struct Inputs<'a> {
 pub struct Failures {
     /// Fabric ports that are down.
     pub ports: BTreeSet<PortNumber>,
-    /// Those of them that nobody has ever answered.
+    /// Those of them over which no hello has ever come back.
     pub unanswered: BTreeSet<PortNumber>,
     /// Ranks that are broken beyond this switch's own ports.
     pub paths: BTreeSet<(SwitchId, Rank)>,
@@ -85,7 +85,7 @@ pub struct Desired {
     pub left_out: usize,
 }
 
-/// The other switches that have hosts, named or heard of.
+/// The other switches that have hosts, declared or learned.
 pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, KnownHost>) -> BTreeSet<SwitchId> {
     let named = topology.hosts().iter().map(|host| host.at.switch);
     let heard = hosts.values().map(|host| host.at.switch);

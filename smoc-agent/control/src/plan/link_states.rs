@@ -11,12 +11,12 @@ use smoc_paths::topology::{End, LinkId, Topology};
 pub struct DownPort {
     /// Its number.
     pub number: PortNumber,
-    /// It has carrier, and nobody there has ever answered: perhaps a switch on which smoc does not run (yet).
+    /// It has carrier, and no hello has ever come back: perhaps a switch on which smoc does not run (yet).
     pub unanswered: bool,
 }
 
-/// The last word of every switch on its own ports. A switch that falls silent is believed for as long as nobody says
-/// otherwise: its packet path goes on with what its agent knew.
+/// What every switch has last announced of its own ports. It stays valid when the switch falls silent, until it or the
+/// other end of a link announces something else: its packet path goes on with what its agent knew.
 #[derive(Clone, Debug, Default)]
 pub struct LinkStates {
     down_at: BTreeMap<String, BTreeSet<DownPort>>,

@@ -1,4 +1,4 @@
-//! Decides what the packet path should do. Pure: no clock, no sockets, no BPF.
+//! Decides what the maps of the packet path should say. Pure: no clock, no sockets, no BPF.
 //!
 //! `Inputs -> desired -> plan (the difference to what is installed) -> changes`
 
@@ -17,7 +17,7 @@ pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
 pub use link_states::{DownPort, LinkStates};
 pub use names::EdgeNames;
-pub use slots::QUARANTINE;
+pub use slots::GRACE_PERIOD;
 pub use tree::spanning_tree;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -111,8 +111,7 @@ impl Controller {
         Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
     }
 
-    /// The changes of [`Controller::plan`] that cannot wait: which paths are broken. It searches no paths and looks at
-    /// no hosts.
+    /// The urgent changes of [`Controller::plan`]: which paths are broken. It searches no paths and compares no hosts.
     pub fn plan_urgent(&self, inputs: &Inputs<'_>) -> Vec<Change> {
         diff::urgent(&self.broken(inputs), &self.installed)
     }

@@ -1,4 +1,5 @@
-//! What the edge indexes mean. An index keeps its meaning for ever: flows in the kernel refer to it.
+//! What the edge indexes mean. An index keeps its meaning for as long as the maps live: flows in the kernel
+//! refer to it.
 
 use std::collections::BTreeMap;
 

@@ -9,8 +9,8 @@ use crate::{
     dataplane::{Installed, Slot},
 };
 
-/// How long a freed slot is left alone. A frame is in the programs for microseconds.
-pub const QUARANTINE: Duration = Duration::from_secs(1);
+/// How long a freed slot is not written: a grace period. A frame is in the programs for microseconds only.
+pub const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// The slots that no edge points to. Slot 0 means none and is never among them.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl FreeSlots {
 
     /// A slot that may be written now; `None` if the caller has to wait.
     pub fn take(&mut self, now: Nanos) -> Option<Slot> {
-        let rested = |(_, since): &(&Slot, &Nanos)| now.since(**since) >= QUARANTINE;
+        let rested = |(_, since): &(&Slot, &Nanos)| now.since(**since) >= GRACE_PERIOD;
         if let Some((&slot, _)) = self.freed.iter().find(rested) {
             self.freed.remove(&slot);
             return Some(slot);
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(slots.take(start), Some(Slot(1)), "slot 0 means none");
         slots.free(Slot(1), start);
         assert_eq!(slots.take(start), Some(Slot(2)));
-        assert_eq!(slots.take(start + QUARANTINE), Some(Slot(1)));
+        assert_eq!(slots.take(start + GRACE_PERIOD), Some(Slot(1)));
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests {
         }
         slots.free(Slot(7), Nanos(0));
         assert_eq!(slots.take(Nanos(0)), None);
-        assert_eq!(slots.take(Nanos(0) + QUARANTINE), Some(Slot(7)));
+        assert_eq!(slots.take(Nanos(0) + GRACE_PERIOD), Some(Slot(7)));
     }
 
     #[test]
@@ -87,6 +87,6 @@ mod tests {
         installed.edges.insert(1, Slot(5));
         let mut slots = FreeSlots::found(&installed, Nanos(0));
         assert_eq!(slots.take(Nanos(0)), Some(Slot(6)), "3 may just have been in use");
-        assert_eq!(slots.take(Nanos(0) + QUARANTINE), Some(Slot(3)));
+        assert_eq!(slots.take(Nanos(0) + GRACE_PERIOD), Some(Slot(3)));
     }
 }

@@ -1,4 +1,4 @@
-//! Link types of capture files (the registry is at www.tcpdump.org/linktypes.html).
+//! What each link type puts before everything else.
 //!
 //! | link type | header | says what follows |
 //! |---|---|---|
@@ -22,55 +22,14 @@
 
 use smoc_common::wire::ip::Family;
 
-use super::{Header, Layer, Passed, Unread, array, ether, half, wifi};
-
-/// What stands before the IP header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkType {
-    /// Ethernet.
-    Ethernet,
-    /// Linux cooked v1 (SLL), as captured on the interface `any`.
-    Cooked,
-    /// Linux cooked v2 (SLL2).
-    Cooked2,
-    /// Nothing.
-    Raw,
-    /// BSD loopback, either byte order.
-    Loopback,
-    /// PF's log.
-    PfLog,
-    /// An interface that shows what IPsec has decrypted.
-    Enc,
-    /// Linux's netfilter log.
-    NfLog,
-    /// PPP.
-    Ppp,
-    /// PPP behind a byte that says which way.
-    PppWithDirection,
-    /// PPPoE without Ethernet.
-    Pppoe,
-    /// Cisco HDLC.
-    CiscoHdlc,
-    /// 802.11.
-    Wifi,
-    /// 802.11 behind radiotap.
-    Radiotap,
-    /// 802.11 behind Prism's or AVS's header.
-    Prism,
-    /// Per packet information, and the link type that it names.
-    Ppi,
-    /// LLC without anything before it.
-    Llc,
-    /// IP over FireWire.
-    FireWire,
-    /// MPLS without anything before it.
-    Mpls,
-}
-
-/// What the error for other link types says that smoc reads.
-pub const READABLE: &str = "Ethernet (1), Linux cooked (113, 276), raw IP (12, 14, 101, 228, 229), loopback (0, 108), \
-    PPP (9, 50, 51, 166, 204), Cisco HDLC (104), Wi-Fi (105, 119, 127, 163, 192), MPLS (219), NFLOG (239), \
-    PF log (117), IPsec (109), LLC (100) and FireWire (138)";
+use super::{
+    ether_type,
+    layer::{Header, Layer, array, half},
+    link_type::LinkType,
+    ppp,
+    unread::{Passed, Unread},
+    wifi,
+};
 
 const AF_INET: u32 = 2;
 /// Linux; NetBSD and OpenBSD; FreeBSD; Darwin.
@@ -84,32 +43,6 @@ const ARPHRD_RADIOTAP: u16 = 803;
 const ARPHRD_NETLINK: u16 = 824;
 
 impl LinkType {
-    /// The link type of this number in a capture file; `None` if smoc cannot read it.
-    pub const fn from_number(number: u16) -> Option<Self> {
-        Some(match number {
-            1 => Self::Ethernet,
-            0 | 108 => Self::Loopback,
-            9 | 50 => Self::Ppp,
-            12 | 14 | 101 | 228 | 229 => Self::Raw,
-            51 => Self::Pppoe,
-            100 => Self::Llc,
-            104 => Self::CiscoHdlc,
-            105 => Self::Wifi,
-            109 => Self::Enc,
-            113 => Self::Cooked,
-            117 => Self::PfLog,
-            119 | 163 => Self::Prism,
-            127 => Self::Radiotap,
-            138 => Self::FireWire,
-            166 | 204 => Self::PppWithDirection,
-            192 => Self::Ppi,
-            219 => Self::Mpls,
-            239 => Self::NfLog,
-            276 => Self::Cooked2,
-            _ => return None,
-        })
-    }
-
     /// Reads what the link type puts before everything else.
     pub(super) fn read(self, rest: &[u8]) -> Result<Header, Passed> {
         Ok(match self {
@@ -127,8 +60,8 @@ impl LinkType {
             Self::NfLog => Header::new(nflog_payload(rest)?, Layer::Ip),
             Self::Ppp => Header::new(0, Layer::Ppp),
             Self::PppWithDirection => Header::new(1, Layer::Ppp),
-            Self::Pppoe => return super::ppp::over_ethernet(rest),
-            Self::CiscoHdlc => Header::new(4, ether::behind(half(rest, 2)?)?),
+            Self::Pppoe => return ppp::over_ethernet(rest),
+            Self::CiscoHdlc => Header::new(4, ether_type::behind(half(rest, 2)?)?),
             Self::Wifi => Header::new(0, Layer::Wifi { is_padded: false }),
             Self::Radiotap => wifi::radiotap(rest)?,
             Self::Prism => wifi::prism(rest)?,
@@ -139,7 +72,7 @@ impl LinkType {
                 Header::new(u16::from_le_bytes([low, high]).max(8).into(), Layer::Link(link))
             }
             Self::Llc => Header::new(0, Layer::Llc),
-            Self::FireWire => Header::new(18, ether::behind(half(rest, 16)?)?),
+            Self::FireWire => Header::new(18, ether_type::behind(half(rest, 16)?)?),
             Self::Mpls => Header::new(0, Layer::Mpls),
         })
     }
@@ -154,8 +87,8 @@ fn cooked(hardware: u16, protocol: u16) -> Result<Layer, Passed> {
         (_, 4) => Ok(Layer::Llc),
         // Novell's frames of nothing but IPX.
         (_, 1) => Err(Passed::NoTcp),
-        (_, other) if other < ether::LEAST => Err(Unread::EtherType(other).into()),
-        (_, ether_type) => ether::behind(ether_type),
+        (_, other) if other < ether_type::LEAST => Err(Unread::EtherType(other).into()),
+        (_, ether_type) => ether_type::behind(ether_type),
     }
 }
 

@@ -1,11 +1,15 @@
 //! From a captured frame to the TCP segment in it, through whatever the segment is wrapped in.
 //!
 //! A frame is a row of layers. Each says how long its header is and what stands behind it; one that can tell
-//! neither says why. `link` begins, `ether`, `ppp`, `mpls`, `wifi` and `tunnel` go on, and IP is read by the
-//! packet path's own parser, like the TCP header and its options afterwards.
+//! neither says why. `layer` names them all. `link` begins, `ether`, `ppp`, `mpls`, `wifi` and `tunnel` go on, each of
+//! which knows `layer` and `ether_type` and not the file that reads what it announces; IP is read by the packet path's
+//! own parser, like the TCP header and its options afterwards.
 
 mod ether;
+mod ether_type;
+mod layer;
 mod link;
+mod link_type;
 mod mpls;
 mod ppp;
 mod tunnel;
@@ -20,90 +24,12 @@ use smoc_common::wire::{
     ip::{self, Family, Packet},
 };
 
-pub use link::{LinkType, READABLE};
-pub use unread::Unread;
+pub use link_type::{LinkType, READABLE};
+pub use unread::{Passed, Unread};
 
-use tunnel::Tunnel;
-
-/// Why no TCP segment was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// The frame was read to its end: what it carries is no TCP.
-    NoTcp,
-    /// TCP may be there, but cannot be reached.
-    Unread(Unread),
-}
-
-impl From<Unread> for Passed {
-    fn from(unread: Unread) -> Self {
-        Self::Unread(unread)
-    }
-}
-
-/// One header, or what stands for one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layer {
-    /// What the capture's link type says.
-    Link(LinkType),
-    /// Ethernet: addresses, then EtherType or length.
-    Ethernet,
-    /// A tag or the like, with the next EtherType at its end.
-    Tag(ether::Tag),
-    /// 802.2 LLC.
-    Llc,
-    /// 802.11; whether its header is padded to four bytes.
-    Wifi {
-        /// As radiotap says.
-        is_padded: bool,
-    },
-    /// PPP, with or without address and control.
-    Ppp,
-    /// PPPoE session.
-    Pppoe,
-    /// A stack of MPLS labels.
-    Mpls,
-    /// An Ethernet pseudowire, behind MPLS and the control word, if there is one.
-    Pseudowire,
-    /// IPv4 or IPv6, as its first four bits say.
-    Ip,
-    /// One of both.
-    Family(Family),
-    /// UDP.
-    Udp,
-    /// A tunnel over IP or UDP.
-    Tunnel(Tunnel),
-}
-
-/// What a header says of itself.
-struct Header {
-    length: usize,
-    next: Layer,
-}
-
-impl Header {
-    const fn new(length: usize, next: Layer) -> Self {
-        Self { length, next }
-    }
-}
-
-/// What surrounds the IP packet of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Encapsulation(&'static str);
+use layer::{Encapsulation, Header, Layer, array, half};
 
 impl Layer {
-    /// The name of what this adds around a packet; `None` for what every frame of its link has.
-    const fn encapsulation(self) -> Option<Encapsulation> {
-        Some(Encapsulation(match self {
-            Self::Link(LinkType::Pppoe) | Self::Pppoe => "pppoe",
-            Self::Tag(tag) => tag.name(),
-            Self::Llc => "llc/snap",
-            Self::Mpls => "mpls",
-            Self::Pseudowire => "pseudowire",
-            Self::Tunnel(tunnel) => tunnel.name(),
-            _ => return None,
-        }))
-    }
-
     /// Reads the header at the start of `rest`.
     fn read(self, rest: &[u8]) -> Result<Header, Passed> {
         match self {
@@ -129,16 +55,6 @@ fn family(rest: &[u8]) -> Result<Family, Unread> {
         [version] if version >> 4 == 6 => Ok(Family::V6),
         [_] => Err(Unread::Malformed("IP")),
     }
-}
-
-/// `N` bytes of a header from `at`.
-fn array<const N: usize>(rest: &[u8], at: usize) -> Result<[u8; N], Unread> {
-    rest.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or(Unread::Cut)
-}
-
-/// A 16-bit number of a header, most significant byte first.
-fn half(rest: &[u8], at: usize) -> Result<u16, Unread> {
-    array(rest, at).map(u16::from_be_bytes)
 }
 
 /// The most headers around a packet that count as encapsulations; no network has so many.

@@ -10,7 +10,11 @@
 //! No label says what follows, so that is recognised: IPv4, IPv6, or an Ethernet pseudowire with or without the
 //! control word, whose first four bits are 0.
 
-use super::{Header, Layer, Passed, Unread, array, ether};
+use super::{
+    ether_type,
+    layer::{Header, Layer, array},
+    unread::{Passed, Unread},
+};
 
 const CONTROL_WORD: usize = 4;
 const ETHERNET: usize = 14;
@@ -67,7 +71,7 @@ pub fn is_ethernet(frame: &[u8]) -> bool {
     let Some(&[high, low]) = frame.get(12..).and_then(|rest| rest.first_chunk()) else { return false };
     let ether_type = u16::from_be_bytes([high, low]);
     let payload = &frame[ETHERNET..];
-    match ether::behind(ether_type) {
+    match ether_type::behind(ether_type) {
         Ok(Layer::Family(_)) if ether_type == 0x0800 => payload.first().is_none_or(|_| is_ipv4(payload)),
         Ok(Layer::Family(_)) => payload.first().is_none_or(|first| first >> 4 == 6),
         Ok(Layer::Llc) => matches!(payload, [0xaa, 0xaa, 3, ..] | [0x42, 0x42, 3, ..] | [0x06, 0x06, 3, ..]),

@@ -8,14 +8,18 @@
 
 use smoc_common::wire::ip::Family;
 
-use super::{Header, Layer, Passed, Unread, array, ether, half};
+use super::{
+    ether_type,
+    layer::{Header, Layer, array, half},
+    unread::{Passed, Unread},
+};
 
 /// Reads PPP's address, control and protocol.
 pub fn frame(rest: &[u8]) -> Result<Header, Passed> {
     let [first] = array(rest, 0)?;
     let second = rest.get(1).copied();
     match (first, second) {
-        (0x0f | 0x8f, Some(0)) => Ok(Header::new(4, ether::behind(half(rest, 2)?)?)),
+        (0x0f | 0x8f, Some(0)) => Ok(Header::new(4, ether_type::behind(half(rest, 2)?)?)),
         (0xff, Some(0x03)) => protocol(rest, 2),
         // Where the capture says which way, that may stand in the place of the address.
         (0x03, Some(_)) => protocol(rest, 1),

@@ -17,32 +17,12 @@
 
 use smoc_common::wire::ip::{self, Family};
 
-use super::{Encapsulation, Header, Layer, Passed, Unread, array, ether, half, mpls};
-
-/// A tunnel's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tunnel {
-    /// Generic routing encapsulation.
-    Gre,
-    /// Cisco's remote mirroring, and its version: 1 without a header, 2 or 3.
-    Erspan(u8),
-    /// Cisco's redirection to caches.
-    Wccp,
-    /// Ethernet in IP.
-    EtherIp,
-    /// VXLAN.
-    Vxlan,
-    /// VXLAN that says what follows.
-    VxlanGpe,
-    /// Geneve.
-    Geneve,
-    /// The user plane of mobile networks.
-    GtpU,
-    /// L2TP, version 2.
-    L2tp,
-    /// Service function chaining.
-    Nsh,
-}
+use super::{
+    ether_type,
+    layer::{Encapsulation, Header, Layer, Tunnel, array, half},
+    mpls,
+    unread::{Passed, Unread},
+};
 
 const GRE_PPP: u16 = 0x880b;
 
@@ -118,21 +98,6 @@ pub fn udp(rest: &[u8]) -> Result<Header, Passed> {
 }
 
 impl Tunnel {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Gre => "gre",
-            Self::Erspan(_) => "erspan",
-            Self::Wccp => "wccp",
-            Self::EtherIp => "etherip",
-            Self::Vxlan => "vxlan",
-            Self::VxlanGpe => "vxlan-gpe",
-            Self::Geneve => "geneve",
-            Self::GtpU => "gtp-u",
-            Self::L2tp => "l2tp",
-            Self::Nsh => "nsh",
-        }
-    }
-
     /// Reads the tunnel's header.
     pub(super) fn read(self, rest: &[u8]) -> Result<Header, Passed> {
         match self {
@@ -161,7 +126,7 @@ impl Tunnel {
             Self::Geneve => match array(rest, 0)? {
                 [first, _, high, low, _, _, _, _] if first >> 6 == 0 => {
                     let options = usize::from(first & 0x3f) * 4;
-                    Ok(Header::new(8 + options, ether::behind(u16::from_be_bytes([high, low]))?))
+                    Ok(Header::new(8 + options, ether_type::behind(u16::from_be_bytes([high, low]))?))
                 }
                 _ => Err(Unread::Malformed("Geneve").into()),
             },
@@ -209,8 +174,8 @@ fn gre(rest: &[u8]) -> Result<Header, Passed> {
         (_, 0x88be) => Layer::Tunnel(Tunnel::Erspan(if has_sequence { 2 } else { 1 })),
         (_, 0x22eb) => Layer::Tunnel(Tunnel::Erspan(3)),
         (_, 0x883e) => Layer::Tunnel(Tunnel::Wccp),
-        (_, ether_type) if ether_type < ether::LEAST => return Err(Unread::EtherType(ether_type).into()),
-        (_, ether_type) => ether::behind(ether_type)?,
+        (_, ether_type) if ether_type < ether_type::LEAST => return Err(Unread::EtherType(ether_type).into()),
+        (_, ether_type) => ether_type::behind(ether_type)?,
     };
     let present = flags & (CHECKSUM | KEY | SEQUENCE | if flags & VERSION == 1 { ACKNOWLEDGMENT } else { 0 });
     Ok(Header::new(4 + 4 * present.count_ones() as usize, next))

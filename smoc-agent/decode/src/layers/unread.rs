@@ -4,6 +4,21 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+/// Why no TCP segment was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The frame was read to its end: what it carries is no TCP.
+    NoTcp,
+    /// TCP may be there, but cannot be reached.
+    Unread(Unread),
+}
+
+impl From<Unread> for Passed {
+    fn from(unread: Unread) -> Self {
+        Self::Unread(unread)
+    }
+}
+
 /// A reason that frames are counted by. All are about the frame; none is about MPTCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unread {

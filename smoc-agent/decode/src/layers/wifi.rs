@@ -13,7 +13,10 @@
 //! | 2..4 | length, little endian |
 //! | 4..8 | which fields there are, little endian; bit 31: four more such bytes follow; bit 0: time (8 bytes, aligned to 8), bit 1: flags |
 
-use super::{Header, Layer, Passed, Unread, array};
+use super::{
+    layer::{Header, Layer, array},
+    unread::{Passed, Unread},
+};
 
 const DATA: u8 = 0x08;
 const QOS: u8 = 0x80;

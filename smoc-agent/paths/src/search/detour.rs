@@ -29,8 +29,9 @@ use smoc_common::{
     route::{PortNumber, Route, RouteTooLong},
 };
 
+use super::finder::PathFinder;
 use super::graph::{Arc, Graph, Seed, UNREACHABLE};
-use super::{PathFinder, path};
+use super::path::Path;
 use crate::topology::{LinkId, SwitchId, Topology};
 
 /// The way that a frame takes instead of a dead port.
@@ -169,7 +170,7 @@ impl Detours {
         &mut self,
         topology: &Topology,
         (port, next): (PortNumber, Option<PortNumber>),
-        way: Option<super::Path>,
+        way: Option<Path>,
     ) {
         let Some(way) = way else { return };
         let Some((_, first)) = way.hops(topology).next() else { return };
@@ -248,7 +249,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The way to one of the ends that [`Tree::grow`] was asked for, if there is one.
-    fn way(&self, end: SwitchId) -> Option<super::Path> {
+    fn way(&self, end: SwitchId) -> Option<Path> {
         if self.reached[end.index()].0 == UNREACHABLE {
             return None;
         }
@@ -260,7 +261,7 @@ impl<'a> Tree<'a> {
             let (low, high) = self.graph.ends(link);
             at = if at == low { high } else { low };
         }
-        Some(path(self.graph, end, &links, 0).reversed())
+        Some(Path::over(self.graph, end, &links, 0).reversed())
     }
 }
 
@@ -268,9 +269,10 @@ impl<'a> Tree<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::oracle::{Links, topology};
-    use super::super::{Path, PathOptions, Policy};
     use super::*;
+    use crate::search::options::PathOptions;
+    use crate::search::oracle::{Links, topology};
+    use crate::search::policy::name::Policy;
     use crate::topology::generate::fat_tree;
 
     /// A ring through all switches, in some order, and chords: nothing that a single switch could cut.

@@ -15,7 +15,6 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::options::OptionsError;
 use crate::topology::{End, Link, LinkId, SwitchId, Topology};
 
 /// Links shared, switches shared, cost and tie in one number; see the module.
@@ -56,6 +55,13 @@ pub(super) struct Graph {
     pub link_share: Weight,
 }
 
+/// A path could cost more than a [`Weight`] holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CostsTooLarge {
+    /// The greatest cost of a link.
+    pub greatest: u64,
+}
+
 /// What ties of one pair of edges are decided by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seed(u64);
@@ -70,12 +76,15 @@ impl Seed {
 
 impl Graph {
     /// `costs` by link; links of which `up` says no are left out; `count` is the most paths of a set.
+    ///
+    /// # Errors
+    /// The sum of so many costs would not fit.
     pub fn new(
         topology: &Topology,
         costs: &[u64],
         up: impl Fn(LinkId) -> bool,
         count: usize,
-    ) -> Result<Self, OptionsError> {
+    ) -> Result<Self, CostsTooLarge> {
         let mut first = Vec::with_capacity(topology.switches().len() + 1);
         let mut arcs = Vec::with_capacity(2 * topology.links().len());
         for switch in topology.switch_ids() {
@@ -90,7 +99,7 @@ impl Graph {
         let uses = bits((count * topology.switches().len()) as u64);
         let fields = [TIE_BITS + uses, bits(greatest) + uses, bits(count as u64) + uses];
         if fields.iter().sum::<u32>() + fields[2] > 125 {
-            return Err(OptionsError::Overflow(greatest));
+            return Err(CostsTooLarge { greatest });
         }
         let thin_switches = first.windows(2).filter(|pair| pair[1] - pair[0] <= 2).count();
         let unit = 1 << fields[0];

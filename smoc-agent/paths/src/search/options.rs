@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::Policy;
+use super::policy::name::Policy;
 use crate::topology::{LinkId, Topology};
 
 /// How the paths between two edges are chosen and ranked; the agent's configuration has it under `paths`.

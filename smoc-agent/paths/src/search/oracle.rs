@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use smoc_common::route::PortNumber;
 
-use super::{Path, Protect};
+use super::options::Protect;
+use super::path::Path;
 use crate::topology::{Draft, DraftLink, SwitchId, Topology};
 
 /// A multigraph: links (a, b, cost, group) between switches named s0, s1 ...

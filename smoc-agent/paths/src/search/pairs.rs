@@ -4,7 +4,8 @@ use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Path, PathFinder};
+use super::finder::PathFinder;
+use super::path::Path;
 use crate::topology::SwitchId;
 
 /// Two switches, the lower first, and the ranked paths from it to the other.

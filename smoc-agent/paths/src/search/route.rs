@@ -2,7 +2,7 @@
 
 use smoc_common::route::{Route, RouteTooLong};
 
-use super::Path;
+use super::path::Path;
 use crate::topology::Topology;
 
 /// A ranked path that no source route can describe.

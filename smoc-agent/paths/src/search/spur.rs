@@ -75,7 +75,7 @@ impl SpurSearch {
 
     /// Adds the best path that follows `links` for `depth` links and then leaves all of `ranked`, if it
     /// weighs no more than `limit`.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "what a deviation is taken from, each once")]
     fn deviate(
         &mut self,
         network: &impl Network,

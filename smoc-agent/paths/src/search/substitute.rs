@@ -7,7 +7,7 @@
 //! All this depends on the topology and on which links are down, and on no history. So all switches that know of the
 //! same links choose the same paths, and rank k from A to B stays rank k from B to A backwards.
 
-use super::Path;
+use super::path::Path;
 use crate::topology::{LinkId, Topology};
 
 /// The ranked paths with substitutes for those that need a link that `is_down`. `found` are the ranked paths of the same

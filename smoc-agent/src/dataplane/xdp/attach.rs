@@ -41,7 +41,7 @@ fn wanted(mode: XdpMode) -> (AyaMode, AttachedMode) {
     }
 }
 
-/// Whether somebody else's program sits on the interface.
+/// Whether a foreign XDP program is on the interface.
 ///
 /// # Errors
 /// [`DataplaneError::OtherProgram`] names it.

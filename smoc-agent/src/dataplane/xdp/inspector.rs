@@ -9,7 +9,7 @@ use smoc_control::dataplane::{Installed, PortEntry, Slot};
 
 use crate::dataplane::DataplaneError;
 
-/// Reads back what an agent wrote, from a thread where that delays nobody.
+/// Reads back what an agent wrote, on a pool thread.
 pub struct Inspector(ConfigMaps);
 
 impl Inspector {

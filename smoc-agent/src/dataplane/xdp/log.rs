@@ -50,7 +50,7 @@ fn line(said: &str) -> String {
 }
 
 /// Starts to log what the programs of an object say, if it is one that does. A thread of its own writes it, so that a flood
-/// of it delays nobody; it ends with the agent.
+/// of it delays nothing else; it ends with the agent.
 ///
 /// # Errors
 /// The thread cannot be started.

@@ -192,7 +192,7 @@ impl PinDirectory {
     }
 }
 
-/// Whoever can write to the directory can change the packet path: only the agent's own user may.
+/// A user who can write to the directory can change the packet path: only the agent's own user may.
 fn check_owner(path: &Path) -> Result<(), DataplaneError> {
     let there = std::fs::metadata(path)
         .map_err(|source| DataplaneError::PinDirectory { path: path.into(), source })?;

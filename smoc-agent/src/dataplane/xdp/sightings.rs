@@ -8,7 +8,7 @@ use smoc_common::event::Sighting;
 use super::maps::{open_ring, parse};
 use crate::dataplane::DataplaneError;
 
-/// The consumer's end of `SIGHTINGS`, which wakes nobody: it is to be drained often.
+/// The consumer's end of `SIGHTINGS`, which wakes no thread: it is to be drained often.
 pub struct Sightings(RingBuf<MapData>);
 
 impl Sightings {

@@ -89,7 +89,7 @@ pub struct TrialHop {
     pub link: Option<String>,
 }
 
-/// What came of a frame, for whoever puts it into words.
+/// What became of a frame, to be put into words.
 pub(super) struct Outcomes {
     pub trial: Trial,
     /// As `trial.hops`.

@@ -1,4 +1,4 @@
-//! Single probes for somebody who asks.
+//! Single probes on request: `smoc ping` and `smoc traceroute`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,12 +7,12 @@ use smoc_common::wire::probe::Probe;
 use super::Wire;
 use crate::{clock::Nanos, interfaces::IfIndex, liveness::RoundTripRoute};
 
-/// How long a single probe is waited for.
+/// A single probe that has not come back after this time is lost.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Subjects from here on are single probes; below are paths.
 pub(super) const FIRST: u32 = 1 << 31;
 
-/// Single probes that are under way, and those that are not any more.
+/// Single probes that are under way, and those that came back or timed out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Echoes {
     sent: BTreeMap<u32, Nanos>,

@@ -1,4 +1,4 @@
-//! Hellos and probes as a value: what to watch and the time in, what does not work out. Sends and reads through a
+//! Hellos and probes as a value: targets and the time go in, failures come out. It sends and reads through a
 //! [`Wire`], so that the agent's thread and the simulator run the same code.
 //!
 //! The prober alone decides through which ports frames leave (`FABRIC_PORTS`, `HOST_PORTS`): the control loop takes long
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `ports` | hellos out of every fabric port, and which ports frames leave through |
 //! | `paths` | probes along every path |
-//! | `echoes` | single probes for somebody who asks |
+//! | `echoes` | single probes on request |
 
 mod echoes;
 mod paths;
@@ -31,11 +31,11 @@ use echoes::Echoes;
 use paths::Paths;
 use ports::Ports;
 
-/// The longest and the shortest time between two ticks.
+/// Min and max time between two ticks.
 const TICK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
-/// So often the device maps are compared with what they should say.
+/// Interval at which the device maps are compared with what they should say.
 const COMPARE: Duration = Duration::from_millis(500);
-/// Sightings that one tick takes at most: a flood of them must not delay hellos. What is left comes with the next.
+/// Max sightings in one tick: a flood of them must not delay hellos. The rest is read in the next one.
 const SIGHTINGS: usize = 16_384;
 
 /// What the prober reaches the world through.
@@ -151,7 +151,7 @@ impl Prober {
         self.echoes.send(interface, route, self.session, wire)
     }
 
-    /// Single probes that are back, with their round-trip time, or that were waited for too long.
+    /// Single probes that are back, with their round-trip time, or that timed out.
     pub fn echoed(&mut self) -> Vec<(u32, Option<Duration>)> {
         self.echoes.done()
     }
@@ -167,11 +167,9 @@ impl Prober {
         self.ticks = self.ticks.wrapping_add(1);
         changed |= self.paths.probe(&self.ports, self.session, now, wire);
         self.echoes.give_up(now);
-        if changed {
-            self.ports.transmit(wire);
-        } else if now.since(self.compared) >= COMPARE {
+        if changed || now.since(self.compared) >= COMPARE {
             self.compared = now;
-            self.ports.restore(wire);
+            self.ports.transmit(wire);
         }
         changed
     }

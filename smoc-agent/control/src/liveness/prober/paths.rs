@@ -92,7 +92,7 @@ impl Paths {
         }
     }
 
-    /// Sends the probes that are due and judges those that were waited for long enough; whether a path changed.
+    /// Sends the probes that are due and decides about paths whose probes timed out; whether a path changed.
     pub(super) fn probe(&mut self, ports: &Ports, session: u32, now: Nanos, wire: &mut impl Wire) -> bool {
         let Self { schedule, watched, deadlines, by_subject, .. } = self;
         schedule.due(now, |index| {
@@ -102,7 +102,7 @@ impl Paths {
             let probe = target.route.address(Probe { session, subject, sequence, ..Probe::default() });
             if let Some(at) = wire.send(interface, target.route.out, probe) {
                 probes.sent(at);
-                deadlines.push(Reverse((at + probes.patience(), subject)));
+                deadlines.push(Reverse((at + probes.timeout(), subject)));
             }
         });
         let mut changed = false;

@@ -25,17 +25,12 @@ struct Watched {
     port: Port,
 }
 
-/// Where a port should lead in the device map of a role.
-struct Exit {
-    number: PortNumber,
-    role: Role,
-    to: Option<IfIndex>,
-}
+/// A port in the device map of a role.
+type Exit = (PortNumber, Role);
 
-impl Exit {
-    fn differs(&self, wire: &impl Wire) -> bool {
-        wire.transmits(self.number, self.role) != self.to
-    }
+/// Where a port should lead in the device map of its role; in the other one it leads nowhere.
+fn exits(number: PortNumber, role: Role, to: Option<IfIndex>) -> [(Exit, Option<IfIndex>); 2] {
+    [Role::Fabric, Role::Host].map(|of| ((number, of), to.filter(|_| of == role)))
 }
 
 /// All ports of the switch.
@@ -43,10 +38,10 @@ impl Exit {
 pub(super) struct Ports {
     fabric: Vec<Watched>,
     hosts: BTreeMap<PortNumber, HostPort>,
-    /// Ports that may still lead somewhere although nobody wants that any more.
+    /// Ports that may still have an entry in a device map although they are no targets any more.
     retired: BTreeSet<PortNumber>,
-    /// Whether a device map could not be written the last time.
-    refused: bool,
+    /// What was last written to the device maps.
+    written: BTreeMap<Exit, Option<IfIndex>>,
 }
 
 impl Ports {
@@ -92,46 +87,45 @@ impl Ports {
         changed
     }
 
-    /// Writes again what somebody else has changed in the device maps.
-    pub(super) fn restore(&mut self, wire: &mut impl Wire) {
-        let differs = self.wanted().filter(|exit| exit.differs(wire)).count();
-        if differs > 0 && !self.refused {
+    /// Brings the device maps in line. What could not be written is tried again with the next comparison.
+    pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
+        let wanted = self.wanted();
+        let differs =
+            |&(&(number, role), to): &(&Exit, &Option<IfIndex>)| wire.transmits(number, role) != *to;
+        let mut wrong: Vec<_> = wanted.iter().filter(differs).map(|(exit, to)| (*exit, *to)).collect();
+        let tampered = wrong.iter().filter(|(exit, to)| self.written.get(exit) == Some(to)).count();
+        if tampered > 0 {
             warn!(
-                count = differs,
+                count = tampered,
                 some = "FABRIC_PORTS, HOST_PORTS",
                 "somebody changed what this agent wrote: it is written again"
             );
         }
-        self.transmit(wire);
-    }
-
-    /// Brings the device maps in line. What could not be written is tried again with the next comparison.
-    pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
-        let wrong = self.wanted().filter(|exit| exit.differs(wire)).collect::<Vec<_>>();
-        let refused = |exit: &Exit| !wire.transmit(exit.number, exit.role, exit.to);
-        self.refused = wrong.into_iter().filter(refused).count() > 0;
-        if !self.refused {
-            self.retired.clear();
+        self.written = wanted;
+        wrong.sort_by_key(|(_, to)| to.is_some());
+        for (exit, to) in wrong {
+            let (number, role) = exit;
+            if !wire.transmit(number, role, to) {
+                self.written.remove(&exit);
+            }
         }
+        let written = |number| {
+            [Role::Fabric, Role::Host].iter().all(|role| self.written.contains_key(&(number, *role)))
+        };
+        self.retired.retain(|number| !written(*number));
     }
 
-    /// Where every port should lead: nowhere in the map of the role that it does not have, which comes first.
-    fn wanted(&self) -> impl Iterator<Item = Exit> {
-        let exit = |role, number, to| Exit { number, role, to };
-        let fabric = self.fabric.iter().map(move |port| {
+    /// Where every port should lead: nowhere in the map of the role that it does not have.
+    fn wanted(&self) -> BTreeMap<Exit, Option<IfIndex>> {
+        let fabric = self.fabric.iter().flat_map(|port| {
             let up = port.port.is_up() && port.target.interface != IfIndex(0);
-            exit(Role::Fabric, port.target.number, up.then_some(port.target.interface))
+            exits(port.target.number, Role::Fabric, up.then_some(port.target.interface))
         });
-        let hosts = self
-            .hosts
-            .values()
-            .map(move |port| exit(Role::Host, port.number, port.carrier.then_some(port.interface)));
-        let not_hosts = self.fabric.iter().map(|port| port.target.number).chain(self.retired.iter().copied());
-        let not_fabric = self.hosts.keys().chain(&self.retired).copied();
-        let nowhere = not_hosts
-            .map(move |number| exit(Role::Host, number, None))
-            .chain(not_fabric.map(move |number| exit(Role::Fabric, number, None)));
-        nowhere.chain(fabric).chain(hosts)
+        let hosts = self.hosts.values();
+        let hosts =
+            hosts.flat_map(|port| exits(port.number, Role::Host, port.carrier.then_some(port.interface)));
+        let retired = self.retired.iter().flat_map(|number| exits(*number, Role::Host, None));
+        retired.chain(hosts).chain(fabric).collect()
     }
 
     /// The neighbour's hello came in.
@@ -220,7 +214,7 @@ impl Ports {
         self.fabric.get(position).filter(|port| port.port.is_up()).map(|port| port.target.interface)
     }
 
-    /// The fabric ports that are down, and those of them that nobody has ever answered.
+    /// The fabric ports that are down, and those of them over which no hello has ever come back.
     pub(super) fn down(&self) -> (BTreeSet<PortNumber>, BTreeSet<PortNumber>) {
         let down = || self.fabric.iter().filter(|watched| !watched.port.is_up());
         let unanswered = down().filter(|watched| !watched.port.was_answered());

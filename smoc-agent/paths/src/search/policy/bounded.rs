@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Ranking;
+use super::ranking::Ranking;
 use crate::search::query::Query;
 use crate::search::share::Shares;
 

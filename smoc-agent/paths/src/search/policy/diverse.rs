@@ -18,7 +18,8 @@
 //! [`groups`].
 
 use super::exhaust::Exhaustive;
-use super::{Ranking, groups};
+use super::groups;
+use super::ranking::Ranking;
 use crate::search::blocks::Blocks;
 use crate::search::deviation::Deviation;
 use crate::search::extension::Extension;

@@ -1,6 +1,6 @@
 //! Policy `shortest`: the k simple paths of least cost, in that order.
 
-use super::Ranking;
+use super::ranking::Ranking;
 use crate::search::graph::{Arc, Graph};
 use crate::search::query::Query;
 use crate::search::share::Shares;

@@ -1,6 +1,6 @@
 //! Policy `smoc`, the original ranking: the shortest path, then the k-1 best others under (links shared with it, cost).
 
-use super::Ranking;
+use super::ranking::Ranking;
 use super::shortest::Shortest;
 use crate::search::graph::{Arc, Graph, Weight};
 use crate::search::query::Query;

@@ -10,8 +10,8 @@
 
 use std::collections::BinaryHeap;
 
-use super::Ranking;
 use super::diverse::{Diverse, Work, extended};
+use super::ranking::Ranking;
 use crate::search::extension::Extension;
 use crate::search::flow::Residual;
 use crate::search::query::Query;
