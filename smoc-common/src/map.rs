@@ -614,9 +614,7 @@ pub struct TokenBinding {
     /// The connections that have it; 0 for none. One that is not in `CONNECTIONS` any more does not count.
     pub connections: [ConnectionId; 2],
     /// 1 if a third connection has had it at the same time: its joins are hashed.
-    pub crowded: u8,
-    #[doc(hidden)]
-    pub reserved: [u8; 7],
+    pub crowded: u64,
 }
 
 /// How many subflows one CPU has taken note of since a moment.

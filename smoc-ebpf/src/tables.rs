@@ -15,9 +15,14 @@ use aya_ebpf::{
 use smoc_common::{
     event::{COUNTER_ENTRIES, Event, Sighting},
     map::*,
-    pipeline::{Table, Tables},
+    pipeline::{self, Table, Tables},
     token::{self, Schedule, Version},
-    wire::{headers::Headers, ip::Address, mptcp::Handshake, tcp::OptionBuffer},
+    wire::{
+        headers::Headers,
+        ip::Address,
+        mptcp::Handshake,
+        tcp::{OptionBuffer, Segment},
+    },
 };
 
 #[map]
@@ -152,6 +157,34 @@ pub extern "C" fn smoc_token_v0(key: u64) -> u32 {
     derive(Version::V0, key)
 }
 
+/// Looks closer at the segment of a local host whose headers are in the scratch. Two functions: where one did both, the
+/// compiler would choose between two places in a flow by a pointer.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_look_closer_at_sent() -> u32 {
+    look_closer(true)
+}
+
+/// The same for a segment to a local host.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_look_closer_at_received() -> u32 {
+    look_closer(false)
+}
+
+#[inline(always)]
+fn look_closer(is_from_local: bool) -> u32 {
+    // Which interface the segment came in by does not matter any more.
+    let context = XdpContext::new(core::ptr::null_mut());
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `through_memory`.
+    let headers = unsafe { &(*scratch).headers };
+    pipeline::look_closer(&mut KernelTables::new(&context), headers, is_from_local);
+    1
+}
+
 /// The token of an RFC 8684 key.
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
@@ -272,7 +305,7 @@ impl Tables for KernelTables<'_> {
     #[inline(always)]
     fn ingress_port(&self) -> u16 {
         // SAFETY: as for `host`; the number is written as a whole.
-        unsafe { INTERFACES.get(&self.ingress()) }.map_or(0, |&number| number as u16)
+        unsafe { INTERFACES.get(self.ingress()) }.map_or(0, |&number| number as u16)
     }
 
     #[inline(always)]
@@ -360,6 +393,15 @@ impl Tables for KernelTables<'_> {
         match version {
             Version::V0 => smoc_token_v0(key),
             Version::V1 => smoc_token_v1(key),
+        }
+    }
+
+    #[inline(always)]
+    fn look_closer(&mut self, _key: &FlowKey, _segment: &Segment, is_from_local: bool) {
+        if is_from_local {
+            smoc_look_closer_at_sent();
+        } else {
+            smoc_look_closer_at_received();
         }
     }
 

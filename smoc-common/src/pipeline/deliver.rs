@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     event::{Note, Outcome},
-    map::{FlowKey, THIS_EDGE},
+    map::{Flow, FlowKey, THIS_EDGE},
     route::Label,
     wire::{
         Frame,
@@ -105,6 +105,7 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
     }
     if headers.is_tcp {
         let (local, remote, local_mac) = (local.attachment, remote.attachment, local.mac);
+        let routed = if routed { Flow::ROUTED } else { 0 };
         let ends = Ends { local, remote, local_mac, peer_mac: hop.source, routed, epoch };
         let (key, segment, bytes) = (&key_of(headers), &headers.segment, headers.packet.end);
         let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: false, vlan, label };

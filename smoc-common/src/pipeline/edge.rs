@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     event::Outcome,
-    map::{ConnectionId, EdgeIndex, FlowKey, THIS_EDGE},
+    map::{ConnectionId, EdgeIndex, Flow, FlowKey, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -105,9 +105,11 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     {
         return send(frame, tables, packet, known.into(), Outcome::Established);
     }
-    let ends = of(tables, headers)?;
+    let mut ends = of(tables, headers)?;
+    // Else the verifier goes all further ways twice.
+    ends.routed = tables.obscured(ends.routed).ok_or(Outcome::NotConfigured)?;
     // What is not sent teaches nothing.
-    if ends.routed && packet.hops_left <= 1 {
+    if ends.routed != 0 && packet.hops_left <= 1 {
         return Err(Outcome::TimeToLive);
     }
     let edge = ends.remote.edge;
@@ -128,7 +130,7 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     let rank = tables.obscured(way.rank).ok_or(Outcome::NotConfigured)?;
     let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
     let connection = half_open.map_or(0, |half| half.flow.connection);
-    let to = Destination { edge, rank, routed: ends.routed, moved: way.moved, connection };
+    let to = Destination { edge, rank, routed: ends.routed != 0, moved: way.moved, connection };
     send(frame, tables, packet, to, outcome)
 }
 
@@ -187,7 +189,7 @@ fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Resul
         remote: remote.attachment,
         local_mac: local.mac,
         peer_mac: ethernet.destination,
-        routed,
+        routed: if routed { Flow::ROUTED } else { 0 },
         epoch,
     })
 }

@@ -12,10 +12,8 @@
 //! means that the hosts fall back to TCP, and so does this.
 
 use super::{
-    Table, Tables, admitted,
-    connection::{self, bind},
-    note, rank,
-    subflow::{Subflow, forget, is_known, look_closer},
+    Table, Tables, admitted, connection, note, rank,
+    subflow::{Subflow, forget, is_known},
 };
 use crate::{
     event::Note,
@@ -97,6 +95,9 @@ pub(super) fn follow<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Su
     }
     if choice == Choice::COMPLETE.0 {
         Choice(choice) = finish(tables, subflow);
+        if segment.has(tcp::FIN) {
+            tables.look_closer(subflow.key, segment, subflow.is_from_local);
+        }
     }
     if choice == Choice::NO_HANDSHAKE.0 {
         return None;
@@ -238,7 +239,7 @@ fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> u8 {
 }
 
 /// The rank of a SYN of which nothing is noted, or of a join that belongs to nothing that is known.
-#[inline(always)]
+#[inline(never)]
 fn unknown<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32) -> u8 {
     if !subflow.is_from_local {
         return subflow.label.rank().get();
@@ -458,6 +459,24 @@ fn finish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     establish(tables, subflow)
 }
 
+/// Binds the tokens of the initiator and the responder to a new connection; 0 if there is no room for it.
+#[inline(always)]
+fn bind<T: Tables>(
+    tables: &mut T,
+    subflow: &Subflow<'_>,
+    (initiator, responder): (u32, u32),
+    version: u8,
+    rank: u8,
+) -> ConnectionId {
+    // One step behind the other, as in `follow`.
+    let id = connection::begin(tables, subflow, (initiator, responder), version, rank);
+    let has_room = id != 0
+        && connection::claim(tables, initiator, subflow.key, id)
+            & connection::claim(tables, responder, subflow.key, id);
+    note(tables, if has_room { Note::Bound } else { Note::TableFull }, subflow.key, id, rank);
+    id
+}
+
 /// Whether version and tokens of a third ACK are those of its SYN and of a SYN/ACK.
 #[inline(always)]
 fn agrees(half: &HalfOpen, version: Version, initiator: u32, responder: u32) -> bool {
@@ -469,7 +488,7 @@ fn agrees(half: &HalfOpen, version: Version, initiator: u32, responder: u32) -> 
 /// Moves a subflow to the table of established ones.
 #[inline(never)]
 fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
-    let Subflow { key, segment, .. } = *subflow;
+    let key = subflow.key;
     let tick = tables.tick();
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
     let (ours, theirs) = (half.isn.wrapping_add(1), half.responder_isn.wrapping_add(1));
@@ -494,9 +513,6 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
             T::fetch_add(&mut connection.joined, 1);
         }
         note(tables, Note::Joined, key, connection, rank);
-    }
-    if segment.has(tcp::FIN) {
-        look_closer(tables, key, segment, subflow.is_from_local);
     }
     Choice::rank(rank)
 }

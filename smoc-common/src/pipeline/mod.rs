@@ -37,7 +37,7 @@ use crate::{
     },
     route::{Label, Route},
     token::{self, Version},
-    wire::{Bytes, Frame, ip::Address},
+    wire::{Bytes, Frame, headers::Headers, ip::Address, tcp::Segment},
 };
 
 /// What becomes of a frame.
@@ -117,6 +117,14 @@ pub trait Tables {
     fn token(version: Version, key: u64) -> u32 {
         token::derive(version, key)
     }
+    /// What few segments of an established subflow change, however it is called there: [`look_closer`] for its headers.
+    #[inline(always)]
+    fn look_closer(&mut self, key: &FlowKey, segment: &Segment, is_from_local: bool)
+    where
+        Self: Sized,
+    {
+        subflow::look_closer(self, key, segment, is_from_local);
+    }
     /// The same number, of which the kernel's verifier knows nothing any more: without CAP_PERFMON it wants the
     /// index of an array to be a constant on each way to it or on none.
     #[inline(always)]
@@ -187,6 +195,19 @@ pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option
 pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     let result = fabric::arrive(frame, tables);
     counted(tables, result)
+}
+
+/// [`Tables::look_closer`] at the segment with these headers.
+#[inline(always)]
+pub fn look_closer(tables: &mut impl Tables, headers: &Headers, is_from_local: bool) {
+    let Headers { packet, segment, .. } = headers;
+    let ends = [(packet.source, segment.source_port), (packet.destination, segment.destination_port)];
+    let key = if is_from_local {
+        FlowKey::new(ends[0].0, ends[0].1, ends[1].0, ends[1].1)
+    } else {
+        FlowKey::new(ends[1].0, ends[1].1, ends[0].0, ends[0].1)
+    };
+    subflow::look_closer(tables, &key, segment, is_from_local);
 }
 
 #[inline(always)]

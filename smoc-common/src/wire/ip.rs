@@ -62,6 +62,14 @@ impl Address {
         if high == 0 && low >> 32 == 0xffff { Some(low as u32) } else { None }
     }
 
+    /// Whether it is a mapped IPv4 address. One comparison: of two the verifier would remember for each address which one
+    /// it had failed.
+    #[inline(always)]
+    const fn is_mapped(self) -> bool {
+        let [high, low] = self.0;
+        high | (low >> 32 ^ 0xffff) == 0
+    }
+
     /// Whether it is unspecified (RFC 4291, 2.5.2; RFC 1122, 3.2.1.3) or link-local (RFC 4291, 2.5.6; RFC 3927).
     #[inline(always)]
     pub const fn is_local(self) -> bool {
@@ -189,7 +197,7 @@ impl Packet {
         let [version, length_next_hops, s0, s1, s2, s3, d0, d1, d2, d3] = words;
         let source = Address::from_words([s0, s1, s2, s3]);
         let destination = Address::from_words([d0, d1, d2, d3]);
-        if version >> 28 != 6 || source.v4().is_some() || destination.v4().is_some() {
+        if version >> 28 != 6 || source.is_mapped() || destination.is_mapped() {
             return None;
         }
         Some(Self {
