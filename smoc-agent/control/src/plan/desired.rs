@@ -104,7 +104,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        set.broken = broken(inputs.failures, edge);
+        set.broken = broken(inputs.failures, edge, &set);
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
@@ -142,10 +142,17 @@ fn hosts(
     (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
-/// A bit for each broken rank to an edge.
-pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
+/// A bit for each path of the set to an edge that is broken: ranks that probes found so, and the paths for other traffic
+/// that are one of these.
+pub(super) fn broken(failures: &Failures, edge: SwitchId, set: &PathSet) -> u16 {
     let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+    let paths = || set.paths.iter().zip(0..);
+    broken.map(|(_, rank)| rank.get()).fold(0, |broken, rank| {
+        let same = paths().filter(|&(path, number)| {
+            number == rank || usize::from(number) >= PathSet::BASE && *path == set.paths[usize::from(rank)]
+        });
+        same.fold(broken, |broken, (_, number)| broken | 1 << number)
+    })
 }
 
 pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {

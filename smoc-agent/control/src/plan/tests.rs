@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Detour, DetourKey, Port, Settings, THIS_EDGE},
+    map::{Attachment, Detour, DetourKey, PathSet, Port, Settings, THIS_EDGE},
     route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
@@ -163,11 +163,12 @@ fn a_first_start_fills_everything_and_switches_on_last() {
 }
 
 #[test]
-fn path_sets_hold_ports_routes_and_the_cheapest_ranks() {
+fn path_sets_hold_ports_routes_and_paths_of_least_cost() {
     let (world, mut dataplane) = (World::new(), FakeDataplane::default());
     world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
     let set = dataplane.state.path_sets[&dataplane.state.edges[&1]];
-    assert_eq!((set.count, set.cheapest), (2, 0b01), "rank 1 costs more");
+    assert_eq!((set.count, set.base_count), (2, 1), "rank 1 costs more");
+    assert_eq!(set.paths[PathSet::BASE], set.paths[0]);
     assert_eq!((set.paths[0].port, set.paths[1].port), (1, 2));
     // m1 and m2 have ports 1 to 3, which take two bits; e2 is behind port 2 of both.
     assert!(set.paths[..2].iter().all(|path| path.route == 0b110), "{set:?}");
@@ -322,7 +323,7 @@ fn a_path_set_is_replaced_in_another_slot() {
     let after = dataplane.state.edges[&1];
     assert_ne!(before, after);
     assert_eq!(plan.changes.len(), 2, "{:?}", plan.changes);
-    assert_eq!(dataplane.state.path_sets[&after].cheapest, 0b11);
+    assert_eq!(dataplane.state.path_sets[&after].base_count, 2);
     assert_ne!(dataplane.state.path_sets[&before], dataplane.state.path_sets[&after]);
 }
 
