@@ -207,6 +207,36 @@ impl Programs {
         Ok(())
     }
 
+    /// Removes every entry of the tables of `switch` that the packet path writes.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn remove_all(&mut self, switch: &Switch) -> Result<()> {
+        for key in switch.flows.entries.keys() {
+            match key.v4() {
+                Some(v4) => self.remove::<FlowKeyV4, Flow>("FLOWS_V4", v4)?,
+                None => self.remove::<FlowKey, Flow>("FLOWS", *key)?,
+            }
+        }
+        for key in switch.half_open.entries.keys() {
+            self.remove::<FlowKey, HalfOpen>("HALF_OPEN", *key)?;
+        }
+        for key in switch.tokens.entries.keys() {
+            self.remove::<TokenKey, TokenBinding>("TOKENS", *key)?;
+        }
+        let mut connections: HashMap<_, ConnectionId, Entry<Connection>> =
+            self.map_mut("CONNECTIONS")?.try_into()?;
+        for id in switch.connections.entries.keys() {
+            connections.remove(id)?;
+        }
+        Ok(())
+    }
+
+    fn remove<K: Plain, V: Plain>(&mut self, map: &str, key: K) -> Result<()> {
+        let mut map: HashMap<_, Entry<K>, Entry<V>> = self.map_mut(map)?.try_into()?;
+        Ok(map.remove(&Entry(key))?)
+    }
+
     /// Every byte of `SCRATCH`, which is all that programs leave behind beside their tables.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What the prober reaches the kernel through.
 
+use std::collections::BTreeSet;
+
 use smoc_common::{
     event::Sighting,
     route::{PortNumber, Route},
@@ -44,6 +46,16 @@ impl Wire for KernelWire {
 
     fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
         self.transmit.get(port, role).ok().flatten()
+    }
+
+    fn left_behind(&self) -> BTreeSet<PortNumber> {
+        match self.transmit.all() {
+            Ok(exits) => exits.into_keys().map(|(port, _)| port).collect(),
+            Err(error) => {
+                warn!(%error, "ports that an earlier agent took into use may still be in use");
+                BTreeSet::new()
+            }
+        }
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     event::Note,
-    map::{ConnectionId, Flow, FlowKey, HalfOpen},
+    map::{ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen},
     token::Version,
     wire::{
         Frame,
@@ -359,17 +359,25 @@ fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
     let (token, owner) = (half.flow.token, connection::owner(subflow.ends, &half.flow));
     let is_moved = half.moved != 0;
     let Ok(id) = connection::find(tables, token, owner) else { return };
-    let (number, first) = connection::take(tables, id);
-    let own = rank::of_number(tables.path_set(subflow.ends.remote.edge), first, number);
+    let own = take_rank(tables, id, subflow.ends.remote.edge);
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
         half.flow.flags &= !Flow::HASHED;
-        if !subflow.is_from_local {
+        // A SYN/ACK that has left its path for now does not say which that is.
+        let has_left = subflow.label.is_moved() && !is_moved;
+        if !subflow.is_from_local && !has_left {
             half.flow.rank = subflow.label.rank().get();
         } else if !is_moved {
             half.flow.rank = own;
         }
     }
+}
+
+/// The rank of the next number of a connection, which nobody else gets.
+#[inline(never)]
+fn take_rank<T: Tables>(tables: &mut T, id: ConnectionId, edge: EdgeIndex) -> u8 {
+    let (number, first) = connection::take(tables, id);
+    rank::of_number(tables.path_set(edge), first, number)
 }
 
 /// Anything without SYN: a RST ends the handshake, what is where the third ACK should be goes on.
@@ -386,8 +394,9 @@ fn acknowledged<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
             tables.half_open().remove(key);
         }
     } else if is_third_ack && awaited.left_out == 0 {
-        if !subflow.is_from_local {
-            // The initiator has the last word about the path.
+        // The initiator has the last word about the path. Where its SYN kept to its own, this frame alone has left that,
+        // because it is down for now.
+        if !subflow.is_from_local && (half.moved != 0 || !subflow.label.is_moved()) {
             half.flow.rank = subflow.label.rank().get();
         }
         return Choice::THIRD_ACK;

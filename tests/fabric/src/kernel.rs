@@ -38,8 +38,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Runs the program of a kind of port on a frame.
-    pub fn run(&mut self, side: Side, frame: &mut [u8], now: Nanos) -> Verdict {
+    /// Runs the program of a kind of port on a frame that came in by an interface.
+    pub fn run(&mut self, side: Side, ingress: IfIndex, frame: &mut [u8], now: Nanos) -> Verdict {
+        self.maps.ingress = ingress.0;
         // The clock is also the number of a new connection, so it never stands still.
         self.maps.clock = self.maps.clock.max(now.0);
         let verdict = match side {

@@ -6,7 +6,7 @@ use super::sweep::{ALONE_FOR, CLOSED_FOR};
 use super::*;
 use crate::{
     clock::Nanos,
-    dataplane::{KernelTables, Removal},
+    dataplane::{Joins, KernelTables, Removal},
     hosts::map_address,
     plan::{EdgeNames, PathBook},
 };
@@ -133,6 +133,32 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "another subflow");
     tables.flows[0].1.closing = 0;
     assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "not closed");
+}
+
+#[test]
+fn numbers_of_joins_are_counted_anew_after_what_nobody_saw() {
+    let stated = Connection { joined: 8, confirmed: 8, ..connection(0x11, 0x22) };
+    let right = Connection { joined: 2, confirmed: 1, ..stated };
+    let join = |closing| Flow { closing, ..flow(4, Flow::JOIN, 1) };
+    let mut tables = KernelTables {
+        flows: vec![
+            (key(1000), flow(4, 0, 0)),
+            (key(1001), join(0)),
+            (key(1002), join(Flow::UNCONFIRMED)),
+            (key(1003), join(Flow::RESET)),
+            (key(1004), flow(5, Flow::JOIN, 1)),
+        ],
+        connections: vec![(4, stated)],
+        ..KernelTables::default()
+    };
+    let mut sweep = Sweep::default();
+    assert_eq!(sweep.look(&tables, Nanos(0)), [], "the kernel may just be about to change it");
+    let recount = Removal::Recount(4, Joins { joined: 2, confirmed: 1 });
+    assert_eq!(sweep.look(&tables, Nanos(5)), [recount]);
+    tables.connections[0].1.joined = 7;
+    assert_eq!(sweep.look(&tables, Nanos(10)), [], "it is another number now");
+    tables.connections[0].1 = right;
+    assert_eq!(sweep.look(&tables, Nanos(15)), []);
 }
 
 fn bound(connections: &[(u64, Connection)]) -> KernelTables {

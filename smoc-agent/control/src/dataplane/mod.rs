@@ -142,6 +142,21 @@ pub struct KernelTables {
     pub tokens: Vec<(TokenKey, TokenBinding)>,
 }
 
+impl KernelTables {
+    /// How many entries a map has, of which this is all or a part; `None` for other maps.
+    pub fn entries(&self, map: &str) -> Option<usize> {
+        let v4 = || self.flows.iter().filter(|(key, _)| key.v4().is_some()).count();
+        match map {
+            "FLOWS_V4" => Some(v4()),
+            "FLOWS" => Some(self.flows.len() - v4()),
+            "HALF_OPEN" => Some(self.half_open.len()),
+            "CONNECTIONS" => Some(self.connections.len()),
+            "TOKENS" => Some(self.tokens.len()),
+            _ => None,
+        }
+    }
+}
+
 /// Housekeeping in the tables that the kernel fills. Entries may be gone already: that is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
@@ -153,6 +168,32 @@ pub enum Removal {
     Token(TokenKey),
     /// A token that one of two claimants has left: from now on it means the other.
     Rebind(TokenKey, TokenBinding),
+    /// A connection whose numbers of joins are not those of its subflows.
+    Recount(ConnectionId, Joins),
+}
+
+/// The additional subflows of a connection that live, as its entry has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// [`Connection::joined`].
+    pub joined: u32,
+    /// [`Connection::confirmed`].
+    pub confirmed: u32,
+}
+
+impl Joins {
+    /// What an entry says.
+    pub const fn stated(connection: &Connection) -> Self {
+        Self { joined: connection.joined, confirmed: connection.confirmed }
+    }
+
+    /// One more subflow, if it is a join that lives.
+    pub const fn count(&mut self, flow: &Flow) {
+        if flow.flags & Flow::JOIN != 0 && !flow.is_closed() {
+            self.joined += 1;
+            self.confirmed += (flow.closing & Flow::UNCONFIRMED == 0) as u32;
+        }
+    }
 }
 
 /// How full a table is.
@@ -164,4 +205,7 @@ pub struct Fill {
     pub entries: usize,
     /// Entries it has room for.
     pub capacity: u32,
+    /// Entries that the kernel has pushed out for others so far although they were in use, as far as successive readings
+    /// show it.
+    pub evicted: u64,
 }

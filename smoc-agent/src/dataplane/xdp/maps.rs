@@ -15,7 +15,7 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use smoc_control::config::Tables;
+use smoc_control::{config::Tables, dataplane::Joins};
 
 use crate::dataplane::DataplaneError;
 
@@ -103,6 +103,9 @@ impl MapShape {
     }
 }
 
+/// `BPF_EXIST` of bpf(2): an entry that is gone is not made again.
+const EXIST: u64 = 2;
+
 /// What the agent writes.
 pub(super) struct ConfigMaps {
     pub settings: Array<MapData, Entry<Settings>>,
@@ -152,6 +155,12 @@ impl KernelMaps {
             tokens: open(pin, "TOKENS")?,
             counters: open(pin, "COUNTERS")?,
         })
+    }
+
+    /// Sets the numbers of a connection's joins, if it is still there.
+    pub fn recount(&mut self, id: ConnectionId, Joins { joined, confirmed }: Joins) -> Result<(), MapError> {
+        let Entry(connection) = self.connections.get(&id, 0)?;
+        self.connections.insert(id, Entry(Connection { joined, confirmed, ..connection }), EXIST)
     }
 
     /// Sums every counter over the CPUs.

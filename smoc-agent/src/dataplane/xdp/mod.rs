@@ -490,6 +490,7 @@ impl Observe for XdpTables {
             },
             Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
             Removal::Token(key) => ("TOKENS", maps.tokens.remove(&Entry(key))),
+            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
             Removal::Rebind(key, binding) => {
                 ("TOKENS", maps.tokens.insert(Entry(key), Entry::<TokenBinding>(binding), 0))
             }

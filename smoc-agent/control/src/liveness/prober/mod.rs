@@ -51,6 +51,9 @@ pub trait Wire {
     /// Where the device map of a role lets a port lead now.
     fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex>;
 
+    /// All ports that a device map lets lead anywhere, whoever wrote that. Slow: asked once.
+    fn left_behind(&self) -> BTreeSet<PortNumber>;
+
     /// Hands the number of frames that each interface has received to `each`, modulo 2^32.
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32));
 
@@ -90,6 +93,8 @@ pub struct Prober {
     pace: Pace,
     ticks: u32,
     compared: Nanos,
+    /// Whether anything was ever watched, and so what an earlier agent left was taken over.
+    has_watched: bool,
 }
 
 impl Prober {
@@ -104,6 +109,7 @@ impl Prober {
             paths: Paths::default(),
             echoes: Echoes::default(),
             ticks: 0,
+            has_watched: false,
             compared: Nanos(0),
         }
     }
@@ -115,6 +121,10 @@ impl Prober {
 
     /// Watches these targets from now on; what was watched before keeps its past. Whether [`Prober::found`] changed.
     pub fn watch(&mut self, targets: Targets, now: Nanos, wire: &mut impl Wire) -> bool {
+        if !self.has_watched {
+            self.has_watched = true;
+            self.ports.take_over(wire.left_behind());
+        }
         let changed = self.ports.watch(&targets, now) || targets.generation != self.targets.generation;
         self.paths.watch(&targets, &self.ports, now);
         self.pace = Pace::new(&targets);
@@ -176,13 +186,13 @@ impl Prober {
 
     fn hear(&mut self, wire: &mut impl Wire) {
         for _ in 0..SIGHTINGS {
-            let Some(Sighting { at, probe, returned, .. }) = wire.sighting() else { return };
-            let (at, sent) = (Nanos(at), Nanos(probe.sent_at));
+            let Some(Sighting { at, probe, returned, interface }) = wire.sighting() else { return };
+            let (at, sent, interface) = (Nanos(at), Nanos(probe.sent_at), IfIndex(interface));
             match (returned != 0, probe.flags & Probe::HELLO != 0) {
                 (false, true) if probe.session == self.session => self.ports.looped(&probe, at),
-                (false, true) => self.ports.heard(&probe, at),
+                (false, true) => self.ports.heard(&probe, interface, at),
                 (true, _) if probe.session != self.session => {}
-                (true, true) => self.ports.returned(&probe, sent, at),
+                (true, true) => self.ports.returned(&probe, interface, sent, at),
                 (true, false) if Echoes::is_echo(&probe) => self.echoes.returned(&probe, sent, at),
                 (true, false) => self.paths.returned(&probe, sent, at),
                 (false, false) => {}

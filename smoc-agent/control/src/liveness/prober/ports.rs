@@ -45,6 +45,11 @@ pub(super) struct Ports {
 }
 
 impl Ports {
+    /// Ports that an earlier agent let lead somewhere: those that are no targets are taken out of the device maps.
+    pub(super) fn take_over(&mut self, left_behind: BTreeSet<PortNumber>) {
+        self.retired.extend(left_behind);
+    }
+
     /// Watches these ports; whether one went down or up.
     pub(super) fn watch(&mut self, targets: &Targets, now: Nanos) -> bool {
         let mut changed = false;
@@ -128,10 +133,11 @@ impl Ports {
         retired.chain(hosts).chain(fabric).collect()
     }
 
-    /// The neighbour's hello came in.
-    pub(super) fn heard(&mut self, probe: &Probe, at: Nanos) {
-        if let Some(Watched { target, port }) = self.number(probe.back_port) {
-            if probe.link != 0 && probe.link != target.link {
+    /// The neighbour's hello came in by this interface; which port it says that it came in by is no more than its word.
+    pub(super) fn heard(&mut self, probe: &Probe, interface: IfIndex, at: Nanos) {
+        if let Some(Watched { target, port }) = self.behind(interface, probe.back_port) {
+            let is_elsewhere = u32::from(target.number.get()) != probe.back_port;
+            if is_elsewhere || (probe.link != 0 && probe.link != target.link) {
                 port.heard_other_link(probe.link, at);
             } else {
                 port.told(probe.flags & Probe::HEARS != 0, at);
@@ -146,10 +152,20 @@ impl Ports {
         }
     }
 
-    /// One of this switch's hellos is back.
-    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
-        if let Some(watched) = self.number(probe.subject) {
+    /// One of this switch's hellos is back, by this interface. Only where it left does that show that the link works.
+    pub(super) fn returned(&mut self, probe: &Probe, interface: IfIndex, sent: Nanos, at: Nanos) {
+        let watched = self.behind(interface, probe.subject);
+        if let Some(watched) = watched.filter(|port| u32::from(port.target.number.get()) == probe.subject) {
             watched.port.returned(probe.sequence, sent, at);
+        }
+    }
+
+    /// The port whose interface this is. One that is no port's may be part of a port's, as of a bond: then `number` counts.
+    fn behind(&mut self, interface: IfIndex, number: u32) -> Option<&mut Watched> {
+        let position = self.fabric.iter().position(|port| port.target.interface == interface);
+        match position {
+            Some(position) => self.fabric.get_mut(position),
+            None => self.number(number),
         }
     }
 
