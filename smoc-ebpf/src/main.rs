@@ -36,7 +36,7 @@ mod programs {
     /// For frames that hosts send.
     #[xdp(frags)]
     pub fn smoc_host(context: XdpContext) -> u32 {
-        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Choose),
         }
@@ -50,13 +50,13 @@ mod programs {
 
     #[inline(always)]
     fn choose(context: &XdpContext) -> Verdict {
-        pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new())
+        pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new(context))
     }
 
     /// For frames that other switches send.
     #[xdp(frags)]
     pub fn smoc_fabric(context: XdpContext) -> u32 {
-        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Arrive),
         }
@@ -70,7 +70,7 @@ mod programs {
 
     #[inline(always)]
     fn arrive(context: &XdpContext) -> Verdict {
-        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new())
+        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context))
     }
 
     #[cfg(not(feature = "log"))]

@@ -119,7 +119,7 @@ fn what_says_nothing_new_costs_nothing_and_a_dead_port_waits_for_nobody() {
     }
     site.wait_for("e1", "status", |status| status["hosts"] == OTHERS * HOSTS);
 
-    let map = MapData::from_pin(site.pin("e1").join("TX_PORTS")).and_then(Map::from_map_data).unwrap();
+    let map = MapData::from_pin(site.pin("e1").join("HOST_PORTS")).and_then(Map::from_map_data).unwrap();
     let transmits: DevMap<MapData> = map.try_into().unwrap();
     let leads = || transmits.get(12, 0).is_ok_and(|entry| entry.if_index != 0);
     let stop = AtomicBool::new(false);

@@ -16,10 +16,11 @@ use smoc_common::{
 
 use super::{book::PathBook, names::EdgeNames};
 use crate::{
-    config::Spread,
+    config::{Border, Spread},
     dataplane::PortEntry,
     hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
+    ports::Role,
 };
 use smoc_paths::topology::{End, SwitchId, Topology};
 
@@ -44,6 +45,8 @@ pub struct Inputs<'a> {
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
     /// How other traffic is spread.
     pub spread: Spread,
+    /// What hosts may send.
+    pub border: &'a Border,
     /// How many addresses the map has room for.
     pub host_entries: usize,
 }
@@ -64,7 +67,7 @@ pub struct Failures {
 pub struct Desired {
     /// `SETTINGS`, with epoch 0.
     pub settings: Settings,
-    /// `PORTS` and `ALL_PORTS`.
+    /// `PORTS`, `INTERFACES` and `HELLO_PORTS`.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
@@ -101,7 +104,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        set.broken = broken(inputs.failures, edge);
+        set.broken = broken(inputs.failures, edge, &set);
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
@@ -129,7 +132,7 @@ fn hosts(
             |(address, host)| {
                 let edge = *index_of.get(&host.at.switch)?;
                 let attachment = Attachment { edge, port: host.at.port.get() };
-                Some((map_address(*address), Host { attachment, reserved: [0; 4], mac: host.mac }))
+                Some((map_address(*address), Host { attachment, mac: host.mac, ..Host::default() }))
             },
         )
     };
@@ -139,10 +142,17 @@ fn hosts(
     (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
-/// A bit for each broken rank to an edge.
-pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
+/// A bit for each path of the set to an edge that is broken: ranks that probes found so, and the paths for other traffic
+/// that are one of these.
+pub(super) fn broken(failures: &Failures, edge: SwitchId, set: &PathSet) -> u16 {
     let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+    let paths = || set.paths.iter().zip(0..);
+    broken.map(|(_, rank)| rank.get()).fold(0, |broken, rank| {
+        let same = paths().filter(|&(path, number)| {
+            number == rank || usize::from(number) >= PathSet::BASE && *path == set.paths[usize::from(rank)]
+        });
+        same.fold(broken, |broken, (_, number)| broken | 1 << number)
+    })
 }
 
 pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
@@ -152,8 +162,11 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
         let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
         let port = Port {
             mac: inputs.interfaces.router_mac(interface),
+            interface: interface.index.0,
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
-            reserved: [0; 7],
+            role: (if peer.is_some() { Role::Fabric } else { Role::Host }).entry(),
+            guard: inputs.border.guard_of(number).entry(),
+            reserved: 0,
         };
         Some((number, PortEntry { port, interface: interface.index }))
     };
@@ -173,7 +186,9 @@ fn settings(inputs: &Inputs<'_>) -> Settings {
             Spread::None => Settings::SPREAD_NONE,
             Spread::Flows => Settings::SPREAD_FLOWS,
         },
+        guarded: u8::from(inputs.border.is_guarded()),
+        openings: inputs.border.openings,
         mac: mac.unwrap_or_default(),
-        reserved: [0; 2],
+        ..Settings::default()
     }
 }

@@ -121,7 +121,7 @@ impl Controller {
         let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
             let edge = inputs.topology.find_switch(self.names.name(index)?)?;
             let set = self.installed.path_sets.get(&slot)?;
-            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge), ..*set }))
+            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge, set), ..*set }))
         });
         edges.collect()
     }

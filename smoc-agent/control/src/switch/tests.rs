@@ -72,7 +72,7 @@ impl Bench {
             topology,
             interfaces: all.iter().cloned().collect(),
             installed: Installed::default(),
-            transmits: BTreeMap::new(),
+            exits: BTreeMap::new(),
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
@@ -275,7 +275,7 @@ fn a_broken_path_is_marked_at_once_however_much_else_is_going_on() {
     bench.announced("e2", 2, &[]);
     let failures = Failures { paths: BTreeSet::from([(edge, rank)]), ..Failures::default() };
     let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
-    let marks = |effect: &Effect| matches!(effect, Effect::Write(crate::dataplane::Change::MarkBroken(_, set)) if set.broken == 1);
+    let marks = |effect: &Effect| matches!(effect, Effect::Write(crate::dataplane::Change::MarkBroken(_, set)) if set.broken == 0b1_0000_0001);
     assert!(effects.iter().any(marks), "{effects:?}");
 }
 
