@@ -140,6 +140,11 @@ impl Graph {
         self.first.len() - 1
     }
 
+    /// Whether all links cost the same.
+    pub fn is_uniform(&self) -> bool {
+        self.uniform
+    }
+
     /// How many switches have two links or fewer.
     pub fn thin_switches(&self) -> usize {
         self.thin_switches
@@ -207,6 +212,11 @@ impl Graph {
     /// What [`Seed::tie`] makes the tie weight of.
     pub fn link_hash(&self, link: u32) -> u64 {
         self.link_hash[link as usize]
+    }
+
+    /// Of all links.
+    pub fn link_hashes(&self) -> &[u64] {
+        &self.link_hash
     }
 
     /// The cost of the cheapest path from every switch to `root`: breadth-first (Moore 1959) where all

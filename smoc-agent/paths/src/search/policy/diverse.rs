@@ -25,13 +25,14 @@ use crate::search::deviation::Deviation;
 use crate::search::extension::Extension;
 use crate::search::flow::Residual;
 use crate::search::graph::{Graph, Weight};
+use crate::search::lightest::Lightest;
 use crate::search::optimum::{FlowSearch, Optimum};
 use crate::search::query::{Query, Used};
 use crate::search::reduced::{Network, Reduced};
 use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
 use crate::search::spur::SpurSearch;
-use crate::search::tight::{Tight, TightSearch};
+use crate::search::tight::Tight;
 use crate::topology::Topology;
 
 /// The searches of one root.
@@ -39,7 +40,9 @@ pub(in crate::search) struct Diverse<'a, R> {
     topology: &'a Topology,
     count: usize,
     tight: Tight,
-    ties: TightSearch,
+    lightest: Lightest,
+    /// The paths of the lightest starts, as far as they share nothing.
+    head: Vec<Vec<u32>>,
     blocks: Option<Blocks>,
     /// Those of the blocks in question.
     links: Vec<u32>,
@@ -90,7 +93,8 @@ impl<'a, R: Residual> Diverse<'a, R> {
             topology,
             count,
             tight: Tight::new(graph, to_root),
-            ties: TightSearch::new(graph.len()),
+            lightest: Lightest::default(),
+            head: Vec::new(),
             blocks: None,
             links: Vec::new(),
             network: Reduced::default(),
@@ -100,23 +104,27 @@ impl<'a, R: Residual> Diverse<'a, R> {
         }
     }
 
-    /// The `count` lightest paths if they begin with different links and share nothing, lightest first.
+    /// Looks for the `count` lightest paths that begin with different links and share nothing, lightest first: whether
+    /// they are the ranks, and not a head only.
     ///
     /// Of each first link the lightest path is looked at, as far as that is a shortest one. So many paths that share
     /// nothing begin with as many links, so no such set weighs less; and each prefix is the best set of its size.
-    fn separable(&mut self, query: &Query<'_>) -> Option<Vec<Vec<u32>>> {
-        self.ties.weigh_ways(query, &self.tight, |_, _| true);
-        let paths = self.ties.lightest_of_each_start(query, self.count)?;
+    fn is_separable(&mut self, query: &Query<'_>) -> bool {
+        self.lightest.weigh(query, &self.tight);
+        self.head.clear();
         let shares = &mut self.work.shares;
         shares.clear();
-        for links in &paths {
-            let mut steps = links.iter().zip(query.switches(links));
-            if steps.any(|(&link, to)| shares.shared(link) || shares.switches(to) > 0) {
-                return None;
+        while self.head.len() < self.count
+            && let Some(links) = self.lightest.path(query, self.head.len())
+        {
+            let is_shared = |(&link, to): (&u32, u32)| shares.shared(link) || shares.switches(to) > 0;
+            if links.iter().zip(query.switches(&links)).any(is_shared) {
+                break;
             }
-            shares.add(links, query.switches(links));
+            shares.add(&links, query.switches(&links));
+            self.head.push(links);
         }
-        Some(paths)
+        self.head.len() == self.count
     }
 
     /// The ranks where the best set consists of shortest paths that share no more than the few links of the two ends make
@@ -125,17 +133,18 @@ impl<'a, R: Residual> Diverse<'a, R> {
         let (graph, count) = (query.graph, self.count);
         let [from_start, to_root] = [query.start, query.root].map(|end| graph.arcs(end));
         let is_adjacent = from_start.iter().any(|arc| arc.to == query.root);
-        let is_fabric = self.tight.arcs(query.start).len() == from_start.len() && to_root.len() > 1;
+        let is_fabric = self.lightest.starts() == from_start.len() && to_root.len() > 1;
         if R::COUNTS_SWITCHES || is_adjacent || !is_fabric || count < 3 || from_start.len() < 2 {
             return None;
         }
         self.links.clear();
-        self.links.extend(self.ties.links(&self.tight));
-        self.network.make(query, &self.links, false);
+        self.links.extend(self.lightest.links(&self.tight));
+        self.network.make(query, &self.links, &self.lightest, false);
         if self.network.arcs(self.network.ends().1).len() != to_root.len() {
             return None;
         }
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, count);
+        let head = contracted(&self.network, &self.head);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, count, &head);
         let mut ranking = Prefixes { network: &self.network, count, work: &mut self.work, has_all: false };
         let shortest = query.rest(query.start);
         let sharing =
@@ -156,19 +165,22 @@ impl<'a, R: Residual> Diverse<'a, R> {
     /// The ranks where there are no shared-risk groups.
     fn of_flow(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
         let network = if is_dense(query.graph) {
-            match &mut self.dense {
-                Some(network) => network.turn(query),
-                none => none.insert(Reduced::default()).whole(query, R::COUNTS_SWITCHES),
-            }
-            self.dense.as_ref().unwrap_or(&self.network)
+            let network = self.dense.get_or_insert_with(|| {
+                let mut network = Reduced::default();
+                network.whole(query, R::COUNTS_SWITCHES);
+                network
+            });
+            network.turn(query, &self.lightest);
+            &*network
         } else {
             let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
             self.links.clear();
             self.links.extend(blocks.links_to(query.root, query.start));
-            self.network.make(query, &self.links, R::COUNTS_SWITCHES);
+            self.network.make(query, &self.links, &self.lightest, R::COUNTS_SWITCHES);
             &self.network
         };
-        let Optimum { pair, whole } = self.flow.optimal(network, self.count);
+        let head = contracted(network, &self.head);
+        let Optimum { pair, whole } = self.flow.optimal(network, self.count, &head);
         let mut ranking = Prefixes { network, count: self.count, work: &mut self.work, has_all: true };
         let mut lightest = ranking.units(pair.clone(), self.count.min(2));
         lightest.dedup();
@@ -190,7 +202,7 @@ impl<'a, R: Residual> Diverse<'a, R> {
     /// The ranks where there are shared-risk groups, of which flows know nothing.
     fn of_groups(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
         self.network.whole(query, R::COUNTS_SWITCHES);
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count, &[]);
         let mut ranking =
             Prefixes { network: &self.network, count: self.count, work: &mut self.work, has_all: true };
         let improved = |ranking: &mut Prefixes<'_>, flow, units| {
@@ -221,8 +233,16 @@ impl<R: Residual> Ranking for Diverse<'_, R> {
         if !self.topology.srlgs().is_empty() {
             return self.of_groups(query);
         }
-        self.separable(query).or_else(|| self.of_shortest(query)).unwrap_or_else(|| self.of_flow(query))
+        if self.is_separable(query) {
+            return std::mem::take(&mut self.head);
+        }
+        self.of_shortest(query).unwrap_or_else(|| self.of_flow(query))
     }
+}
+
+/// A head in links of a reduced network.
+fn contracted(network: &Reduced, head: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    head.iter().map_while(|links| network.contract(links)).collect()
 }
 
 /// Whether reducing the network takes longer than it saves: at most one switch in eight has two links or fewer.
