@@ -140,11 +140,6 @@ impl Graph {
         self.first.len() - 1
     }
 
-    /// Whether all links cost the same.
-    pub fn is_uniform(&self) -> bool {
-        self.uniform
-    }
-
     /// How many switches have two links or fewer.
     pub fn thin_switches(&self) -> usize {
         self.thin_switches

@@ -5,7 +5,6 @@
 //! hangs off is left out ([`super::blocks`]). Wide-area networks become several times smaller by this, fabrics do not.
 
 use super::graph::{Arc, Graph, Seed, Weight};
-use super::lightest::Lightest;
 use super::query::Query;
 use super::share::Shares;
 
@@ -110,7 +109,14 @@ impl Network for Reduced {
 
 impl Reduced {
     /// Of these links, which hold every simple path in question.
-    pub fn make(&mut self, query: &Query<'_>, links: &[u32], lightest: &Lightest, switches_count: bool) {
+    /// No path from a switch to the root weighs less than `rest` says.
+    pub fn make(
+        &mut self,
+        query: &Query<'_>,
+        links: &[u32],
+        rest: impl Fn(u32) -> Weight,
+        switches_count: bool,
+    ) {
         let graph = query.graph;
         self.ties = None;
         self.switch_share = if switches_count { graph.switch_share } else { 0 };
@@ -140,7 +146,7 @@ impl Reduced {
         links.iter().for_each(|&link| self.scratch.is_used[link as usize] = false);
         self.index();
         self.rest.clear();
-        self.rest.extend(self.names.iter().map(|&switch| lightest.rest(query, switch)));
+        self.rest.extend(self.names.iter().map(|&switch| rest(switch)));
     }
 
     /// Every link and every switch by its own number.
@@ -166,13 +172,13 @@ impl Reduced {
     }
 
     /// The same for another pair with the same root, after [`Reduced::whole`].
-    pub fn turn(&mut self, query: &Query<'_>, lightest: &Lightest) {
+    pub fn turn(&mut self, query: &Query<'_>, rest: impl Fn(u32) -> Weight) {
         self.start = query.start;
         if let Some((seed, _)) = &mut self.ties {
             *seed = query.seed;
         }
         self.rest.clear();
-        self.rest.extend((0..query.graph.len() as u32).map(|switch| lightest.rest(query, switch)));
+        self.rest.extend((0..query.graph.len() as u32).map(rest));
     }
 
     /// Which of these links each switch has.

@@ -25,7 +25,7 @@ use crate::search::deviation::Deviation;
 use crate::search::extension::Extension;
 use crate::search::flow::Residual;
 use crate::search::graph::{Graph, Weight};
-use crate::search::lightest::Lightest;
+use crate::search::lightest::{Lightest, Steps};
 use crate::search::optimum::{FlowSearch, Optimum};
 use crate::search::query::{Query, Used};
 use crate::search::reduced::{Network, Reduced};
@@ -40,6 +40,7 @@ pub(in crate::search) struct Diverse<'a, R> {
     topology: &'a Topology,
     count: usize,
     tight: Tight,
+    steps: Steps,
     lightest: Lightest,
     /// The paths of the lightest starts, as far as they share nothing.
     head: Vec<Vec<u32>>,
@@ -89,10 +90,12 @@ pub(super) fn extended(
 impl<'a, R: Residual> Diverse<'a, R> {
     /// `R` says what paths should not share.
     pub fn new(topology: &'a Topology, graph: &Graph, to_root: &[u64], count: usize) -> Self {
+        let tight = Tight::new(graph, to_root);
         Self {
             topology,
             count,
-            tight: Tight::new(graph, to_root),
+            steps: Steps::new(&tight, graph.len()),
+            tight,
             lightest: Lightest::default(),
             head: Vec::new(),
             blocks: None,
@@ -110,12 +113,12 @@ impl<'a, R: Residual> Diverse<'a, R> {
     /// Of each first link the lightest path is looked at, as far as that is a shortest one. So many paths that share
     /// nothing begin with as many links, so no such set weighs less; and each prefix is the best set of its size.
     fn is_separable(&mut self, query: &Query<'_>) -> bool {
-        self.lightest.weigh(query, &self.tight);
+        self.lightest.weigh(query, &self.steps);
         self.head.clear();
         let shares = &mut self.work.shares;
         shares.clear();
         while self.head.len() < self.count
-            && let Some(links) = self.lightest.path(query, self.head.len())
+            && let Some(links) = self.lightest.path(query, &self.tight, self.head.len())
         {
             let is_shared = |(&link, to): (&u32, u32)| shares.shared(link) || shares.switches(to) > 0;
             if links.iter().zip(query.switches(&links)).any(is_shared) {
@@ -139,7 +142,10 @@ impl<'a, R: Residual> Diverse<'a, R> {
         }
         self.links.clear();
         self.links.extend(self.lightest.links(&self.tight));
-        self.network.make(query, &self.links, &self.lightest, false);
+        self.links.sort_unstable();
+        self.links.dedup();
+        let rest = |switch| self.lightest.rest(query, &self.tight, switch);
+        self.network.make(query, &self.links, rest, false);
         if self.network.arcs(self.network.ends().1).len() != to_root.len() {
             return None;
         }
@@ -164,19 +170,20 @@ impl<'a, R: Residual> Diverse<'a, R> {
 
     /// The ranks where there are no shared-risk groups.
     fn of_flow(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
+        let rest = |switch| self.lightest.rest(query, &self.tight, switch);
         let network = if is_dense(query.graph) {
             let network = self.dense.get_or_insert_with(|| {
                 let mut network = Reduced::default();
                 network.whole(query, R::COUNTS_SWITCHES);
                 network
             });
-            network.turn(query, &self.lightest);
+            network.turn(query, rest);
             &*network
         } else {
             let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
             self.links.clear();
             self.links.extend(blocks.links_to(query.root, query.start));
-            self.network.make(query, &self.links, &self.lightest, R::COUNTS_SWITCHES);
+            self.network.make(query, &self.links, rest, R::COUNTS_SWITCHES);
             &self.network
         };
         let head = contracted(network, &self.head);
