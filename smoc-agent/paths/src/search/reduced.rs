@@ -321,12 +321,28 @@ impl Reduced {
     /// What it weighs to use a link and to pass the switch behind it once more, beside the paths added to `shares`.
     #[inline]
     pub fn again(&self, shares: &Shares, link: u32, to: u32) -> Weight {
-        let links = Weight::from(shares.links(link)) * self.share(link);
-        if self.switch_share == 0 {
-            links
-        } else {
-            links + Weight::from(shares.switches(to)) * self.switch_share
+        let links = match shares.links(link) {
+            0 => 0,
+            times => Weight::from(times) * self.share(link),
+        };
+        match shares.switches(to) {
+            0 => links,
+            times => links + Weight::from(times) * self.switch_share,
         }
+    }
+
+    /// The same as [`Reduced::again`] as a plain number of the same order, for searches that look at sharing alone: links in
+    /// the upper half, switches in the lower.
+    #[inline]
+    pub fn sharing(&self, shares: &Shares, link: u32, to: u32) -> u64 {
+        let links = shares.links(link);
+        let switches = shares.switches(to);
+        if links == 0 {
+            return switches.into();
+        }
+        let count = u64::from(self.chains[link as usize].count);
+        let inner = if self.switch_share == 0 { 0 } else { count - 1 };
+        u64::from(links) * ((count << 32) + inner) + u64::from(switches)
     }
 
     /// What a path shares with those added to `shares`.
