@@ -10,7 +10,6 @@
 //! api_group: root
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
-//! receive_buffer: 6291456           # warn of path sets that need more at the receiver; without it of none
 //! spread: none                      # or flows
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! xdp: native                       # or generic
@@ -20,7 +19,7 @@
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
-//! `bridge` no bridge is touched, and without `receive_buffer` nothing is said of buffers.
+//! `bridge` no bridge is touched.
 
 mod duration;
 mod file;
@@ -69,8 +68,6 @@ pub struct Config {
     pub pin: PathBuf,
     /// How paths are chosen.
     pub paths: PathOptions,
-    /// What a receiving host can buffer, in bytes, to be warned of path sets that need more.
-    pub receive_buffer: Option<u64>,
     /// What happens to traffic that is no MPTCP.
     pub spread: Spread,
     /// Whether hosts are learned from ARP and neighbour discovery.
@@ -258,7 +255,6 @@ impl Config {
         let config = Self {
             topology: new.topology.clone(),
             paths: new.paths,
-            receive_buffer: new.receive_buffer,
             spread: new.spread,
             hellos: new.hellos,
             probes: new.probes,

@@ -55,16 +55,6 @@ use super::{Draft, Format, Place, Problem, Section, Topology, TopologyError, Top
 use crate::input::{self, Fault};
 use import::Import;
 
-/// Reads a topology in any format that can be read.
-///
-/// # Errors
-/// The file cannot be read, or as [`parse`].
-pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
-    let text =
-        input::read_text(path).map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
-    Ok(parse(path, &text, notes)?.topology)
-}
-
 /// Checks a topology in any format that can be read, recognised by how the text begins and by its keys; `path` is for
 /// messages.
 ///
