@@ -352,7 +352,7 @@ fn every_verb_says_what_a_file_is_that_it_cannot_read() {
         ),
         ("page.graphml", "<!DOCTYPE html>\n<html></html>", "web page"),
         ("other.xml", "<?xml version=\"1.0\"?><project/>", "the root element of this XML is <project>"),
-        ("graph.dot", "digraph g { a -> b }", "Graphviz DOT"),
+        ("graph.dot", "digraph g {\n a -- b }", "graph.dot:2: not DOT: a digraph has ->"),
         ("edges.txt", "s1 s2\ns2 s3\n", "an edge list"),
         ("cut.json", "{\"nodes\": [{\"id\": \"s", "cut.json:1: not JSON: it ends within a string at column"),
         (
