@@ -30,8 +30,13 @@ fn read_back(text: &str) -> Topology {
 #[test]
 fn what_is_written_reads_back_the_same() {
     let dot = dot(&sample(), &Colours::new(), &[]);
-    for text in [to_yaml(&sample()).unwrap(), to_graphml(&sample()), to_node_link(&sample()).to_string(), dot]
-    {
+    for text in [
+        to_yaml(&sample()).unwrap(),
+        to_graphml(&sample()),
+        to_node_link(&sample()).to_string(),
+        dot,
+        to_rfc8345(&sample()).to_string(),
+    ] {
         assert_eq!(read_back(&text), sample(), "{text}");
     }
 }
