@@ -84,9 +84,10 @@ pub struct Desired {
 
 /// The other switches that have hosts, declared or learned.
 pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, KnownHost>) -> BTreeSet<SwitchId> {
-    let named = topology.hosts().iter().map(|host| host.at.switch);
-    let heard = hosts.values().map(|host| host.at.switch);
-    named.chain(heard).filter(|switch| *switch != this).collect()
+    let mut has_hosts = vec![false; topology.switches().len()];
+    topology.hosts().iter().for_each(|host| has_hosts[host.at.switch.index()] = true);
+    hosts.values().for_each(|host| has_hosts[host.at.switch.index()] = true);
+    topology.switch_ids().filter(|switch| *switch != this && has_hosts[switch.index()]).collect()
 }
 
 /// What the maps should say. New edges get an index in `names`.
@@ -118,6 +119,12 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     }
 }
 
+/// The entry of a host, if its edge has an index.
+pub(super) fn host(host: &KnownHost, index: impl FnOnce(SwitchId) -> Option<EdgeIndex>) -> Option<Host> {
+    let attachment = Attachment { edge: index(host.at.switch)?, port: host.at.port.get() };
+    Some(Host { attachment, reserved: [0; 4], mac: host.mac })
+}
+
 /// The hosts that the map has room for, those of the file first; which are those of the file, and how many are left out.
 fn hosts(
     inputs: &Inputs<'_>,
@@ -126,10 +133,8 @@ fn hosts(
     let is_declared = |host: &KnownHost| host.source == Source::File;
     let of = |wanted: bool| {
         inputs.hosts.iter().filter(move |(_, host)| is_declared(host) == wanted).filter_map(
-            |(address, host)| {
-                let edge = *index_of.get(&host.at.switch)?;
-                let attachment = Attachment { edge, port: host.at.port.get() };
-                Some((map_address(*address), Host { attachment, reserved: [0; 4], mac: host.mac }))
+            |(address, known)| {
+                Some((map_address(*address), host(known, |edge| index_of.get(&edge).copied())?))
             },
         )
     };

@@ -48,7 +48,7 @@ use smoc_common::{
     map::{Detour, DetourKey, Settings},
     route::PortNumber,
 };
-use smoc_paths::topology::{SwitchId, Topology};
+use smoc_paths::topology::{LinkId, SwitchId, Topology};
 use tracing::info;
 
 use crate::{
@@ -59,7 +59,7 @@ use crate::{
     discovery::Flood,
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
-    liveness::Targets,
+    liveness::{PathTarget, Targets},
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
 };
@@ -113,12 +113,18 @@ struct Stale {
     failures: bool,
     /// Maps: something that goes into them may be different.
     plan: bool,
+    /// Hosts, and what of the maps follows from them alone.
+    hosts: bool,
     /// Paths and detours: the links that are down may be others.
     links: bool,
     /// Programs, bridge ports, sockets, and what the prober watches.
     ports: bool,
     /// What is published.
     view: bool,
+}
+
+impl Stale {
+    const ALL: Self = Self { failures: true, plan: true, hosts: true, links: true, ports: true, view: true };
 }
 
 /// The control of one switch.
@@ -135,6 +141,8 @@ pub struct Switch {
     links: LinkStates,
     hosts: HostTable,
     flood: Flood,
+    /// The links that the base network should use.
+    tree: Arc<BTreeSet<LinkId>>,
 
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     detours: BTreeMap<DetourKey, Detour>,
@@ -147,6 +155,8 @@ pub struct Switch {
     watched: Targets,
     /// How many edges had paths when the prober was last told.
     watched_edges: usize,
+    /// The paths that can be probed, and how many cannot; `None` if they may be others than those of the book.
+    targets: Option<(Arc<[PathTarget]>, usize)>,
 
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     kept_programs: BTreeSet<String>,
@@ -159,6 +169,8 @@ pub struct Switch {
     /// While catching up: when to stop listening, at the latest and if nothing more is heard.
     catching_up: Option<(Nanos, Nanos)>,
     settled: Nanos,
+    /// See [`Switch::deadline`].
+    due: Nanos,
     ticked: Nanos,
     /// How often the maps were written.
     changes: u64,
@@ -193,6 +205,7 @@ impl Switch {
             links: LinkStates::default(),
             hosts: HostTable::default(),
             flood: Flood::default(),
+            tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
             unfit_detours: 0,
@@ -201,14 +214,16 @@ impl Switch {
             generation: 0,
             watched: Targets::default(),
             watched_edges: 0,
+            targets: None,
             listening: BTreeMap::new(),
             kept_programs: BTreeSet::new(),
             announcer: Announcer::new(boot, sequence),
             retries: Retries::default(),
             answered: BTreeMap::new(),
-            stale: Stale { failures: true, plan: true, links: true, ports: true, view: true },
+            stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
             settled: Nanos(0),
+            due: now,
             ticked: now,
             changes: 0,
             filled: false,
@@ -222,7 +237,7 @@ impl Switch {
             topology,
             this,
         };
-        switch.agreement.want(switch.wanted_tree(), now);
+        switch.want_tree(now);
         switch.agreement.seen(switch.bridge_ports());
         if adopted {
             switch.agreement.take_over();
@@ -232,25 +247,33 @@ impl Switch {
         switch.remember_hosts(now);
         switch.listen(now);
         switch.ask_neighbors();
+        switch.due = switch.next();
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
     }
 
     /// Takes note of an event and says what is to be done.
     pub fn handle(&mut self, event: Event, now: Nanos) -> Vec<Effect> {
-        self.take_in(event, now);
-        if self.is_caught_up(now) {
-            self.settle(now);
+        let is_news = self.take_in(event, now);
+        if is_news || now >= self.due {
+            if self.is_caught_up(now) {
+                self.settle(now);
+            }
+            self.due = self.next();
         }
         std::mem::take(&mut self.effects)
     }
 
     /// When [`Event::Time`] is to come, unless something else happens before.
     pub fn deadline(&self) -> Nanos {
+        self.due
+    }
+
+    fn next(&self) -> Nanos {
         if let Some((latest, quiet)) = self.catching_up {
             return latest.min(quiet);
         }
-        let settle = (self.stale.plan || self.stale.links || self.incomplete).then(|| self.settled + PAUSE);
+        let settle = self.is_to_derive().then(|| self.settled + PAUSE);
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
@@ -260,6 +283,11 @@ impl Switch {
     /// What should be in the maps now.
     pub fn expected(&self) -> Expected {
         Expected { changes: self.changes, installed: self.controller.installed().clone() }
+    }
+
+    /// What should be in the maps now, to be looked at.
+    pub fn wanted(&self) -> &Installed {
+        self.controller.installed()
     }
 
     /// How often the maps were written.
@@ -273,7 +301,7 @@ impl Switch {
         }
         if self.catching_up.take().is_some() {
             self.links.told(&self.config.switch, self.own_ports_down());
-            self.agreement.want(self.wanted_tree(), now);
+            self.stale.links = true;
         }
         true
     }

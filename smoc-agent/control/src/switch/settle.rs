@@ -60,7 +60,7 @@ impl Switch {
             self.refused = false;
             self.stale.plan = true;
         }
-        if (self.stale.plan || self.stale.links || self.incomplete) && now.since(self.settled) >= PAUSE {
+        if self.is_to_derive() && now.since(self.settled) >= PAUSE {
             self.settled = now;
             self.derive(now);
         }
@@ -84,7 +84,7 @@ impl Switch {
     /// A second has passed: what gets old is looked at.
     fn tick(&mut self, now: Nanos) {
         if self.hosts.release_at().is_some_and(|due| due <= now) {
-            self.stale.plan |= self.hosts.release(now);
+            self.stale.hosts |= self.hosts.release(now);
         }
         if now.since(self.ticked) < TICK {
             return;
@@ -94,21 +94,37 @@ impl Switch {
             self.stale.view |= self.retries.done(Wish::Maps);
         }
         self.hosts.expire(now);
-        self.stale.plan |= self.hosts.has_changed();
+        self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
     }
 
-    /// Hosts, paths and detours, and the maps that follow from them.
+    /// Whether something waits for [`Switch::derive`].
+    pub(super) fn is_to_derive(&self) -> bool {
+        self.stale.plan || self.stale.hosts || self.stale.links || self.incomplete
+    }
+
+    /// Hosts, trees, paths and detours, and the maps that follow from them.
     fn derive(&mut self, now: Nanos) {
         let links = std::mem::take(&mut self.stale.links);
-        self.stale.plan = false;
+        let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
+        self.stale.hosts = false;
+        let mut moved = BTreeSet::new();
         if self.hosts.has_changed() {
             let known = Arc::make_mut(&mut self.known);
-            self.hosts.refresh(known, &self.topology, self.this);
+            moved = self.hosts.refresh(known, &self.topology, self.this);
+        }
+        if !links
+            && !plan
+            && let Some(changes) = self.controller.plan_hosts(&inputs!(self), &moved)
+        {
+            self.stale.view |= !moved.is_empty();
+            return self.write(changes);
         }
         if links {
+            self.want_tree(now);
             self.use_links();
             self.find_detours();
+            self.stale.ports = true;
         }
         match self.controller.plan(&inputs!(self), now) {
             Ok(plan) => {
@@ -126,6 +142,7 @@ impl Switch {
             }
         }
         if links || self.controller.book().edges().count() != self.watched_edges {
+            self.targets = None;
             self.watch();
         }
         self.stale.view = true;
@@ -144,16 +161,7 @@ impl Switch {
     pub(super) fn own_ports_changed(&mut self, now: Nanos) {
         if self.catching_up.is_none() && self.links.told(&self.config.switch, self.own_ports_down()) {
             self.announcer.hurry(now);
-            self.links_changed(now);
-        }
-    }
-
-    /// Other links are down than before: paths are chosen again, and ports that the base network must not use closed.
-    pub(super) fn links_changed(&mut self, now: Nanos) {
-        self.stale.links = true;
-        self.stale.ports = true;
-        if self.catching_up.is_none() {
-            self.agreement.want(self.wanted_tree(), now);
+            self.stale.links = true;
         }
     }
 
@@ -208,22 +216,19 @@ impl Switch {
         Ok((found.routable.iter().take(room).map(search::Detour::entry).collect(), unfit))
     }
 
-    /// The tree that the base network should use, as this switch sees it.
-    pub(super) fn wanted_tree(&self) -> Tree {
-        Tree::of(&self.topology, self.this, &self.base_tree())
-    }
-
-    /// The links that the base network should use.
-    pub(super) fn base_tree(&self) -> BTreeSet<LinkId> {
-        spanning_tree(&self.topology, &self.links.down(&self.topology))
+    /// Works out which links the base network should use, as this switch sees it, and wants them. That may wait: until it has
+    /// been done the tree from before is wanted, which agrees with no other.
+    pub(super) fn want_tree(&mut self, now: Nanos) {
+        self.tree = spanning_tree(&self.topology, &self.links.down(&self.topology)).into();
+        self.agreement.want(Tree::of(&self.topology, self.this, &self.tree), now);
     }
 
     /// Says to the neighbours which tree this switch uses, unless its bridge runs spanning tree by itself. The bridge forgets
     /// addresses when they have come to use the same.
     fn tell_neighbors(&mut self, now: Nanos) {
-        let able: BTreeSet<PortNumber> =
-            if self.runs_spanning_tree() { BTreeSet::new() } else { self.fabric_sockets().collect() };
-        for statement in self.agreement.statements(|port| able.contains(&port), now) {
+        let (listening, is_able) = (&self.listening, !self.runs_spanning_tree());
+        let can_send = |port| is_able && listening.get(&port).is_some_and(|(_, role)| *role == Role::Fabric);
+        for statement in self.agreement.statements(can_send, now) {
             if let Some(mac) = self.socket_mac(statement.port) {
                 let frame = announcement::statement(mac, &statement);
                 self.effects.push(Effect::Send(statement.port, frame));
@@ -247,7 +252,9 @@ impl Switch {
     /// Tells the prober what to watch, if that is something else.
     pub(super) fn watch(&mut self) {
         self.watched_edges = self.controller.book().edges().count();
-        let (paths, unfit) = path_targets(&self.topology, self.controller.book());
+        let targets = self.targets.take();
+        let (paths, unfit) = targets.unwrap_or_else(|| path_targets(&self.topology, self.controller.book()));
+        self.targets = Some((paths.clone(), unfit));
         let targets = Targets {
             generation: self.generation,
             hellos: self.config.hellos,
@@ -294,7 +301,7 @@ impl Switch {
 }
 
 /// The paths that can be probed, and how many cannot.
-fn path_targets(topology: &Topology, book: &PathBook) -> (Vec<PathTarget>, usize) {
+fn path_targets(topology: &Topology, book: &PathBook) -> (Arc<[PathTarget]>, usize) {
     let (mut targets, mut unfit) = (Vec::new(), 0);
     for (edge, paths) in book.edges() {
         for (path, rank) in paths.ranked.iter().zip((0..Rank::COUNT as u8).map(Rank::new)) {
@@ -304,7 +311,7 @@ fn path_targets(topology: &Topology, book: &PathBook) -> (Vec<PathTarget>, usize
             }
         }
     }
-    (targets, unfit)
+    (targets.into(), unfit)
 }
 
 /// `e1 - m1 - e2`.

@@ -45,7 +45,7 @@ impl Paths {
         let before = std::mem::take(&mut self.watched);
         let mut before: BTreeMap<_, _> =
             before.into_iter().map(|path| ((path.target.edge, path.target.rank), path)).collect();
-        for target in &targets.paths {
+        for target in targets.paths.iter() {
             let Some(port) = ports.position(target.route.port) else { continue };
             let old = before.remove(&(target.edge, target.rank));
             let old = old.filter(|old| old.target.route == target.route && old.target.name == target.name);
