@@ -4,7 +4,7 @@
 //! sequence that the network remembers of its switch, as OSPF does (RFC 2328, 13.4). It hears of that from its neighbours, who
 //! send back what is newer than what they are told (RFC 2328, 13, step 8).
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::announcement::{Head, Lists, Part};
 
@@ -14,7 +14,10 @@ const MAX_ORIGINS: usize = 65_536;
 /// Remembers what was heard of each origin.
 #[derive(Clone, Debug, Default)]
 pub struct Flood {
-    origins: BTreeMap<String, Latest>,
+    /// In the order in which they were first heard of.
+    origins: Vec<Latest>,
+    /// Where each is, by name: every copy of a part asks.
+    places: HashMap<String, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,24 +46,29 @@ impl Flood {
     /// Whether [`Flood::hear`] would find a part with this head to be known: of a flood's many copies all but the first end
     /// here, with their lists unread.
     pub fn knows(&self, head: &Head<'_>) -> bool {
-        let Some(latest) = self.origins.get(head.origin) else { return false };
+        let Some(latest) = self.latest(head.origin) else { return false };
         head.boot == latest.boot
             && (head.sequence < latest.sequence
                 || head.sequence == latest.sequence && latest.place(head.part).is_ok())
     }
 
+    fn latest(&self, origin: &str) -> Option<&Latest> {
+        self.origins.get(*self.places.get(origin)?)
+    }
+
     /// Takes note of a part.
     pub fn hear(&mut self, part: &Part) -> Heard {
-        let is_news = match self.origins.get(&part.origin) {
-            None => self.origins.len() < MAX_ORIGINS,
-            Some(latest) => part.sequence > latest.sequence,
-        };
-        if is_news {
-            let latest =
-                Latest { boot: part.boot, sequence: part.sequence, parts: part.parts, received: Vec::new() };
-            self.origins.insert(part.origin.clone(), latest);
+        let new =
+            || Latest { boot: part.boot, sequence: part.sequence, parts: part.parts, received: Vec::new() };
+        let place = self.places.get(&part.origin).copied().unwrap_or(self.origins.len());
+        if place == self.origins.len() && place < MAX_ORIGINS {
+            self.places.insert(part.origin.clone(), place);
+            self.origins.push(new());
         }
-        let Some(latest) = self.origins.get_mut(&part.origin) else { return Heard::Known };
+        let Some(latest) = self.origins.get_mut(place) else { return Heard::Known };
+        if part.sequence > latest.sequence {
+            *latest = new();
+        }
         if (part.boot, part.sequence, part.parts) != (latest.boot, latest.sequence, latest.parts) {
             return if part.boot == latest.boot { Heard::Known } else { Heard::Outdated };
         }
@@ -75,12 +83,12 @@ impl Flood {
 
     /// The latest of every origin, as far as it was heard.
     pub fn all(&self) -> impl Iterator<Item = &Part> {
-        self.origins.values().flat_map(|latest| &latest.received)
+        self.origins.iter().flat_map(|latest| &latest.received)
     }
 
     /// The latest of one origin, as far as it was heard.
     pub fn of(&self, origin: &str) -> impl Iterator<Item = &Part> {
-        self.origins.get(origin).into_iter().flat_map(|latest| &latest.received)
+        self.latest(origin).into_iter().flat_map(|latest| &latest.received)
     }
 }
 

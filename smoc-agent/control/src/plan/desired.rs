@@ -21,7 +21,10 @@ use crate::{
     hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
 };
-use smoc_paths::topology::{End, SwitchId, Topology};
+use smoc_paths::{
+    search::Path,
+    topology::{End, LinkId, SwitchId, Topology},
+};
 
 /// What is decided from.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,8 @@ pub struct Inputs<'a> {
     pub interfaces: &'a Interfaces,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
+    /// The links of the network that are down.
+    pub down: &'a BTreeSet<LinkId>,
     /// Ways around neighbours and links.
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
@@ -102,7 +107,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        set.broken = broken(inputs.failures, edge);
+        set.broken = broken(inputs, book, edge);
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
@@ -144,10 +149,15 @@ fn hosts(
     (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
-/// A bit for each broken rank to an edge.
-pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
-    let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+/// A bit for each broken rank to an edge: its probes are lost, or it needs a link that is down (and has no substitute, or none
+/// yet).
+pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u8 {
+    let lossy = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+    let lossy = lossy.fold(0, |broken, (_, rank)| broken | 1 << rank.get());
+    let ranked = book.to(edge).map_or(&[][..], |paths| &paths.ranked);
+    let is_dead = |path: &Path| path.links.iter().any(|link| inputs.down.contains(link));
+    let dead = (0..Rank::COUNT).filter(|rank| ranked.get(*rank).is_some_and(is_dead));
+    dead.fold(lossy, |broken, rank| broken | 1 << rank)
 }
 
 pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {

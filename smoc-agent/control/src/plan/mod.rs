@@ -20,7 +20,11 @@ pub use names::EdgeNames;
 pub use slots::GRACE_PERIOD;
 pub use tree::spanning_tree;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use slots::FreeSlots;
 use smoc_common::{map::PathSet, route::Rank};
@@ -28,7 +32,7 @@ use smoc_common::{map::PathSet, route::Rank};
 use crate::{
     clock::Nanos,
     dataplane::{Change, Installed, Slot},
-    hosts::map_address,
+    hosts::{KnownHost, map_address},
 };
 use smoc_paths::{
     search::{OptionsError, PathOptions},
@@ -103,16 +107,29 @@ impl Controller {
         Ok(changed)
     }
 
+    /// Searches the paths to edges that have none yet.
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn search(
+        &mut self,
+        topology: &Topology,
+        hosts: &BTreeMap<IpAddr, KnownHost>,
+    ) -> Result<(), OptionsError> {
+        let edges = edges(topology, self.this, hosts);
+        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
+            Arc::make_mut(&mut self.book).extend(topology, &edges)?;
+        }
+        Ok(())
+    }
+
     /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];
     /// if one fails, it reads back what is installed and calls [`Controller::resync`].
     ///
     /// # Errors
     /// The topology does not say what the path options need.
     pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
-        let edges = edges(inputs.topology, self.this, inputs.hosts);
-        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
-            Arc::make_mut(&mut self.book).extend(inputs.topology, &edges)?;
-        }
+        self.search(inputs.topology, inputs.hosts)?;
         let desired = desired::desired(inputs, &self.book, &mut self.names);
         let plan = diff::plan(&desired, &self.installed, &mut self.slots, now);
         self.complete = !plan.incomplete && plan.without_index == 0 && plan.left_out == 0;
@@ -156,7 +173,7 @@ impl Controller {
         let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
             let edge = inputs.topology.find_switch(self.names.name(index)?)?;
             let set = self.installed.path_sets.get(&slot)?;
-            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge), ..*set }))
+            Some((slot, PathSet { broken: desired::broken(inputs, &self.book, edge), ..*set }))
         });
         edges.collect()
     }

@@ -10,7 +10,7 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish};
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, settle::link_names};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -152,7 +152,11 @@ impl Switch {
         if let Some(Lists { hosts, down }) = lists {
             self.hosts.announced(&part.origin, hosts, now);
             self.stale.hosts |= self.hosts.has_changed();
-            self.stale.links |= self.links.told(&part.origin, down.into_iter().collect());
+            let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
+            if self.links.told(&part.origin, down.into_iter().collect()) {
+                self.stale.links = true;
+                self.stale.failures |= more;
+            }
         }
         true
     }
@@ -196,17 +200,23 @@ impl Switch {
 
     fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
+        let book = self.controller.book();
+        for (edge, rank) in std::mem::take(&mut self.failures.paths) {
+            if let Some(links) = link_names(&self.topology, book, edge, rank) {
+                self.left_broken.push((self.topology.switch(edge).name.clone(), rank, links));
+            }
+        }
         self.topology = topology;
         self.this = this;
         self.controller.topology_changed(this);
         self.targets = None;
-        self.failures.paths.clear();
         self.generation += 1;
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
         self.roles = Roles::new(&self.config, &self.topology, this);
         self.links.told(&self.config.switch, self.own_ports_down());
+        self.down = self.links.down(&self.topology);
         self.want_tree(now);
     }
 
@@ -243,7 +253,7 @@ impl Switch {
     }
 
     /// The ranks that an earlier agent found broken.
-    pub(super) fn left_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
+    pub(super) fn found_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
         let mut paths = BTreeSet::new();
         let installed = self.controller.installed();
         for (&index, slot) in &installed.edges {
@@ -274,10 +284,13 @@ impl Switch {
     /// Asks all neighbours what they have heard.
     pub(super) fn ask_neighbors(&mut self) {
         let ports: Vec<PortNumber> = self.fabric_sockets().collect();
-        for port in ports {
-            if let Some(mac) = self.socket_mac(port) {
-                self.effects.push(Effect::Send(port, announcement::question(mac)));
-            }
+        ports.into_iter().for_each(|port| self.ask(port));
+    }
+
+    /// Asks the neighbour behind a port what it has heard.
+    pub(super) fn ask(&mut self, port: PortNumber) {
+        if let Some(mac) = self.socket_mac(port) {
+            self.effects.push(Effect::Send(port, announcement::question(mac)));
         }
     }
 }

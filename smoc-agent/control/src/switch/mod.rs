@@ -46,7 +46,7 @@ use std::{
 
 use smoc_common::{
     map::{Detour, DetourKey, Settings},
-    route::PortNumber,
+    route::{PortNumber, Rank},
 };
 use smoc_paths::topology::{LinkId, SwitchId, Topology};
 use tracing::info;
@@ -68,6 +68,9 @@ use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
 pub const PAUSE: Duration = Duration::from_millis(100);
+/// The same after so many searches of paths, but for the second time here at the longest. A search takes some 0.2 ms, so
+/// that, however often links go down and up in a large network, searches take a tenth of the time and seldom more.
+const PAUSE_PER_SEARCH: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(800));
 /// How often it is looked for what is out of date.
 pub const TICK: Duration = Duration::from_secs(1);
 /// A new agent listens to its neighbours until they have said nothing for so long, and no longer than that in all.
@@ -138,7 +141,11 @@ pub struct Switch {
 
     interfaces: Interfaces,
     failures: Failures,
+    /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
+    left_broken: Vec<(String, Rank, Vec<String>)>,
     links: LinkStates,
+    /// The links that are down, as `links` has them.
+    down: BTreeSet<LinkId>,
     hosts: HostTable,
     flood: Flood,
     /// The links that the base network should use.
@@ -169,6 +176,8 @@ pub struct Switch {
     /// While catching up: when to stop listening, at the latest and if nothing more is heard.
     catching_up: Option<(Nanos, Nanos)>,
     settled: Nanos,
+    /// When paths may be searched again.
+    rested: Nanos,
     /// See [`Switch::deadline`].
     due: Nanos,
     ticked: Nanos,
@@ -202,7 +211,9 @@ impl Switch {
             roles,
             programs,
             interfaces,
+            left_broken: Vec::new(),
             links: LinkStates::default(),
+            down: BTreeSet::new(),
             hosts: HostTable::default(),
             flood: Flood::default(),
             tree: Arc::default(),
@@ -223,6 +234,7 @@ impl Switch {
             stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
             settled: Nanos(0),
+            rested: Nanos(0),
             due: now,
             ticked: now,
             changes: 0,
@@ -242,7 +254,7 @@ impl Switch {
         if adopted {
             switch.agreement.take_over();
         }
-        switch.failures.paths = switch.left_broken();
+        switch.failures.paths = switch.found_broken();
         switch.hosts.declare(&switch.topology, this, now);
         switch.remember_hosts(now);
         switch.listen(now);
@@ -273,7 +285,7 @@ impl Switch {
         if let Some((latest, quiet)) = self.catching_up {
             return latest.min(quiet);
         }
-        let settle = self.is_to_derive().then(|| self.settled + PAUSE);
+        let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);

@@ -13,11 +13,11 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, Topology},
+    topology::{End, LinkId, SwitchId, Topology},
 };
 use tracing::{debug, info, warn};
 
-use super::{Effect, PAUSE, Switch, TICK, Wish};
+use super::{Effect, PAUSE, PAUSE_PER_SEARCH, Stale, Switch, TICK, Wish};
 use crate::{
     base_network::{SILENCE, Tree},
     clock::Nanos,
@@ -39,6 +39,7 @@ macro_rules! inputs {
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
             failures: &$switch.failures,
+            down: &$switch.down,
             detours: &$switch.detours,
             hosts: &$switch.known,
             spread: $switch.config.spread,
@@ -52,17 +53,25 @@ impl Switch {
     pub(super) fn settle(&mut self, now: Nanos) {
         if std::mem::take(&mut self.stale.failures) {
             self.own_ports_changed(now);
-            let urgent = self.controller.plan_urgent(&inputs!(self));
-            self.write(urgent);
+            self.down = self.links.down(&self.topology);
+            // Which ranks were broken when the topology changed is known once there are paths.
+            if self.left_broken.is_empty() {
+                let urgent = self.controller.plan_urgent(&inputs!(self));
+                self.write(urgent);
+            }
         }
         self.tick(now);
         if self.refused && self.retries.admit(Wish::Maps, now) {
             self.refused = false;
             self.stale.plan = true;
         }
-        if self.is_to_derive() && now.since(self.settled) >= PAUSE {
+        if self.derives_at().is_some_and(|due| due <= now) {
             self.settled = now;
+            let before = self.controller.book().searches();
             self.derive(now);
+            let searches = self.controller.book().searches().saturating_sub(before);
+            let (each, longest) = PAUSE_PER_SEARCH;
+            self.rested = now + each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
         }
         self.stale.ports |= self.agreement.settle(now);
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
@@ -98,14 +107,20 @@ impl Switch {
         self.look_for_unagreed(now);
     }
 
-    /// Whether something waits for [`Switch::derive`].
-    pub(super) fn is_to_derive(&self) -> bool {
-        self.stale.plan || self.stale.hosts || self.stale.links || self.incomplete
+    /// When [`Switch::derive`] is due, if something waits for it.
+    pub(super) fn derives_at(&self) -> Option<Nanos> {
+        let Stale { plan, hosts, links, .. } = self.stale;
+        let soon = plan || hosts || self.incomplete;
+        (soon || links).then(|| {
+            let earliest = self.settled + PAUSE;
+            if soon { earliest } else { earliest.max(self.rested) }
+        })
     }
 
     /// Hosts, trees, paths and detours, and the maps that follow from them.
     fn derive(&mut self, now: Nanos) {
-        let links = std::mem::take(&mut self.stale.links);
+        let links = self.stale.links && self.rested <= now;
+        self.stale.links &= !links;
         let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
         self.stale.hosts = false;
         let mut moved = BTreeSet::new();
@@ -121,11 +136,13 @@ impl Switch {
             return self.write(changes);
         }
         if links {
+            self.down = self.links.down(&self.topology);
             self.want_tree(now);
             self.use_links();
             self.find_detours();
             self.stale.ports = true;
         }
+        self.carry_broken();
         match self.controller.plan(&inputs!(self), now) {
             Ok(plan) => {
                 self.incomplete = plan.incomplete;
@@ -157,11 +174,35 @@ impl Switch {
         }
     }
 
-    /// Tells the others and heeds it, if other ports of this switch are down than before.
+    /// Tells the others and heeds it, if other ports of this switch are down than before. Neighbours that are heard again are
+    /// asked what they have heard meanwhile: the network may have been in pieces.
     pub(super) fn own_ports_changed(&mut self, now: Nanos) {
-        if self.catching_up.is_none() && self.links.told(&self.config.switch, self.own_ports_down()) {
+        if self.catching_up.is_some() {
+            return;
+        }
+        let (this, down) = (&self.config.switch, self.own_ports_down());
+        let is_up = |port: &DownPort| down.iter().all(|down| down.number != port.number);
+        let back: Vec<_> = self.links.down_at(this).filter(|port| !port.unanswered).filter(is_up).collect();
+        if self.links.told(this, down) {
             self.announcer.hurry(now);
             self.stale.links = true;
+            back.into_iter().for_each(|port| self.ask(port.number));
+        }
+    }
+
+    /// Ranks that were broken when the topology changed are broken still where their paths are the same.
+    fn carry_broken(&mut self) {
+        if self.left_broken.is_empty() {
+            return;
+        }
+        if let Err(error) = self.controller.search(&self.topology, &self.known) {
+            return warn!(%error, "paths cannot be chosen");
+        }
+        for (edge, rank, links) in std::mem::take(&mut self.left_broken) {
+            let Some(edge) = self.topology.find_switch(&edge) else { continue };
+            if link_names(&self.topology, self.controller.book(), edge, rank) == Some(links) {
+                self.failures.paths.insert((edge, rank));
+            }
         }
     }
 
@@ -180,8 +221,7 @@ impl Switch {
 
     /// Chooses paths by the links that are up. What probes said of a rank's path says nothing of another one.
     fn use_links(&mut self) {
-        let down = self.links.down(&self.topology);
-        let before = self.controller.book().down().clone();
+        let (down, before) = (self.down.clone(), self.controller.book().down().clone());
         if before != down {
             let names = |links: &BTreeSet<LinkId>, not_in: &BTreeSet<LinkId>| {
                 let names = links.difference(not_in).map(|link| self.topology.link_name(*link));
@@ -219,7 +259,7 @@ impl Switch {
     /// Works out which links the base network should use, as this switch sees it, and wants them. That may wait: until it has
     /// been done the tree from before is wanted, which agrees with no other.
     pub(super) fn want_tree(&mut self, now: Nanos) {
-        self.tree = spanning_tree(&self.topology, &self.links.down(&self.topology)).into();
+        self.tree = spanning_tree(&self.topology, &self.down).into();
         self.agreement.want(Tree::of(&self.topology, self.this, &self.tree), now);
     }
 
@@ -312,6 +352,17 @@ fn path_targets(topology: &Topology, book: &PathBook) -> (Arc<[PathTarget]>, usi
         }
     }
     (targets.into(), unfit)
+}
+
+/// The links of a rank's path, by name.
+pub(super) fn link_names(
+    topology: &Topology,
+    book: &PathBook,
+    edge: SwitchId,
+    rank: Rank,
+) -> Option<Vec<String>> {
+    let path = book.to(edge)?.ranked.get(usize::from(rank.get()))?;
+    Some(path.links.iter().map(|link| topology.link_name(*link)).collect())
 }
 
 /// `e1 - m1 - e2`.
