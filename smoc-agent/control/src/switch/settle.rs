@@ -71,7 +71,8 @@ impl Switch {
             self.derive(now);
             let searches = self.controller.book().searches().saturating_sub(before);
             let (each, longest) = PAUSE_PER_SEARCH;
-            self.rested = now + each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
+            let pause = each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
+            self.rested = self.rested.max(now + pause);
         }
         self.stale.ports |= self.agreement.settle(now);
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
