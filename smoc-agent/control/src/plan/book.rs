@@ -47,12 +47,14 @@ pub struct PathBook {
     options: PathOptions,
     down: BTreeSet<LinkId>,
     edges: BTreeMap<SwitchId, EdgePaths>,
+    /// How many searches there have been.
+    searches: u64,
 }
 
 impl PathBook {
     /// An empty book for paths from `this`.
     pub fn new(this: SwitchId, options: PathOptions) -> Self {
-        Self { this, options, down: BTreeSet::new(), edges: BTreeMap::new() }
+        Self { this, options, down: BTreeSet::new(), edges: BTreeMap::new(), searches: 0 }
     }
 
     /// Searches paths to those of `edges` that are not in the book yet, and returns which these are.
@@ -71,6 +73,7 @@ impl PathBook {
         }
         let finder = PathFinder::new(topology, &self.options)?;
         let mut source = finder.source(self.this);
+        self.searches += new.len() as u64;
         for &edge in &new {
             let (ranked, unroutable) = routable(topology, source.to(edge));
             let (base, _) = routable(topology, source.base(edge));
@@ -110,6 +113,7 @@ impl PathBook {
         let down: HashSet<LinkId> = self.down.iter().copied().collect();
         let finder = PathFinder::without(topology, &self.options, &down)?;
         let mut source = finder.source(self.this);
+        self.searches += broken.len() as u64;
         for edge in broken {
             let Some(paths) = self.edges.get_mut(&edge) else { continue };
             let (found, _) = routable(topology, source.to(edge));
@@ -120,6 +124,11 @@ impl PathBook {
             paths.planned = Some(planned);
         }
         Ok(())
+    }
+
+    /// How many pairs of edges have been searched so far, each as often as it was.
+    pub fn searches(&self) -> u64 {
+        self.searches
     }
 
     /// The links that are down.

@@ -26,7 +26,7 @@ impl Switch {
             this: self.this,
             names: self.controller.names().clone(),
             book: self.controller.book().clone(),
-            tree: self.base_tree(),
+            tree: self.tree.clone(),
             hosts: self.known.clone(),
             ports,
             bridge: self.bridge_state(),
