@@ -131,8 +131,11 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
         (Way { path: plain_path(tables, &key, edge)?, moved: false }, Outcome::Plain)
     };
     let path = tables.obscured(way.path).ok_or(Outcome::NotConfigured)?;
-    let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
-    let connection = half_open.map_or(0, |half| half.flow.connection);
+    let connection = match outcome {
+        Outcome::Handshake => tables.half_open().get(&key).map_or(0, |half| half.flow.connection),
+        Outcome::Established => tables.flows().get(&key).map_or(0, |flow| flow.connection),
+        _ => 0,
+    };
     let to = Destination { edge, path, routed: ends.routed != 0, moved: way.moved, connection };
     send(frame, tables, packet, to, outcome)
 }

@@ -41,6 +41,14 @@ fn path_that_is_broken_far_away_is_left_like_one_whose_port_is_down() {
 }
 
 #[test]
+fn the_first_frame_after_hosts_moved_leaves_a_dead_port_as_those_after_it() {
+    let mut network = connected(2);
+    network.edges[0].down.insert(1);
+    network.edges[0].settings.as_mut().unwrap().epoch += 1;
+    assert_eq!([0, 0].map(|subflow| rank_of(&mut network, subflow)), [2, 2], "rank 1 is its sibling's");
+}
+
+#[test]
 fn path_that_may_be_broken_is_better_than_none() {
     let mut network = connected(1);
     network.edges[0].path_sets.get_mut(&1).unwrap().broken = 0b1111;
