@@ -88,7 +88,7 @@ fn is_one_link(listing: Listing, first: &Edge, second: &Edge, whole: bool) -> bo
         return true;
     }
     match listing {
-        Listing::Simple => true,
+        Listing::Simple | Listing::Strict => true,
         Listing::BothEnds | Listing::Directions => back && !whole,
         Listing::Each | Listing::Unsaid => back && !whole && first.directed && second.directed,
     }
@@ -179,6 +179,9 @@ impl Joined {
             ));
         }
         self.again.tell(notes, "edge", |edges, first| match listing {
+            Listing::Strict => {
+                format!("{edges} left out, such as {first}: in a strict graph two nodes have one link at most")
+            }
             Listing::Simple => {
                 format!("{edges} left out, such as {first}: by \"multigraph\": false two nodes have one link at most")
             }

@@ -230,12 +230,20 @@ fn calls(line: u64, statement: &str) -> Vec<Call> {
         found.extend(begins.map(|(at, _)| (at, name)));
     }
     found.sort_unstable();
-    let call = |&(at, name): &(usize, &str)| {
+    // `a, b = net.addSwitch('s1'), net.addSwitch('s2')` names one variable for each call.
+    let variables = |at: usize| {
+        let (left, _) = statement[..at].split_once('=')?;
+        Some(left.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>())
+    };
+    let all = found.len();
+    let call = |(number, &(at, name)): (usize, &(usize, &str))| {
         let inside = statement[at + name.len()..].trim_start().strip_prefix('(').unwrap_or_default();
-        let assigned = statement[..at].split_once('=').map(|(left, _)| left.trim().to_owned());
+        let assigned = variables(at)
+            .filter(|names| names.len() == all)
+            .and_then(|mut names| (number < names.len()).then(|| names.swap_remove(number)));
         Call { line, assigned, function: name.to_owned(), arguments: arguments(inside) }
     };
-    found.iter().map(call).collect()
+    found.iter().enumerate().map(call).collect()
 }
 
 /// The arguments of a call, from behind its bracket on.
@@ -310,11 +318,13 @@ class T(Topo):
         left = self.addSwitch('s1', dpid="1")
         self.right = self.addSwitch( 's2' )
         h = self.addHost('h1', ip='10.0.0.1/24')  # "a host"
+        x, y = self.addSwitch('s3'), self.addSwitch('s4')
+        self.addLink(x, y)
         self.addLink(left, self.right, 3, 4, bw=10, delay='5ms', use_htb=True)
         self.addLink(h, 's1', port2=1,
                      port1=None)
 "#;
-        let expected = ["s1:3 s2:4 {\"bw\": \"10\", \"delay\": \"5ms\"}", "h1 s1:1 {}"];
+        let expected = ["s3 s4 {}", "s1:3 s2:4 {\"bw\": \"10\", \"delay\": \"5ms\"}", "h1 s1:1 {}"];
         assert_eq!(links(script), expected);
     }
 

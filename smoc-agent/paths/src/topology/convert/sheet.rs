@@ -65,8 +65,10 @@ pub(super) enum Listing {
     BothEnds,
     /// Every link is two edges, one each way.
     Directions,
-    /// No two links join the same nodes.
+    /// No two links join the same nodes: `"multigraph": false`.
     Simple,
+    /// The same in Graphviz's words: `strict`.
+    Strict,
 }
 
 impl Stop {

@@ -94,7 +94,7 @@ impl Reader<'_> {
     fn graph(&mut self) -> Result<(), Fault> {
         let mut word = self.word()?;
         if word.eq_ignore_ascii_case("strict") {
-            self.sheet.listing = Listing::Simple;
+            self.sheet.listing = Listing::Strict;
             word = self.word()?;
         }
         self.is_directed = word.eq_ignore_ascii_case("digraph");
