@@ -68,7 +68,7 @@ counted! {
     Established => Redirect, "established", "Sent into the fabric on the path of an established subflow.";
     Handshake => Redirect, "handshake", "Sent into the fabric as part of an MPTCP handshake.";
     Hashed => Redirect, "hashed", "MPTCP of a subflow whose handshake was not seen: hashed over all ranks.";
-    Plain => Redirect, "plain", "Other IP to a host behind another edge, sent on rank 0 or spread by flow.";
+    Plain => Redirect, "plain", "Other IP to a host behind another edge, sent on a path of least cost, or by flow over all of these.";
     Transit => Redirect, "transit", "Passed on to the next port of its route.";
     Delivered => Redirect, "delivered", "Arrived at its last switch and delivered to the host.";
     NotConfigured => Pass, "not_configured", "No settings yet: the agent has not finished its first start.";

@@ -102,7 +102,7 @@ macro_rules! plain {
 }
 
 plain! {
-    Settings = 32, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
+    Settings = 32, Port = 16, Address = 16, Host = 16, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
     DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 96, HalfOpen = 136, Connection = 80, TokenKey = 4, TokenBinding = 24,
     Openings = 16,
 }
@@ -271,21 +271,29 @@ impl Path {
     }
 }
 
-/// The ranked paths to one edge. Replaced as a whole: written to a free slot of `PATH_SETS`, then `EDGES` is
-/// pointed to it, so no frame ever sees half of one set and half of another.
+/// The paths to one edge: ranks for the subflows of MPTCP connections, and paths of least cost for all other traffic, which
+/// need not be among the ranks. Replaced as a whole: written to a free slot of `PATH_SETS`, then `EDGES` is pointed to
+/// it, so no frame ever sees half of one set and half of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PathSet {
-    /// How many of `paths` are valid, from rank 0.
+    /// How many ranks there are.
     pub count: u8,
-    /// Bit k is set if rank k has the least cost of all.
-    pub cheapest: u8,
-    /// Bit k is set if rank k is known to be broken beyond this switch's own ports: others are taken instead.
-    pub broken: u8,
+    /// How many paths there are for other traffic, all of the same cost.
+    pub base_count: u8,
+    /// Bit n is set if path n is known to be broken beyond this switch's own ports: ranks are taken instead.
+    pub broken: u16,
     #[doc(hidden)]
-    pub reserved: [u8; 5],
-    /// The paths by rank.
-    pub paths: [Path; Rank::COUNT],
+    pub reserved: [u8; 4],
+    /// The paths by rank, and from [`PathSet::BASE`] those for other traffic.
+    pub paths: [Path; PathSet::LEN],
+}
+
+impl PathSet {
+    /// Where the paths for other traffic begin.
+    pub const BASE: usize = Rank::COUNT;
+    /// Entries of `paths`.
+    pub const LEN: usize = 2 * Rank::COUNT;
 }
 
 /// The name of an edge switch: what its index means, kept for an agent that restarts. UTF-8, zero padded.

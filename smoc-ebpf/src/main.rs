@@ -4,8 +4,11 @@
 //! smoc switches. All decisions are the pipeline's; here are maps, the packet adapter and the mapping from a
 //! verdict to an XDP action. Only packet adapter and map access use `unsafe`.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
-// `core::intrinsics::atomic_xadd`: the atomic types have no fetch_add on this target.
-#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(internal_features, reason = "atomic_xadd: the atomic types have no fetch_add on this target")
+)]
 
 #[cfg(target_arch = "bpf")]
 mod frame;

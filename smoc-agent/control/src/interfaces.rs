@@ -73,17 +73,20 @@ impl AttachedMode {
 
 /// All interfaces of the namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Interfaces(BTreeMap<IfIndex, Interface>);
+pub struct Interfaces {
+    all: BTreeMap<IfIndex, Interface>,
+    named: BTreeMap<String, IfIndex>,
+}
 
 impl Interfaces {
     /// The interface of that name.
     pub fn named(&self, name: &str) -> Option<&Interface> {
-        self.0.values().find(|interface| interface.name == name)
+        self.get(*self.named.get(name)?)
     }
 
     /// The interface of that number.
     pub fn get(&self, index: IfIndex) -> Option<&Interface> {
-        self.0.get(&index)
+        self.all.get(&index)
     }
 
     /// The MAC address under which the kernel takes frames that arrive there: its bridge's, or its own.
@@ -94,6 +97,9 @@ impl Interfaces {
 
 impl FromIterator<Interface> for Interfaces {
     fn from_iter<I: IntoIterator<Item = Interface>>(interfaces: I) -> Self {
-        Self(interfaces.into_iter().map(|interface| (interface.index, interface)).collect())
+        let all: BTreeMap<_, _> =
+            interfaces.into_iter().map(|interface| (interface.index, interface)).collect();
+        let named = all.values().map(|interface| (interface.name.clone(), interface.index)).collect();
+        Self { all, named }
     }
 }

@@ -1,5 +1,7 @@
 //! The ingress edge: a frame from a host port gets the route of its path.
 
+use core::hint::black_box;
+
 use super::{
     Reroute, Table, Tables, Verdict, guard,
     handshake::{self, Way},
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     event::Outcome,
-    map::{ConnectionId, EdgeIndex, Flow, FlowKey, THIS_EDGE},
+    map::{ConnectionId, EdgeIndex, Flow, FlowKey, PathSet, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -24,9 +26,10 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Destination {
     edge: EdgeIndex,
-    rank: u8,
+    /// The path as numbered in a [`PathSet`].
+    path: u8,
     routed: bool,
-    /// The rank is another one than the subflow's own.
+    /// The path is another one than that of the subflow's own rank.
     moved: bool,
     /// The connection that it belongs to, 0 if none is known.
     connection: ConnectionId,
@@ -35,7 +38,7 @@ struct Destination {
 impl From<Known> for Destination {
     #[inline(always)]
     fn from(Known { connection, edge, rank, routed, .. }: Known) -> Self {
-        Self { edge, rank, routed, moved: false, connection }
+        Self { edge, path: rank, routed, moved: false, connection }
     }
 }
 
@@ -121,16 +124,16 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
         let label = Label::new(Rank::BEST, false);
         let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: true, vlan, label };
         match refresh(tables, &subflow) {
-            Some(rank) => (Way { rank, moved: false }, Outcome::Established),
+            Some(rank) => (Way { path: rank, moved: false }, Outcome::Established),
             None => tcp_way(frame, tables, &subflow)?,
         }
     } else {
-        (Way { rank: plain_rank(tables, &key, edge)?, moved: false }, Outcome::Plain)
+        (Way { path: plain_path(tables, &key, edge)?, moved: false }, Outcome::Plain)
     };
-    let rank = tables.obscured(way.rank).ok_or(Outcome::NotConfigured)?;
+    let path = tables.obscured(way.path).ok_or(Outcome::NotConfigured)?;
     let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
     let connection = half_open.map_or(0, |half| half.flow.connection);
-    let to = Destination { edge, rank, routed: ends.routed != 0, moved: way.moved, connection };
+    let to = Destination { edge, path, routed: ends.routed != 0, moved: way.moved, connection };
     send(frame, tables, packet, to, outcome)
 }
 
@@ -153,13 +156,13 @@ fn tcp_way<T: Tables>(
     let edge = subflow.ends.remote.edge;
     if is_mptcp {
         let set = tables.path_set(edge).ok_or(Outcome::NoPath)?;
-        return Ok((Way { rank: rank::hashed(set, subflow.key, 0), moved: false }, Outcome::Hashed));
+        return Ok((Way { path: rank::hashed(set, subflow.key, 0), moved: false }, Outcome::Hashed));
     }
-    Ok((Way { rank: plain_rank(tables, subflow.key, edge)?, moved: false }, Outcome::Plain))
+    Ok((Way { path: plain_path(tables, subflow.key, edge)?, moved: false }, Outcome::Plain))
 }
 
 #[inline(always)]
-fn plain_rank(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8, Outcome> {
+fn plain_path(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8, Outcome> {
     let spread = tables.settings().ok_or(Outcome::NotConfigured)?.spread;
     Ok(rank::plain(tables.path_set(edge).ok_or(Outcome::NoPath)?, spread, key))
 }
@@ -219,25 +222,29 @@ fn send<T: Tables>(
     Ok(Verdict { outcome, port })
 }
 
-/// Pushes the route of the rank's path, or while that is down of another one, or at last a detour; the port
-/// through which the frame leaves.
+/// Pushes the route of a path, or while that is down of another rank, or at last a detour; the port through which the frame
+/// leaves. Other traffic than MPTCP is labelled as of rank 0.
 #[inline(always)]
 fn push<T: Tables>(frame: &mut impl Reroute, tables: &mut T, to: Destination) -> Result<u16, Outcome> {
     let set = tables.path_set(to.edge).ok_or(Outcome::NoPath)?;
     if set.count == 0 {
         return Err(Outcome::NoPath);
     }
-    let rank = Rank::new(if to.rank < set.count { to.rank } else { to.rank % set.count });
-    let path = set.paths[usize::from(rank.get())];
+    let is_base = usize::from(to.path) >= PathSet::BASE;
+    let number = if is_base || to.path < set.count { to.path } else { to.path % set.count };
+    // By way of the stack, as in `wire::mptcp`: else the limit is taken where the verifier does not see it.
+    let number = black_box(u64::from(number)) as usize % PathSet::LEN;
+    let path = set.paths[number];
+    let rank = if is_base { Rank::BEST } else { Rank::new(number as u8) };
     let label = Label::new(rank, to.routed).moved(to.moved);
     let pushed = PushedRoute { label, route: Route::from_bits(path.route) };
-    let is_broken = set.broken >> rank.get() & 1 != 0;
+    let is_broken = set.broken >> number & 1 != 0;
     if !is_broken && tables.leave_through(path.port) {
         frame.set_addresses(pushed.words()).ok_or(Outcome::NotForUs)?;
         return Ok(path.port);
     }
     let PushedRoute { label, route } = pushed;
-    let port = match frame.failover(tables, to.edge, to.connection, label) {
+    let port = match frame.failover(tables, to.edge, to.connection, label.moved(to.moved || is_base)) {
         0 => frame.detour(tables, label, path.port, route),
         port => port,
     };

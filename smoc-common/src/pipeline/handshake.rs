@@ -68,7 +68,8 @@ impl Choice {
 /// Where a segment of a handshake goes.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
-    pub rank: u8,
+    /// The path as numbered in a [`PathSet`](crate::map::PathSet).
+    pub path: u8,
     /// Its SYN has moved there from the subflow's own rank.
     pub moved: bool,
 }
@@ -102,7 +103,7 @@ pub(super) fn follow<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Su
     if choice == Choice::NO_HANDSHAKE.0 {
         return None;
     }
-    Some(Way { rank: choice as u8, moved: choice & Choice::MOVED != 0 })
+    Some(Way { path: choice as u8, moved: choice & Choice::MOVED != 0 })
 }
 
 /// A SYN: a new subflow, or the same one again.

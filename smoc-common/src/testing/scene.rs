@@ -133,10 +133,12 @@ pub fn edge(this: usize) -> Switch {
         switch.hosts.insert(end.address, Host { attachment, mac: end.mac, ..Host::default() });
     }
     let out = PortNumber::new(if this == 0 { 2 } else { 1 }).unwrap();
-    let mut set = PathSet { count: PATHS as u8, cheapest: 0b0101, ..PathSet::default() };
+    let mut set = PathSet { count: PATHS as u8, base_count: 2, ..PathSet::default() };
     for (path, number) in set.paths.iter_mut().zip(1..=PATHS) {
         *path = Path::new(PortNumber::new(number).unwrap(), Route::through([(out, WIDTH)]).unwrap());
     }
+    // Ranks 0 and 2 are those of least cost.
+    (set.paths[PathSet::BASE], set.paths[PathSet::BASE + 1]) = (set.paths[0], set.paths[2]);
     switch.path_sets.insert(1, set);
     switch
 }

@@ -1,6 +1,10 @@
 //! Virtual time: what happens when, in one order that depends on nothing else.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    time::Duration,
+};
 
 use smoc_control::clock::Nanos;
 
@@ -8,6 +12,9 @@ use smoc_control::clock::Nanos;
 #[derive(Debug)]
 pub struct Queue<E> {
     heap: BinaryHeap<Reverse<Entry<E>>>,
+    /// Those that were scheduled for the moment in which they were scheduled: they come behind all that were scheduled for
+    /// it before, and most of a flood's events are of them.
+    at_once: VecDeque<E>,
     scheduled: u64,
     now: Nanos,
 }
@@ -21,7 +28,7 @@ struct Entry<E> {
 
 impl<E> Default for Queue<E> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::new(), scheduled: 0, now: Nanos(0) }
+        Self { heap: BinaryHeap::new(), at_once: VecDeque::new(), scheduled: 0, now: Nanos(0) }
     }
 }
 
@@ -33,7 +40,9 @@ impl<E> Queue<E> {
 
     /// Schedules an event; one in the past comes next.
     pub fn at(&mut self, at: Nanos, event: E) {
-        let at = at.max(self.now);
+        if at <= self.now {
+            return self.at_once.push_back(event);
+        }
         self.scheduled += 1;
         self.heap.push(Reverse(Entry { at, order: self.scheduled, event }));
     }
@@ -45,6 +54,13 @@ impl<E> Queue<E> {
 
     /// The next event, unless it comes after `end`: then time stands at `end`.
     pub fn next(&mut self, end: Nanos) -> Option<E> {
+        let is_now = |Reverse(entry): &Reverse<Entry<E>>| entry.at <= self.now;
+        if !self.heap.peek().is_some_and(is_now)
+            && self.now <= end
+            && let Some(event) = self.at_once.pop_front()
+        {
+            return Some(event);
+        }
         if self.heap.peek().is_none_or(|Reverse(entry)| entry.at > end) {
             self.now = self.now.max(end);
             return None;
@@ -88,6 +104,20 @@ mod tests {
         queue.at(Nanos(3), 'b');
         let taken: String = std::iter::from_fn(|| queue.next(Nanos(5))).collect();
         assert_eq!((taken.as_str(), queue.now()), ("abcd", Nanos(5)));
+    }
+
+    #[test]
+    fn what_is_to_happen_at_once_comes_behind_what_was_scheduled_for_that_moment_before() {
+        let mut queue = Queue::default();
+        for event in ['a', 'b'] {
+            queue.at(Nanos(5), event);
+        }
+        assert_eq!((queue.next(Nanos(9)), queue.now()), (Some('a'), Nanos(5)));
+        queue.at(Nanos(3), 'c');
+        queue.at(Nanos(6), 'e');
+        queue.after(Duration::ZERO, 'd');
+        let taken: String = std::iter::from_fn(|| queue.next(Nanos(9))).collect();
+        assert_eq!((taken.as_str(), queue.now()), ("bcde", Nanos(9)));
     }
 
     #[test]

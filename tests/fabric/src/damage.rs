@@ -217,7 +217,8 @@ impl Fabric {
         let Some(to) = self.nodes[node as usize].place(port) else { return };
         let link = self.hosts[host as usize].link;
         if let Plug::Port(from, place) = self.links[link as usize].ends[0] {
-            self.nodes[from as usize].ports[usize::from(place)].cable = None;
+            let port = &mut self.nodes[from as usize].ports[usize::from(place)];
+            (port.cable, port.host) = (None, None);
             self.set_carrier(from, place, false);
         }
         self.links[link as usize].ends[0] = Plug::Port(node, to);

@@ -45,6 +45,8 @@ pub struct Options {
     pub episodes: Option<usize>,
     /// Whether everything that happens is told on standard error.
     pub trace: bool,
+    /// Whether it is told on standard error how far the run has come.
+    pub progress: bool,
     /// What is broken on purpose.
     pub broken: Option<Break>,
     /// No faults, and an end after so long.
@@ -173,8 +175,10 @@ impl Fabric {
         for end in 0..2 {
             let Link { ends, carrier, .. } = &self.links[link as usize];
             if let Plug::Port(node, place) = ends[end] {
-                let carrier = carrier[end];
-                self.nodes[node as usize].ports[usize::from(place)].cable = Some((link, end as u8));
+                let (carrier, other) = (carrier[end], ends[1 - end]);
+                let port = &mut self.nodes[node as usize].ports[usize::from(place)];
+                port.cable = Some((link, end as u8));
+                port.host = if let Plug::Host(host) = other { Some(host) } else { None };
                 self.set_carrier(node, place, carrier);
             }
         }

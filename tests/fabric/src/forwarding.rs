@@ -49,7 +49,7 @@ impl Fabric {
         let (to, delay, cuts) = (link.ends[usize::from(1 - end)], link.delay, link.cuts);
         if let Plug::Host(host) = to
             && frame.kind == Kind::Resolution
-            && !self.concerns(host, &frame)
+            && !self.concerns(host, host::read(&frame.bytes))
         {
             self.counts.unread += 1;
             return;
@@ -59,9 +59,9 @@ impl Fabric {
     }
 
     /// Whether a host does anything with a frame of address resolution: most of a large flood ends unread.
-    fn concerns(&self, host: u32, frame: &Frame) -> bool {
+    fn concerns(&self, host: u32, resolution: Option<Resolution>) -> bool {
         let host = &self.hosts[host as usize];
-        match host::read(&frame.bytes) {
+        match resolution {
             Some(Resolution::Asked { target, .. }) => target == host.address,
             Some(Resolution::Told(address, _)) => {
                 host.known.contains_key(&address) || host.asked.contains_key(&address)
@@ -148,7 +148,14 @@ impl Fabric {
             return;
         }
         frame.bridges.push(node);
+        let resolution = if frame.kind == Kind::Resolution { host::read(&frame.bytes) } else { None };
         for port in ports {
+            // A copy that nobody reads is not even made: in a large network that is nearly every one.
+            let host = self.nodes[node as usize].ports[usize::from(port)].host;
+            if frame.kind == Kind::Resolution && host.is_some_and(|host| !self.concerns(host, resolution)) {
+                self.counts.unread += 1;
+                continue;
+            }
             self.transmit(node, port, frame.clone());
         }
     }
@@ -167,7 +174,12 @@ impl Fabric {
             }
         };
         if socket == index && is_heard && agent.inbox.len() < SOCKET_BUFFER {
-            let heard = switch::Frame { port: number, role, bytes: frame.bytes.clone() };
+            // An announcement goes no further, so it need not be copied.
+            let bytes = match frame.kind {
+                Kind::Announcement => std::mem::take(&mut frame.bytes),
+                _ => frame.bytes.clone(),
+            };
+            let heard = switch::Frame { port: number, role, bytes };
             self.post(node, switch::Event::Heard(heard));
         }
     }

@@ -22,6 +22,7 @@ use crate::{
     frame::Frame,
     link::{Link, Plug},
     report::Violation,
+    settled::COMPARED,
     traffic::{Awaited, What},
 };
 
@@ -33,9 +34,11 @@ const UNDER_WAY: Duration = Duration::from_millis(20);
 const MASKED: Duration = Duration::from_secs(4);
 /// A link that changed is no way until ports have it, or this has passed: hold-downs grow.
 const HELD: Duration = Duration::from_secs(20);
+/// How often it is told how far the run has come.
+const TELL: u64 = 50;
 /// How often agents are compared with each other.
 const COMPARE: u64 = 10;
-/// How often it is looked whether all is settled at the end.
+/// How often it is looked whether all is settled at the end; a large network four times as seldom.
 const LOOK: u64 = 25;
 
 /// Some time in which frames may be lost.
@@ -321,6 +324,9 @@ impl Fabric {
     pub(crate) fn check(&mut self) {
         self.watch.checks += 1;
         let now = self.queue.now();
+        if self.options.progress && self.watch.checks.is_multiple_of(TELL) {
+            eprintln!("{:.1} s, {} events", now.since(Nanos(0)).as_secs_f64(), self.counts.events);
+        }
         if self.watch.held {
             self.watch.disturb(now, bounds::SETTLED);
             self.watch.held = !self.are_all_prompt();
@@ -369,7 +375,9 @@ impl Fabric {
     }
 
     fn look_whether_settled(&mut self, now: Nanos) {
-        let look = self.watch.checks.is_multiple_of(LOOK);
+        let is_large = self.nodes.len() > COMPARED;
+        let (every, times) = if is_large { (LOOK * 4, 2) } else { (LOOK, 6) };
+        let look = self.watch.checks.is_multiple_of(every);
         let before = faults::FIRST - CHECK * 3;
         let begins = (before..before + CHECK).contains(&now.since(Nanos(0)));
         if begins && let Some(why) = self.unsettled() {
@@ -390,7 +398,7 @@ impl Fabric {
             }
         }
         // What was sent when all was settled must have arrived as well.
-        if self.watch.settled >= 6 && now.since(last) > LOST * 2 {
+        if self.watch.settled >= times && now.since(last) > LOST * 2 {
             self.watch.is_over = true;
         }
     }

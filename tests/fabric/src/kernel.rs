@@ -157,6 +157,20 @@ impl Kernel {
         &self.exits
     }
 
+    /// Whether the maps say just this.
+    pub fn is(&self, wanted: &Installed) -> bool {
+        let ports = self.interfaces.iter().filter_map(|(port, interface)| {
+            Some((port, PortEntry { port: *self.maps.ports.get(&port.get())?, interface: *interface }))
+        });
+        self.maps.settings.unwrap_or_default() == wanted.settings
+            && ports.eq(wanted.ports.iter().map(|(port, entry)| (port, *entry)))
+            && self.maps.detours == wanted.detours
+            && self.maps.hosts == wanted.hosts
+            && self.names == wanted.names
+            && self.edges == wanted.edges
+            && self.path_sets == wanted.path_sets
+    }
+
     /// Everything that an agent reads back.
     pub fn installed(&self) -> Installed {
         let entry = |(port, interface): (&PortNumber, &IfIndex)| {

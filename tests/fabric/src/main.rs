@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         size: Size { switches: cli.switches, hosts: cli.hosts },
         episodes: cli.episodes,
         trace: cli.trace,
+        progress: cli.switches.is_some_and(|switches| switches > 100) && !cli.trace,
         broken: None,
         only: cli.only.map(std::time::Duration::from_secs_f64),
     };

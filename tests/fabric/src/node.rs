@@ -38,6 +38,8 @@ pub struct Port {
     pub mac: MacAddress,
     /// The cable in it and the end of that.
     pub cable: Option<(u32, u8)>,
+    /// The host at the other end of that, if one is there.
+    pub host: Option<u32>,
     /// Whether its interface exists.
     pub exists: bool,
     /// How often it was made anew: an interface that comes back has another number.
@@ -134,6 +136,7 @@ impl Node {
             number: PortNumber::new(*number).expect("ports are counted from 1"),
             mac: mac(*number),
             cable: None,
+            host: None,
             exists: true,
             generation: 0,
             carrier: false,

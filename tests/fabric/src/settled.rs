@@ -1,6 +1,9 @@
 //! Whether everything is as it should be: maps, programs, sockets, ports, trees and paths.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use smoc_common::{map::THIS_EDGE, route::PortNumber};
 use smoc_control::{
@@ -9,7 +12,7 @@ use smoc_control::{
     ports::Role,
     switch::Snapshot,
 };
-use smoc_paths::topology::{End, Topology};
+use smoc_paths::topology::{End, LinkId, Topology};
 
 use crate::{
     fabric::Fabric,
@@ -20,11 +23,12 @@ use crate::{
 /// So many agents' paths are searched again to compare them.
 const SEARCHED: usize = 3;
 /// More switches than this are not compared with each other.
-const COMPARED: usize = 64;
+pub const COMPARED: usize = 64;
 
 impl Fabric {
     /// The first thing that is not as it should be when nothing is wrong any more.
     pub(crate) fn unsettled(&self) -> Option<String> {
+        let down = self.network.files.each_ref().map(|file| self.really_down(file));
         for (place, node) in self.nodes.iter().enumerate() {
             let Some(agent) = &node.agent else {
                 if self.network.is_old(place) || node.runs > 0 {
@@ -32,15 +36,33 @@ impl Fabric {
                 }
                 continue;
             };
-            let why = self.unsettled_at(place as u32, node, agent);
+            let why = self.unsettled_at(place as u32, node, agent, &down);
             if let Some(why) = why {
                 return Some(format!("{}: {why}", node.name));
             }
         }
-        self.lost_trees().or_else(|| self.wrong_paths())
+        self.lost_trees(&down).or_else(|| self.wrong_paths())
     }
 
-    fn unsettled_at(&self, place: u32, node: &Node, agent: &Agent) -> Option<String> {
+    /// The links of a file that do not work.
+    fn really_down(&self, topology: &Topology) -> BTreeSet<LinkId> {
+        let places: BTreeMap<&str, usize> =
+            self.nodes.iter().enumerate().map(|(place, node)| (node.name.as_str(), place)).collect();
+        topology.link_ids().filter(|link| !self.works(topology, &places, *link)).collect()
+    }
+
+    /// Which of the two files this is.
+    fn file(&self, topology: &Arc<Topology>) -> usize {
+        usize::from(*topology != self.network.files[0])
+    }
+
+    fn unsettled_at(
+        &self,
+        place: u32,
+        node: &Node,
+        agent: &Agent,
+        down: &[BTreeSet<LinkId>; 2],
+    ) -> Option<String> {
         let Some(snapshot) = &agent.snapshot else { return Some("nothing is published".into()) };
         if let Some(warning) = snapshot.warnings.first() {
             return Some(format!("it still warns: {warning}"));
@@ -48,15 +70,14 @@ impl Fabric {
         if !snapshot.ready {
             return Some("it is not ready".into());
         }
-        let wanted = agent.control.expected().installed;
-        let differences = wanted.differences(&node.kernel.installed());
-        if !differences.is_empty() {
-            return Some(format!("the maps differ: {}", differences.join(", ")));
+        let wanted = agent.control.wanted();
+        if !node.kernel.is(wanted) {
+            let differences = wanted.differences(&node.kernel.installed()).join(", ");
+            return Some(format!("the maps differ: {differences}"));
         }
+        let really = &down[self.file(&snapshot.topology)];
         let down = snapshot.book.down();
-        let really: BTreeSet<_> =
-            snapshot.topology.link_ids().filter(|link| !self.works(&snapshot.topology, *link)).collect();
-        if *down != really {
+        if down != really {
             return Some(format!("it takes links {down:?} for down, but {really:?} are"));
         }
         self.unsettled_ports(place, node, agent, snapshot)
@@ -64,11 +85,11 @@ impl Fabric {
     }
 
     /// Whether the cable of a link works, and agents run at both ends.
-    fn works(&self, topology: &Topology, link: smoc_paths::topology::LinkId) -> bool {
+    fn works(&self, topology: &Topology, places: &BTreeMap<&str, usize>, link: LinkId) -> bool {
         let link = topology.link(link);
         [link.a, link.b].into_iter().all(|End { switch, port }| {
-            let name = &topology.switch(switch).name;
-            let node = self.nodes.iter().find(|node| node.name == *name);
+            let place = places.get(topology.switch(switch).name.as_str());
+            let node = place.map(|place| &self.nodes[*place]);
             let port = node.and_then(|node| Some(&node.ports[usize::from(node.place(port.get())?)]));
             port.is_some_and(|port| port.carrier && port.exists && port.cable.is_some())
                 && node.is_some_and(|node| node.agent.is_some() || node.kernel.maps.settings.is_some())
@@ -155,15 +176,14 @@ impl Fabric {
     }
 
     /// Whether agents have other trees than each other, or than the links say.
-    fn lost_trees(&self) -> Option<String> {
+    fn lost_trees(&self, down: &[BTreeSet<LinkId>; 2]) -> Option<String> {
         let first = self.nodes.iter().find_map(|node| node.agent.as_ref()?.snapshot.as_ref())?;
-        let lost = first.topology.link_ids().filter(|link| !self.works(&first.topology, *link)).collect();
-        let tree = spanning_tree(&first.topology, &lost);
+        let tree = spanning_tree(&first.topology, &down[self.file(&first.topology)]);
         for node in &self.nodes {
             let Some(snapshot) = node.agent.as_ref().and_then(|agent| agent.snapshot.as_ref()) else {
                 continue;
             };
-            if snapshot.tree != tree {
+            if *snapshot.tree != tree {
                 return Some(format!("{} has tree {:?} instead of {tree:?}", node.name, snapshot.tree));
             }
         }

@@ -150,6 +150,11 @@ impl Port {
         self.is_seen_open() || self.held || self.asked == Some(BridgePort::Forwarding)
     }
 
+    /// It keeps the switch from being synced: see rule 2.
+    fn is_unsynced(&self) -> bool {
+        self.may_be_open() && !self.confirmed
+    }
+
     /// Whether a statement is of the neighbour that should be there.
     fn is_expected(&self, statement: &Statement) -> bool {
         statement.switch == self.neighbor.switch && statement.port == self.neighbor.port
@@ -222,14 +227,17 @@ impl Agreement {
         self.ports.values_mut().for_each(|port| port.held = port.is_seen_open());
     }
 
-    /// Takes note of what was heard at a port.
-    pub fn hear(&mut self, number: PortNumber, statement: Statement, now: Nanos) {
-        let Some(port) = self.ports.get_mut(&number) else { return };
+    /// Takes note of what was heard at a port; whether it is something else than before.
+    pub fn hear(&mut self, number: PortNumber, statement: Statement, now: Nanos) -> bool {
+        let Some(port) = self.ports.get_mut(&number) else { return false };
+        let was_confirmed = port.confirmed;
         port.confirmed |= port.neighbor.in_tree
             && port.is_expected(&statement)
             && statement.synced
             && (statement.digest, statement.heard) == (self.digest, self.epoch);
+        let is_news = port.heard.as_ref().is_none_or(|(before, _)| *before != statement);
         port.heard = Some((statement, now));
+        is_news || port.confirmed != was_confirmed
     }
 
     /// Decides which ports should be open from now on; whether any should be that should not before, or the other way round.
@@ -300,35 +308,41 @@ impl Agreement {
     /// The statements that are due: what is new at once, all else from time to time. Ports that cannot send are told once
     /// they can.
     pub fn statements(&mut self, can_send: impl Fn(PortNumber) -> bool, now: Nanos) -> Vec<Statement> {
-        for (_, port) in self.ports.iter_mut().filter(|(number, _)| !can_send(**number)) {
-            (port.said, port.next) = (None, Nanos(u64::MAX));
+        let unsynced = self.ports.values().filter(|port| port.is_unsynced()).count();
+        let mut due = Vec::new();
+        for (&number, port) in &mut self.ports {
+            if !can_send(number) {
+                (port.said, port.next) = (None, Nanos(u64::MAX));
+                continue;
+            }
+            let synced = unsynced == usize::from(port.is_unsynced());
+            let heard = port.epoch_heard();
+            let first = match &port.said {
+                Some((said, first))
+                    if (said.digest, said.epoch, said.heard, said.synced)
+                        == (self.digest, self.epoch, heard, synced) =>
+                {
+                    if now < port.next {
+                        continue;
+                    }
+                    *first
+                }
+                _ => now,
+            };
+            let (often, for_long) = HURRY;
+            port.next = if now.since(first) < for_long {
+                now + often
+            } else {
+                let jitter = self.random.bits() % (REPEAT / 5).as_nanos() as u64;
+                now + (REPEAT - REPEAT / 10) + Duration::from_nanos(jitter)
+            };
+            let switch = self.switch.clone();
+            let (digest, epoch) = (self.digest, self.epoch);
+            let statement = Statement { switch, port: number, digest, epoch, heard, synced };
+            port.said = Some((statement.clone(), first));
+            due.push(statement);
         }
-        let able: Vec<PortNumber> = self.ports.keys().copied().filter(|port| can_send(*port)).collect();
-        able.into_iter().filter_map(|number| self.statement(number, now)).collect()
-    }
-
-    fn statement(&mut self, number: PortNumber, now: Nanos) -> Option<Statement> {
-        let synced = self.is_synced_but_for(Some(number));
-        let jitter = Duration::from_nanos(self.random.bits() % (REPEAT / 5).as_nanos() as u64);
-        let port = self.ports.get_mut(&number)?;
-        let statement = Statement {
-            switch: self.switch.clone(),
-            port: number,
-            digest: self.digest,
-            epoch: self.epoch,
-            heard: port.epoch_heard(),
-            synced,
-        };
-        let first = match &port.said {
-            Some((said, _)) if *said == statement && now < port.next => return None,
-            Some((said, first)) if *said == statement => *first,
-            _ => now,
-        };
-        let (often, for_long) = HURRY;
-        let is_new = now.since(first) < for_long;
-        port.next = now + if is_new { often } else { REPEAT - REPEAT / 10 + jitter };
-        port.said = Some((statement.clone(), first));
-        Some(statement)
+        due
     }
 
     /// When something is due, unless something happens before.
@@ -375,7 +389,7 @@ impl Agreement {
     /// Rule 2; without a port, of all.
     fn is_synced_but_for(&self, but_for: Option<PortNumber>) -> bool {
         let others = self.ports.iter().filter(|(number, _)| Some(**number) != but_for);
-        others.into_iter().all(|(_, port)| port.confirmed || !port.may_be_open())
+        others.into_iter().all(|(_, port)| !port.is_unsynced())
     }
 }
 

@@ -44,7 +44,6 @@ struct Raw {
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
-    receive_buffer: Option<u64>,
     #[serde(default)]
     spread: Spread,
     guard: Option<Spanned<BTreeMap<u16, Spanned<Guard>>>>,
@@ -112,7 +111,6 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
-        receive_buffer: raw.receive_buffer,
         spread: raw.spread,
         border: Border { guards, openings: raw.openings.unwrap_or(Border::OPENINGS) },
         learn: raw.learn,

@@ -10,7 +10,6 @@
 //! api_group: root
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
-//! receive_buffer: 6291456           # warn of path sets that need more at the receiver; without it of none
 //! spread: none                      # or flows
 //! guard: {9: source, 10: strict}    # what hosts may send, by port; off where nothing is said
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
@@ -22,7 +21,7 @@
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
-//! `bridge` no bridge is touched, without `receive_buffer` nothing is said of buffers, and without `guard` no port has one.
+//! `bridge` no bridge is touched, and without `guard` no port has one.
 
 mod border;
 mod duration;
@@ -73,8 +72,6 @@ pub struct Config {
     pub pin: PathBuf,
     /// How paths are chosen.
     pub paths: PathOptions,
-    /// What a receiving host can buffer, in bytes, to be warned of path sets that need more.
-    pub receive_buffer: Option<u64>,
     /// What happens to traffic that is no MPTCP.
     pub spread: Spread,
     /// What hosts may send.
@@ -265,7 +262,6 @@ impl Config {
         let config = Self {
             topology: new.topology.clone(),
             paths: new.paths,
-            receive_buffer: new.receive_buffer,
             spread: new.spread,
             border: new.border.clone(),
             hellos: new.hellos,

@@ -80,6 +80,19 @@ pub struct Part {
     pub lists: Lists,
 }
 
+/// What tells one part from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// See [`Part::origin`].
+    pub origin: &'a str,
+    /// See [`Part::boot`].
+    pub boot: u64,
+    /// See [`Part::sequence`].
+    pub sequence: u64,
+    /// See [`Part::part`].
+    pub part: u16,
+}
+
 /// What a switch announces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lists {
@@ -174,14 +187,35 @@ impl Part {
     }
 }
 
+impl<'a> Head<'a> {
+    /// Reads the head of a part and nothing behind it; `None` if the frame is something else.
+    pub fn parse(frame: &'a [u8]) -> Option<Self> {
+        let (header, rest) = frame.split_at_checked(HEADER)?;
+        let (length, parts) = (header[19], u16::from_be_bytes([header[22], header[23]]));
+        if !is_announcement(header) || parts == 0 {
+            return None;
+        }
+        Some(Self {
+            origin: std::str::from_utf8(rest.get(..usize::from(length))?).ok()?,
+            boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
+            sequence: u64::from_be_bytes(header[32..40].try_into().ok()?),
+            part: u16::from_be_bytes([header[20], header[21]]),
+        })
+    }
+}
+
+fn is_announcement(header: &[u8]) -> bool {
+    header[..6] == DESTINATION
+        && header[12..14] == ETHER_TYPE.to_be_bytes()
+        && header[14..18] == MAGIC
+        && header[18] == VERSION
+}
+
 impl Message {
     /// Reads a frame that arrived at this time; `None` if it is no announcement of this version.
     pub fn parse(frame: &[u8], now: Nanos) -> Option<Self> {
         let (header, rest) = frame.split_at_checked(HEADER)?;
-        let fits = header[..6] == DESTINATION
-            && header[12..14] == ETHER_TYPE.to_be_bytes()
-            && header[14..18] == MAGIC
-            && header[18] == VERSION;
+        let fits = is_announcement(header);
         let length = header[19];
         let short = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let (part, parts) = (short(20), short(22));
@@ -271,6 +305,10 @@ mod tests {
             assert!(frames.iter().all(|frame| frame.len() <= 1514));
             let heard: Vec<_> = frames.iter().map(|frame| part(frame, NOW).unwrap()).collect();
             assert_eq!(heard, sent);
+            for (frame, Part { origin, boot, sequence, part, .. }) in frames.iter().zip(&sent) {
+                let head = Head { origin, boot: *boot, sequence: *sequence, part: *part };
+                assert_eq!(Head::parse(frame), Some(head));
+            }
             assert_eq!(
                 heard.iter().flat_map(|part| part.lists.hosts.clone()).collect::<Vec<_>>(),
                 lists.hosts
@@ -284,7 +322,7 @@ mod tests {
         let mut frame = question(MAC);
         assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
         frame.resize(60, 0);
-        assert_eq!(Message::parse(&frame, NOW), Some(Message::Question));
+        assert_eq!((Message::parse(&frame, NOW), Head::parse(&frame)), (Some(Message::Question), None));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! sequence that the network remembers of its switch, as OSPF does (RFC 2328, 13.4). It hears of that from its neighbours, who
 //! send back what is newer than what they are told (RFC 2328, 13, step 8).
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use super::announcement::{Lists, Part};
+use super::announcement::{Head, Lists, Part};
 
 /// Max number of origins that are remembered: more than any network has switches.
 const MAX_ORIGINS: usize = 65_536;
@@ -14,7 +14,10 @@ const MAX_ORIGINS: usize = 65_536;
 /// Remembers what was heard of each origin.
 #[derive(Clone, Debug, Default)]
 pub struct Flood {
-    origins: BTreeMap<String, Latest>,
+    /// In the order in which they were first heard of.
+    origins: Vec<Latest>,
+    /// Where each is, by name: every copy of a part asks.
+    places: HashMap<String, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,7 +25,8 @@ struct Latest {
     boot: u64,
     sequence: u64,
     parts: u16,
-    received: BTreeMap<u16, Part>,
+    /// Sorted by the number of the part.
+    received: Vec<Part>,
 }
 
 /// What to do with a part.
@@ -39,29 +43,37 @@ pub enum Heard {
 }
 
 impl Flood {
+    /// Whether [`Flood::hear`] would find a part with this head to be known: of a flood's many copies all but the first end
+    /// here, with their lists unread.
+    pub fn knows(&self, head: &Head<'_>) -> bool {
+        let Some(latest) = self.latest(head.origin) else { return false };
+        head.boot == latest.boot
+            && (head.sequence < latest.sequence
+                || head.sequence == latest.sequence && latest.place(head.part).is_ok())
+    }
+
+    fn latest(&self, origin: &str) -> Option<&Latest> {
+        self.origins.get(*self.places.get(origin)?)
+    }
+
     /// Takes note of a part.
     pub fn hear(&mut self, part: &Part) -> Heard {
-        let is_news = match self.origins.get(&part.origin) {
-            None => self.origins.len() < MAX_ORIGINS,
-            Some(latest) => part.sequence > latest.sequence,
-        };
-        if is_news {
-            let latest = Latest {
-                boot: part.boot,
-                sequence: part.sequence,
-                parts: part.parts,
-                received: BTreeMap::new(),
-            };
-            self.origins.insert(part.origin.clone(), latest);
+        let new =
+            || Latest { boot: part.boot, sequence: part.sequence, parts: part.parts, received: Vec::new() };
+        let place = self.places.get(&part.origin).copied().unwrap_or(self.origins.len());
+        if place == self.origins.len() && place < MAX_ORIGINS {
+            self.places.insert(part.origin.clone(), place);
+            self.origins.push(new());
         }
-        let Some(latest) = self.origins.get_mut(&part.origin) else { return Heard::Known };
+        let Some(latest) = self.origins.get_mut(place) else { return Heard::Known };
+        if part.sequence > latest.sequence {
+            *latest = new();
+        }
         if (part.boot, part.sequence, part.parts) != (latest.boot, latest.sequence, latest.parts) {
             return if part.boot == latest.boot { Heard::Known } else { Heard::Outdated };
         }
-        if latest.received.contains_key(&part.part) {
-            return Heard::Known;
-        }
-        latest.received.insert(part.part, part.clone());
+        let Err(place) = latest.place(part.part) else { return Heard::Known };
+        latest.received.insert(place, part.clone());
         if latest.received.len() < usize::from(latest.parts) {
             Heard::New
         } else {
@@ -71,18 +83,23 @@ impl Flood {
 
     /// The latest of every origin, as far as it was heard.
     pub fn all(&self) -> impl Iterator<Item = &Part> {
-        self.origins.values().flat_map(|latest| latest.received.values())
+        self.origins.iter().flat_map(|latest| &latest.received)
     }
 
     /// The latest of one origin, as far as it was heard.
     pub fn of(&self, origin: &str) -> impl Iterator<Item = &Part> {
-        self.origins.get(origin).into_iter().flat_map(|latest| latest.received.values())
+        self.latest(origin).into_iter().flat_map(|latest| &latest.received)
     }
 }
 
 impl Latest {
+    /// Where a part is, or where it belongs.
+    fn place(&self, part: u16) -> Result<usize, usize> {
+        self.received.binary_search_by_key(&part, |received| received.part)
+    }
+
     fn lists(&self) -> Lists {
-        let parts = || self.received.values().map(|part| &part.lists);
+        let parts = || self.received.iter().map(|part| &part.lists);
         Lists {
             hosts: parts().flat_map(|lists| lists.hosts.iter().copied()).collect(),
             down: parts().flat_map(|lists| lists.down.iter().copied()).collect(),
@@ -142,6 +159,21 @@ mod tests {
         assert_eq!(flood.of("e2").map(|part| part.sequence).collect::<Vec<_>>(), [9]);
         assert!(matches!(flood.hear(&restarted(10)), Heard::Complete(_)));
         assert_eq!(flood.hear(&part(9, 0, 1)), Heard::Outdated, "of the agent before");
+    }
+
+    #[test]
+    fn what_a_head_shows_to_be_known_is_known() {
+        let mut flood = Flood::default();
+        flood.hear(&part(5, 1, 3));
+        for sequence in 4..7 {
+            for (number, boot) in [(0, 1), (1, 1), (2, 1), (1, 2)] {
+                let part = Part { boot, ..part(sequence, number, 3) };
+                let head = Head { origin: &part.origin, boot, sequence, part: number };
+                let (knows, heard) = (flood.knows(&head), flood.clone().hear(&part));
+                assert_eq!(knows, heard == Heard::Known, "{head:?}: {heard:?}");
+            }
+        }
+        assert!(!flood.knows(&Head { origin: "e9", boot: 1, sequence: 1, part: 0 }));
     }
 
     #[test]

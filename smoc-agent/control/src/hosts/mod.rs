@@ -89,7 +89,8 @@ struct Claim {
 /// What is known of one address.
 #[derive(Clone, Debug, Default)]
 struct Claims {
-    all: BTreeMap<Claimant, Claim>,
+    /// Sorted by claimant. Nearly always there is one.
+    all: Vec<(Claimant, Claim)>,
     /// The claim that counts, as it was when it was chosen.
     chosen: Option<(Claimant, MacAddress)>,
     moved: Nanos,
@@ -109,7 +110,8 @@ struct Declared {
 #[derive(Clone, Debug, Default)]
 struct Origin {
     heard: Nanos,
-    addresses: BTreeSet<IpAddr>,
+    /// Sorted.
+    addresses: Vec<IpAddr>,
 }
 
 /// Everything that is known of hosts, as one switch knows it.
@@ -161,21 +163,31 @@ impl HostTable {
 
     /// Takes over what another edge announces: its complete list.
     pub fn announced(&mut self, origin: &str, hosts: Vec<Sighting>, now: Nanos) {
-        let before = self.origins.remove(origin).unwrap_or_default();
-        let origin: Arc<str> = origin.into();
-        let mut places: BTreeSet<(IpAddr, PortNumber)> = BTreeSet::new();
+        let (origin, before) =
+            self.origins.remove_entry(origin).unwrap_or_else(|| (origin.into(), Origin::default()));
+        let mut places: Vec<(IpAddr, PortNumber)> = Vec::with_capacity(hosts.len());
         for sighting in hosts {
             if self.claim(Some(&origin), sighting, now) {
-                places.insert((sighting.address, sighting.port));
+                places.push((sighting.address, sighting.port));
             }
         }
-        let addresses: BTreeSet<IpAddr> = places.iter().map(|(address, _)| *address).collect();
-        for address in before.addresses.union(&addresses) {
-            self.retain(*address, now, |claimant, _| {
-                claimant.0.as_ref() != Some(&origin) || places.contains(&(*address, claimant.1))
+        places.sort_unstable();
+        let mut addresses: Vec<IpAddr> = places.iter().map(|(address, _)| *address).collect();
+        addresses.dedup();
+        let left = before.addresses.iter().filter(|address| addresses.binary_search(address).is_err());
+        // One claim alone is the one that was just made.
+        let contested = addresses.iter().filter(|address| self.is_contested(address));
+        let doubtful: Vec<IpAddr> = left.chain(contested).copied().collect();
+        for address in doubtful {
+            self.retain(address, now, |claimant, _| {
+                claimant.0.as_ref() != Some(&origin) || places.binary_search(&(address, claimant.1)).is_ok()
             });
         }
         self.origins.insert(origin, Origin { heard: now, addresses });
+    }
+
+    fn is_contested(&self, address: &IpAddr) -> bool {
+        self.claims.get(address).is_some_and(|claims| claims.all.len() > 1)
     }
 
     /// Takes over what an earlier agent of this switch had found out: addresses at its own ports, and at other
@@ -188,8 +200,12 @@ impl HostTable {
             if let Some(origin) = origin {
                 let origin = self.origins.entry(origin).or_default();
                 origin.heard = now;
-                origin.addresses.insert(sighting.address);
+                origin.addresses.push(sighting.address);
             }
+        }
+        for origin in self.origins.values_mut() {
+            origin.addresses.sort_unstable();
+            origin.addresses.dedup();
         }
     }
 
@@ -202,7 +218,7 @@ impl HostTable {
             self.announced(&name, Vec::new(), now);
             self.origins.remove(&name);
         }
-        let old = |(claimant, claim): (&Claimant, &Claim)| old_claim(claimant, claim, now);
+        let old = |(claimant, claim): &(Claimant, Claim)| old_claim(claimant, claim, now);
         let old: Vec<IpAddr> =
             self.claims.iter().filter(|(_, claims)| claims.all.iter().any(old)).map(|(at, _)| *at).collect();
         for address in old {
@@ -217,6 +233,11 @@ impl HostTable {
         self.held.len() != held.len()
     }
 
+    /// How many addresses have to wait for [`HostTable::release`].
+    pub fn waiting(&self) -> usize {
+        self.held.len()
+    }
+
     /// When [`HostTable::release`] is due next.
     pub fn release_at(&self) -> Option<Nanos> {
         self.held.iter().filter_map(|address| self.claims.get(address)).map(Claims::free_at).min()
@@ -229,25 +250,27 @@ impl HostTable {
             if self.declared.get(address).is_some_and(|declared| declared.mac.is_some()) {
                 return None;
             }
-            let seen = claims.all.get(claimant)?.seen;
+            let seen = claims.of(claimant)?.seen;
             Some(Sighting { address: *address, mac: *mac, port: claimant.1, seen })
         };
         self.claims.iter().filter_map(ours).collect()
     }
 
-    /// Brings what is known in line with everything that was heard since the last call; whether a place or a MAC address
-    /// is another one.
+    /// Brings what is known in line with everything that was heard since the last call; the addresses of which a place, a
+    /// MAC address or a name is another one.
     pub fn refresh(
         &mut self,
         known: &mut BTreeMap<IpAddr, KnownHost>,
         topology: &Topology,
         this: SwitchId,
-    ) -> bool {
-        let mut news = false;
+    ) -> BTreeSet<IpAddr> {
+        let mut news = BTreeSet::new();
         for address in std::mem::take(&mut self.changed) {
             let host = self.known(address, topology, this);
             let place = |host: &KnownHost| (host.at, host.mac, host.name.clone(), host.source);
-            news |= host.as_ref().map(place) != known.get(&address).map(place);
+            if host.as_ref().map(place) != known.get(&address).map(place) {
+                news.insert(address);
+            }
             match host {
                 Some(host) => drop(known.insert(address, host)),
                 None => drop(known.remove(&address)),
@@ -281,7 +304,7 @@ impl HostTable {
                 (topology.find_switch(origin).filter(|switch| *switch != this)?, Source::Announced)
             }
         };
-        let seen = self.claims.get(&address)?.all.get(claimant).map(|claim| claim.seen);
+        let seen = self.claims.get(&address)?.of(claimant).map(|claim| claim.seen);
         let at = End { switch, port: claimant.1 };
         Some(KnownHost { at, mac: *mac, name: self.named.get(mac).cloned(), source, seen })
     }
@@ -298,9 +321,12 @@ impl HostTable {
         }
         let claimant: Claimant = (origin.cloned(), port);
         let claims = self.claims.entry(address).or_default();
-        match claims.all.get_mut(&claimant) {
-            Some(claim) => *claim = Claim { mac, seen: claim.seen.max(seen) },
-            None => {
+        match claims.place(&claimant) {
+            Ok(place) => {
+                let claim = &mut claims.all[place].1;
+                *claim = Claim { mac, seen: claim.seen.max(seen) };
+            }
+            Err(place) => {
                 let behind = self.behind.entry(claimant.clone()).or_default();
                 if *behind >= ADDRESSES_PER_PORT {
                     if claims.all.is_empty() {
@@ -309,10 +335,11 @@ impl HostTable {
                     return false;
                 }
                 *behind += 1;
-                claims.all.insert(claimant.clone(), Claim { mac, seen });
+                claims.all.insert(place, (claimant.clone(), Claim { mac, seen }));
             }
         }
-        if claims.all.len() > 1 || claims.chosen != Some((claimant, mac)) {
+        let is_chosen = claims.chosen.as_ref().is_some_and(|chosen| *chosen == (claimant, mac));
+        if claims.all.len() > 1 || !is_chosen {
             self.choose(address, now);
         }
         true
@@ -323,7 +350,7 @@ impl HostTable {
         let Some(claims) = self.claims.get_mut(&address) else { return };
         let before = claims.all.len();
         let behind = &mut self.behind;
-        claims.all.retain(|claimant, claim| {
+        claims.all.retain(|(claimant, claim)| {
             let kept = keep(claimant, claim);
             if !kept && let Some(count) = behind.get_mut(claimant) {
                 *count -= 1;
@@ -346,11 +373,11 @@ impl HostTable {
             (switch, declared.at.port)
         });
         let best = match &place {
-            Some(place) => claims.all.get_key_value(place),
+            Some(place) => claims.place(place).ok().map(|at| &claims.all[at]),
             None => claims.all.iter().max_by_key(|(_, claim)| claim.seen),
         };
         let best = best.map(|(claimant, claim)| (claimant.clone(), claim.mac));
-        let is_left = claims.chosen.as_ref().is_some_and(|(claimant, _)| claims.all.contains_key(claimant));
+        let is_left = claims.chosen.as_ref().is_some_and(|(claimant, _)| claims.of(claimant).is_some());
         if best == claims.chosen {
             self.held.remove(&address);
         } else if is_left && now < claims.free_at() {
@@ -373,13 +400,22 @@ impl HostTable {
         let Some((claimant, _)) = claims.chosen.clone().filter(|(claimant, _)| claimant.0.is_some()) else {
             return;
         };
-        if let Some(seen) = claims.all.get(&claimant).map(|claim| claim.seen) {
+        if let Some(seen) = claims.of(&claimant).map(|claim| claim.seen) {
             self.retain(address, now, |claimant, claim| claimant.0.is_some() || claim.seen >= seen);
         }
     }
 }
 
 impl Claims {
+    /// Where the claim of a claimant is, or where it belongs.
+    fn place(&self, claimant: &Claimant) -> Result<usize, usize> {
+        self.all.binary_search_by(|(other, _)| other.cmp(claimant))
+    }
+
+    fn of(&self, claimant: &Claimant) -> Option<&Claim> {
+        self.place(claimant).ok().map(|place| &self.all[place].1)
+    }
+
     /// From when on the address may move.
     fn free_at(&self) -> Nanos {
         let (first, longest) = HELD;

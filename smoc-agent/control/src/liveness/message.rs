@@ -64,7 +64,7 @@ pub struct Targets {
     /// The host ports that have an interface.
     pub host_ports: Vec<HostPort>,
     /// The paths, sorted by edge and rank.
-    pub paths: Vec<PathTarget>,
+    pub paths: Arc<[PathTarget]>,
     /// Paths that cannot be probed because a way does not fit into a route.
     pub unfit: usize,
     /// What is known to be down, for those that are new.

@@ -14,7 +14,10 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use super::{book::PathBook, names::EdgeNames};
+use super::{
+    book::{EdgePaths, PathBook},
+    names::EdgeNames,
+};
 use crate::{
     config::{Border, Spread},
     dataplane::PortEntry,
@@ -22,7 +25,10 @@ use crate::{
     interfaces::Interfaces,
     ports::Role,
 };
-use smoc_paths::topology::{End, SwitchId, Topology};
+use smoc_paths::{
+    search::Path,
+    topology::{End, LinkId, SwitchId, Topology},
+};
 
 /// What is decided from.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +45,8 @@ pub struct Inputs<'a> {
     pub interfaces: &'a Interfaces,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
+    /// The links of the network that are down.
+    pub down: &'a BTreeSet<LinkId>,
     /// Ways around neighbours and links.
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
@@ -87,9 +95,10 @@ pub struct Desired {
 
 /// The other switches that have hosts, declared or learned.
 pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, KnownHost>) -> BTreeSet<SwitchId> {
-    let named = topology.hosts().iter().map(|host| host.at.switch);
-    let heard = hosts.values().map(|host| host.at.switch);
-    named.chain(heard).filter(|switch| *switch != this).collect()
+    let mut has_hosts = vec![false; topology.switches().len()];
+    topology.hosts().iter().for_each(|host| has_hosts[host.at.switch.index()] = true);
+    hosts.values().for_each(|host| has_hosts[host.at.switch.index()] = true);
+    topology.switch_ids().filter(|switch| *switch != this && has_hosts[switch.index()]).collect()
 }
 
 /// What the maps should say. New edges get an index in `names`.
@@ -104,7 +113,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        set.broken = broken(inputs.failures, edge);
+        set.broken = broken(inputs, book, edge);
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
@@ -121,6 +130,12 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     }
 }
 
+/// The entry of a host, if its edge has an index.
+pub(super) fn host(host: &KnownHost, index: impl FnOnce(SwitchId) -> Option<EdgeIndex>) -> Option<Host> {
+    let attachment = Attachment { edge: index(host.at.switch)?, port: host.at.port.get() };
+    Some(Host { attachment, mac: host.mac, ..Host::default() })
+}
+
 /// The hosts that the map has room for, those of the file first; which are those of the file, and how many are left out.
 fn hosts(
     inputs: &Inputs<'_>,
@@ -129,10 +144,8 @@ fn hosts(
     let is_declared = |host: &KnownHost| host.source == Source::File;
     let of = |wanted: bool| {
         inputs.hosts.iter().filter(move |(_, host)| is_declared(host) == wanted).filter_map(
-            |(address, host)| {
-                let edge = *index_of.get(&host.at.switch)?;
-                let attachment = Attachment { edge, port: host.at.port.get() };
-                Some((map_address(*address), Host { attachment, mac: host.mac, ..Host::default() }))
+            |(address, known)| {
+                Some((map_address(*address), host(known, |edge| index_of.get(&edge).copied())?))
             },
         )
     };
@@ -142,10 +155,20 @@ fn hosts(
     (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
-/// A bit for each broken rank to an edge.
-pub(super) fn broken(failures: &Failures, edge: SwitchId) -> u8 {
-    let broken = failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-    broken.fold(0, |broken, (_, rank)| broken | 1 << rank.get())
+/// A bit for each path to an edge, as numbered in its [`PathSet`], that is broken: its rank's probes are lost, or it needs a
+/// link that is down (and has no substitute, or none yet).
+pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u16 {
+    let Some(EdgePaths { ranked, base, .. }) = book.to(edge) else { return 0 };
+    let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+    let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
+    let is_broken = |path: &Path| {
+        path.links.iter().any(|link| inputs.down.contains(link))
+            || lossy.iter().any(|lossy| lossy.links == path.links)
+    };
+    let ranks = (0..Rank::COUNT).zip(ranked);
+    let others = (PathSet::BASE..PathSet::LEN).zip(base);
+    let broken = ranks.chain(others).filter(|(_, path)| is_broken(path));
+    broken.fold(0, |broken, (number, _)| broken | 1 << number)
 }
 
 pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {

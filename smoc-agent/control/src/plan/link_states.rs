@@ -33,10 +33,15 @@ impl LinkStates {
         true
     }
 
+    /// The ports of a switch that are down.
+    pub fn down_at(&self, switch: &str) -> impl Iterator<Item = DownPort> {
+        self.down_at.get(switch).into_iter().flatten().copied()
+    }
+
     /// The links that are down at one end at least.
     pub fn down(&self, topology: &Topology) -> BTreeSet<LinkId> {
         let mut links = BTreeSet::new();
-        for (name, ports) in &self.down_at {
+        for (name, ports) in self.down_at.iter().filter(|(_, ports)| !ports.is_empty()) {
             let Some(switch) = topology.find_switch(name) else { continue };
             links.extend(ports.iter().filter_map(|port| topology.link_at(End { switch, port: port.number })));
         }

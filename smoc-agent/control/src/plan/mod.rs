@@ -20,7 +20,11 @@ pub use names::EdgeNames;
 pub use slots::GRACE_PERIOD;
 pub use tree::spanning_tree;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use slots::FreeSlots;
 use smoc_common::{map::PathSet, route::Rank};
@@ -28,6 +32,7 @@ use smoc_common::{map::PathSet, route::Rank};
 use crate::{
     clock::Nanos,
     dataplane::{Change, Installed, Slot},
+    hosts::{KnownHost, map_address},
 };
 use smoc_paths::{
     search::{OptionsError, PathOptions},
@@ -43,6 +48,8 @@ pub struct Controller {
     names: EdgeNames,
     slots: FreeSlots,
     book: Arc<PathBook>,
+    /// Whether the last plan was for all that is wanted.
+    complete: bool,
 }
 
 impl Controller {
@@ -61,18 +68,21 @@ impl Controller {
             slots: FreeSlots::found(&installed, now),
             book: PathBook::new(this, options).into(),
             installed,
+            complete: false,
         }
     }
 
     /// The topology is another one: all paths are searched again at the next plan.
     pub fn topology_changed(&mut self, this: SwitchId) {
         self.this = this;
+        self.complete = false;
         self.book = PathBook::new(this, self.options).into();
     }
 
     /// Paths are chosen otherwise from now on: they are searched again at the next plan.
     pub fn set_options(&mut self, options: PathOptions) {
         self.options = options;
+        self.complete = false;
         self.book = PathBook::new(self.this, options).into();
     }
 
@@ -97,18 +107,60 @@ impl Controller {
         Ok(changed)
     }
 
+    /// Searches the paths to edges that have none yet.
+    ///
+    /// # Errors
+    /// The topology does not say what the path options need.
+    pub fn search(
+        &mut self,
+        topology: &Topology,
+        hosts: &BTreeMap<IpAddr, KnownHost>,
+    ) -> Result<(), OptionsError> {
+        let edges = edges(topology, self.this, hosts);
+        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
+            Arc::make_mut(&mut self.book).extend(topology, &edges)?;
+        }
+        Ok(())
+    }
+
     /// What has to change. The caller makes the changes in order and reports each with [`Controller::applied`];
     /// if one fails, it reads back what is installed and calls [`Controller::resync`].
     ///
     /// # Errors
     /// The topology does not say what the path options need.
     pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
-        let edges = edges(inputs.topology, self.this, inputs.hosts);
-        if edges.iter().any(|edge| self.book.to(*edge).is_none()) {
-            Arc::make_mut(&mut self.book).extend(inputs.topology, &edges)?;
-        }
+        self.search(inputs.topology, inputs.hosts)?;
         let desired = desired::desired(inputs, &self.book, &mut self.names);
-        Ok(diff::plan(&desired, &self.installed, &mut self.slots, now))
+        let plan = diff::plan(&desired, &self.installed, &mut self.slots, now);
+        self.complete = !plan.incomplete && plan.without_index == 0 && plan.left_out == 0;
+        Ok(plan)
+    }
+
+    /// The changes of [`Controller::plan`] if these addresses alone may be elsewhere than when it was last asked. `None` if
+    /// that may not be all that follows: if an edge comes or goes, or not all hosts fit.
+    pub fn plan_hosts(&self, inputs: &Inputs<'_>, moved: &BTreeSet<IpAddr>) -> Option<Vec<Change>> {
+        if !self.complete || inputs.hosts.len() > inputs.host_entries {
+            return None;
+        }
+        let (mut updates, mut inserts) = (Vec::new(), Vec::new());
+        for address in moved {
+            let key = map_address(*address);
+            let host = desired::host(inputs.hosts.get(address)?, |edge| {
+                let index = self.names.find(&inputs.topology.switch(edge).name)?;
+                (edge == self.this || self.installed.edges.contains_key(&index)).then_some(index)
+            })?;
+            let change = Change::SetHost(key, host);
+            match self.installed.hosts.get(&key) {
+                Some(before) if *before == host => {}
+                Some(before) if before.attachment.edge != host.attachment.edge => return None,
+                Some(_) => updates.push(change),
+                None => inserts.push(change),
+            }
+        }
+        let mut settings = self.installed.settings;
+        settings.epoch = settings.epoch.wrapping_add(u32::from(!updates.is_empty()));
+        let epoch = (settings != self.installed.settings).then_some(Change::SetSettings(settings));
+        Some(updates.into_iter().chain(inserts).chain(epoch).collect())
     }
 
     /// The urgent changes of [`Controller::plan`]: which paths are broken. It searches no paths and compares no hosts.
@@ -121,7 +173,7 @@ impl Controller {
         let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
             let edge = inputs.topology.find_switch(self.names.name(index)?)?;
             let set = self.installed.path_sets.get(&slot)?;
-            Some((slot, PathSet { broken: desired::broken(inputs.failures, edge), ..*set }))
+            Some((slot, PathSet { broken: desired::broken(inputs, &self.book, edge), ..*set }))
         });
         edges.collect()
     }
@@ -135,6 +187,7 @@ impl Controller {
     pub fn resync(&mut self, installed: Installed, now: Nanos) {
         self.slots = FreeSlots::found(&installed, now);
         self.installed = installed;
+        self.complete = false;
     }
 
     /// What is installed.

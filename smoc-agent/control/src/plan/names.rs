@@ -23,7 +23,7 @@ impl EdgeNames {
 
     /// The index of a switch, a new one if it has none; `None` if all are taken.
     pub fn index(&mut self, name: &str) -> Option<EdgeIndex> {
-        if let Some(&index) = self.by_name.get(name) {
+        if let Some(index) = self.find(name) {
             return Some(index);
         }
         let free =
@@ -31,6 +31,11 @@ impl EdgeNames {
         self.by_index.insert(free, name.to_owned());
         self.by_name.insert(name.to_owned(), free);
         Some(free)
+    }
+
+    /// The index of a switch, if it has one.
+    pub fn find(&self, name: &str) -> Option<EdgeIndex> {
+        self.by_name.get(name).copied()
     }
 
     /// The switch that an index means.

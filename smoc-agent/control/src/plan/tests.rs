@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Detour, DetourKey, Port, Settings, THIS_EDGE},
+    map::{Attachment, Detour, DetourKey, PathSet, Port, Settings, THIS_EDGE},
     route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
@@ -49,6 +49,7 @@ struct World {
     ports: BTreeMap<PortNumber, String>,
     interfaces: Interfaces,
     failures: Failures,
+    down: BTreeSet<LinkId>,
     detours: BTreeMap<DetourKey, Detour>,
     hosts: BTreeMap<IpAddr, KnownHost>,
     spread: Spread,
@@ -67,6 +68,7 @@ impl World {
             ports,
             interfaces: interfaces(|_| true),
             failures: Failures::default(),
+            down: BTreeSet::new(),
             detours: BTreeMap::new(),
             hosts,
             spread: Spread::None,
@@ -82,6 +84,7 @@ impl World {
             bridge: Some("br0"),
             interfaces: &self.interfaces,
             failures: &self.failures,
+            down: &self.down,
             detours: &self.detours,
             hosts: &self.hosts,
             spread: self.spread,
@@ -163,11 +166,12 @@ fn a_first_start_fills_everything_and_switches_on_last() {
 }
 
 #[test]
-fn path_sets_hold_ports_routes_and_the_cheapest_ranks() {
+fn path_sets_hold_ports_routes_and_paths_of_least_cost() {
     let (world, mut dataplane) = (World::new(), FakeDataplane::default());
     world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
     let set = dataplane.state.path_sets[&dataplane.state.edges[&1]];
-    assert_eq!((set.count, set.cheapest), (2, 0b01), "rank 1 costs more");
+    assert_eq!((set.count, set.base_count), (2, 1), "rank 1 costs more");
+    assert_eq!(set.paths[PathSet::BASE], set.paths[0]);
     assert_eq!((set.paths[0].port, set.paths[1].port), (1, 2));
     // m1 and m2 have ports 1 to 3, which take two bits; e2 is behind port 2 of both.
     assert!(set.paths[..2].iter().all(|path| path.route == 0b110), "{set:?}");
@@ -322,7 +326,7 @@ fn a_path_set_is_replaced_in_another_slot() {
     let after = dataplane.state.edges[&1];
     assert_ne!(before, after);
     assert_eq!(plan.changes.len(), 2, "{:?}", plan.changes);
-    assert_eq!(dataplane.state.path_sets[&after].cheapest, 0b11);
+    assert_eq!(dataplane.state.path_sets[&after].base_count, 2);
     assert_ne!(dataplane.state.path_sets[&before], dataplane.state.path_sets[&after]);
 }
 
@@ -378,5 +382,43 @@ proptest! {
             prop_assert!(names.iter().all(|(index, name)| state.names.get(index) == Some(name)));
             prop_assert_eq!(Settings { epoch: 0, ..state.settings }, desired.settings);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hosts_alone_are_planned_as_together_with_all_the_rest_or_not_at_all(
+        steps in proptest::collection::vec((0u8..6, 0usize..5, 1u16..4, 0u8..3), 1..40),
+    ) {
+        let (mut world, mut dataplane) = (World::new(), FakeDataplane::default());
+        let mut controller = world.controller(&dataplane, START);
+        prop_assert!(controller.plan_hosts(&world.inputs(), &BTreeSet::new()).is_none(), "nothing is there yet");
+        world.settle(&mut controller, &mut dataplane, START);
+        let mut alone = 0;
+        for (step, (host, switch, at, mac)) in steps.into_iter().enumerate() {
+            let address = format!("10.0.1.{host}");
+            match ["e1", "e2", "e3", "e4"].get(switch) {
+                Some(switch) => world.put(&address, switch, at, mac),
+                None => drop(world.hosts.remove(&address.parse::<IpAddr>().unwrap())),
+            }
+            let moved = BTreeSet::from([address.parse().unwrap()]);
+            let hosts = controller.plan_hosts(&world.inputs(), &moved);
+            let now = START + Duration::from_secs(2 + step as u64);
+            let plan = world.settle(&mut controller, &mut dataplane, now);
+            if let Some(changes) = hosts {
+                prop_assert_eq!(changes, plan.changes);
+                alone += 1;
+            }
+            let again = controller.plan(&world.inputs(), now).unwrap();
+            prop_assert!(again.changes.is_empty());
+        }
+        world.put("10.0.2.1", "e2", 9, 1);
+        let moved = BTreeSet::from(["10.0.2.1".parse().unwrap()]);
+        let changes = controller.plan_hosts(&world.inputs(), &moved);
+        prop_assert_eq!(changes.map(|changes| changes.len()), Some(1), "{} before", alone);
+        let few = Inputs { host_entries: 2, ..world.inputs() };
+        prop_assert!(controller.plan_hosts(&few, &moved).is_none(), "not all hosts fit");
     }
 }

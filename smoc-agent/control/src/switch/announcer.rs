@@ -8,6 +8,9 @@ use crate::clock::Nanos;
 
 /// What changes is told no more often than this.
 const LEAST: Duration = Duration::from_millis(50);
+/// Hosts that change again and again are told of the less often, down to this: an announcement goes over each link of the
+/// network, and where many hosts start together each of their switches would make twenty a second.
+const SELDOM: Duration = Duration::from_secs(1);
 /// All is repeated after this long, a tenth more or less, so that switches that start together do not speak together.
 const REPEAT: Duration = Duration::from_secs(5);
 
@@ -19,18 +22,40 @@ pub(super) struct Announcer {
     random: Random,
     last: Option<Nanos>,
     next: Nanos,
+    /// Time from the last announcement to one of other hosts, twice as long with each of those that follows soon.
+    pause: Duration,
+    /// Whether the next one tells of other hosts.
+    has_hosts: bool,
 }
 
 impl Announcer {
     /// `boot` is a number that no other run of an agent has; `sequence` a first guess that is higher than what the last
     /// agent used.
     pub(super) fn new(boot: u64, sequence: u64) -> Self {
-        Self { boot, sequence, random: Random(boot), last: None, next: Nanos(0) }
+        Self {
+            boot,
+            sequence,
+            random: Random(boot),
+            last: None,
+            next: Nanos(0),
+            pause: LEAST,
+            has_hosts: false,
+        }
     }
 
     /// What is to be told has changed: it is told at once, or as soon as the last time is long enough ago.
     pub(super) fn hurry(&mut self, now: Nanos) {
-        let earliest = self.last.map_or(now, |last| (last + LEAST).max(now));
+        self.hurry_after(LEAST, now);
+    }
+
+    /// Hosts have changed: it is told at once if it is the first time in a while.
+    pub(super) fn hurry_hosts(&mut self, now: Nanos) {
+        self.has_hosts = true;
+        self.hurry_after(self.pause, now);
+    }
+
+    fn hurry_after(&mut self, pause: Duration, now: Nanos) {
+        let earliest = self.last.map_or(now, |last| (last + pause).max(now));
         self.next = self.next.min(earliest);
     }
 
@@ -49,6 +74,10 @@ impl Announcer {
     pub(super) fn due(&mut self, now: Nanos) -> Option<(u64, u64)> {
         if now < self.next {
             return None;
+        }
+        if std::mem::take(&mut self.has_hosts) {
+            let is_calm = self.last.is_none_or(|last| now.since(last) > SELDOM * 2);
+            self.pause = if is_calm { LEAST } else { (self.pause * 2).min(SELDOM) };
         }
         let tenth = REPEAT / 10;
         let jitter = Duration::from_nanos(self.random.bits() % (2 * tenth.as_nanos() as u64));
@@ -87,6 +116,30 @@ mod tests {
         };
         assert_eq!(count(&mut announcer, 1, true), 1200);
         assert!((10..=14).contains(&count(&mut announcer, 60_001, false)));
+    }
+
+    #[test]
+    fn hosts_that_change_all_the_time_are_told_of_once_a_second_and_links_do_not_wait_for_that() {
+        let mut announcer = Announcer::new(1, 1);
+        let mut told = Vec::new();
+        for millisecond in 0..10_000u64 {
+            let now = Nanos((1 + millisecond) * 1_000_000);
+            announcer.hurry_hosts(now);
+            if millisecond == 9_100 {
+                announcer.hurry(now);
+            }
+            if announcer.due(now).is_some() {
+                told.push(millisecond);
+            }
+        }
+        assert_eq!(told[..7], [0, 50, 150, 350, 750, 1550, 2550]);
+        assert_eq!(told[told.len() - 3..], [7550, 8550, 9100]);
+        let later = Nanos(20_000_000_000);
+        announcer.due(later - Duration::from_secs(3));
+        announcer.hurry_hosts(later);
+        assert!(announcer.due(later).is_some(), "the first time in a while");
+        announcer.hurry_hosts(later);
+        assert_eq!(announcer.next(), later + LEAST);
     }
 
     #[test]

@@ -10,14 +10,14 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish};
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, settle::link_names};
 use crate::{
     clock::Nanos,
     config::Config,
     dataplane::Installed,
     discovery::{
         Heard,
-        announcement::{self, Lists, Message, Part},
+        announcement::{self, Head, Lists, Message, Part},
         neighbor,
     },
     hosts::{Sighting, ip_address},
@@ -32,9 +32,10 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 const NAMED_DIFFERENCES: usize = 8;
 
 impl Switch {
-    pub(super) fn take_in(&mut self, event: Event, now: Nanos) {
+    /// Whether anything may follow from it: of a large network's frames most say what is known.
+    pub(super) fn take_in(&mut self, event: Event, now: Nanos) -> bool {
         match event {
-            Event::Time => {}
+            Event::Time => true,
             Event::Interfaces(interfaces) => self.interfaces_are(interfaces),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
@@ -53,18 +54,19 @@ impl Switch {
                     Wish::BridgePort(port) => self.agreement.was_refused(port),
                     Wish::Program(_) => {}
                 }
+                true
             }
         }
     }
 
-    fn interfaces_are(&mut self, interfaces: Interfaces) {
+    fn interfaces_are(&mut self, interfaces: Interfaces) -> bool {
         if interfaces == self.interfaces {
-            return;
+            return false;
         }
         let before = std::mem::replace(&mut self.interfaces, interfaces);
         let ours = self.config.ports.values().chain(&self.config.bridge);
         if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
-            return;
+            return false;
         }
         for (port, name) in &self.config.ports {
             let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
@@ -74,55 +76,71 @@ impl Switch {
         }
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
+        true
     }
 
-    fn found(&mut self, found: Found) {
-        if found.generation != self.generation {
-            return;
-        }
-        if self.failures != found.failures {
+    fn found(&mut self, found: Found) -> bool {
+        let is_news = found.generation == self.generation && self.failures != found.failures;
+        if is_news {
             self.failures = found.failures;
             self.stale = Stale { failures: true, view: true, ..self.stale };
         }
+        is_news
     }
 
-    fn heard(&mut self, mut frame: Frame, now: Nanos) {
+    fn heard(&mut self, mut frame: Frame, now: Nanos) -> bool {
         if let Some((_, quiet)) = &mut self.catching_up {
             *quiet = now + CATCH_UP.0;
         }
-        match frame.role {
+        let is_news = match frame.role {
             Role::Host => self.heard_neighbor(&mut frame, now),
-            Role::Fabric => match Message::parse(&frame.bytes, now) {
-                None => {}
-                Some(Message::Question) => self.answer(frame.port, now),
-                Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
-                Some(Message::Statement(statement)) => self.agreement.hear(frame.port, statement, now),
-            },
+            Role::Fabric => self.heard_agent(&frame, now),
+        };
+        is_news || self.catching_up.is_some()
+    }
+
+    fn heard_agent(&mut self, frame: &Frame, now: Nanos) -> bool {
+        if Head::parse(&frame.bytes).is_some_and(|head| self.flood.knows(&head)) {
+            return false;
+        }
+        match Message::parse(&frame.bytes, now) {
+            None => false,
+            Some(Message::Question) => {
+                self.answer(frame.port, now);
+                false
+            }
+            Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
+            Some(Message::Statement(statement)) => self.agreement.hear(frame.port, statement, now),
         }
     }
 
-    fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) {
-        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return };
-        if self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now }) {
+    fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
+        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
+        let waiting = self.hosts.waiting();
+        let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
+        if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
-            self.announcer.hurry(now);
+            self.announcer.hurry_hosts(now);
         }
-        self.stale.plan |= self.hosts.has_changed();
+        self.stale.hosts |= self.hosts.has_changed();
+        is_new || self.hosts.has_changed() || self.hosts.waiting() != waiting
     }
 
-    fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) {
-        let Some(origin) = self.topology.find_switch(&part.origin) else { return };
+    fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
+        let Some(origin) = self.topology.find_switch(&part.origin) else { return false };
         if origin == self.this {
-            if self.announcer.heard_own(part.boot, part.sequence, now) {
+            let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
+            if is_behind {
                 info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
             }
-            return;
+            return is_behind;
         }
         let lists = match self.flood.hear(&part) {
-            Heard::Known => return,
+            Heard::Known => return false,
             Heard::Outdated => {
                 let newer: Vec<Part> = self.flood.of(&part.origin).cloned().collect();
-                return self.send_parts(from, &newer, now);
+                self.send_parts(from, &newer, now);
+                return false;
             }
             Heard::New => None,
             Heard::Complete(lists) => Some(lists),
@@ -133,11 +151,14 @@ impl Switch {
         }
         if let Some(Lists { hosts, down }) = lists {
             self.hosts.announced(&part.origin, hosts, now);
-            self.stale.plan |= self.hosts.has_changed();
+            self.stale.hosts |= self.hosts.has_changed();
+            let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
             if self.links.told(&part.origin, down.into_iter().collect()) {
-                self.links_changed(now);
+                self.stale.links = true;
+                self.stale.failures |= more;
             }
         }
+        true
     }
 
     /// Tells a neighbour all that is known.
@@ -157,11 +178,12 @@ impl Switch {
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
-    fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) {
+    fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
         self.config = config;
         if paths_differ {
             self.controller.set_options(self.config.paths);
+            self.targets = None;
             self.generation += 1;
         }
         if topology != self.topology {
@@ -172,38 +194,48 @@ impl Switch {
         }
         self.roles = Roles::new(&self.config, &self.topology, self.this);
         self.agreement.seen(self.bridge_ports());
-        self.stale = Stale { failures: true, plan: true, links: true, ports: true, view: true };
+        self.stale = Stale::ALL;
+        true
     }
 
     fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
+        let book = self.controller.book();
+        for (edge, rank) in std::mem::take(&mut self.failures.paths) {
+            if let Some(links) = link_names(&self.topology, book, edge, rank) {
+                self.left_broken.push((self.topology.switch(edge).name.clone(), rank, links));
+            }
+        }
         self.topology = topology;
         self.this = this;
         self.controller.topology_changed(this);
-        self.failures.paths.clear();
+        self.targets = None;
         self.generation += 1;
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
         self.roles = Roles::new(&self.config, &self.topology, this);
         self.links.told(&self.config.switch, self.own_ports_down());
-        self.links_changed(now);
+        self.down = self.links.down(&self.topology);
+        self.want_tree(now);
     }
 
     /// The maps say something else than was written: somebody else has, or something could not be.
-    fn inspected(&mut self, changes: u64, found: Installed, now: Nanos) {
+    fn inspected(&mut self, changes: u64, found: Installed, now: Nanos) -> bool {
         if changes != self.changes || found == *self.controller.installed() {
-            return;
+            return false;
         }
         if self.refused {
             // What was refused is tried again when its time has come.
-            return self.controller.resync(found, now);
+            self.controller.resync(found, now);
+            return true;
         }
         let differences = self.controller.installed().differences(&found);
         let some = differences.iter().take(NAMED_DIFFERENCES).cloned().collect::<Vec<_>>().join(", ");
         warn!(count = differences.len(), some, "somebody changed what this agent wrote: it is written again");
         self.controller.resync(found, now);
         self.stale.plan = true;
+        true
     }
 
     /// Learned hosts that are installed are known until somebody says otherwise.
@@ -221,7 +253,7 @@ impl Switch {
     }
 
     /// The ranks that an earlier agent found broken.
-    pub(super) fn left_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
+    pub(super) fn found_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
         let mut paths = BTreeSet::new();
         let installed = self.controller.installed();
         for (&index, slot) in &installed.edges {
@@ -252,10 +284,13 @@ impl Switch {
     /// Asks all neighbours what they have heard.
     pub(super) fn ask_neighbors(&mut self) {
         let ports: Vec<PortNumber> = self.fabric_sockets().collect();
-        for port in ports {
-            if let Some(mac) = self.socket_mac(port) {
-                self.effects.push(Effect::Send(port, announcement::question(mac)));
-            }
+        ports.into_iter().for_each(|port| self.ask(port));
+    }
+
+    /// Asks the neighbour behind a port what it has heard.
+    pub(super) fn ask(&mut self, port: PortNumber) {
+        if let Some(mac) = self.socket_mac(port) {
+            self.effects.push(Effect::Send(port, announcement::question(mac)));
         }
     }
 }

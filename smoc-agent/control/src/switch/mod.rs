@@ -46,9 +46,9 @@ use std::{
 
 use smoc_common::{
     map::{Detour, DetourKey, Settings},
-    route::PortNumber,
+    route::{PortNumber, Rank},
 };
-use smoc_paths::topology::{SwitchId, Topology};
+use smoc_paths::topology::{LinkId, SwitchId, Topology};
 use tracing::info;
 
 use crate::{
@@ -59,7 +59,7 @@ use crate::{
     discovery::Flood,
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
-    liveness::Targets,
+    liveness::{PathTarget, Targets},
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
 };
@@ -68,6 +68,9 @@ use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
 pub const PAUSE: Duration = Duration::from_millis(100);
+/// The same after so many searches of paths, but for the second time here at the longest. A search takes some 0.2 ms, so
+/// that, however often links go down and up in a large network, searches take a tenth of the time and seldom more.
+const PAUSE_PER_SEARCH: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(800));
 /// How often it is looked for what is out of date.
 pub const TICK: Duration = Duration::from_secs(1);
 /// A new agent listens to its neighbours until they have said nothing for so long, and no longer than that in all.
@@ -113,12 +116,18 @@ struct Stale {
     failures: bool,
     /// Maps: something that goes into them may be different.
     plan: bool,
+    /// Hosts, and what of the maps follows from them alone.
+    hosts: bool,
     /// Paths and detours: the links that are down may be others.
     links: bool,
     /// Programs, bridge ports, sockets, and what the prober watches.
     ports: bool,
     /// What is published.
     view: bool,
+}
+
+impl Stale {
+    const ALL: Self = Self { failures: true, plan: true, hosts: true, links: true, ports: true, view: true };
 }
 
 /// The control of one switch.
@@ -132,9 +141,15 @@ pub struct Switch {
 
     interfaces: Interfaces,
     failures: Failures,
+    /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
+    left_broken: Vec<(String, Rank, Vec<String>)>,
     links: LinkStates,
+    /// The links that are down, as `links` has them.
+    down: BTreeSet<LinkId>,
     hosts: HostTable,
     flood: Flood,
+    /// The links that the base network should use.
+    tree: Arc<BTreeSet<LinkId>>,
 
     known: Arc<BTreeMap<IpAddr, KnownHost>>,
     detours: BTreeMap<DetourKey, Detour>,
@@ -147,6 +162,8 @@ pub struct Switch {
     watched: Targets,
     /// How many edges had paths when the prober was last told.
     watched_edges: usize,
+    /// The paths that can be probed, and how many cannot; `None` if they may be others than those of the book.
+    targets: Option<(Arc<[PathTarget]>, usize)>,
 
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     kept_programs: BTreeSet<String>,
@@ -159,6 +176,10 @@ pub struct Switch {
     /// While catching up: when to stop listening, at the latest and if nothing more is heard.
     catching_up: Option<(Nanos, Nanos)>,
     settled: Nanos,
+    /// When paths may be searched again.
+    rested: Nanos,
+    /// See [`Switch::deadline`].
+    due: Nanos,
     ticked: Nanos,
     /// How often the maps were written.
     changes: u64,
@@ -189,9 +210,12 @@ impl Switch {
             roles,
             programs,
             interfaces,
+            left_broken: Vec::new(),
             links: LinkStates::default(),
+            down: BTreeSet::new(),
             hosts: HostTable::default(),
             flood: Flood::default(),
+            tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
             unfit_detours: 0,
@@ -200,14 +224,17 @@ impl Switch {
             generation: 0,
             watched: Targets::default(),
             watched_edges: 0,
+            targets: None,
             listening: BTreeMap::new(),
             kept_programs: BTreeSet::new(),
             announcer: Announcer::new(boot, sequence),
             retries: Retries::default(),
             answered: BTreeMap::new(),
-            stale: Stale { failures: true, plan: true, links: true, ports: true, view: true },
+            stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
             settled: Nanos(0),
+            rested: Nanos(0),
+            due: now,
             ticked: now,
             changes: 0,
             filled: false,
@@ -221,35 +248,43 @@ impl Switch {
             topology,
             this,
         };
-        switch.agreement.want(switch.wanted_tree(), now);
+        switch.want_tree(now);
         switch.agreement.seen(switch.bridge_ports());
         if adopted {
             switch.agreement.take_over();
         }
-        switch.failures.paths = switch.left_broken();
+        switch.failures.paths = switch.found_broken();
         switch.hosts.declare(&switch.topology, this, now);
         switch.remember_hosts(now);
         switch.listen(now);
         switch.ask_neighbors();
+        switch.due = switch.next();
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
     }
 
     /// Takes note of an event and says what is to be done.
     pub fn handle(&mut self, event: Event, now: Nanos) -> Vec<Effect> {
-        self.take_in(event, now);
-        if self.is_caught_up(now) {
-            self.settle(now);
+        let is_news = self.take_in(event, now);
+        if is_news || now >= self.due {
+            if self.is_caught_up(now) {
+                self.settle(now);
+            }
+            self.due = self.next();
         }
         std::mem::take(&mut self.effects)
     }
 
     /// When [`Event::Time`] is to come, unless something else happens before.
     pub fn deadline(&self) -> Nanos {
+        self.due
+    }
+
+    fn next(&self) -> Nanos {
         if let Some((latest, quiet)) = self.catching_up {
             return latest.min(quiet);
         }
-        let settle = (self.stale.plan || self.stale.links || self.incomplete).then(|| self.settled + PAUSE);
+        let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
@@ -259,6 +294,11 @@ impl Switch {
     /// What should be in the maps now.
     pub fn expected(&self) -> Expected {
         Expected { changes: self.changes, installed: self.controller.installed().clone() }
+    }
+
+    /// What should be in the maps now, to be looked at.
+    pub fn wanted(&self) -> &Installed {
+        self.controller.installed()
     }
 
     /// How often the maps were written.
@@ -272,7 +312,7 @@ impl Switch {
         }
         if self.catching_up.take().is_some() {
             self.links.told(&self.config.switch, self.own_ports_down());
-            self.agreement.want(self.wanted_tree(), now);
+            self.stale.links = true;
         }
         true
     }

@@ -13,11 +13,11 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, Topology},
+    topology::{End, LinkId, SwitchId, Topology},
 };
 use tracing::{debug, info, warn};
 
-use super::{Effect, PAUSE, Switch, TICK, Wish};
+use super::{Effect, PAUSE, PAUSE_PER_SEARCH, Stale, Switch, TICK, Wish};
 use crate::{
     base_network::{SILENCE, Tree},
     clock::Nanos,
@@ -39,6 +39,7 @@ macro_rules! inputs {
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
             failures: &$switch.failures,
+            down: &$switch.down,
             detours: &$switch.detours,
             hosts: &$switch.known,
             spread: $switch.config.spread,
@@ -53,17 +54,26 @@ impl Switch {
     pub(super) fn settle(&mut self, now: Nanos) {
         if std::mem::take(&mut self.stale.failures) {
             self.own_ports_changed(now);
-            let urgent = self.controller.plan_urgent(&inputs!(self));
-            self.write(urgent);
+            self.down = self.links.down(&self.topology);
+            // Which ranks were broken when the topology changed is known once there are paths.
+            if self.left_broken.is_empty() {
+                let urgent = self.controller.plan_urgent(&inputs!(self));
+                self.write(urgent);
+            }
         }
         self.tick(now);
         if self.refused && self.retries.admit(Wish::Maps, now) {
             self.refused = false;
             self.stale.plan = true;
         }
-        if (self.stale.plan || self.stale.links || self.incomplete) && now.since(self.settled) >= PAUSE {
+        if self.derives_at().is_some_and(|due| due <= now) {
             self.settled = now;
+            let before = self.controller.book().searches();
             self.derive(now);
+            let searches = self.controller.book().searches().saturating_sub(before);
+            let (each, longest) = PAUSE_PER_SEARCH;
+            let pause = each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
+            self.rested = self.rested.max(now + pause);
         }
         self.stale.ports |= self.agreement.settle(now);
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
@@ -85,7 +95,7 @@ impl Switch {
     /// A second has passed: what gets old is looked at.
     fn tick(&mut self, now: Nanos) {
         if self.hosts.release_at().is_some_and(|due| due <= now) {
-            self.stale.plan |= self.hosts.release(now);
+            self.stale.hosts |= self.hosts.release(now);
         }
         if now.since(self.ticked) < TICK {
             return;
@@ -95,22 +105,46 @@ impl Switch {
             self.stale.view |= self.retries.done(Wish::Maps);
         }
         self.hosts.expire(now);
-        self.stale.plan |= self.hosts.has_changed();
+        self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
     }
 
-    /// Hosts, paths and detours, and the maps that follow from them.
+    /// When [`Switch::derive`] is due, if something waits for it.
+    pub(super) fn derives_at(&self) -> Option<Nanos> {
+        let Stale { plan, hosts, links, .. } = self.stale;
+        let soon = plan || hosts || self.incomplete;
+        (soon || links).then(|| {
+            let earliest = self.settled + PAUSE;
+            if soon { earliest } else { earliest.max(self.rested) }
+        })
+    }
+
+    /// Hosts, trees, paths and detours, and the maps that follow from them.
     fn derive(&mut self, now: Nanos) {
-        let links = std::mem::take(&mut self.stale.links);
-        self.stale.plan = false;
+        let links = self.stale.links && self.rested <= now;
+        self.stale.links &= !links;
+        let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
+        self.stale.hosts = false;
+        let mut moved = BTreeSet::new();
         if self.hosts.has_changed() {
             let known = Arc::make_mut(&mut self.known);
-            self.hosts.refresh(known, &self.topology, self.this);
+            moved = self.hosts.refresh(known, &self.topology, self.this);
+        }
+        if !links
+            && !plan
+            && let Some(changes) = self.controller.plan_hosts(&inputs!(self), &moved)
+        {
+            self.stale.view |= !moved.is_empty();
+            return self.write(changes);
         }
         if links {
+            self.down = self.links.down(&self.topology);
+            self.want_tree(now);
             self.use_links();
             self.find_detours();
+            self.stale.ports = true;
         }
+        self.carry_broken();
         match self.controller.plan(&inputs!(self), now) {
             Ok(plan) => {
                 self.incomplete = plan.incomplete;
@@ -127,6 +161,7 @@ impl Switch {
             }
         }
         if links || self.controller.book().edges().count() != self.watched_edges {
+            self.targets = None;
             self.watch();
         }
         self.stale.view = true;
@@ -141,20 +176,35 @@ impl Switch {
         }
     }
 
-    /// Tells the others and heeds it, if other ports of this switch are down than before.
+    /// Tells the others and heeds it, if other ports of this switch are down than before. Neighbours that are heard again are
+    /// asked what they have heard meanwhile: the network may have been in pieces.
     pub(super) fn own_ports_changed(&mut self, now: Nanos) {
-        if self.catching_up.is_none() && self.links.told(&self.config.switch, self.own_ports_down()) {
+        if self.catching_up.is_some() {
+            return;
+        }
+        let (this, down) = (&self.config.switch, self.own_ports_down());
+        let is_up = |port: &DownPort| down.iter().all(|down| down.number != port.number);
+        let back: Vec<_> = self.links.down_at(this).filter(|port| !port.unanswered).filter(is_up).collect();
+        if self.links.told(this, down) {
             self.announcer.hurry(now);
-            self.links_changed(now);
+            self.stale.links = true;
+            back.into_iter().for_each(|port| self.ask(port.number));
         }
     }
 
-    /// Other links are down than before: paths are chosen again, and ports that the base network must not use closed.
-    pub(super) fn links_changed(&mut self, now: Nanos) {
-        self.stale.links = true;
-        self.stale.ports = true;
-        if self.catching_up.is_none() {
-            self.agreement.want(self.wanted_tree(), now);
+    /// Ranks that were broken when the topology changed are broken still where their paths are the same.
+    fn carry_broken(&mut self) {
+        if self.left_broken.is_empty() {
+            return;
+        }
+        if let Err(error) = self.controller.search(&self.topology, &self.known) {
+            return warn!(%error, "paths cannot be chosen");
+        }
+        for (edge, rank, links) in std::mem::take(&mut self.left_broken) {
+            let Some(edge) = self.topology.find_switch(&edge) else { continue };
+            if link_names(&self.topology, self.controller.book(), edge, rank) == Some(links) {
+                self.failures.paths.insert((edge, rank));
+            }
         }
     }
 
@@ -173,8 +223,7 @@ impl Switch {
 
     /// Chooses paths by the links that are up. What probes said of a rank's path says nothing of another one.
     fn use_links(&mut self) {
-        let down = self.links.down(&self.topology);
-        let before = self.controller.book().down().clone();
+        let (down, before) = (self.down.clone(), self.controller.book().down().clone());
         if before != down {
             let names = |links: &BTreeSet<LinkId>, not_in: &BTreeSet<LinkId>| {
                 let names = links.difference(not_in).map(|link| self.topology.link_name(*link));
@@ -209,22 +258,19 @@ impl Switch {
         Ok((found.routable.iter().take(room).map(search::Detour::entry).collect(), unfit))
     }
 
-    /// The tree that the base network should use, as this switch sees it.
-    pub(super) fn wanted_tree(&self) -> Tree {
-        Tree::of(&self.topology, self.this, &self.base_tree())
-    }
-
-    /// The links that the base network should use.
-    pub(super) fn base_tree(&self) -> BTreeSet<LinkId> {
-        spanning_tree(&self.topology, &self.links.down(&self.topology))
+    /// Works out which links the base network should use, as this switch sees it, and wants them. That may wait: until it has
+    /// been done the tree from before is wanted, which agrees with no other.
+    pub(super) fn want_tree(&mut self, now: Nanos) {
+        self.tree = spanning_tree(&self.topology, &self.down).into();
+        self.agreement.want(Tree::of(&self.topology, self.this, &self.tree), now);
     }
 
     /// Says to the neighbours which tree this switch uses, unless its bridge runs spanning tree by itself. The bridge forgets
     /// addresses when they have come to use the same.
     fn tell_neighbors(&mut self, now: Nanos) {
-        let able: BTreeSet<PortNumber> =
-            if self.runs_spanning_tree() { BTreeSet::new() } else { self.fabric_sockets().collect() };
-        for statement in self.agreement.statements(|port| able.contains(&port), now) {
+        let (listening, is_able) = (&self.listening, !self.runs_spanning_tree());
+        let can_send = |port| is_able && listening.get(&port).is_some_and(|(_, role)| *role == Role::Fabric);
+        for statement in self.agreement.statements(can_send, now) {
             if let Some(mac) = self.socket_mac(statement.port) {
                 let frame = announcement::statement(mac, &statement);
                 self.effects.push(Effect::Send(statement.port, frame));
@@ -248,7 +294,9 @@ impl Switch {
     /// Tells the prober what to watch, if that is something else.
     pub(super) fn watch(&mut self) {
         self.watched_edges = self.controller.book().edges().count();
-        let (paths, unfit) = path_targets(&self.topology, self.controller.book());
+        let targets = self.targets.take();
+        let (paths, unfit) = targets.unwrap_or_else(|| path_targets(&self.topology, self.controller.book()));
+        self.targets = Some((paths.clone(), unfit));
         let targets = Targets {
             generation: self.generation,
             hellos: self.config.hellos,
@@ -295,7 +343,7 @@ impl Switch {
 }
 
 /// The paths that can be probed, and how many cannot.
-fn path_targets(topology: &Topology, book: &PathBook) -> (Vec<PathTarget>, usize) {
+fn path_targets(topology: &Topology, book: &PathBook) -> (Arc<[PathTarget]>, usize) {
     let (mut targets, mut unfit) = (Vec::new(), 0);
     for (edge, paths) in book.edges() {
         for (path, rank) in paths.ranked.iter().zip((0..Rank::COUNT as u8).map(Rank::new)) {
@@ -305,7 +353,18 @@ fn path_targets(topology: &Topology, book: &PathBook) -> (Vec<PathTarget>, usize
             }
         }
     }
-    (targets, unfit)
+    (targets.into(), unfit)
+}
+
+/// The links of a rank's path, by name.
+pub(super) fn link_names(
+    topology: &Topology,
+    book: &PathBook,
+    edge: SwitchId,
+    rank: Rank,
+) -> Option<Vec<String>> {
+    let path = book.to(edge)?.ranked.get(usize::from(rank.get()))?;
+    Some(path.links.iter().map(|link| topology.link_name(*link)).collect())
 }
 
 /// `e1 - m1 - e2`.

@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// The ranked paths.
     pub book: Arc<PathBook>,
     /// The links that the base network uses.
-    pub tree: BTreeSet<LinkId>,
+    pub tree: Arc<BTreeSet<LinkId>>,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// The ports.

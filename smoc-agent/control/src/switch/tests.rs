@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
-use smoc_common::{map::Settings, route::Rank, wire::ethernet::MacAddress};
+use smoc_common::{
+    map::{PathSet, Settings},
+    route::Rank,
+    wire::ethernet::MacAddress,
+};
 use smoc_paths::topology::TopologyFile;
 
 use super::*;
 use crate::{
-    discovery::announcement::{self, Lists, Part},
+    dataplane::Change,
+    discovery::announcement::{self, Lists, Message, Part},
     interfaces::{AttachedMode, AttachedXdp, BridgePort, Interface},
     liveness::Found,
     plan::DownPort,
@@ -199,8 +204,8 @@ fn writes(effects: &[Effect]) -> usize {
 /// The announcements of e1 itself that leave through port 1, by sequence.
 fn own_sequences(effects: &[Effect], now: Nanos) -> Vec<u64> {
     let own = |effect: &Effect| match effect {
-        Effect::Send(at, bytes) if *at == port(1) => match announcement::Message::parse(bytes, now)? {
-            announcement::Message::Part(part) if part.origin == "e1" => Some(part.sequence),
+        Effect::Send(at, bytes) if *at == port(1) => match Message::parse(bytes, now)? {
+            Message::Part(part) if part.origin == "e1" => Some(part.sequence),
             _ => None,
         },
         _ => None,
@@ -258,7 +263,7 @@ fn what_changes_all_the_time_is_worked_out_ten_times_a_second_and_told_twenty_ti
         let mut effects = bench.announced("e2", 10 + millisecond, down);
         effects.extend(bench.found(bench.switch.generation, down));
         effects.extend(bench.pass(Duration::from_millis(1)));
-        let derives = |effect: &Effect| matches!(effect, Effect::Write(change) if !matches!(change, crate::dataplane::Change::MarkBroken(..)));
+        let derives = |effect: &Effect| matches!(effect, Effect::Write(change) if !matches!(change, Change::MarkBroken(..)));
         derived += usize::from(effects.iter().any(derives));
         told += own_sequences(&effects, bench.now).len();
     }
@@ -275,8 +280,100 @@ fn a_broken_path_is_marked_at_once_however_much_else_is_going_on() {
     bench.announced("e2", 2, &[]);
     let failures = Failures { paths: BTreeSet::from([(edge, rank)]), ..Failures::default() };
     let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
-    let marks = |effect: &Effect| matches!(effect, Effect::Write(crate::dataplane::Change::MarkBroken(_, set)) if set.broken == 1);
+    let marked = |set: &PathSet| set.broken == 1 | 1 << PathSet::BASE;
+    let marks = |effect: &Effect| matches!(effect, Effect::Write(Change::MarkBroken(_, set)) if marked(set));
     assert!(effects.iter().any(marks), "{effects:?}");
+}
+
+/// With which ranks path sets in use are marked as broken.
+fn marks(effects: &[Effect]) -> Vec<u8> {
+    let marks = effects.iter().filter_map(|effect| match effect {
+        Effect::Write(Change::MarkBroken(_, set)) => Some(set.broken as u8),
+        _ => None,
+    });
+    marks.collect()
+}
+
+#[test]
+fn a_rank_without_substitute_is_marked_as_soon_as_a_link_of_its_is_said_to_be_down_and_until_it_is_up() {
+    let mut bench = Bench::settled();
+    bench.announced("e2", 1, &[7]);
+    bench.pass(Duration::from_millis(10));
+    let marked = marks(&bench.announced("m1", 1, &[2]));
+    assert!(
+        matches!(marked[..], [1 | 2]),
+        "at once, although something was worked out a moment ago: {marked:?}"
+    );
+    let later = bench.pass(Duration::from_secs(3));
+    assert!(marks(&later).is_empty(), "no probe has said so, and it stays: {later:?}");
+    let mut back = bench.announced("m1", 2, &[]);
+    back.extend(bench.pass(Duration::from_secs(1)));
+    assert_eq!(marks(&back), [0]);
+}
+
+#[test]
+fn after_many_searches_links_wait_longer_and_hosts_and_marks_do_not() {
+    let mut bench = Bench::settled();
+    bench.switch.rested = bench.now + Duration::from_millis(500);
+    let effects = bench.announced("m1", 1, &[2]);
+    assert!(!marks(&effects).is_empty() && bench.switch.controller.book().down().is_empty());
+    let learned = [bench.heard(9, Role::Host, arp(7)), bench.pass(Duration::from_millis(400))].concat();
+    let is_host = |effect: &Effect| matches!(effect, Effect::Write(Change::SetHost(..)));
+    assert!(learned.iter().any(is_host), "{learned:?}");
+    assert!(bench.switch.controller.book().down().is_empty(), "paths are not searched yet");
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(bench.switch.controller.book().down().len(), 1);
+}
+
+#[test]
+fn a_neighbor_behind_a_port_that_works_again_is_asked_what_it_has_heard_meanwhile() {
+    let mut bench = Bench::settled();
+    let generation = bench.switch.generation;
+    let asked = |effects: &[Effect], now: Nanos| {
+        let asked = effects.iter().filter_map(|effect| match effect {
+            Effect::Send(at, bytes) if Message::parse(bytes, now) == Some(Message::Question) => {
+                Some(at.get())
+            }
+            _ => None,
+        });
+        asked.collect::<Vec<_>>()
+    };
+    for (down, at) in [(&[1, 2][..], &[][..]), (&[2], &[1]), (&[2], &[]), (&[], &[2])] {
+        let mut effects = bench.found(generation, down);
+        effects.extend(bench.pass(Duration::from_secs(1)));
+        assert_eq!(asked(&effects, bench.now), at, "{down:?} are down");
+    }
+    // A port that was never answered has missed nothing: a network that starts is not flooded with what all know.
+    let ports = BTreeSet::from([port(1)]);
+    let failures = Failures { unanswered: ports.clone(), ports, ..Failures::default() };
+    bench.handle(Event::Found(Found { generation, failures }));
+    let effects = bench.found(generation, &[]);
+    assert!(asked(&effects, bench.now).is_empty());
+}
+
+#[test]
+fn what_probes_found_of_a_path_outlives_a_file_that_numbers_switches_anew() {
+    let mut bench = Bench::settled();
+    let edge = |bench: &Bench| bench.switch.topology.find_switch("e2").unwrap();
+    let before = (edge(&bench), Rank::new(1));
+    let failures = Failures { paths: BTreeSet::from([before]), ..Failures::default() };
+    let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
+    assert_eq!(marks(&effects), [2]);
+    let config = bench.switch.config.clone();
+    let more = DIAMOND.replace("hosts:", "  - {a: \"a:1\", b: \"m1:3\"}\nhosts:");
+    let mut effects = bench.handle(Event::Configured(config, topology(&more)));
+    effects.extend(bench.pass(Duration::from_secs(1)));
+    assert_ne!(edge(&bench), before.0);
+    let set = |effect: &Effect| match effect {
+        Effect::Write(Change::WritePathSet(_, set) | Change::MarkBroken(_, set)) => Some(set.broken),
+        _ => None,
+    };
+    assert!(effects.iter().filter_map(set).all(|broken| broken == 2), "{effects:?}");
+    let told = effects.iter().filter_map(|effect| match effect {
+        Effect::Watch(targets) => Some(targets.down.paths.clone()),
+        _ => None,
+    });
+    assert_eq!(told.last(), Some(BTreeSet::from([(edge(&bench), Rank::new(1))])));
 }
 
 #[test]

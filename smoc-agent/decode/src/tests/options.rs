@@ -18,6 +18,7 @@ fn shown(flags: u8, options: &[u8]) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn fields_are_those_that_apply() {
     let common = json!({
         "frame": 1, "src": "10.0.0.1", "sport": 40000, "dst": "10.0.0.2", "dport": 5001, "connection": null,

@@ -6,17 +6,25 @@ use super::graph::{End, Host, LinkId, SwitchId, Topology};
 impl Topology {
     /// The switch of that name; else the one that the description calls so, by its id or label, if it is the only one.
     pub fn find_switch(&self, name: &str) -> Option<SwitchId> {
-        match self.switches_called(name)[..] {
-            [one] => Some(one),
-            _ => None,
+        match self.named(name) {
+            Some(switch) => Some(switch),
+            None => match self.aliases.get(name)?[..] {
+                [one] => Some(one),
+                _ => None,
+            },
         }
+    }
+
+    fn named(&self, name: &str) -> Option<SwitchId> {
+        let found = self.switches.binary_search_by(|switch| switch.name.as_str().cmp(name));
+        found.ok().map(|place| SwitchId(place as u32))
     }
 
     /// The switches that a name can mean: the one of that name, else all whose id or label it is.
     pub fn switches_called(&self, name: &str) -> Vec<SwitchId> {
-        match self.switches.binary_search_by(|s| s.name.as_str().cmp(name)) {
-            Ok(i) => vec![SwitchId(i as u32)],
-            Err(_) => self.aliases.get(name).cloned().unwrap_or_default(),
+        match self.named(name) {
+            Some(switch) => vec![switch],
+            None => self.aliases.get(name).cloned().unwrap_or_default(),
         }
     }
 

@@ -101,3 +101,31 @@ fn handshakes_behind_tags_and_options_and_extension_headers_are_followed() {
         assert_eq!(network.send(client, &data).unwrap().outcome, Outcome::Established, "{name}");
     }
 }
+
+#[test]
+fn other_traffic_takes_a_path_of_least_cost_that_is_no_rank() {
+    let port = |edge: &mut Switch, build: &Build| {
+        let verdict = edge.from_host(&mut build.frame());
+        assert_eq!(verdict.outcome.action(), Action::Redirect);
+        verdict.port
+    };
+    let (datagram, segment) = (Build::udp(A, B), Build::tcp(A, B).payload(&[1]));
+    let syn = Build::tcp(A, B).flags(SYN);
+    let capable = Build::tcp(A.at(9), B).flags(SYN).options(&capable(Version::V1, &[]));
+    let mut edge = edge(0);
+    let set = edge.path_sets.get_mut(&1).unwrap();
+    (set.base_count, set.paths[PathSet::BASE]) = (1, set.paths[3]);
+    for build in [&datagram, &segment, &syn] {
+        assert_eq!(port(&mut edge, build), 4);
+    }
+    assert_eq!(port(&mut edge, &capable), 1, "a connection begins with rank 0");
+
+    edge.down.insert(4);
+    assert_eq!(port(&mut edge, &datagram), 1, "ranks take over");
+    edge.down.clear();
+    edge.path_sets.get_mut(&1).unwrap().broken = 1 << PathSet::BASE;
+    assert_eq!(port(&mut edge, &segment), 1);
+    assert_eq!(edge.count_of(Note::FailedOver.counter()), 2);
+    edge.path_sets.get_mut(&1).unwrap().base_count = 0;
+    assert_eq!(port(&mut edge, &datagram), 1, "an agent that wrote none");
+}

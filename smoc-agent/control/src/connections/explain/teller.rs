@@ -233,7 +233,11 @@ impl<'a> Teller<'a> {
             None => format!(" {}", consequence(outcome)),
             Some(port) if outcome == Outcome::Delivered => format!(" It leaves through port {port}."),
             Some(port) => {
-                format!(" It leaves through port {port} on rank {}.", trial.rank.unwrap_or_default())
+                let on = match trial.rank.filter(|_| outcome != Outcome::Plain) {
+                    Some(rank) => format!("rank {rank}"),
+                    None => "a path of least cost".to_owned(),
+                };
+                format!(" It leaves through port {port} on {on}.")
             }
         };
         self.say(text.trim_end().to_owned());
@@ -258,7 +262,11 @@ impl<'a> Teller<'a> {
         let last = &hops[hops.len() - 1];
         let end = last.run.verdict;
         let rank = hops[0].run.label.map_or(0, |label| label.rank().get());
-        let mut text = format!("Rank {rank} runs {} over {}", switches.join(" - "), links.join(", "));
+        let which = match hops[0].run.verdict.outcome {
+            Outcome::Plain => "The path".to_owned(),
+            _ => format!("Rank {rank}"),
+        };
+        let mut text = format!("{which} runs {} over {}", switches.join(" - "), links.join(", "));
         text += &match end.outcome {
             Outcome::Delivered => format!("; {} delivers through port {}.", name(last), end.port),
             other => {

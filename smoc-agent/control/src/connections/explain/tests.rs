@@ -96,7 +96,9 @@ impl World {
             let attachment = Attachment { edge, port: host.at.port.get() };
             (map_address(*address), Host { attachment, mac: host.mac, ..Host::default() })
         };
-        let set = PathSet { cheapest: 0b0101, ..book.path_set(&topology, far).unwrap() };
+        // Ranks 0 and 2 are those of least cost.
+        let mut set = PathSet { base_count: 2, ..book.path_set(&topology, far).unwrap() };
+        (set.paths[PathSet::BASE], set.paths[PathSet::BASE + 1]) = (set.paths[0], set.paths[2]);
         let installed = Installed {
             settings: Settings {
                 magic: LAYOUT_MAGIC,
@@ -145,8 +147,11 @@ impl World {
         }
     }
 
-    fn set_broken(&mut self, broken: u8) {
+    /// Marks ranks as broken, and the paths of least cost that are these; all marks.
+    fn set_broken(&mut self, ranks: u16) -> u16 {
+        let broken = ranks | (ranks & 1) << PathSet::BASE | (ranks >> 2 & 1) << (PathSet::BASE + 1);
         self.installed.path_sets.values_mut().for_each(|set| set.broken = broken);
+        broken
     }
 }
 
@@ -414,8 +419,8 @@ fn take(step: &Step, world: &mut World, switch: &mut Switch) {
                 };
             }
         }
-        Step::Broken(broken) => {
-            world.set_broken(broken);
+        Step::Broken(ranks) => {
+            let broken = world.set_broken(ranks.into());
             switch.path_sets.values_mut().for_each(|set| set.broken = broken);
         }
         Step::Epoch => {
@@ -464,7 +469,11 @@ fn compare(trial: &Trial, story: &str, switch: &Switch) -> Outcome {
     if let (Some(port), Some(rank)) = (here.port, trial.rank)
         && verdict.outcome != Outcome::Delivered
     {
-        assert_tells(story, &[&format!("It leaves through port {port} on rank {rank}.")]);
+        let on = match verdict.outcome {
+            Outcome::Plain => "a path of least cost".to_owned(),
+            _ => format!("rank {rank}"),
+        };
+        assert_tells(story, &[&format!("It leaves through port {port} on {on}.")]);
         // Port k leads to transit switch mk, and that to e2: only a detour could lead elsewhere, and there is none.
         let way = [format!("m{port}"), "e2".to_owned()];
         assert_eq!(trial.hops[1..].iter().map(|hop| hop.switch.clone()).collect::<Vec<_>>(), way, "{story}");

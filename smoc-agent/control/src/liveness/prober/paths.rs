@@ -44,11 +44,12 @@ impl Paths {
     pub(super) fn watch(&mut self, targets: &Targets, ports: &Ports, now: Nanos) {
         let before = std::mem::take(&mut self.watched);
         let mut before: BTreeMap<_, _> =
-            before.into_iter().map(|path| ((path.target.edge, path.target.rank), path)).collect();
-        for target in &targets.paths {
+            before.into_iter().map(|path| ((path.target.name.clone(), path.target.rank), path)).collect();
+        for target in targets.paths.iter() {
             let Some(port) = ports.position(target.route.port) else { continue };
-            let old = before.remove(&(target.edge, target.rank));
-            let old = old.filter(|old| old.target.route == target.route && old.target.name == target.name);
+            // By name: another topology numbers switches anew.
+            let old = before.remove(&(target.name.clone(), target.rank));
+            let old = old.filter(|old| old.target.route == target.route);
             let mut path = old.unwrap_or_else(|| {
                 let broken = targets.down.paths.contains(&(target.edge, target.rank));
                 self.next_subject = (self.next_subject + 1) % echoes::FIRST;
@@ -56,6 +57,7 @@ impl Paths {
                 Watched { target: target.clone(), subject: self.next_subject, probes, port, used: false }
             });
             path.probes.set_hold_down(targets.probes.hold_down);
+            path.target.edge = target.edge;
             path.port = port;
             self.watched.push(path);
         }

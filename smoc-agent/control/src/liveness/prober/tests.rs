@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::*;
 use crate::{
     config::{Hellos, Probes},
-    liveness::{PortTarget, Reason},
+    liveness::{PathTarget, PortTarget, Reason},
 };
 
 /// What becomes of a hello.
@@ -146,4 +146,31 @@ fn a_port_whose_cable_ends_at_the_same_switch_is_miswired_and_up_when_that_is_me
     assert_eq!(pass(&mut prober, Cable::Loop, 5), (Reason::Miswired(7), BTreeMap::new()));
     assert_eq!(pass(&mut prober, Cable::Loop, 1000), (Reason::Miswired(7), BTreeMap::new()));
     assert_eq!(pass(&mut prober, Cable::Neighbor, 110), (Reason::Recovered, up.clone()));
+}
+
+#[test]
+fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
+    let number = PortNumber::new(1).unwrap();
+    let port = PortTarget { number, interface: IfIndex(1), carrier: true, neighbor: number, link: 7 };
+    let target = |edge: u32, name: &str| PathTarget {
+        edge: SwitchId(edge),
+        rank: Rank::BEST,
+        route: RoundTripRoute { port: number, out: Route::END, back_port: number, back: Route::END },
+        name: name.into(),
+    };
+    let targets = |generation: u64, paths: Vec<PathTarget>, broken: &[u32]| {
+        let paths = paths.into();
+        let down = broken.iter().map(|edge| (SwitchId(*edge), Rank::BEST)).collect();
+        let down = Failures { paths: down, ..Failures::default() };
+        Targets { generation, ports: vec![port], paths, down, ..Targets::default() }
+    };
+    let mut wire = Memory::new();
+    let mut prober = Prober::new(5);
+    let broken = |prober: &Prober| prober.found().failures.paths;
+    let both = vec![target(1, "e1 - e2"), target(2, "e1 - e3")];
+    prober.watch(targets(1, both, &[2]), wire.now, &mut wire);
+    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(2), Rank::BEST)]));
+    let both = vec![target(2, "e1 - e2"), target(3, "e1 - e3")];
+    prober.watch(targets(2, both, &[]), wire.now, &mut wire);
+    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(3), Rank::BEST)]));
 }
