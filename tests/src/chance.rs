@@ -136,3 +136,27 @@ pub fn conversation(numbers: &mut Numbers) -> (End, Vec<u8>) {
         }
     }
 }
+
+/// A connection from its first SYN to its end, with a join, of which now and then a frame is missing or another.
+pub fn connection(numbers: &mut Numbers) -> Vec<(End, Vec<u8>)> {
+    let port = 100 + numbers.below(1_000) as u16;
+    let version = numbers.pick(&[Version::V0, Version::V1]);
+    let keys = [numbers.below(1 << 30) as u64, numbers.below(1 << 30) as u64];
+    let (client, joined) = (A.at(port), A.at(port + 2_000));
+    let mut steps = handshake(version, [client, B], keys).to_vec();
+    steps.extend(join_handshake(joined, B, derive(version, keys[1])));
+    for (from, to) in [(client, B), (B, client), (joined, B), (B, joined)] {
+        steps.push((from, Build::tcp(from, to).numbers(1_001, 1_001).payload(b"data").frame()));
+    }
+    for (from, to) in [(joined, B), (B, joined)] {
+        let flags = numbers.pick(&[FIN | ACK, RST, RST | ACK]);
+        steps.push((from, Build::tcp(from, to).flags(flags).numbers(1_005, 1_005).frame()));
+    }
+    steps.retain(|_| numbers.below(20) != 0);
+    for (_, frame) in &mut steps {
+        if numbers.below(20) == 0 {
+            numbers.mutate(frame);
+        }
+    }
+    steps
+}

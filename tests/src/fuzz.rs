@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use smoc_common::event::{COUNTER_ENTRIES, Note, Outcome};
@@ -14,12 +14,14 @@ use smoc_common::frames::End;
 use smoc_common::memory::Side;
 use smoc_common::testing::scene::{A, A_V6, B, B_V6};
 
-use crate::chance::{Numbers, conversation, kinds, pushed, switch};
+use crate::chance::{Numbers, connection, conversation, kinds, pushed, switch};
 use crate::twins::Twins;
 
-/// After so many frames both forget what they have learned, before the tables in the kernel push out what those in memory
-/// keep.
-const LIFE: u64 = 4_000;
+/// After so long both forget what they have learned: before the tables in the kernel push out what those in memory keep, and
+/// before a SYN has waited so long that it moves, for the clocks of both differ a little.
+const LIFE: Duration = Duration::from_millis(100);
+/// Where the machine stood still, such a SYN may have been treated in two ways: what comes after that shows nothing.
+const STALE: Duration = Duration::from_millis(140);
 /// Longer frames are cut off for mutation: behind all headers there is nothing to find.
 const LONGEST: usize = 200;
 /// BPF_PROG_TEST_RUN takes no shorter frame.
@@ -65,7 +67,7 @@ pub fn show(options: &FuzzOptions) -> Result<()> {
 /// # Errors
 /// A frame was not treated alike, which is named with its number in the run; or the programs cannot be loaded.
 pub fn run(options: &FuzzOptions) -> Result<Fuzzed> {
-    let mut run = Run { twins: Twins::new(switch())?, frames: 0 };
+    let mut run = Run { twins: Twins::new(switch())?, frames: 0, born: Instant::now() };
     let mut numbers = Numbers(options.seed);
     let mut seeds = seeds(&mut numbers)?;
     for seed in &seeds {
@@ -75,6 +77,15 @@ pub fn run(options: &FuzzOptions) -> Result<Fuzzed> {
         }
     }
     for number in 0..options.frames {
+        if number % 32 == 0 {
+            for (from, frame) in connection(&mut numbers) {
+                if from.address == A.address {
+                    run.give(Side::Host, &frame, options.seed)?;
+                } else {
+                    run.give(Side::Fabric, &pushed(&frame, numbers.below(4), 1), options.seed)?;
+                }
+            }
+        }
         // Handshakes get far only if they come in many versions.
         let made = (number % 4 == 0).then(|| conversation(&mut numbers).1);
         let mut frame = made.unwrap_or_else(|| seeds[numbers.below(seeds.len())].clone());
@@ -93,27 +104,35 @@ pub fn run(options: &FuzzOptions) -> Result<Fuzzed> {
             seeds[place] = frame;
         }
     }
-    run.twins.compare_tables()?;
+    run.forget(options.seed)?;
     Ok(Fuzzed { frames: run.frames, counters: run.twins.host.counters })
 }
 
 struct Run {
     twins: Twins,
     frames: u64,
+    /// When both began to learn.
+    born: Instant,
 }
 
 impl Run {
     fn give(&mut self, side: Side, frame: &[u8], seed: u64) -> Result<()> {
-        let about = || format!("seed {seed}, frame {}", self.frames);
-        let outcome = self.twins.take(side, frame);
-        outcome.with_context(about)?;
-        self.frames += 1;
-        if self.frames.is_multiple_of(LIFE) {
-            self.twins
-                .compare_tables()
-                .with_context(|| format!("seed {seed}, after {} frames", self.frames))?;
-            self.twins.forget()?;
+        let treated = self.twins.take(side, frame);
+        if self.born.elapsed() < STALE {
+            treated.with_context(|| format!("seed {seed}, frame {}", self.frames))?;
         }
+        self.frames += 1;
+        if self.born.elapsed() >= LIFE { self.forget(seed) } else { Ok(()) }
+    }
+
+    /// Compares what both have learned, and begins anew.
+    fn forget(&mut self, seed: u64) -> Result<()> {
+        let compared = self.twins.compare_tables();
+        if self.born.elapsed() < STALE {
+            compared.with_context(|| format!("seed {seed}, after {} frames", self.frames))?;
+        }
+        self.twins.forget()?;
+        self.born = Instant::now();
         Ok(())
     }
 }

@@ -138,6 +138,8 @@ impl Twins {
         (host.connections, host.tokens) = (Entries::default(), Entries::default());
         host.events.clear();
         host.sightings.clear();
+        // Where a frame was not treated alike, not even these are.
+        host.counters.copy_from_slice(&self.kernel.counters()?);
         Ok(())
     }
 }

@@ -129,15 +129,10 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
         return Choice::NO_HANDSHAKE;
     }
     if !admitted(tables, now) {
-        // By the same hash as what follows.
-        let rank = unknown(tables, subflow, 0);
-        note(tables, Note::Stateless, key, 0, rank);
-        return if option.is_some() { Choice::rank(rank) } else { Choice::NO_HANDSHAKE };
+        return untold(tables, subflow, Note::Stateless, option.is_some());
     }
     if !tables.half_open().insert(key, &HALF_OPEN) {
-        let rank = unknown(tables, subflow, 0);
-        note(tables, Note::TableFull, key, 0, rank);
-        return if option.is_some() { Choice::rank(rank) } else { Choice::NO_HANDSHAKE };
+        return untold(tables, subflow, Note::TableFull, option.is_some());
     }
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
     half.isn = segment.sequence;
@@ -174,6 +169,14 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
             Choice::rank(join(tables, subflow))
         }
     }
+}
+
+/// A SYN of which nothing is written down: it goes by the same hash as what follows.
+#[inline(always)]
+fn untold<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, why: Note, has_option: bool) -> Choice {
+    let rank = unknown(tables, subflow, 0);
+    note(tables, why, subflow.key, 0, rank);
+    if has_option { Choice::rank(rank) } else { Choice::NO_HANDSHAKE }
 }
 
 /// The SYN of a half-open subflow again. Its host heard no answer, so the subflow moves to the next path: something
