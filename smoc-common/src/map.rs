@@ -128,8 +128,8 @@ pub struct Settings {
     pub reserved: u8,
     /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
     pub openings: u32,
-    #[doc(hidden)]
-    pub unused: u32,
+    /// The same for the hosts of one port, so that one that floods leaves the others their share. 0: all of them.
+    pub port_openings: u32,
     /// The MAC address under which the kernel takes frames of this switch (its bridge's, or a port's).
     pub mac: MacAddress,
 }
@@ -625,7 +625,7 @@ pub struct TokenBinding {
     pub crowded: u64,
 }
 
-/// How many subflows one CPU has taken note of since a moment.
+/// How many subflows one CPU was to take note of since a moment: of all ports, or of one port's hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Openings {

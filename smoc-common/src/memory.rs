@@ -105,7 +105,7 @@ pub struct Switch {
     /// `TOKENS`.
     pub tokens: Entries<TokenKey, TokenBinding>,
     /// `OPENINGS`.
-    pub openings: Openings,
+    pub openings: BTreeMap<u16, Openings>,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -130,7 +130,7 @@ impl Default for Switch {
             half_open: Entries::default(),
             connections: Entries::default(),
             tokens: Entries::default(),
-            openings: Openings::default(),
+            openings: BTreeMap::new(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -250,8 +250,8 @@ impl Tables for Switch {
         &mut self.tokens
     }
 
-    fn openings(&mut self) -> Option<&mut Openings> {
-        Some(&mut self.openings)
+    fn openings(&mut self, port: u16) -> Option<&mut Openings> {
+        Some(self.openings.entry(port).or_default())
     }
 
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {

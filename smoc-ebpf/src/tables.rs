@@ -59,7 +59,7 @@ static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
 #[map]
 static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
 #[map]
-static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(1, 0);
+static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
@@ -360,9 +360,9 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn openings(&mut self) -> Option<&mut Openings> {
+    fn openings(&mut self, port: u16) -> Option<&mut Openings> {
         // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
-        first((&raw const OPENINGS).cast()).map(|openings| unsafe { &mut *openings })
+        OPENINGS.get_ptr_mut(port.into()).map(|openings| unsafe { &mut *openings })
     }
 
     #[inline(always)]

@@ -128,7 +128,7 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
     if option.is_none() && !is_used_again {
         return Choice::NO_HANDSHAKE;
     }
-    if !admitted(tables, now) {
+    if !admitted(tables, subflow.ends.local.port, now) {
         return untold(tables, subflow, Note::Stateless, option.is_some());
     }
     if !tables.half_open().insert(key, &HALF_OPEN) {

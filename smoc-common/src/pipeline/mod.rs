@@ -103,8 +103,8 @@ pub trait Tables {
     fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection>;
     /// `TOKENS`.
     fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding>;
-    /// `OPENINGS`: this CPU's.
-    fn openings(&mut self) -> Option<&mut Openings>;
+    /// `OPENINGS`: this CPU's, of a host port's hosts; of all together for 0.
+    fn openings(&mut self, port: u16) -> Option<&mut Openings>;
 
     /// Adds to a number that other CPUs change at the same time, wrapping; the number before.
     fn fetch_add(number: &mut u32, amount: u32) -> u32;
@@ -235,15 +235,21 @@ fn note(tables: &mut impl Tables, note: Note, key: &FlowKey, connection: Connect
 /// Nanoseconds over which openings are counted.
 const SECOND: u64 = 1_000_000_000;
 
-/// Whether this CPU takes note of one more subflow. Where it is flooded, tables that change with every frame would help
-/// nobody.
+/// Whether this CPU takes note of one more subflow of a host port's hosts. Where it is flooded, tables that change with every
+/// frame would help nobody.
 #[inline(always)]
-fn admitted(tables: &mut impl Tables, now: u64) -> bool {
-    let most = tables.settings().map_or(0, |settings| settings.openings);
+fn admitted(tables: &mut impl Tables, port: u16, now: u64) -> bool {
+    let limits = tables.settings().map(|settings| (settings.port_openings, settings.openings));
+    let (of_port, of_all) = limits.unwrap_or_default();
+    within(tables, port, of_port, now) && within(tables, 0, of_all, now)
+}
+
+#[inline(always)]
+fn within(tables: &mut impl Tables, port: u16, most: u32, now: u64) -> bool {
     if most == 0 {
         return true;
     }
-    let Some(openings) = tables.openings() else { return true };
+    let Some(openings) = tables.openings(port) else { return true };
     if now.wrapping_sub(openings.since) >= SECOND {
         openings.since = now;
         openings.count = 0;

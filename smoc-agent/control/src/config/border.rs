@@ -36,11 +36,15 @@ pub struct Border {
     pub guards: BTreeMap<PortNumber, Guard>,
     /// How many new subflows a second each CPU takes note of; 0: all.
     pub openings: u32,
+    /// The same for the hosts of one port; 0: all.
+    pub port_openings: u32,
 }
 
 impl Border {
     /// New subflows a second and CPU unless configured.
     pub const OPENINGS: u32 = 125_000;
+    /// The same of one port: whoever floods leaves the others half.
+    pub const PORT_OPENINGS: u32 = Self::OPENINGS / 2;
 
     /// The guard of a port.
     pub fn guard_of(&self, port: PortNumber) -> Guard {
@@ -55,6 +59,6 @@ impl Border {
 
 impl Default for Border {
     fn default() -> Self {
-        Self { guards: BTreeMap::new(), openings: Self::OPENINGS }
+        Self { guards: BTreeMap::new(), openings: Self::OPENINGS, port_openings: Self::PORT_OPENINGS }
     }
 }

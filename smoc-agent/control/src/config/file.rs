@@ -48,6 +48,7 @@ struct Raw {
     spread: Spread,
     guard: Option<Spanned<BTreeMap<u16, Spanned<Guard>>>>,
     openings: Option<u32>,
+    port_openings: Option<u32>,
     #[serde(default = "yes")]
     learn: bool,
     #[serde(default)]
@@ -112,7 +113,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
         spread: raw.spread,
-        border: Border { guards, openings: raw.openings.unwrap_or(Border::OPENINGS) },
+        border: Border {
+            guards,
+            openings: raw.openings.unwrap_or(Border::OPENINGS),
+            port_openings: raw.port_openings.unwrap_or(Border::PORT_OPENINGS),
+        },
         learn: raw.learn,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),

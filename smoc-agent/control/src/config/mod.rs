@@ -13,6 +13,7 @@
 //! spread: none                      # or flows
 //! guard: {9: source, 10: strict}    # what hosts may send, by port; off where nothing is said
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
+//! port_openings: 62500              # those of one host port
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none

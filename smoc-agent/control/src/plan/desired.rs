@@ -204,6 +204,7 @@ fn settings(inputs: &Inputs<'_>) -> Settings {
         },
         guarded: u8::from(inputs.border.is_guarded()),
         openings: inputs.border.openings,
+        port_openings: inputs.border.port_openings,
         mac: mac.unwrap_or_default(),
         ..Settings::default()
     }

@@ -190,6 +190,25 @@ fn failover_does_not_avoid_ranks_of_joins_that_never_were() {
 }
 
 #[test]
+fn a_port_that_floods_leaves_the_others_their_share() {
+    let mut network = connected();
+    let settings = network.edges[0].settings.as_mut().unwrap();
+    (settings.openings, settings.port_openings) = (20, 10);
+    let open = |network: &mut Network, from: End| {
+        let [(_, syn), ..] = handshake(Version::V1, [from, B], KEYS);
+        network.send(from, &syn).unwrap().outcome
+    };
+    for port in 1..=100 {
+        open(&mut network, A.at(port));
+    }
+    assert_eq!(network.noted(0, Note::Stateless), 90);
+    for port in 1..=10 {
+        assert_eq!(open(&mut network, NEIGHBOUR.at(port)), Outcome::Handshake);
+    }
+    assert_eq!(network.noted(0, Note::Stateless), 90);
+}
+
+#[test]
 fn openings_beyond_the_limit_are_forwarded_by_hash_and_leave_no_trace() {
     let mut network = connected();
     network.edges.iter_mut().for_each(|edge| edge.settings.as_mut().unwrap().openings = 10);

@@ -94,8 +94,8 @@ impl Tables for Interrupted<'_> {
         self.touched += 1;
         self.switch.tokens()
     }
-    fn openings(&mut self) -> Option<&mut Openings> {
-        self.switch.openings()
+    fn openings(&mut self, port: u16) -> Option<&mut Openings> {
+        self.switch.openings(port)
     }
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {
         Switch::fetch_add(number, amount)
