@@ -248,19 +248,24 @@ impl Switch {
             topology,
             this,
         };
-        switch.want_tree(now);
-        switch.agreement.seen(switch.bridge_ports());
-        if adopted {
-            switch.agreement.take_over();
-        }
-        switch.failures.paths = switch.found_broken();
-        switch.hosts.declare(&switch.topology, this, now);
-        switch.remember_hosts(now);
-        switch.listen(now);
-        switch.ask_neighbors();
-        switch.due = switch.next();
+        switch.take_over(adopted, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
+    }
+
+    /// Derives what can be from what is installed and from the files, and asks for the rest.
+    fn take_over(&mut self, adopted: bool, now: Nanos) {
+        self.want_tree(now);
+        self.agreement.seen(self.bridge_ports());
+        if adopted {
+            self.agreement.take_over();
+        }
+        self.failures.paths = self.found_broken();
+        self.hosts.declare(&self.topology, self.this, now);
+        self.remember_hosts(now);
+        self.listen(now);
+        self.ask_neighbors();
+        self.due = self.next();
     }
 
     /// Takes note of an event and says what is to be done.
