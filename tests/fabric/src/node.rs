@@ -80,6 +80,8 @@ pub struct Agent {
     pub inbox: VecDeque<(Nanos, Event)>,
     /// When control is next woken; `u64::MAX` if that is not scheduled.
     pub wakes: Nanos,
+    /// The earliest time to come at which it is looked whether that is so; `u64::MAX` if there is none.
+    pub looked: Nanos,
     /// How late it is at everything.
     pub slow: Duration,
     /// Whether the process is stopped.
@@ -196,7 +198,7 @@ impl Node {
             self.ports.iter().enumerate().filter(|(_, port)| port.exists).map(|(place, port)| Interface {
                 usable: port.carrier,
                 master: Some(BRIDGE),
-                bridge_port: Some(self.bridge.state(place as u16)),
+                bridge_port: Some(self.bridge.told(place as u16)),
                 xdp: port.program.map(|(program, _)| AttachedXdp { program, mode: AttachedMode::Native }),
                 ..plain(port.index(place as u16), format!("p{}", port.number.get()), port.mac)
             });

@@ -22,8 +22,23 @@ fn a_bridge_that_ignores_closing_is_not_as_it_should_be_and_nobody_makes_a_loop_
 }
 
 #[test]
-fn a_prober_that_takes_no_port_out_loses_frames_while_there_is_a_way() {
-    one_says(&found(Break::ProberKeepsPorts), "is lost");
+fn a_bridge_that_says_closed_and_forwards_makes_a_loop() {
+    one_says(&found(Break::BridgeLiesOfClosing), "the base network has a loop");
+}
+
+#[test]
+fn ports_that_are_opened_without_agreement_make_a_loop() {
+    one_says(&found(Break::NobodyAgrees), "the base network has a loop");
+}
+
+#[test]
+fn a_prober_that_takes_no_port_out_is_found_although_ranks_that_need_it_are_left() {
+    one_says(&found(Break::ProberKeepsPorts), "is in TX_PORTS");
+}
+
+#[test]
+fn frames_that_vanish_are_lost_while_there_is_a_way() {
+    one_says(&found(Break::FramesVanish), "is lost");
 }
 
 #[test]
