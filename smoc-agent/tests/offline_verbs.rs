@@ -1,7 +1,8 @@
 //! The offline verbs as a user meets them: what they print, and how they end.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -351,7 +352,7 @@ fn every_verb_says_what_a_file_is_that_it_cannot_read() {
         ),
         ("page.graphml", "<!DOCTYPE html>\n<html></html>", "web page"),
         ("other.xml", "<?xml version=\"1.0\"?><project/>", "the root element of this XML is <project>"),
-        ("graph.dot", "digraph g { a -> b }", "Graphviz DOT"),
+        ("graph.dot", "digraph g {\n a -- b }", "graph.dot:2: not DOT: a digraph has ->"),
         ("edges.txt", "s1 s2\ns2 s3\n", "an edge list"),
         ("cut.json", "{\"nodes\": [{\"id\": \"s", "cut.json:1: not JSON: it ends within a string at column"),
         (
@@ -387,4 +388,42 @@ fn a_lab_of_containerlab_is_no_configuration() {
     let bad = text.replace("s2:eth1", "s3:eth1");
     let said = errors(&smoc(&["check"], &file("bad.clab.yml", &bad), &[]), 2);
     assert!(said.contains("bad.clab.yml:5: edge s1 - s3: no node has the id s3"), "{said}");
+}
+
+/// Runs smoc with these bytes as its standard input.
+fn piped(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smoc"));
+    let pipes = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn every_verb_that_reads_a_file_takes_a_minus_for_standard_input() {
+    for arguments in [
+        &["check", "-"][..],
+        &["paths", "-", "--from", "e1", "--to", "e2"],
+        &["topology", "-", "--format", "yaml"],
+        &["what-if", "-", "--fail", "m1"],
+        &["simulate", "-", "--seeds", "1"],
+    ] {
+        let trap = &TRAP[..TRAP.find("  - {a: 'x").unwrap()];
+        let output = piped(arguments, trap.as_bytes());
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        let faulty = errors(&piped(arguments, b"links: [{a: x}]"), 2);
+        assert!(faulty.contains("standard input:1: links[0]"), "{arguments:?}: {faulty}");
+    }
+    let two = errors(&piped(&["simulate", "-", "--traffic", "-"], TRAP.as_bytes()), 2);
+    assert!(two.contains("it can be read once only"), "{two}");
+}
+
+#[test]
+fn topologies_may_be_packed_as_captures_may_be() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(b"links: [{a: 'e1:1', b: 'e2:1'}]").unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(piped(&["check", "-"], &packed).status.success());
+    let cut = errors(&piped(&["check", "-"], &packed[..packed.len() - 12]), 2);
+    assert!(cut.contains("packed with gzip and cut off"), "{cut}");
 }

@@ -13,7 +13,7 @@ pub enum Action {
     Pass,
     /// It leaves through another port.
     Redirect,
-    /// It ends here; only frames that smoc itself made ever do.
+    /// It ends here: a frame of smoc's own, or one that crosses a border that it must not cross.
     Consume,
 }
 
@@ -68,15 +68,17 @@ counted! {
     Established => Redirect, "established", "Sent into the fabric on the path of an established subflow.";
     Handshake => Redirect, "handshake", "Sent into the fabric as part of an MPTCP handshake.";
     Hashed => Redirect, "hashed", "MPTCP of a subflow whose handshake was not seen: hashed over all ranks.";
-    Plain => Redirect, "plain", "Other IP to a host behind another edge, sent on rank 0 or spread by flow.";
+    Plain => Redirect, "plain", "Other IP to a host behind another edge, sent on a path of least cost, or by flow over all of these.";
     Transit => Redirect, "transit", "Passed on to the next port of its route.";
     Delivered => Redirect, "delivered", "Arrived at its last switch and delivered to the host.";
     NotConfigured => Pass, "not_configured", "No settings yet: the agent has not finished its first start.";
     NotForUs => Pass, "not_for_us", "No unicast IP, or too short or malformed: left to the kernel.";
     Unrouted => Pass, "unrouted", "Came from the fabric without a pushed route: the base network.";
-    PushedByHost => Pass, "pushed_by_host", "A host sent an address that looks like a pushed route.";
+    PushedByHost => Consume, "pushed_by_host", "A host sent smoc's own prefix: dropped, for a bridge would hand it to the next switch as a route.";
+    Guarded => Consume, "guarded", "A host sent from an address that is not its port's: dropped by the port's guard.";
     UnknownHost => Pass, "unknown_host", "Source or destination is no known host.";
     OtherNextHop => Pass, "other_next_hop", "The frame is addressed neither to the host nor to this switch.";
+    OtherVlan => Pass, "other_vlan", "Sender and receiver are not both of the frame's VLAN: the bridge's business.";
     SameEdge => Pass, "same_edge", "Both hosts are attached to this switch: the bridge's business.";
     TimeToLive => Pass, "time_to_live", "To be routed, but its TTL or hop limit is used up.";
     NoPath => Pass, "no_path", "No path to the other edge is known.";
@@ -94,12 +96,13 @@ counted! {
     Bound, "bound", "A connection's keys were seen and both tokens bound.";
     Joined, "joined", "An additional subflow completed its handshake.";
     JoinUnknownToken, "join_unknown_token", "A join's token is not bound: its rank is hashed.";
-    JoinAmbiguousToken, "join_ambiguous_token", "Two connections claim a join's token: its rank is hashed.";
+    JoinAmbiguousToken, "join_ambiguous_token", "Several connections claim a join's token, and where it goes does not tell which is meant: its rank is hashed.";
     JoinBeyondLimit, "join_beyond_limit", "A join beyond 8 additional subflows, which hosts refuse: its rank is hashed.";
     SynAgain, "syn_again", "A SYN was seen again for the same subflow.";
     SynMoved, "syn_moved", "A SYN was sent again because nothing answered: its subflow goes on on the next path.";
     Blackhole, "blackhole", "A SYN was answered only after it had left out MP_CAPABLE: something on its path swallows the option.";
     FellBack, "fell_back", "A handshake went on without its MPTCP option.";
+    Stateless, "stateless", "More subflows were opened in a second than a CPU takes note of: this one is hashed.";
     AckDisagrees, "ack_disagrees", "A third ACK contradicts SYN and SYN/ACK: nothing was bound.";
     FailedOver, "failed_over", "Another rank was taken because that of the subflow is down or broken.";
     Detoured, "detoured", "The next port was down: the frame was sent around the neighbour or the link.";
@@ -140,10 +143,10 @@ pub struct Sighting {
     /// The probe.
     pub probe: Probe,
     /// The probe came back; 0 for a neighbour's hello, of which `probe.back_port` is the port that it came in
-    /// through.
+    /// through, as the neighbour says.
     pub returned: u32,
-    #[doc(hidden)]
-    pub reserved: u32,
+    /// The index of the interface that it did come in through.
+    pub interface: u32,
 }
 
 impl crate::map::Plain for Sighting {}

@@ -4,8 +4,10 @@
 //! |---|---|---|---|---|
 //! | `SETTINGS` | 0 | [`Settings`] | agent | not configured yet: everything passes |
 //! | `PORTS` | port number | [`Port`] | agent | no such port |
-//! | `TX_PORTS` | port number | interface index (DEVMAP) | agent | no such port, or it is down |
-//! | `ALL_PORTS` | port number | interface index (DEVMAP) | agent | no such port |
+//! | `FABRIC_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port, or it is down |
+//! | `HELLO_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port |
+//! | `HOST_PORTS` | port number | interface index (DEVMAP) | agent | no host port, or it is down |
+//! | `INTERFACES` | interface index | port number, u32 | agent | a port without a guard |
 //! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
 //! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
 //! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
@@ -16,10 +18,27 @@
 //! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow over IPv6 |
 //! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
+//! | `OPENINGS` | 0 | [`Openings`] per CPU | kernel | |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
+//! | `SCRATCH` | 0 | [`SCRATCH_BYTES`] bytes per CPU | kernel | |
 //! | `SIGHTINGS` | | [`crate::event::Sighting`] (ring buffer) | kernel | |
 //! | `EVENTS` | | [`crate::event::Event`] (ring buffer) | kernel | |
+//!
+//! Frames of a subflow can be on two CPUs at once: its two directions always, one direction while it moves from one
+//! queue to another. Every field that the kernel changes says what that may do to it:
+//!
+//! | field | changed by | two CPUs at once |
+//! |---|---|---|
+//! | [`Flow::closing`] | atomic or, atomic and | each change is seen by exactly one CPU, which alone counts it |
+//! | [`HalfOpen::progress`] | atomic or, atomic and | one CPU answers, one completes |
+//! | [`Connection::subflows`], `joined`, `confirmed` | atomic add | no change is lost |
+//! | [`Flow::sent`], [`Flow::received`] | plain add | a frame may go uncounted |
+//! | `sent_sequence`, `received_sequence`, `touched` | plain store | the last one stays: any of them will do |
+//! | what [`Flow::epoch`] vouches for | plain stores, epoch last | the same values, from the same tables |
+//! | [`HalfOpen`] beside `progress` | plain stores | a SYN again or a second answer: the last one stays |
+//! | [`TokenBinding`] | replaced as a whole | of two new claims at once one may be lost: its joins are hashed |
+//! | an entry that is removed or evicted | | the kernel keeps its memory until no program can use it; what is written to it is lost |
 //!
 //! Numbers are in host byte order unless a field says otherwise. Every type is plain data without padding
 //! that the compiler chose, so that keys compare equal byte for byte and user space can copy them.
@@ -30,10 +49,10 @@ use crate::{
 };
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
-/// Entries in `PORTS`, `TX_PORTS` and `ALL_PORTS`.
+/// Entries in `PORTS`, `FABRIC_PORTS`, `HELLO_PORTS`, `HOST_PORTS` and `INTERFACES`.
 pub const PORT_ENTRIES: u32 = PortNumber::MAX as u32 + 1;
 /// Entries in `EDGES` and `EDGE_NAMES` unless the agent asks for another number.
 pub const EDGE_ENTRIES: u32 = 4096;
@@ -51,6 +70,9 @@ pub const CONNECTION_ENTRIES: u32 = 65_536;
 pub const CONTINUATION_ENTRIES: u32 = 2;
 /// Entries in `DETOURS`: a switch of 256 ports between switches of 256 ports.
 pub const DETOUR_ENTRIES: u32 = 65_536;
+/// Bytes in `SCRATCH`, in which the programs of one CPU work on a frame. Nothing in it outlives the frame that matters:
+/// what held keys is cleared.
+pub const SCRATCH_BYTES: usize = 512;
 /// Bytes in the `EVENTS` ring buffer.
 pub const EVENT_BYTES: u32 = 256 * 1024;
 /// Bytes in the `SIGHTINGS` ring buffer: half a second of hellos on 48 ports.
@@ -80,8 +102,9 @@ macro_rules! plain {
 }
 
 plain! {
-    Settings = 24, Port = 16, Address = 16, Host = 16, PathSet = 136, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
-    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 88, HalfOpen = 112, Connection = 72, TokenKey = 8, TokenBinding = 16,
+    Settings = 32, Port = 16, Address = 16, Host = 16, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
+    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 96, HalfOpen = 136, Connection = 80, TokenKey = 4, TokenBinding = 24,
+    Openings = 16,
 }
 
 /// What holds for the whole switch.
@@ -99,8 +122,14 @@ pub struct Settings {
     /// How traffic that is no MPTCP is spread over the ranks: [`Settings::SPREAD_NONE`] or
     /// [`Settings::SPREAD_FLOWS`].
     pub spread: u8,
+    /// 1 if any port has a guard.
+    pub guarded: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 2],
+    pub reserved: u8,
+    /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
+    pub openings: u32,
+    #[doc(hidden)]
+    pub unused: u32,
     /// The MAC address under which the kernel takes frames of this switch (its bridge's, or a port's).
     pub mac: MacAddress,
 }
@@ -118,15 +147,40 @@ impl Settings {
 pub struct Port {
     /// The MAC address that this port answers to as a router: the bridge's, or its own.
     pub mac: MacAddress,
+    /// The index of its interface.
+    pub interface: u32,
     /// Width in bits of the port numbers of the switch behind this port, 0 behind a host port.
     pub peer_width: u8,
+    /// [`Port::FABRIC`] or [`Port::HOST`].
+    pub role: u8,
+    /// What hosts behind it may send: [`Port::GUARD_OFF`], [`Port::GUARD_SOURCE`] or [`Port::GUARD_STRICT`].
+    pub guard: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 7],
+    pub reserved: u8,
 }
 
 impl Port {
     /// No port; what `default` gives, as a constant.
-    pub const NONE: Self = Self { mac: MacAddress::new([0; 6]), peer_width: 0, reserved: [0; 7] };
+    pub const NONE: Self = Self {
+        mac: MacAddress::new([0; 6]),
+        interface: 0,
+        peer_width: 0,
+        role: Self::FABRIC,
+        guard: Self::GUARD_OFF,
+        reserved: 0,
+    };
+
+    /// It leads to other smoc switches: pushed routes, probes and hellos come in and leave through such ports only.
+    pub const FABRIC: u8 = 0;
+    /// It leads to hosts.
+    pub const HOST: u8 = 1;
+
+    /// Whatever they like; an address that is known to be elsewhere is left to the kernel.
+    pub const GUARD_OFF: u8 = 0;
+    /// An address that is known is used by its owner only, at its port and with its MAC address.
+    pub const GUARD_SOURCE: u8 = 1;
+    /// Nothing but from known owners.
+    pub const GUARD_STRICT: u8 = 2;
 }
 
 /// Where a frame was to go that a dead port keeps from it.
@@ -159,8 +213,7 @@ pub type EdgeIndex = u16;
 /// The index of this switch in its own tables.
 pub const THIS_EDGE: EdgeIndex = 0;
 
-/// Where a host is attached: two hosts of the network can have equal tokens, two behind one port cannot be
-/// told apart.
+/// Where a host is attached. A host may be attached to several places, and two behind one port cannot be told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C, align(4))]
 pub struct Attachment {
@@ -176,10 +229,27 @@ pub struct Attachment {
 pub struct Host {
     /// Where it is attached.
     pub attachment: Attachment,
+    /// The VLAN that it belongs to, as [`Host::of_vlan`] makes it; 0 if that is not known: any.
+    pub vlan: u16,
     #[doc(hidden)]
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 2],
     /// Its MAC address.
     pub mac: MacAddress,
+}
+
+impl Host {
+    const VLAN_KNOWN: u16 = 0x8000;
+
+    /// What stands in [`Host::vlan`] for the VLAN with this VID, or 0 for frames without a tag.
+    pub const fn of_vlan(vid: u16) -> u16 {
+        Self::VLAN_KNOWN | vid
+    }
+
+    /// Whether frames with this VID, or 0 without a tag, are of its VLAN.
+    #[inline(always)]
+    pub const fn is_in(&self, vid: u16) -> bool {
+        self.vlan == 0 || self.vlan == Self::VLAN_KNOWN | vid
+    }
 }
 
 /// One path to another edge.
@@ -201,21 +271,29 @@ impl Path {
     }
 }
 
-/// The ranked paths to one edge. Replaced as a whole: written to a free slot of `PATH_SETS`, then `EDGES` is
-/// pointed to it, so no frame ever sees half of one set and half of another.
+/// The paths to one edge: ranks for the subflows of MPTCP connections, and paths of least cost for all other traffic, which
+/// need not be among the ranks. Replaced as a whole: written to a free slot of `PATH_SETS`, then `EDGES` is pointed to
+/// it, so no frame ever sees half of one set and half of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PathSet {
-    /// How many of `paths` are valid, from rank 0.
+    /// How many ranks there are.
     pub count: u8,
-    /// Bit k is set if rank k has the least cost of all.
-    pub cheapest: u8,
-    /// Bit k is set if rank k is known to be broken beyond this switch's own ports: others are taken instead.
-    pub broken: u8,
+    /// How many paths there are for other traffic, all of the same cost.
+    pub base_count: u8,
+    /// Bit n is set if path n is known to be broken beyond this switch's own ports: ranks are taken instead.
+    pub broken: u16,
     #[doc(hidden)]
-    pub reserved: [u8; 5],
-    /// The paths by rank.
-    pub paths: [Path; Rank::COUNT],
+    pub reserved: [u8; 4],
+    /// The paths by rank, and from [`PathSet::BASE`] those for other traffic.
+    pub paths: [Path; PathSet::LEN],
+}
+
+impl PathSet {
+    /// Where the paths for other traffic begin.
+    pub const BASE: usize = Rank::COUNT;
+    /// Entries of `paths`.
+    pub const LEN: usize = 2 * Rank::COUNT;
 }
 
 /// The name of an edge switch: what its index means, kept for an agent that restarts. UTF-8, zero padded.
@@ -330,22 +408,28 @@ pub struct Flow {
     pub received: Traffic,
     /// The join's token: that of the receiver's key. 0 for an initial subflow.
     pub token: u32,
-    /// [`Settings::epoch`] when the attachments below were looked up.
+    /// [`Settings::epoch`] before the fields below that depend on the hosts were looked up.
     pub epoch: u32,
     /// Where the remote host is attached.
     pub remote: Attachment,
+    /// [`Flow::FIN_SENT`] and the bits beside it; changed as a whole word, atomically.
+    pub closing: u32,
+    /// The sequence number of the local host's last segment, or of its FIN.
+    pub sent_sequence: u32,
+    /// The sequence number of the remote host's last segment, or of its FIN.
+    pub received_sequence: u32,
     /// The switch port of the local host.
     pub local_switch_port: u16,
+    /// VID of its frames, 0 without a tag.
+    pub vlan: u16,
     /// The rank of its path.
     pub rank: u8,
     /// [`Flow::JOIN`] and the bits beside it.
     pub flags: u8,
-    /// [`Flow::FIN_SENT`] and the bits beside it.
-    pub closing: u8,
     /// The address id of the join's initiator.
     pub address_id: u8,
-    #[doc(hidden)]
-    pub reserved: [u8; 6],
+    /// When its connection was looked up last, in ticks of some seconds that wrap around.
+    pub touched: u8,
     /// The MAC address under which the local host reaches the remote one: that host's own, or this switch's
     /// where it routes.
     pub peer_mac: MacAddress,
@@ -366,17 +450,25 @@ impl Flow {
     pub const HASHED: u8 = 16;
 
     /// The local host sent a FIN.
-    pub const FIN_SENT: u8 = 1;
+    pub const FIN_SENT: u32 = 1;
     /// The remote host sent a FIN.
-    pub const FIN_RECEIVED: u8 = 2;
+    pub const FIN_RECEIVED: u32 = 2;
     /// Either host sent a RST.
-    pub const RESET: u8 = 4;
+    pub const RESET: u32 = 4;
+    /// A join whose responder has not yet shown that it took the third ACK.
+    pub const UNCONFIRMED: u32 = 8;
 
     /// Whether both hosts are done with the subflow.
     #[inline(always)]
     pub const fn is_closed(&self) -> bool {
+        Self::is_end(self.closing)
+    }
+
+    /// Whether [`Flow::closing`] with this value says that both hosts are done.
+    #[inline(always)]
+    pub const fn is_end(closing: u32) -> bool {
         let both = Self::FIN_SENT | Self::FIN_RECEIVED;
-        self.closing & Self::RESET != 0 || self.closing & both == both
+        closing & Self::RESET != 0 || closing & both == both
     }
 }
 
@@ -390,21 +482,38 @@ pub struct HalfOpen {
     pub syn_seen: u64,
     /// The initial sequence number of the SYN.
     pub isn: u32,
-    /// The token of the key in the initiator's SYN (RFC 6824 only, else 0).
+    /// The sequence number of the first SYN/ACK.
+    pub responder_isn: u32,
+    /// The token of the key in the initiator's SYN (RFC 6824), or in its third ACK once that has come.
     pub initiator_token: u32,
-    /// The token of the key in the SYN/ACK, 0 for a join.
-    pub responder_token: u32,
+    /// The tokens of the keys in the first and in the last SYN/ACK, 0 for a join: with SYN cookies each has a key of its
+    /// own, and either can be the one that the initiator heard.
+    pub responder_tokens: [u32; 2],
+    /// [`HalfOpen::ANSWERED`] and the bits beside it; changed as a whole word, atomically.
+    pub progress: u32,
+    /// How many bytes of data the SYN carried (RFC 7413): the handshake goes on behind none or all of them.
+    pub data: u16,
     /// The MPTCP version of the SYN.
     pub version: u8,
-    /// 1 when a SYN/ACK has answered the SYN in kind.
-    pub answered: u8,
-    /// 1 when the SYN came again without its MPTCP option.
+    /// [`HalfOpen::LEFT_OUT`] or [`HalfOpen::PLAIN`], else 0.
     pub left_out: u8,
+    /// 1 when the SYN took another path than its own, because that is down or did not answer: it stays there.
+    pub moved: u8,
     #[doc(hidden)]
-    pub reserved: u8,
+    pub reserved: [u8; 3],
 }
 
 impl HalfOpen {
+    /// A SYN/ACK has answered the SYN in kind.
+    pub const ANSWERED: u32 = 1;
+    /// A third ACK has completed the handshake.
+    pub const COMPLETE: u32 = 2;
+
+    /// The SYN came again without its MPTCP option.
+    pub const LEFT_OUT: u8 = 1;
+    /// The SYN is of no MPTCP, on the 4-tuple of an established subflow.
+    pub const PLAIN: u8 = 2;
+
     /// Nothing known yet; what `default` gives, as a constant.
     pub const EMPTY: Self = Self {
         flow: Flow {
@@ -415,23 +524,29 @@ impl HalfOpen {
             token: 0,
             epoch: 0,
             remote: Attachment { edge: 0, port: 0 },
+            closing: 0,
+            sent_sequence: 0,
+            received_sequence: 0,
             local_switch_port: 0,
+            vlan: 0,
             rank: 0,
             flags: 0,
-            closing: 0,
             address_id: 0,
-            reserved: [0; 6],
+            touched: 0,
             peer_mac: MacAddress::new([0; 6]),
             local_mac: MacAddress::new([0; 6]),
         },
         syn_seen: 0,
         isn: 0,
+        responder_isn: 0,
         initiator_token: 0,
-        responder_token: 0,
+        responder_tokens: [0; 2],
+        progress: 0,
+        data: 0,
         version: 0,
-        answered: 0,
         left_out: 0,
-        reserved: 0,
+        moved: 0,
+        reserved: [0; 3],
     };
 }
 
@@ -459,32 +574,65 @@ pub struct Connection {
     pub local: Attachment,
     /// Where the remote host is attached.
     pub remote: Attachment,
-    /// How many subflows it has begun so far, the initial one included: the number of the next one.
+    /// How many subflows the hosts have agreed on so far, the initial one included: the number of the next one. A SYN/ACK
+    /// shows that they did; what only one side asked for has no number.
     pub subflows: u32,
-    /// How many additional subflows are established now.
+    /// How many additional subflows have completed their handshake and not ended.
     pub joined: u32,
+    /// On how many of those the responder has gone on: so many count towards the limit of hosts. A third ACK alone shows
+    /// nothing, for the responder may not have taken it.
+    pub confirmed: u32,
+    #[doc(hidden)]
+    pub unused: u32,
 }
 
-/// A token and where its owner is attached: tokens are unique within a host only (RFC 8684, 3.1).
+impl Connection {
+    /// One whose initial subflow is all that is known.
+    pub const EMPTY: Self = Self {
+        initial: FlowKey::new(Address::mapped(0), 0, Address::mapped(0), 0),
+        version: 0,
+        local_opened: 0,
+        first_rank: 0,
+        reserved: 0,
+        opened: 0,
+        local_token: 0,
+        remote_token: 0,
+        local: Attachment { edge: 0, port: 0 },
+        remote: Attachment { edge: 0, port: 0 },
+        subflows: 1,
+        joined: 0,
+        confirmed: 0,
+        unused: 0,
+    };
+}
+
+/// A token: unique within a host only (RFC 8684, 3.1), so that it may stand for several connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C, align(8))]
+#[repr(transparent)]
 pub struct TokenKey {
     /// The token.
     pub token: u32,
-    /// Where the host is attached whose key it is of.
-    pub owner: Attachment,
 }
 
-/// What a token stands for.
+/// What a token stands for: a living connection, wherever its joins go, or two, of which the one is meant whose host is
+/// where a join goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct TokenBinding {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// 1 if two connections claim the token: its joins are hashed.
-    pub ambiguous: u8,
-    #[doc(hidden)]
-    pub reserved: [u8; 7],
+    /// The connections that have it; 0 for none. One that is not in `CONNECTIONS` any more does not count.
+    pub connections: [ConnectionId; 2],
+    /// 1 if a third connection has had it at the same time: its joins are hashed.
+    pub crowded: u64,
+}
+
+/// How many subflows one CPU has taken note of since a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Openings {
+    /// The moment, nanoseconds of CLOCK_MONOTONIC.
+    pub since: u64,
+    /// How many.
+    pub count: u64,
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use alloc::{
 use crate::{
     event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PORT_ENTRIES,
-        PathSet, Port, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
+        PORT_ENTRIES, PathSet, Port, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     route::{Label, PushedRoute},
@@ -86,8 +86,10 @@ pub struct Switch {
     pub settings: Option<Settings>,
     /// `PORTS`.
     pub ports: BTreeMap<u16, Port>,
-    /// Those of them that are not in `TX_PORTS`, but in `ALL_PORTS`.
+    /// Those of them that are not in `FABRIC_PORTS`, but in `HELLO_PORTS`, or not in `HOST_PORTS`.
     pub down: BTreeSet<u16>,
+    /// The interface that frames come in by.
+    pub ingress: u32,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,
     /// `HOSTS`.
@@ -102,6 +104,8 @@ pub struct Switch {
     pub connections: Entries<ConnectionId, Connection>,
     /// `TOKENS`.
     pub tokens: Entries<TokenKey, TokenBinding>,
+    /// `OPENINGS`.
+    pub openings: Openings,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -118,6 +122,7 @@ impl Default for Switch {
             settings: None,
             ports: BTreeMap::new(),
             down: BTreeSet::new(),
+            ingress: 0,
             detours: BTreeMap::new(),
             hosts: BTreeMap::new(),
             path_sets: BTreeMap::new(),
@@ -125,6 +130,7 @@ impl Default for Switch {
             half_open: Entries::default(),
             connections: Entries::default(),
             tokens: Entries::default(),
+            openings: Openings::default(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -169,6 +175,10 @@ impl Switch {
         }
     }
 
+    fn has_port(&self, number: u16, role: u8) -> bool {
+        self.ports.get(&number).is_some_and(|port| port.role == role)
+    }
+
     /// What the counter with this index (`Outcome::counter`, `Note::counter`) stands at.
     pub fn count_of(&self, counter: u32) -> u64 {
         self.counters[counter as usize]
@@ -192,11 +202,24 @@ impl Tables for Switch {
     }
 
     fn leave_through(&mut self, number: u16) -> bool {
-        self.ports.contains_key(&number) && !self.down.contains(&number)
+        self.has_port(number, Port::FABRIC) && !self.down.contains(&number)
     }
 
     fn leave_through_any(&mut self, number: u16) -> bool {
-        self.ports.contains_key(&number)
+        self.has_port(number, Port::FABRIC)
+    }
+
+    fn deliver_through(&mut self, number: u16) -> bool {
+        self.has_port(number, Port::HOST) && !self.down.contains(&number)
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn ingress_port(&self) -> u16 {
+        let is_it = |port: &Port| port.interface == self.ingress && port.guard != Port::GUARD_OFF;
+        self.ports.iter().find(|(_, port)| is_it(port)).map_or(0, |(&number, _)| number)
     }
 
     fn detour(&self, key: &DetourKey) -> Option<&Detour> {
@@ -227,10 +250,26 @@ impl Tables for Switch {
         &mut self.tokens
     }
 
+    fn openings(&mut self) -> Option<&mut Openings> {
+        Some(&mut self.openings)
+    }
+
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {
         let before = *number;
         *number = before.wrapping_add(amount);
         before
+    }
+
+    fn fetch_or(number: &mut u32, bits: u32) -> u32 {
+        core::mem::replace(number, *number | bits)
+    }
+
+    fn fetch_and(number: &mut u32, bits: u32) -> u32 {
+        core::mem::replace(number, *number & bits)
+    }
+
+    fn tick(&self) -> u8 {
+        (self.clock >> 31) as u8
     }
 
     fn now(&self) -> u64 {

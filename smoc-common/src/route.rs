@@ -3,7 +3,7 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0..3 | `02:53:4d`, which marks a pushed route |
-//! | 3 | rank (bits 0..=3) and flags (bits 4..=7) |
+//! | 3 | rank (bits 0..=2) and flags (bits 3..=7) |
 //! | 4..6 | route bits 61..=46, big endian |
 //! | 6 | route bits 45..=40, then U/L = 1, I/G = 0 |
 //! | 7..12 | route bits 39..=0, big endian |
@@ -159,6 +159,7 @@ impl Route {
 pub struct Label(u8);
 
 impl Label {
+    const MOVED: u8 = 0x08;
     const ROUTED: u8 = 0x10;
     const DETOURED: u8 = 0x20;
     const PROBE: u8 = 0x40;
@@ -189,7 +190,19 @@ impl Label {
     /// The rank of the path.
     #[inline(always)]
     pub const fn rank(self) -> Rank {
-        Rank::new(self.0 & 0x0f)
+        Rank::new(self.0)
+    }
+
+    /// Whether the path is another one than that of the subflow's own rank, which is down or did not answer.
+    #[inline(always)]
+    pub const fn is_moved(self) -> bool {
+        self.0 & Self::MOVED != 0
+    }
+
+    /// The label of a frame that has moved to this rank, if `moved`.
+    #[inline(always)]
+    pub const fn moved(self, moved: bool) -> Self {
+        Self(self.0 | if moved { Self::MOVED } else { 0 })
     }
 
     /// Whether the ingress edge forwarded the packet at layer 3.

@@ -14,12 +14,12 @@ use smoc_common::{
         Frame,
         ethernet::UNTAGGED,
         headers::Headers,
-        mptcp::{self, Handshake},
+        mptcp::{self, Carrier, Handshake},
         tcp::{OPTIONS_LENGTH, OptionBuffer, Segment},
     },
 };
 
-use crate::tables::{KernelTables, Loaded, scratch};
+use crate::tables::{self, KernelTables, Loaded, scratch};
 
 /// An XDP buffer. The Ethernet header and what follows it in the commonest frames are read in place, everything
 /// else by copying, which reaches into fragments too.
@@ -145,9 +145,10 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn handshake<'a>(&self, segment: &Segment, _room: &'a mut Handshake) -> Option<&'a Handshake> {
-        let Segment { options, options_length, flags, .. } = *segment;
+        let Segment { options, options_length, .. } = *segment;
         let context = self.context.as_ptr().cast();
-        if smoc_handshake(context, options as u32, options_length as u32, flags) == 0 {
+        let carrier = segment.carrier().bits();
+        if smoc_handshake(context, options as u32, options_length as u32, carrier) == 0 {
             return None;
         }
         // SAFETY: as in `options`.
@@ -155,8 +156,13 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
-    fn step(_options: &OptionBuffer, at: u32, length: u32) -> u32 {
-        smoc_option_step(at, length)
+    fn step(_options: &OptionBuffer, at: u32, length: u32, carrier: Carrier) -> u32 {
+        smoc_option_step(at, length, carrier.bits())
+    }
+
+    #[inline(always)]
+    fn forget(&self) {
+        tables::forget_keys();
     }
 }
 
@@ -196,12 +202,13 @@ pub extern "C" fn smoc_headers(context: *mut xdp_md) -> u32 {
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn smoc_handshake(context: *mut xdp_md, options: u32, length: u32, flags: u8) -> u32 {
+pub extern "C" fn smoc_handshake(context: *mut xdp_md, options: u32, length: u32, carrier: u32) -> u32 {
     let context = XdpContext::new(context);
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `XdpFrame::options`.
     let found = unsafe { &mut (*scratch).handshake };
-    found.read(&XdpFrame::new(&context), options as usize & 0xffff, length as usize, flags);
+    let carrier = Carrier::from_bits(carrier);
+    found.read(&XdpFrame::new(&context), options as usize & 0xffff, length as usize, carrier);
     found.kind as u32
 }
 
@@ -209,10 +216,10 @@ pub extern "C" fn smoc_handshake(context: *mut xdp_md, options: u32, length: u32
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn smoc_option_step(at: u32, length: u32) -> u32 {
+pub extern "C" fn smoc_option_step(at: u32, length: u32, carrier: u32) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `XdpFrame::options`.
-    mptcp::step(unsafe { &(*scratch).options }, at, length)
+    mptcp::step(unsafe { &(*scratch).options }, at, length, Carrier::from_bits(carrier))
 }
 
 /// Pushes the route of another rank; the port through which the frame leaves, or 0.
@@ -222,7 +229,13 @@ pub extern "C" fn smoc_option_step(at: u32, length: u32) -> u32 {
 pub extern "C" fn smoc_failover(context: *mut xdp_md, edge: u16, connection: u64, label: u8) -> u32 {
     let context = XdpContext::new(context);
     let frame = &mut XdpFrame::new(&context);
-    u32::from(failover::push(frame, &mut KernelTables::new(), edge, connection, Label::from_bits(label)))
+    u32::from(failover::push(
+        frame,
+        &mut KernelTables::new(&context),
+        edge,
+        connection,
+        Label::from_bits(label),
+    ))
 }
 
 /// Sends a frame on its detour; the port through which it leaves, or 0.
@@ -233,5 +246,5 @@ pub extern "C" fn smoc_detour(context: *mut xdp_md, label: u8, port: u16, rest: 
     let context = XdpContext::new(context);
     let frame = &mut XdpFrame::new(&context);
     let (label, rest) = (Label::from_bits(label), Route::from_bits(rest));
-    u32::from(detour::take(frame, &mut KernelTables::new(), label, port, rest))
+    u32::from(detour::take(frame, &mut KernelTables::new(&context), label, port, rest))
 }

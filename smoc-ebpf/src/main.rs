@@ -4,8 +4,11 @@
 //! smoc switches. All decisions are the pipeline's; here are maps, the packet adapter and the mapping from a
 //! verdict to an XDP action. Only packet adapter and map access use `unsafe`.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
-// `core::intrinsics::atomic_xadd`: the atomic types have no fetch_add on this target.
-#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(internal_features, reason = "atomic_xadd: the atomic types have no fetch_add on this target")
+)]
 
 #[cfg(target_arch = "bpf")]
 mod frame;
@@ -33,7 +36,7 @@ mod programs {
     /// For frames that hosts send.
     #[xdp(frags)]
     pub fn smoc_host(context: XdpContext) -> u32 {
-        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Choose),
         }
@@ -47,13 +50,13 @@ mod programs {
 
     #[inline(always)]
     fn choose(context: &XdpContext) -> Verdict {
-        pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new())
+        pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new(context))
     }
 
     /// For frames that other switches send.
     #[xdp(frags)]
     pub fn smoc_fabric(context: XdpContext) -> u32 {
-        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new()) {
+        match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
             Some(verdict) => act(verdict),
             None => go_on(&context, Continuation::Arrive),
         }
@@ -67,7 +70,7 @@ mod programs {
 
     #[inline(always)]
     fn arrive(context: &XdpContext) -> Verdict {
-        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new())
+        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context))
     }
 
     #[cfg(not(feature = "log"))]

@@ -3,17 +3,26 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_RB_NO_WAKEUP},
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns, generated::bpf_map_lookup_elem},
+    bindings::{BPF_F_NO_PREALLOC, BPF_RB_NO_WAKEUP, xdp_md},
+    helpers::{
+        bpf_get_smp_processor_id, bpf_ktime_get_ns,
+        generated::{bpf_jiffies64, bpf_map_lookup_elem},
+    },
     macros::map,
     maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
+    programs::XdpContext,
 };
 use smoc_common::{
     event::{COUNTER_ENTRIES, Event, Sighting},
     map::*,
-    pipeline::{Table, Tables},
+    pipeline::{self, Table, Tables},
     token::{self, Schedule, Version},
-    wire::{headers::Headers, ip::Address, mptcp::Handshake, tcp::OptionBuffer},
+    wire::{
+        headers::Headers,
+        ip::Address,
+        mptcp::Handshake,
+        tcp::{OptionBuffer, Segment},
+    },
 };
 
 #[map]
@@ -21,9 +30,13 @@ static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
 static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
 #[map]
-static TX_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+static FABRIC_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
 #[map]
-static ALL_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+static HELLO_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+#[map]
+static HOST_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
+#[map]
+static INTERFACES: HashMap<u32, u32> = HashMap::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
 #[map]
@@ -46,6 +59,8 @@ static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
 #[map]
 static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
 #[map]
+static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(1, 0);
+#[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
@@ -54,21 +69,23 @@ static SIGHTINGS: RingBuf = RingBuf::with_byte_size(SIGHTING_BYTES, 0);
 #[map]
 pub static CONTINUATIONS: ProgramArray = ProgramArray::with_max_entries(CONTINUATION_ENTRIES, 0);
 #[map]
-static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+static SCRATCH: PerCpuArray<[u64; SCRATCH_BYTES / 8]> = PerCpuArray::with_max_entries(1, 0);
+const _: () = assert!(size_of::<Scratch>() <= SCRATCH_BYTES);
 
 /// What a program works on beside its stack, which has 512 bytes and which, without CAP_PERFMON, may not be read
 /// at an offset that only the frame knows.
+#[repr(C, align(8))]
 pub struct Scratch {
     /// The options of a segment.
     pub options: OptionBuffer,
+    /// The message schedule of a token's hash.
+    schedule: Schedule,
     /// The headers of the frame.
     pub headers: Headers,
     /// What the options say of a handshake.
     pub handshake: Handshake,
     /// What was copied from the frame last.
     pub loaded: Loaded,
-    /// The message schedule of a token's hash.
-    schedule: Schedule,
     number: usize,
 }
 
@@ -97,7 +114,37 @@ fn derive(version: Version, key: u64) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
     // SAFETY: as in `through_memory`.
     let schedule = unsafe { &mut (*scratch).schedule };
-    token::derive_with(version, key, schedule, |index| through_memory(scratch, index))
+    let token = token::derive_with(version, key, schedule, |index| through_memory(scratch, index));
+    // What is left of the schedule can be computed backwards.
+    // SAFETY: as in `through_memory`.
+    unsafe { clear((&raw mut (*scratch).schedule).cast::<[u64; 8]>()) };
+    token
+}
+
+/// Clears what a program may have left of an option with keys.
+#[inline(never)]
+pub fn forget_keys() {
+    let Some(scratch) = scratch() else { return };
+    // SAFETY: as in `through_memory`.
+    unsafe {
+        clear((&raw mut (*scratch).options).cast::<[u64; size_of::<OptionBuffer>() / 8]>());
+        (&raw mut (*scratch).handshake.sender_key).write_volatile(0);
+        (&raw mut (*scratch).handshake.receiver_key).write_volatile(0);
+    }
+}
+
+/// Overwrites numbers with zeros, one by one: the compiler makes no call of a function of it that BPF does not have.
+///
+/// # Safety
+/// The numbers are there, and nobody else writes them.
+#[inline(always)]
+unsafe fn clear<const N: usize>(numbers: *mut [u64; N]) {
+    let mut at = 0;
+    while at < N {
+        // SAFETY: as above; `at` is below the length of the array.
+        unsafe { (&raw mut (*numbers)[at]).write_volatile(0) };
+        at += 1;
+    }
 }
 
 // Global functions: the verifier checks each of them once, for any key.
@@ -108,6 +155,34 @@ fn derive(version: Version, key: u64) -> u32 {
 #[inline(never)]
 pub extern "C" fn smoc_token_v0(key: u64) -> u32 {
     derive(Version::V0, key)
+}
+
+/// Looks closer at the segment of a local host whose headers are in the scratch. Two functions: where one did both, the
+/// compiler would choose between two places in a flow by a pointer.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_look_closer_at_sent() -> u32 {
+    look_closer(true)
+}
+
+/// The same for a segment to a local host.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_look_closer_at_received() -> u32 {
+    look_closer(false)
+}
+
+#[inline(always)]
+fn look_closer(is_from_local: bool) -> u32 {
+    // Which interface the segment came in by does not matter any more.
+    let context = XdpContext::new(core::ptr::null_mut());
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `through_memory`.
+    let headers = unsafe { &(*scratch).headers };
+    pipeline::look_closer(&mut KernelTables::new(&context), headers, is_from_local);
+    1
 }
 
 /// The token of an RFC 8684 key.
@@ -127,14 +202,14 @@ fn first<T>(map: *const c_void) -> Option<*mut T> {
     (!entry.is_null()).then_some(entry.cast())
 }
 
-/// The maps of the running program.
-pub struct KernelTables(());
+/// The maps of the running program, and what it knows of its frame's way in.
+pub struct KernelTables<'a>(&'a XdpContext);
 
-impl KernelTables {
-    /// The maps are static: there is nothing to hold.
+impl<'a> KernelTables<'a> {
+    /// The maps are static; the context is that of the running program.
     #[inline(always)]
-    pub fn new() -> Self {
-        Self(())
+    pub fn new(context: &'a XdpContext) -> Self {
+        Self(context)
     }
 }
 
@@ -191,7 +266,7 @@ impl<'a> Table<'a, FlowKey, Flow> for Flows {
     }
 }
 
-impl Tables for KernelTables {
+impl Tables for KernelTables<'_> {
     #[inline(always)]
     fn settings(&self) -> Option<&Settings> {
         // SAFETY: the kernel keeps the memory of an array map for as long as the program runs.
@@ -206,13 +281,31 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn leave_through(&mut self, number: u16) -> bool {
-        TX_PORTS.redirect(u32::from(number), 0).is_ok()
+        FABRIC_PORTS.redirect(u32::from(number), 0).is_ok()
     }
 
     /// Not XDP_TX: a veth whose peer has no program leaves such frames lying.
     #[inline(always)]
     fn leave_through_any(&mut self, number: u16) -> bool {
-        ALL_PORTS.redirect(u32::from(number), 0).is_ok()
+        HELLO_PORTS.redirect(u32::from(number), 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn deliver_through(&mut self, number: u16) -> bool {
+        HOST_PORTS.redirect(u32::from(number), 0).is_ok()
+    }
+
+    #[inline(always)]
+    fn ingress(&self) -> u32 {
+        let context: *mut xdp_md = self.0.ctx;
+        // SAFETY: the context is the one that the kernel called the program with.
+        unsafe { (*context).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn ingress_port(&self) -> u16 {
+        // SAFETY: as for `host`; the number is written as a whole.
+        unsafe { INTERFACES.get(self.ingress()) }.map_or(0, |&number| number as u16)
     }
 
     #[inline(always)]
@@ -247,6 +340,15 @@ impl Tables for KernelTables {
         Lru(&HALF_OPEN)
     }
 
+    /// From one map to the other, for there is no room for a flow on the stack.
+    #[inline(always)]
+    fn establish(&mut self, key: &FlowKey) -> bool {
+        match Lru(&HALF_OPEN).get(key) {
+            Some(half) => Flows.insert(key, &half.flow),
+            None => false,
+        }
+    }
+
     #[inline(always)]
     fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection> {
         Lru(&CONNECTIONS)
@@ -255,6 +357,26 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding> {
         Lru(&TOKENS)
+    }
+
+    #[inline(always)]
+    fn openings(&mut self) -> Option<&mut Openings> {
+        // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
+        first((&raw const OPENINGS).cast()).map(|openings| unsafe { &mut *openings })
+    }
+
+    #[inline(always)]
+    fn fetch_or(number: &mut u32, bits: u32) -> u32 {
+        use core::intrinsics::{AtomicOrdering, atomic_or};
+        // SAFETY: a valid reference to an aligned number in a map.
+        unsafe { atomic_or::<u32, u32, { AtomicOrdering::AcqRel }>(number, bits) }
+    }
+
+    #[inline(always)]
+    fn fetch_and(number: &mut u32, bits: u32) -> u32 {
+        use core::intrinsics::{AtomicOrdering, atomic_and};
+        // SAFETY: as in `fetch_or`.
+        unsafe { atomic_and::<u32, u32, { AtomicOrdering::AcqRel }>(number, bits) }
     }
 
     #[inline(always)]
@@ -275,6 +397,15 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn look_closer(&mut self, _key: &FlowKey, _segment: &Segment, is_from_local: bool) {
+        if is_from_local {
+            smoc_look_closer_at_sent();
+        } else {
+            smoc_look_closer_at_received();
+        }
+    }
+
+    #[inline(always)]
     fn obscured(&mut self, number: u8) -> Option<u8> {
         Some(through_memory(scratch()?, usize::from(number)) as u8)
     }
@@ -283,6 +414,13 @@ impl Tables for KernelTables {
     fn now(&self) -> u64 {
         // SAFETY: a helper without arguments.
         unsafe { bpf_ktime_get_ns() }
+    }
+
+    /// Jiffies are one load, which the kernel puts in place of the call: 2048 of them are 2 to 20 s.
+    #[inline(always)]
+    fn tick(&self) -> u8 {
+        // SAFETY: a helper without arguments.
+        (unsafe { bpf_jiffies64() } >> 11) as u8
     }
 
     /// The time with the CPU in the low bits: deriving the tokens takes longer than the 256 ns that two ids

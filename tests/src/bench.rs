@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use smoc_common::route::{Label, PushedRoute, Rank, Route};
 use smoc_common::testing::frames::{Build, End};
-use smoc_common::testing::scene::{A, A_V6, B, B_V6, FIRST, PATHS, edge, handshake};
+use smoc_common::testing::scene::{A, A_V6, B, B_V6, FIRST, edge, handshake};
 use smoc_common::token::Version;
 
 use crate::cli::Format;
@@ -145,9 +145,6 @@ impl Bench {
         sched_setaffinity(Pid::from_raw(0), &here)?;
         let (mut smoc, mut bench) = (Programs::load("smoc.bpf.o")?, Programs::load("smoc-bench.bpf.o")?);
         smoc.fill(&edge(0))?;
-        for port in (1..=PATHS).chain([FIRST]) {
-            smoc.set_device("TX_PORTS", port.into(), true)?;
-        }
         bench.set_device("OUT", 0, true)?;
         let mut this = Self { smoc, bench };
         this.establish()?;

@@ -15,6 +15,8 @@ use smoc_paths::topology::Bandwidth;
 use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
+#[cfg(feature = "programs")]
+use crate::fuzz::{self, FuzzOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
 
 /// Topologies as network namespaces with real MPTCP hosts.
@@ -35,6 +37,9 @@ enum Command {
     /// Measures what smoc costs.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Sends mutated frames through the programs in the kernel and through the pipeline in memory, and compares.
+    #[cfg(feature = "programs")]
+    Fuzz(FuzzOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -136,6 +141,8 @@ pub enum Format {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => show(&options),
+        #[cfg(feature = "programs")]
+        Command::Fuzz(options) => fuzz::show(&options),
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),

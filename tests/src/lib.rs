@@ -1,14 +1,19 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> demo, failover -> traffic -> lab -> netns, command` and `cli -> bench -> program`.
+//! `cli -> demo, failover -> traffic -> lab -> netns, command`, `cli -> bench -> program` and
+//! `cli -> fuzz -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
 pub mod bench;
+#[cfg(feature = "programs")]
+pub mod chance;
 pub mod cli;
 pub mod command;
 pub mod demo;
 pub mod failover;
+#[cfg(feature = "programs")]
+pub mod fuzz;
 pub mod lab;
 pub mod netns;
 #[cfg(feature = "programs")]
@@ -16,3 +21,5 @@ pub mod program;
 pub mod subflows;
 pub mod testing;
 pub mod traffic;
+#[cfg(feature = "programs")]
+pub mod twins;

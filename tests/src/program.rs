@@ -10,7 +10,8 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
 use smoc_common::event::COUNTER_ENTRIES;
 use smoc_common::map::{
-    Connection, ConnectionId, Continuation, Flow, FlowKey, FlowKeyV4, HalfOpen, Plain, TokenBinding, TokenKey,
+    Connection, ConnectionId, Continuation, Flow, FlowKey, FlowKeyV4, HalfOpen, Plain, Port, SCRATCH_BYTES,
+    TokenBinding, TokenKey,
 };
 use smoc_common::testing::Switch;
 use smoc_common::testing::switch::Entries;
@@ -21,8 +22,8 @@ pub const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
 /// It leaves through another port.
 pub const XDP_REDIRECT: u32 = 4;
-/// The interface that stands for every port: the loopback interface, which each namespace has.
-const LOOPBACK: u32 = 1;
+/// The interface that stands for every port, and that frames come in by: the loopback interface, which each namespace has.
+pub const LOOPBACK: u32 = 1;
 
 /// A type of the map layout, in the form in which aya copies it in and out of the kernel.
 #[derive(Clone, Copy)]
@@ -106,6 +107,15 @@ impl Programs {
         Ok(map.set(index, if is_there { LOOPBACK } else { 0 }, None, 0)?)
     }
 
+    /// Lets a port of this role be up or down.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn set_port(&mut self, number: u16, role: u8, is_up: bool) -> Result<()> {
+        let map = if role == Port::HOST { "HOST_PORTS" } else { "FABRIC_PORTS" };
+        self.set_device(map, number.into(), is_up)
+    }
+
     /// Writes the agent's tables of `switch`.
     ///
     /// # Errors
@@ -114,8 +124,12 @@ impl Programs {
         self.set("SETTINGS", 0, Entry(switch.settings.unwrap_or_default()))?;
         for (&number, &port) in &switch.ports {
             self.set("PORTS", number.into(), Entry(port))?;
-            self.set_device("ALL_PORTS", number.into(), true)?;
-            self.set_device("TX_PORTS", number.into(), !switch.down.contains(&number))?;
+            if port.guard != Port::GUARD_OFF {
+                let mut interfaces: HashMap<_, u32, u32> = self.map_mut("INTERFACES")?.try_into()?;
+                interfaces.insert(port.interface, u32::from(number), 0)?;
+            }
+            self.set_device("HELLO_PORTS", number.into(), port.role == Port::FABRIC)?;
+            self.set_port(number, port.role, !switch.down.contains(&number))?;
         }
         for (&edge, &set) in &switch.path_sets {
             self.set("PATH_SETS", u32::from(edge) + 1, Entry(set))?;
@@ -191,6 +205,45 @@ impl Programs {
         let entry = |entry: Result<(_, Entry<_>), _>| entry.map(|(key, value)| (key, value.0));
         switch.connections.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
         Ok(())
+    }
+
+    /// Removes every entry of the tables of `switch` that the packet path writes.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn remove_all(&mut self, switch: &Switch) -> Result<()> {
+        for key in switch.flows.entries.keys() {
+            match key.v4() {
+                Some(v4) => self.remove::<FlowKeyV4, Flow>("FLOWS_V4", v4)?,
+                None => self.remove::<FlowKey, Flow>("FLOWS", *key)?,
+            }
+        }
+        for key in switch.half_open.entries.keys() {
+            self.remove::<FlowKey, HalfOpen>("HALF_OPEN", *key)?;
+        }
+        for key in switch.tokens.entries.keys() {
+            self.remove::<TokenKey, TokenBinding>("TOKENS", *key)?;
+        }
+        let mut connections: HashMap<_, ConnectionId, Entry<Connection>> =
+            self.map_mut("CONNECTIONS")?.try_into()?;
+        for id in switch.connections.entries.keys() {
+            connections.remove(id)?;
+        }
+        Ok(())
+    }
+
+    fn remove<K: Plain, V: Plain>(&mut self, map: &str, key: K) -> Result<()> {
+        let mut map: HashMap<_, Entry<K>, Entry<V>> = self.map_mut(map)?.try_into()?;
+        Ok(map.remove(&Entry(key))?)
+    }
+
+    /// Every byte of `SCRATCH`, which is all that programs leave behind beside their tables.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn scratch(&self) -> Result<Vec<u8>> {
+        let map: PerCpuArray<_, [u8; SCRATCH_BYTES]> = self.map("SCRATCH")?.try_into()?;
+        Ok(map.get(&0, 0)?.iter().flatten().copied().collect())
     }
 
     fn read<K, V>(&self, map: &str, to: &mut Entries<K, V>) -> Result<()>

@@ -53,12 +53,16 @@ fn busy_links(lab: &Lab, switch: &str) -> Result<usize> {
     Ok(sent.iter().filter(|&&bytes| bytes * 10 >= most).count())
 }
 
-/// The connection of a transfer, once it has that many subflows.
+/// The connection of a transfer, once it has that many subflows, each with data: before, several joins at once may try one
+/// path.
 fn connection_of(lab: &Lab, edge: &str, running: &Running, subflows: usize) -> Result<Connection> {
     let mut found = None;
     wait_until(|| {
         found = connection_with(lab, edge, running.destination).ok();
-        Ok(found.as_ref().is_some_and(|connection| connection.subflows.len() >= subflows))
+        let connection = found.as_ref();
+        let ready =
+            connection.map_or(0, |it| it.subflows.iter().filter(|flow| flow.packets_sent > 2).count());
+        Ok(ready >= subflows)
     })
     .with_context(|| format!("{subflows} subflows of {found:#?}"))?;
     found.context("a connection")
@@ -154,8 +158,14 @@ fn parallel_links_of_a_diamond_are_paths_of_their_own() -> Result<()> {
     let name = "parallel_links_of_a_diamond_are_paths_of_their_own";
     let Some(lab) = lab_for(name, &smoc("diamond.yaml"))? else { return Ok(()) };
     let running = start(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, 60 * MEBIBYTE)?;
-    let connection = connection_of(&lab, "e1", &running, 3)?;
-    assert_eq!((connection.subflows.len(), connection.distinct_paths()), (3, 3), "{connection:#?}");
+    for edge in ["e1", "e2"] {
+        let connection = connection_of(&lab, edge, &running, 3)?;
+        assert_eq!(
+            (connection.subflows.len(), connection.distinct_paths()),
+            (3, 3),
+            "{edge}: {connection:#?}"
+        );
+    }
     running.finish()?;
     assert_eq!((busy_links(&lab, "e1")?, busy_links(&lab, "e2")?), (3, 3));
     echoes(&lab, "h1", "h2", Family::V6)

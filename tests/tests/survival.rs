@@ -80,7 +80,7 @@ fn pinned(switch: &str, map: &str) -> Result<Map> {
 
 /// The interface that a switch's programs send through for a port; none where it is down.
 fn sends_through(switch: &str, port: u32) -> Result<Option<u32>> {
-    let ports: DevMap<MapData> = pinned(switch, "TX_PORTS")?.try_into()?;
+    let ports: DevMap<MapData> = pinned(switch, "FABRIC_PORTS")?.try_into()?;
     match ports.get(port, 0) {
         Ok(entry) => Ok(Some(entry.if_index)),
         Err(MapError::KeyNotFound) => Ok(None),
@@ -179,7 +179,7 @@ fn what_somebody_changes_in_the_maps_is_written_again_and_told() -> Result<()> {
     let mut sets: Array<MapData, [u8; 136]> = pinned("e1", "PATH_SETS")?.try_into()?;
     let mut hosts: HashMap<MapData, [u8; 16], [u8; 16]> = pinned("e1", "HOSTS")?.try_into()?;
     let mut detours: HashMap<MapData, [u8; 4], [u8; 16]> = pinned("e1", "DETOURS")?.try_into()?;
-    let mut ports: DevMap<MapData> = pinned("e1", "TX_PORTS")?.try_into()?;
+    let mut ports: DevMap<MapData> = pinned("e1", "FABRIC_PORTS")?.try_into()?;
 
     let (slot, interface) = (edges.get(&1, 0)?, ports.get(2, 0)?.if_index);
     let set = sets.get(&slot, 0)?;

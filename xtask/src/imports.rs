@@ -11,7 +11,7 @@ const RIM: [&str; 8] = ["tokio", "aya", "axum", "clap", "rtnetlink", "netlink", 
 /// The crates that may know them.
 const MAY_KNOW_THE_RIM: [&str; 5] = ["smoc-agent", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
 /// Of our own crates, which each may know.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("smoc-common", &[]),
     ("smoc-ebpf", &["smoc-common"]),
     ("smoc-paths", &["smoc-common"]),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, &[&str]); 9] = [
     ("smoc-agent", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
     ("smoc-tests", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
     ("smoc-fabric", &["smoc-common", "smoc-control", "smoc-paths"]),
+    ("smoc-fuzz", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
     ("xtask", &[]),
 ];
 /// What the XDP programs may know beside our own crates.

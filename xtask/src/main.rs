@@ -1,6 +1,6 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, lab, demo, bench, sim -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, lab, demo, bench, fuzz, sim -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
@@ -8,6 +8,7 @@ mod bench;
 mod bench_paths;
 mod build_ebpf;
 mod demo;
+mod fuzz;
 #[cfg(test)]
 mod imports;
 mod lab;
@@ -68,6 +69,8 @@ enum Verb {
     Demo(Passed),
     /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover)
     Bench(Passed),
+    /// Send mutated frames through the XDP programs and the pipeline in memory, and compare: `--frames`, `--seed`
+    Fuzz(Passed),
     /// Run whole fabrics of real agents in virtual time, with faults drawn from seeds: `--seed N` runs one again
     Sim(Passed),
 }
@@ -101,6 +104,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Lab(Passed { arguments }) => lab::run(&arguments)?,
         Verb::Demo(Passed { arguments }) => demo::run(&arguments)?,
         Verb::Bench(Passed { arguments }) => bench::run(&arguments)?,
+        Verb::Fuzz(Passed { arguments }) => fuzz::run(&arguments)?,
         Verb::Sim(Passed { arguments }) => sim::run_seeds(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smoc_common::route::PortNumber;
+use smoc_common::{map::Port, route::PortNumber};
 use smoc_paths::topology::{SwitchId, Topology};
 
 use crate::{config::Config, interfaces::Interface};
@@ -15,6 +15,21 @@ pub enum Role {
     Host,
     /// Another switch is behind it.
     Fabric,
+}
+
+impl Role {
+    /// The role that a port has in `PORTS`; an entry that was never written is a fabric port's.
+    pub const fn in_map(port: &Port) -> Self {
+        if port.role == Port::HOST { Self::Host } else { Self::Fabric }
+    }
+
+    /// What stands in [`Port::role`].
+    pub const fn entry(self) -> u8 {
+        match self {
+            Self::Host => Port::HOST,
+            Self::Fabric => Port::FABRIC,
+        }
+    }
 }
 
 /// What the topology makes of the configured ports.

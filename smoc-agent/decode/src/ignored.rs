@@ -15,7 +15,7 @@ pub enum Reason {
     Beyond,
     /// Not a length that the subtype has in such a segment: the length, and the segment.
     Length(usize, Kind),
-    /// MP_CAPABLE of a version that is neither 0 nor 1.
+    /// MP_CAPABLE of a version that is neither 0 nor 1, and no SYN, which may ask for a later one.
     Version(u8),
     /// MP_CAPABLE without the flag H: no algorithm in common.
     NoAlgorithm,
@@ -68,12 +68,12 @@ impl Reason {
         let capable = if length < 4 { 0 } else { Capable::flags(option) };
         Some(match subtype {
             subtype::DSS => return None,
-            subtype::CAPABLE if low > 1 => Self::Version(low),
+            subtype::CAPABLE if low > 1 && kind != Kind::Syn => Self::Version(low),
             subtype::CAPABLE if matches!(kind, Kind::Reset | Kind::SynFin) => Self::Segment(kind),
             subtype::JOIN if matches!(kind, Kind::Reset | Kind::SynFin) => Self::Segment(kind),
             subtype::CAPABLE if length >= 4 && capable & 0x01 == 0 => Self::NoAlgorithm,
             subtype::CAPABLE if capable & 0x40 != 0 => Self::Extension,
-            subtype::CAPABLE if low == 1 && capable & 0x1e != 0 => Self::OtherAlgorithm,
+            subtype::CAPABLE if low >= 1 && capable & 0x1e != 0 => Self::OtherAlgorithm,
             subtype::TCPRST if flags & tcp::RST == 0 => Self::NoReset,
             subtype::CAPABLE | subtype::JOIN if has_length(subtype, low, kind, length) => Self::Segment(kind),
             ..=subtype::TCPRST => Self::Length(length, kind),

@@ -78,7 +78,7 @@ impl MptcpOption {
         match option[2] >> 4 {
             subtype::CAPABLE => {
                 let Capable { version, sender_key, receiver_key } =
-                    Capable::parse(option, length, tcp.flags)?;
+                    Capable::parse(option, length, tcp.carrier())?;
                 let token = |key| token::derive(version, key);
                 Some(Self::Capable {
                     version,
@@ -87,7 +87,7 @@ impl MptcpOption {
                     receiver_token: receiver_key.map(token),
                 })
             }
-            subtype::JOIN => Some(match Join::parse(option, length, tcp.flags)? {
+            subtype::JOIN => Some(match Join::parse(option, length, tcp.carrier())? {
                 Join::Syn { token, address_id, backup } => {
                     Self::Join { token: Some(token), announced: Some((address_id, backup)) }
                 }

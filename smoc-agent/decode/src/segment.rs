@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use smoc_common::wire::{
     Bytes, Frame as _,
-    ip::{Address, Family},
-    mptcp::{self, KIND, subtype},
+    ip::{Address, Family, Packet},
+    mptcp::{self, Carrier, KIND, subtype},
     tcp,
 };
 
@@ -52,10 +52,8 @@ impl Segment {
             return Err(Unread::Cut.into());
         }
         let tcp = tcp::Segment::parse(&frame, packet.payload).ok_or(Unread::Malformed("TCP"))?;
+        let tcp = tcp.within(&Packet { end, ..packet }).ok_or(too_short)?;
         let options_end = tcp.options + tcp.options_length;
-        if options_end > end {
-            return Err(too_short.into());
-        }
         let address = |address: Address| match packet.family {
             Family::V4 => canonical(address),
             Family::V6 => IpAddr::from(address.octets()),
@@ -108,7 +106,7 @@ impl Segment {
 fn unfinished(options: &tcp::OptionBuffer, length: usize) -> Option<u8> {
     let mut at = 0;
     loop {
-        match mptcp::step(options, at as u32, length as u32) & 0xff {
+        match mptcp::step(options, at as u32, length as u32, Carrier::NONE) & 0xff {
             0 => break,
             size => at += size as usize,
         }

@@ -71,7 +71,7 @@ fn switch(topology: &Topology, finder: &PathFinder<'_>, this: SwitchId) -> Switc
         ..Settings::default()
     };
     let mut switch = Switch { settings: Some(settings), ..Switch::default() };
-    switch.ports.insert(HOST_PORT, Port::default());
+    switch.ports.insert(HOST_PORT, Port { role: Port::HOST, ..Port::default() });
     for arc in topology.arcs(this) {
         let peer_width = topology.switch(arc.to.switch).port_width;
         switch.ports.insert(arc.port.get(), Port { peer_width, ..Port::default() });
@@ -114,11 +114,12 @@ struct Journey {
 /// links are down.
 fn send(topology: &Topology, switches: &[Switch], failure: Failure, paths: &[&Path]) -> Journey {
     let (from, to) = (paths[0].switches[0], *paths[0].switches.last().unwrap());
-    let mut set = PathSet { count: paths.len() as u8, cheapest: 1, ..PathSet::default() };
+    let mut set = PathSet { count: paths.len() as u8, base_count: 1, ..PathSet::default() };
     for (entry, path) in set.paths.iter_mut().zip(paths) {
         let (_, port) = path.hops(topology).next().unwrap();
         *entry = map::Path::new(port, path.route(topology).unwrap());
     }
+    set.paths[PathSet::BASE] = set.paths[0];
     let mut switches: Vec<Switch> = switches.to_vec();
     switches[from.index()].path_sets.insert(to.index() as u16 + 1, set);
     for link in topology.link_ids().filter(|&link| failure.breaks(topology, link)) {

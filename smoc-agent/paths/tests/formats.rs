@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use smoc_paths::topology::convert::{parse, read, to_yaml};
+use smoc_paths::topology::convert::{parse, to_yaml};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/formats").join(name)
@@ -48,6 +48,35 @@ const TABLE: &[(&str, &str, &[&str])] = &[
             "1 pair of nodes with edges in both directions, such as s1 - s2: these are parallel links; if they are one, make the graph directed or say \"multigraph\": false",
             "not used: colour of nodes; kind of edges; docs/topologies.md lists what is",
         ],
+    ),
+    (
+        "drawn.dot",
+        r#"
+            links:
+              - {a: "far-away:3", b: "spine:12", capacity: 1Gbit, cost: 4}
+              - {a: "leaf1:1", b: "spine:1", capacity: 10Gbit, latency: 2ms}
+              - {a: "leaf2:1", b: "spine:2", capacity: 10Gbit, latency: 2ms}
+            hosts:
+              - {name: "h", port: "leaf2:2"}
+"#,
+        &[
+            "the graph is directed: 1 edge taken for the way back of another",
+            "the graph is directed: 3 edges without a way back, such as leaf2 - spine, taken as links in both directions",
+            "1 name changed to what a switch can be called, such as \"far away\" to far-away; the file's ids and labels are understood too",
+            "not used: colour of edges; docs/topologies.md lists what is",
+        ],
+    ),
+    (
+        "lab.mininet.py",
+        r#"
+            links:
+              - {a: "s1:2", b: "s2:3", capacity: 100Mbit, latency: 5ms}
+              - {a: "s2:1", b: "s1:3", capacity: 10Mbit}
+            hosts:
+              - {name: "h1", port: "s1:1", mac: "00:00:00:00:00:01", addresses: ["10.0.0.1"]}
+              - {name: "h2", port: "s2:9", addresses: ["10.0.0.2"]}
+"#,
+        &["not used: max_queue_size of edges; docs/topologies.md lists what is"],
     ),
     (
         "graph.cytoscape.json",
@@ -253,7 +282,9 @@ const TABLE: &[(&str, &str, &[&str])] = &[
 fn every_format_is_read() {
     for (name, yaml, notes) in TABLE {
         let mut said = Vec::new();
-        let topology = read(&path(name), &mut said).unwrap_or_else(|error| panic!("{error}"));
+        let text = smoc_paths::input::read_text(&path(name)).unwrap();
+        let file = parse(&path(name), &text, &mut said).unwrap_or_else(|error| panic!("{error}"));
+        let topology = file.topology;
         let lines: Vec<_> = yaml.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let written = to_yaml(&topology).unwrap();
         assert_eq!(written.lines().map(str::trim).collect::<Vec<_>>(), lines, "{name}");
@@ -335,6 +366,8 @@ mod noise {
         "[",
         "<graphml><graph>",
         "graph [ ",
+        "digraph g { ",
+        "from mininet.net import Mininet\n",
         "NODES ( ",
         "?SNDlib native format\n",
         "{\"nodes\": [",
@@ -358,6 +391,14 @@ mod noise {
         "<",
         ">",
         "/>",
+        "--",
+        "->",
+        "subgraph",
+        "=",
+        ";",
+        ".addLink('a', 'b')",
+        "\nx = net.addSwitch('a')",
+        ".addLink(",
         "<node id='a'/>",
         "<node id='b'>",
         "</node>",

@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{debug, warn};
 
 use smoc_control::{
-    connections::Sweep,
+    connections::{Evictions, Sweep},
     dataplane::{Fill, KernelTables},
     switch::Snapshot,
 };
@@ -30,6 +30,13 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// Reading takes at most 1/20 of the time: after a long one the pause is longer.
 const SHARE: u32 = 20;
 
+/// What is remembered from one reading to the next.
+#[derive(Default)]
+struct Memory {
+    sweep: Sweep,
+    evictions: Evictions,
+}
+
 /// What was found in the tables.
 struct Found {
     fills: Vec<Fill>,
@@ -43,15 +50,15 @@ pub(super) async fn run(
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
 ) -> Result<(), String> {
-    let mut sweep = Sweep::default();
+    let mut memory = Memory::default();
     loop {
         let (observe, started) = (tables.clone(), Instant::now());
         let done = tokio::task::spawn_blocking(move || {
-            let outcome = tidy(&*observe, &mut sweep);
-            (sweep, outcome)
+            let outcome = tidy(&*observe, &mut memory);
+            (memory, outcome)
         });
         let (back, outcome) = done.await.map_err(|error| error.to_string())?;
-        sweep = back;
+        memory = back;
         match outcome {
             Ok(found) => {
                 fills.send_replace(found.fills);
@@ -67,9 +74,10 @@ pub(super) async fn run(
     }
 }
 
-fn tidy(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError> {
-    let content = tables.tables()?;
-    let removals = sweep.look(&content, clock::now());
+fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
+    let (content, capacities) = (tables.tables()?, tables.capacities());
+    memory.evictions.look(&content, &capacities);
+    let removals = memory.sweep.look(&content, clock::now());
     if !removals.is_empty() {
         debug!(entries = removals.len(), "taking out what is closed");
     }
@@ -77,7 +85,7 @@ fn tidy(tables: &dyn Observe, sweep: &mut Sweep) -> Result<Found, DataplaneError
     let place = |flow: &Flow| (flow.remote.edge, flow.rank);
     let used = content.flows.iter().map(|(_, flow)| place(flow));
     let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));
-    Ok(Found { fills: fills(&content, &tables.capacities()), used: used.collect() })
+    Ok(Found { fills: fills(&content, &capacities, &memory.evictions), used: used.collect() })
 }
 
 /// Edge indexes as switches, ranks as they wrap around.
@@ -93,18 +101,10 @@ fn used_paths(
     used.iter().filter_map(path).collect()
 }
 
-fn fills(content: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Fill> {
-    let v4 = content.flows.iter().filter(|(key, _)| key.v4().is_some()).count();
-    let entries = |table: &str| match table {
-        "FLOWS_V4" => Some(v4),
-        "FLOWS" => Some(content.flows.len() - v4),
-        "HALF_OPEN" => Some(content.half_open.len()),
-        "CONNECTIONS" => Some(content.connections.len()),
-        "TOKENS" => Some(content.tokens.len()),
-        _ => None,
-    };
+fn fills(content: &KernelTables, capacities: &[(&'static str, u32)], evictions: &Evictions) -> Vec<Fill> {
     let fill = |(table, capacity): &(&'static str, u32)| {
-        Some(Fill { table, entries: entries(table)?, capacity: *capacity })
+        let (entries, evicted) = (content.entries(table)?, evictions.of(table));
+        Some(Fill { table, entries, capacity: *capacity, evicted })
     };
     capacities.iter().filter_map(fill).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use tokio::sync::watch;
 
 use super::AgentError;
-use crate::{netlink::Watcher, prober::Command};
+use crate::{netlink::Watcher, prober::Command, urgent};
 
 /// Starts the thread. The returned counter is raised with every change; its sender is dropped when the thread ends.
 pub(super) fn watch(prober: mpsc::Sender<Command>) -> Result<watch::Receiver<u64>, AgentError> {
@@ -26,9 +26,6 @@ pub(super) fn watch(prober: mpsc::Sender<Command>) -> Result<watch::Receiver<u64
             tell.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
     };
-    std::thread::Builder::new()
-        .name("links".into())
-        .spawn(move || runtime.block_on(follow))
-        .map_err(failed)?;
+    urgent::spawn("links", move || runtime.block_on(follow)).map_err(failed)?;
     Ok(changes)
 }

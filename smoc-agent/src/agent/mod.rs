@@ -165,7 +165,7 @@ impl Agent {
             this,
             interfaces: netlink.interfaces().await?,
             installed: dataplane.installed()?,
-            transmits: transmit.all()?,
+            exits: transmit.all()?,
             programs: dataplane.programs(),
             boot: clock::boot_number(),
             sequence: clock::microseconds_since_1970(),

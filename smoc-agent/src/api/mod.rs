@@ -17,6 +17,7 @@
 mod client;
 mod connections;
 mod liveness;
+mod pressure;
 mod server;
 mod view;
 

@@ -326,7 +326,7 @@ async fn explanation(
     let told = sources.read(move |maps| {
         let evidence = Evidence {
             installed: &maps.installed()?,
-            transmits: &maps.transmits()?,
+            exits: &maps.exits()?,
             tables: &maps.tables()?,
             names: names(&snapshot),
             this: snapshot.this,

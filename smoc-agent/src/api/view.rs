@@ -112,6 +112,8 @@ pub struct TableView {
     pub entries: usize,
     /// Entries it has room for.
     pub capacity: u32,
+    /// Entries in use that had to go for others so far, as far as readings some seconds apart show it.
+    pub evicted: u64,
 }
 
 /// A known address.
@@ -243,7 +245,12 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
-        warnings: snapshot.warnings.clone(),
+        warnings: snapshot
+            .warnings
+            .iter()
+            .cloned()
+            .chain(super::pressure::warnings(counters, fills))
+            .collect(),
         counters: counter_views(counters),
         tables: fills
             .iter()
@@ -251,6 +258,7 @@ pub(super) fn status(
                 name: fill.table.to_owned(),
                 entries: fill.entries,
                 capacity: fill.capacity,
+                evicted: fill.evicted,
             })
             .collect(),
     }

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use smoc_common::route::Route;
 
-use super::Failure;
 use super::offline::{Progress, pairs, tell, tell_of_edges};
+use super::{Failure, input};
 use smoc_control::config::Config;
-use smoc_paths::input::read_text;
 use smoc_paths::search::{Pair, PathFinder, PathOptions, Unroutable, routable};
 use smoc_paths::topology::{SwitchId, Topology, convert};
 
@@ -21,7 +20,7 @@ Exit status 2: a file must be corrected.\n\nExamples:\n  \
 smoc check examples/diamond.yaml examples/fat-tree-k4.yaml\n  \
 smoc check examples/agent.yaml")]
 pub struct CheckArgs {
-    /// Topologies, in any format of docs/topologies.md, and agent configurations
+    /// Topologies, in any format of docs/topologies.md, and agent configurations; - is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -34,7 +33,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut faulty = 0;
     for file in &args.files {
         match check_file(file) {
-            Ok(summary) => println!("{}: {summary}", file.display()),
+            Ok(summary) => println!("{}: {summary}", input::name(file)),
             Err(error) => {
                 faulty += 1;
                 eprintln!("{error:#}");
@@ -49,7 +48,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 
 /// What a sound file describes, in a line.
 fn check_file(path: &Path) -> anyhow::Result<String> {
-    let text = read_text(path).with_context(|| path.display().to_string())?;
+    let name = input::name(path);
+    let text = input::text(path).with_context(|| name.to_string())?;
+    let path = Path::new(name.as_ref());
     if Config::is_one(&text) {
         return check_config(path, &text);
     }
@@ -72,7 +73,7 @@ const LISTED: usize = 20;
 fn check_topology(path: &Path, text: &str) -> anyhow::Result<String> {
     let mut notes = Vec::new();
     let file = convert::parse(path, text, &mut notes)?;
-    tell(path, &notes);
+    tell(&path.to_string_lossy(), &notes);
     file.check_connected()?;
     let topology = &file.topology;
     tell_of_edges(topology);

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Cursor, IsTerminal as _, Read},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use flate2::read::MultiGzDecoder;
@@ -13,6 +14,7 @@ use ruzstd::decoding::{
     BlockDecodingStrategy, FrameDecoder,
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
+use smoc_paths::input::text_of;
 
 /// What stands for standard input in the place of a file's name.
 const STANDARD_INPUT: &str = "-";
@@ -27,19 +29,42 @@ const LARGEST_WINDOW: u64 = 128 << 20;
 /// # Errors
 /// It cannot be opened or read, or is packed in another way; the message says what to do.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    if path != Path::new(STANDARD_INPUT) {
-        return decompressed(File::open(path)?);
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    if !is_standard_input(path) {
+        return decompressed(File::open(path)?).map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => {
+                io::Error::new(error.kind(), "this is a directory: name a file in it")
+            }
+            _ => error,
+        });
     }
     let input = io::stdin();
     if input.is_terminal() {
         return Err(io::Error::other("it is a terminal: pipe a file into it"));
     }
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::Error::other("it can be read once only: name a file in one of the places"));
+    }
     decompressed(input)
+}
+
+/// A text file, opened as [`open`] does.
+///
+/// # Errors
+/// As [`open`], or it is no text.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    text_of(bytes)
 }
 
 /// The name of a file in messages.
 pub(super) fn name(path: &Path) -> Cow<'_, str> {
-    if path == Path::new(STANDARD_INPUT) { "standard input".into() } else { path.to_string_lossy() }
+    if is_standard_input(path) { "standard input".into() } else { path.to_string_lossy() }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
 }
 
 fn decompressed(mut file: impl Read + 'static) -> io::Result<Box<dyn Read>> {

@@ -93,9 +93,11 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         for counter in status.counters.iter().filter(|counter| counter.value > 0) {
             counters.row([counter.name.clone(), counter.value.to_string(), counter.help.clone()]);
         }
-        let mut tables = Table::new(["table", "entries", "capacity"]);
+        let mut tables = Table::new(["table", "entries", "capacity", "lost in use"]);
         for table in &status.tables {
-            tables.row([table.name.clone(), table.entries.to_string(), table.capacity.to_string()]);
+            let numbers = [table.entries as u64, table.capacity.into(), table.evicted];
+            let [entries, capacity, evicted] = numbers.map(|number| number.to_string());
+            tables.row([table.name.clone(), entries, capacity, evicted]);
         }
         format!("{text}\n{counters}\n{tables}")
     })

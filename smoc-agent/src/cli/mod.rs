@@ -21,7 +21,6 @@ mod ping;
 mod search;
 mod simulate;
 mod socket;
-#[cfg(feature = "agent")]
 mod table;
 mod topology;
 mod what_if;

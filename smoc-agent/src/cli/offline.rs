@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::Failure;
+use super::{Failure, input};
 use smoc_paths::search::Path;
 use smoc_paths::topology::convert::Colours;
 use smoc_paths::topology::{SwitchId, Topology, convert};
@@ -19,15 +19,17 @@ use smoc_paths::topology::{SwitchId, Topology, convert};
 /// Reads a topology in any format; what had to be changed goes to standard error, nothing if it is refused.
 pub(super) fn load(path: &FilePath) -> Result<Topology, Failure> {
     let mut notes = Vec::new();
-    let topology = convert::read(path, &mut notes).map_err(Failure::bad_input)?;
-    tell(path, &notes);
-    Ok(topology)
+    let name = input::name(path);
+    let text = input::text(path).with_context(|| name.to_string()).map_err(Failure::BadInput)?;
+    let file = convert::parse(name.as_ref().as_ref(), &text, &mut notes).map_err(Failure::bad_input)?;
+    tell(&name, &notes);
+    Ok(file.topology)
 }
 
 /// Says on standard error what had to be changed.
-pub(super) fn tell(path: &FilePath, notes: &[String]) {
+pub(super) fn tell(name: &str, notes: &[String]) {
     for note in notes {
-        eprintln!("{}: note: {note}", path.display());
+        eprintln!("{name}: note: {note}");
     }
 }
 

@@ -45,7 +45,7 @@ smoc paths examples/diamond.yaml --from e1 --to e2 --format dot\n  \
 smoc paths --live"
 )]
 pub struct PathsArgs {
-    /// The topology, in any format of docs/topologies.md
+    /// The topology, in any format of docs/topologies.md; - is standard input
     #[arg(required_unless_present = "live")]
     topology: Option<PathBuf>,
     /// Instead, the paths that a running agent uses

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::offline::{Progress, load, with_senders};
-use super::{Failure, Format, number_from};
+use super::{Failure, Format, input, number_from};
 use smoc_paths::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
 use smoc_paths::analysis::traffic::Traffic;
 use smoc_paths::search::{PathOptions, Policy};
@@ -20,13 +20,13 @@ smoc simulate examples/fat-tree-k4.yaml\n  \
 smoc simulate examples/fat-tree-k4.yaml --routing ecmp,smoc,diverse --subflows 1,2,4,8\n  \
 smoc simulate examples/diamond.yaml --traffic all-to-all --capacity 100Mbit --pairs --format json")]
 pub struct SimulateArgs {
-    /// The topology, in any format of docs/topologies.md
+    /// The topology, in any format of docs/topologies.md; - is standard input
     topology: PathBuf,
     /// Who sends to whom: permutation, all-to-all or a file
     ///
     /// - permutation: every host sends to one other and receives from one other, drawn at random
     /// - all-to-all: every host sends to every other
-    /// - a file: lines "sender receiver", names of hosts
+    /// - a file: lines "sender receiver", names of hosts; - is standard input
     #[arg(long, default_value = "permutation", verbatim_doc_comment)]
     traffic: String,
     /// Subflows of each connection, 1 to 64; several numbers, with commas or each with its own --subflows, are
@@ -143,7 +143,7 @@ fn traffic(topology: &Topology, text: &str) -> Result<Traffic, Failure> {
         "permutation" => Ok(Traffic::Permutation),
         "all-to-all" => Ok(Traffic::AllToAll),
         path => {
-            let lines = smoc_paths::input::read_text(path.as_ref())
+            let lines = input::text(path.as_ref())
                 .with_context(|| format!("--traffic {path}: write permutation, all-to-all or a file"))
                 .map_err(Failure::BadInput)?;
             Traffic::parse(topology, &lines).map_err(|faults| {

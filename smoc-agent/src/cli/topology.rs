@@ -20,7 +20,7 @@ smoc topology --fat-tree 8 --format yaml\n  \
 smoc topology --wide-area 50 --seed 7 --format yaml\n  \
 smoc topology")]
 pub struct TopologyArgs {
-    /// The topology, in any format of docs/topologies.md; without it, the running agent's
+    /// The topology, in any format of docs/topologies.md (- is standard input); without it, the running agent's
     file: Option<PathBuf>,
     /// The fat-tree of switches with K ports instead of a file: an even number from 2 to 128
     #[arg(long, value_name = "K", conflicts_with = "file", value_parser = fat_tree_ports)]

@@ -25,7 +25,7 @@ smoc what-if examples/diamond.yaml --fail e1:1-m1:1 e1:3-m2:1\n  \
 smoc what-if examples/fat-tree-k4.yaml --fail e11:1-a11:3 -k 4 --format json"
 )]
 pub struct WhatIfArgs {
-    /// The topology, in any format of docs/topologies.md
+    /// The topology, in any format of docs/topologies.md; - is standard input
     topology: PathBuf,
     /// A link (e1:1-m1:1, or e1-m1 if there is only one), switch or shared-risk group; several, one after the other or each with its own --fail, fail
     /// together

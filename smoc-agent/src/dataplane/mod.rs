@@ -4,13 +4,7 @@
 mod error;
 pub mod xdp;
 
-use std::collections::BTreeMap;
-
-use smoc_common::route::PortNumber;
-use smoc_control::{
-    dataplane::{Change, Installed, KernelTables, Removal},
-    interfaces::IfIndex,
-};
+use smoc_control::dataplane::{Change, Exits, Installed, KernelTables, Removal};
 
 pub use error::{BoxError, DataplaneError, errno};
 
@@ -41,7 +35,7 @@ pub trait Observe: Send + Sync {
     ///
     /// # Errors
     /// A map that cannot be read.
-    fn transmits(&self) -> Result<BTreeMap<PortNumber, IfIndex>, DataplaneError>;
+    fn exits(&self) -> Result<Exits, DataplaneError>;
 
     /// Reads the tables.
     ///

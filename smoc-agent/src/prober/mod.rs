@@ -17,6 +17,7 @@ use smoc_control::{
 use crate::{
     clock,
     dataplane::xdp::{Sightings, Transmit},
+    urgent,
 };
 pub use command::{Command, Echo};
 use wire::KernelWire;
@@ -39,7 +40,7 @@ pub fn start(sightings: Sightings, transmit: Transmit) -> std::io::Result<Prober
     let wire = KernelWire::open(sightings, transmit)?;
     let session = (clock::now().0 >> 8) as u32 ^ std::process::id().rotate_left(16);
     let thread = Thread { control: Control::new(session), wire, echoes: HashMap::new(), tell };
-    std::thread::Builder::new().name("prober".into()).spawn(move || thread.run(&orders))?;
+    urgent::spawn("prober", move || thread.run(&orders))?;
     Ok(Prober { commands, found })
 }
 

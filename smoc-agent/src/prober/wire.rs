@@ -1,11 +1,13 @@
 //! What the prober reaches the kernel through.
 
+use std::collections::BTreeSet;
+
 use smoc_common::{
     event::Sighting,
     route::{PortNumber, Route},
     wire::probe::Probe,
 };
-use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire};
+use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire, ports::Role};
 use tracing::warn;
 
 use super::socket::{Sender, received_frames};
@@ -34,16 +36,26 @@ impl Wire for KernelWire {
         self.sender.send(interface, &frame).then_some(at)
     }
 
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool {
-        let done = self.transmit.set(port, to);
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
+        let done = self.transmit.set(port, role, to);
         if let Err(error) = &done {
             warn!(port = port.get(), %error, "a port is not taken in or out of use");
         }
         done.is_ok()
     }
 
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex> {
-        self.transmit.get(port).ok().flatten()
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
+        self.transmit.get(port, role).ok().flatten()
+    }
+
+    fn left_behind(&self) -> BTreeSet<PortNumber> {
+        match self.transmit.all() {
+            Ok(exits) => exits.into_keys().map(|(port, _)| port).collect(),
+            Err(error) => {
+                warn!(%error, "ports that an earlier agent took into use may still be in use");
+                BTreeSet::new()
+            }
+        }
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {

@@ -1,10 +1,8 @@
 //! The egress edge: both MAC addresses are restored and the frame goes to the host.
 
 use super::{
-    Table, Tables, Verdict, close,
-    edge::{Ends, refresh},
-    handshake::{self, Subflow},
-    left,
+    Tables, Verdict, handshake,
+    subflow::{Ends, Passing, Subflow, refresh},
 };
 use crate::{
     event::{Note, Outcome},
@@ -31,7 +29,7 @@ struct LastHop {
 #[inline(always)]
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
     let headers = Headers::of_plain_tcp(frame)?;
-    let hop = established(tables, &headers)?;
+    let hop = established(tables, &headers, true)?;
     Some(hand_over(frame, tables, hop))
 }
 
@@ -51,7 +49,7 @@ pub(super) fn arrive<T: Tables>(
 /// Restores both addresses and leaves through the host's port.
 #[inline(always)]
 fn hand_over(frame: &mut impl Frame, tables: &mut impl Tables, hop: LastHop) -> Result<Verdict, Outcome> {
-    if !tables.leave_through(hop.port) {
+    if !tables.deliver_through(hop.port) {
         return Err(give_back(frame, tables));
     }
     ethernet::rewrite(frame, hop.destination, hop.source).ok_or(Outcome::NotForUs)?;
@@ -65,39 +63,34 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
 
 /// The last hop of an established subflow whose hosts are where they were.
 #[inline(always)]
-fn established<T: Tables>(tables: &mut T, headers: &Headers) -> Option<LastHop> {
-    let segment = &headers.segment;
+fn established<T: Tables>(tables: &mut T, headers: &Headers, is_quick: bool) -> Option<LastHop> {
+    let Headers { ethernet, packet, segment, .. } = headers;
     if segment.has(tcp::SYN) {
         return None;
     }
-    let epoch = tables.settings()?.epoch;
-    let flow = tables.flows().get(&key_of(headers))?;
-    if flow.epoch != epoch {
-        return None;
-    }
-    flow.received.add(headers.packet.end);
-    let hop = LastHop { port: flow.local_switch_port, destination: flow.local_mac, source: flow.peer_mac };
-    if segment.flags & (tcp::FIN | tcp::RST) != 0 {
-        let id = flow.connection;
-        if close(flow, segment, Flow::FIN_RECEIVED) {
-            left(tables, id);
-        }
-    }
-    Some(hop)
+    let key = &key_of(headers);
+    let (bytes, vlan) = (packet.end, ethernet.vlan);
+    let passing = Passing { key, segment, bytes, is_from_local: false, vlan, is_quick };
+    let known = passing.received(tables)?;
+    Some(LastHop { port: known.local_switch_port, destination: known.local_mac, source: known.peer_mac })
 }
 
-/// Looks up both hosts of a frame and learns from its handshake; `None` if its host is not attached here.
+/// Looks up both hosts of a frame and learns from its handshake; `None` if its host is not attached here, or is not of
+/// its VLAN.
 #[inline(always)]
 fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Option<LastHop> {
     let mut room = Headers::default();
     let headers = frame.headers(&mut room)?;
     if headers.is_tcp
-        && let Some(hop) = established(tables, headers)
+        && let Some(hop) = established(tables, headers, false)
     {
         return Some(hop);
     }
+    // Before the hosts: who moves in between is looked up again.
+    let epoch = tables.settings().map_or(0, |settings| settings.epoch);
+    let vlan = headers.ethernet.vlan;
     let local = *tables.host(&headers.packet.destination)?;
-    if local.attachment.edge != THIS_EDGE {
+    if local.attachment.edge != THIS_EDGE || !local.is_in(vlan) {
         return None;
     }
     let router = tables.port(local.attachment.port)?.mac;
@@ -111,15 +104,14 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
         hop.source = remote.mac;
     }
     if headers.is_tcp {
-        let ends = Ends { local, remote, peer_mac: hop.source, routed };
-        let (key, segment) = (&key_of(headers), &headers.segment);
-        let arrived_on = label.rank().get();
-        let receiver = ends.local.attachment;
-        let bytes = headers.packet.end;
-        let subflow =
-            Subflow { key, bytes, segment, ends: &ends, receiver, is_from_local: false, arrived_on };
+        let (local, remote, local_mac) = (local.attachment, remote.attachment, local.mac);
+        let routed = if routed { Flow::ROUTED } else { 0 };
+        let ends = Ends { local, remote, local_mac, peer_mac: hop.source, routed, epoch };
+        let (key, segment, bytes) = (&key_of(headers), &headers.segment, headers.packet.end);
+        let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: false, vlan, label };
         if refresh(tables, &subflow).is_none() {
             handshake::follow(frame, tables, &subflow);
+            frame.forget();
         }
     }
     Some(hop)

@@ -1,13 +1,16 @@
 //! The ingress edge: a frame from a host port gets the route of its path.
 
+use core::hint::black_box;
+
 use super::{
-    Reroute, Table, Tables, Verdict, close,
-    handshake::{self, Subflow},
-    left, rank,
+    Reroute, Table, Tables, Verdict, guard,
+    handshake::{self, Way},
+    rank,
+    subflow::{Ends, Known, Passing, Subflow, refresh},
 };
 use crate::{
     event::Outcome,
-    map::{ConnectionId, EdgeIndex, Flow, FlowKey, Host, THIS_EDGE},
+    map::{ConnectionId, EdgeIndex, Flow, FlowKey, PathSet, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -19,45 +22,52 @@ use crate::{
     },
 };
 
-/// The two hosts of a packet and how the local one addresses the other.
-#[derive(Clone, Copy)]
-pub(super) struct Ends {
-    pub local: Host,
-    pub remote: Host,
-    pub peer_mac: MacAddress,
-    pub routed: bool,
-}
-
 /// Where a frame is to go.
 #[derive(Clone, Copy)]
 struct Destination {
     edge: EdgeIndex,
-    rank: u8,
+    /// The path as numbered in a [`PathSet`].
+    path: u8,
     routed: bool,
+    /// The path is another one than that of the subflow's own rank.
+    moved: bool,
     /// The connection that it belongs to, 0 if none is known.
     connection: ConnectionId,
 }
 
+impl From<Known> for Destination {
+    #[inline(always)]
+    fn from(Known { connection, edge, rank, routed, .. }: Known) -> Self {
+        Self { edge, path: rank, routed, moved: false, connection }
+    }
+}
+
 /// Decides about a frame from a host port if it needs no choice: a frame of an established subflow gets its
-/// route, one that is not smoc's business passes. `None` leaves the frame untouched to [`choose`].
+/// route, one that is not smoc's business passes, one of smoc's own is dropped. `None` leaves the frame untouched to
+/// [`choose`].
 #[inline(always)]
 pub(super) fn forward<T: Tables>(
     frame: &mut impl Reroute,
     tables: &mut T,
 ) -> Option<Result<Verdict, Outcome>> {
     let Some(ethernet) = ethernet::Header::untagged(frame) else { return Some(Err(Outcome::NotForUs)) };
-    if ethernet.destination.prefix() == PushedRoute::PREFIX {
+    if guard::is_smocs(&ethernet) {
         return Some(Err(Outcome::PushedByHost));
     }
-    if ethernet.destination.is_group() {
+    if ethernet.destination.is_group() && !is_guarded(tables) {
         return Some(Err(Outcome::NotForUs));
     }
     let headers = Headers::of_plain_tcp(frame)?;
     if headers.segment.has(tcp::SYN) {
         return None;
     }
-    let to = established(tables, &headers, &key_of(&headers))?;
-    Some(send(frame, tables, &headers.packet, to, Outcome::Established))
+    let known = established(tables, &headers, &key_of(&headers), true)?;
+    Some(send(frame, tables, &headers.packet, known.into(), Outcome::Established))
+}
+
+#[inline(always)]
+fn is_guarded(tables: &impl Tables) -> bool {
+    tables.settings().is_some_and(|settings| settings.guarded != 0)
 }
 
 #[inline(always)]
@@ -65,136 +75,132 @@ fn key_of(Headers { packet, segment, .. }: &Headers) -> FlowKey {
     FlowKey::new(packet.source, segment.source_port, packet.destination, segment.destination_port)
 }
 
-/// Decides about any frame that [`forward`] left: chooses its path by its handshake, or by hash or policy.
-#[inline(always)]
-pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
-    let mut room = Headers::default();
-    let headers = frame.headers(&mut room).ok_or(Outcome::NotForUs)?;
-    let packet = &headers.packet;
-    let key = key_of(headers);
-    if headers.is_tcp
-        && !headers.segment.has(tcp::SYN)
-        && let Some(to) = established(tables, headers, &key)
-    {
-        return send(frame, tables, packet, to, Outcome::Established);
-    }
-    let ends = Ends::of(tables, headers)?;
-    let edge = ends.remote.attachment.edge;
-    let (rank, outcome) = if headers.is_tcp {
-        let (key, bytes, segment) = (&key, packet.end, &headers.segment);
-        let receiver = ends.remote.attachment;
-        let subflow =
-            Subflow { key, bytes, segment, ends: &ends, receiver, is_from_local: true, arrived_on: 0 };
-        match refresh(tables, &subflow) {
-            Some(rank) => (rank, Outcome::Established),
-            None => tcp_rank(frame, tables, &subflow)?,
-        }
-    } else {
-        (plain_rank(tables, &key, edge)?, Outcome::Plain)
-    };
-    let rank = tables.obscured(rank).ok_or(Outcome::NotConfigured)?;
-    let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
-    let connection = half_open.map_or(0, |half| half.flow.connection);
-    send(frame, tables, packet, Destination { edge, rank, routed: ends.routed, connection }, outcome)
-}
-
-/// The rank of a TCP segment of no established subflow: in a handshake, of a subflow that was never seen, or
-/// no MPTCP.
-#[inline(always)]
-fn tcp_rank<T: Tables>(
-    frame: &impl Frame,
-    tables: &mut T,
-    subflow: &Subflow<'_>,
-) -> Result<(u8, Outcome), Outcome> {
-    if let Some(rank) = handshake::follow(frame, tables, subflow) {
-        return Ok((rank, Outcome::Handshake));
-    }
-    let edge = subflow.ends.remote.attachment.edge;
-    let is_mptcp = frame.handshake(subflow.segment, &mut Handshake::default()).is_some();
-    if is_mptcp && !subflow.segment.has(tcp::SYN) {
-        let set = tables.path_set(edge).ok_or(Outcome::NoPath)?;
-        return Ok((rank::hashed(set, subflow.key, 0), Outcome::Hashed));
-    }
-    Ok((plain_rank(tables, subflow.key, edge)?, Outcome::Plain))
-}
-
-#[inline(always)]
-fn plain_rank(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8, Outcome> {
-    let spread = tables.settings().ok_or(Outcome::NotConfigured)?.spread;
-    Ok(rank::plain(tables.path_set(edge).ok_or(Outcome::NoPath)?, spread, key))
-}
-
-/// The destination of an established subflow, one lookup and no option parsing; `None` if there is no such
-/// subflow, or if its hosts have to be looked up again.
+/// One lookup and no option parsing.
 #[inline(always)]
 fn established<T: Tables>(
     tables: &mut T,
     Headers { ethernet, packet, segment, .. }: &Headers,
     key: &FlowKey,
-) -> Option<Destination> {
-    let epoch = tables.settings()?.epoch;
-    let flow = tables.flows().get(key)?;
-    if flow.epoch != epoch || flow.peer_mac != ethernet.destination {
-        return None;
-    }
-    flow.sent.add(packet.end);
-    let routed = flow.flags & Flow::ROUTED != 0;
-    let to = Destination { edge: flow.remote.edge, rank: flow.rank, routed, connection: flow.connection };
-    if segment.flags & (tcp::FIN | tcp::RST) != 0 {
-        let id = flow.connection;
-        if close(flow, segment, Flow::FIN_SENT) {
-            left(tables, id);
-        }
-    }
-    Some(to)
+    is_quick: bool,
+) -> Option<Known> {
+    let (bytes, vlan) = (packet.end, ethernet.vlan);
+    let passing = Passing { key, segment, bytes, is_from_local: true, vlan, is_quick };
+    passing.sent(tables, ethernet, packet.hops_left)
 }
 
-/// The rank of an established subflow whose hosts had to be looked up again: one of them moved, or the local
-/// one changed between addressing the other and addressing this switch.
+/// Decides about any frame that [`forward`] left: chooses its path by its handshake, or by hash or policy.
 #[inline(always)]
-pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Option<u8> {
-    if subflow.segment.has(tcp::SYN) {
-        return None;
+pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
+    let mut room = Headers::default();
+    let headers = frame.headers(&mut room);
+    if is_guarded(tables) {
+        guard::admit(frame, tables, headers)?;
     }
-    let epoch = tables.settings()?.epoch;
-    let flow = tables.flows().get(subflow.key)?;
-    subflow.ends.enter(flow, epoch);
-    subflow.count(flow);
-    Some(flow.rank)
+    let headers = headers.ok_or(Outcome::NotForUs)?;
+    if headers.ethernet.destination.is_group() {
+        return Err(Outcome::NotForUs);
+    }
+    let packet = &headers.packet;
+    let key = key_of(headers);
+    if headers.is_tcp
+        && !headers.segment.has(tcp::SYN)
+        && let Some(known) = established(tables, headers, &key, false)
+    {
+        return send(frame, tables, packet, known.into(), Outcome::Established);
+    }
+    let mut ends = of(tables, headers)?;
+    // Else the verifier goes all further ways twice.
+    ends.routed = tables.obscured(ends.routed).ok_or(Outcome::NotConfigured)?;
+    // What is not sent teaches nothing.
+    if ends.routed != 0 && packet.hops_left <= 1 {
+        return Err(Outcome::TimeToLive);
+    }
+    let edge = ends.remote.edge;
+    if tables.path_set(edge).ok_or(Outcome::NoPath)?.count == 0 {
+        return Err(Outcome::NoPath);
+    }
+    let (way, outcome) = if headers.is_tcp {
+        let (key, bytes, segment, vlan) = (&key, packet.end, &headers.segment, headers.ethernet.vlan);
+        let label = Label::new(Rank::BEST, false);
+        let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: true, vlan, label };
+        match refresh(tables, &subflow) {
+            Some(rank) => (Way { path: rank, moved: false }, Outcome::Established),
+            None => tcp_way(frame, tables, &subflow)?,
+        }
+    } else {
+        (Way { path: plain_path(tables, &key, edge)?, moved: false }, Outcome::Plain)
+    };
+    let path = tables.obscured(way.path).ok_or(Outcome::NotConfigured)?;
+    let half_open = if outcome == Outcome::Handshake { tables.half_open().get(&key) } else { None };
+    let connection = half_open.map_or(0, |half| half.flow.connection);
+    let to = Destination { edge, path, routed: ends.routed != 0, moved: way.moved, connection };
+    send(frame, tables, packet, to, outcome)
 }
 
-impl Ends {
-    /// Looks up both hosts of a frame from a host port.
-    #[inline(always)]
-    fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Self, Outcome> {
-        let local = *tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
-        let remote = *tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
-        if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
-            return Err(Outcome::UnknownHost);
-        }
-        if remote.attachment.edge == THIS_EDGE {
-            return Err(Outcome::SameEdge);
-        }
-        let routed = ethernet.destination != remote.mac;
-        if routed {
-            let port = tables.port(local.attachment.port).ok_or(Outcome::OtherNextHop)?;
-            if port.mac != ethernet.destination {
-                return Err(Outcome::OtherNextHop);
-            }
-        }
-        Ok(Self { local, remote, peer_mac: ethernet.destination, routed })
+/// The way of a TCP segment of no established subflow: in a handshake, of a subflow that was never seen, or
+/// no MPTCP.
+#[inline(always)]
+fn tcp_way<T: Tables>(
+    frame: &impl Frame,
+    tables: &mut T,
+    subflow: &Subflow<'_>,
+) -> Result<(Way, Outcome), Outcome> {
+    let way = handshake::follow(frame, tables, subflow);
+    let is_mptcp = way.is_none()
+        && !subflow.segment.has(tcp::SYN)
+        && frame.handshake(subflow.segment, &mut Handshake::default()).is_some();
+    frame.forget();
+    if let Some(way) = way {
+        return Ok((way, Outcome::Handshake));
     }
+    let edge = subflow.ends.remote.edge;
+    if is_mptcp {
+        let set = tables.path_set(edge).ok_or(Outcome::NoPath)?;
+        return Ok((Way { path: rank::hashed(set, subflow.key, 0), moved: false }, Outcome::Hashed));
+    }
+    Ok((Way { path: plain_path(tables, subflow.key, edge)?, moved: false }, Outcome::Plain))
+}
 
-    /// Writes what was looked up into a subflow's entry.
-    #[inline(always)]
-    pub(super) fn enter(&self, flow: &mut Flow, epoch: u32) {
-        flow.epoch = epoch;
-        flow.remote = self.remote.attachment;
-        flow.local_switch_port = self.local.attachment.port;
-        flow.local_mac = self.local.mac;
-        flow.peer_mac = self.peer_mac;
-        flow.flags = flow.flags & !Flow::ROUTED | if self.routed { Flow::ROUTED } else { 0 };
+#[inline(always)]
+fn plain_path(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8, Outcome> {
+    let spread = tables.settings().ok_or(Outcome::NotConfigured)?.spread;
+    Ok(rank::plain(tables.path_set(edge).ok_or(Outcome::NoPath)?, spread, key))
+}
+
+/// Looks up both hosts of a frame from a host port.
+#[inline(always)]
+fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Ends, Outcome> {
+    // Before the hosts: who moves in between is looked up again.
+    let epoch = tables.settings().map_or(0, |settings| settings.epoch);
+    let local = tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
+    let remote = tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
+    if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
+        return Err(Outcome::UnknownHost);
     }
+    if !local.is_in(ethernet.vlan) || !remote.is_in(ethernet.vlan) {
+        return Err(Outcome::OtherVlan);
+    }
+    if remote.attachment.edge == THIS_EDGE {
+        return Err(Outcome::SameEdge);
+    }
+    let routed = ethernet.destination != remote.mac;
+    if routed && router_of(tables, local.attachment.port) != Some(ethernet.destination) {
+        return Err(Outcome::OtherNextHop);
+    }
+    Ok(Ends {
+        local: local.attachment,
+        remote: remote.attachment,
+        local_mac: local.mac,
+        peer_mac: ethernet.destination,
+        routed: if routed { Flow::ROUTED } else { 0 },
+        epoch,
+    })
+}
+
+/// The MAC address of this switch as the router of a port.
+#[inline(always)]
+fn router_of(tables: &impl Tables, port: u16) -> Option<MacAddress> {
+    tables.port(port).map(|port| port.mac)
 }
 
 /// Pushes the route of a path and leaves through its first port.
@@ -216,24 +222,29 @@ fn send<T: Tables>(
     Ok(Verdict { outcome, port })
 }
 
-/// Pushes the route of the rank's path, or while that is down of another one, or at last a detour; the port
-/// through which the frame leaves.
+/// Pushes the route of a path, or while that is down of another rank, or at last a detour; the port through which the frame
+/// leaves. Other traffic than MPTCP is labelled as of rank 0.
 #[inline(always)]
 fn push<T: Tables>(frame: &mut impl Reroute, tables: &mut T, to: Destination) -> Result<u16, Outcome> {
     let set = tables.path_set(to.edge).ok_or(Outcome::NoPath)?;
     if set.count == 0 {
         return Err(Outcome::NoPath);
     }
-    let rank = Rank::new(if to.rank < set.count { to.rank } else { to.rank % set.count });
-    let path = set.paths[usize::from(rank.get())];
-    let pushed = PushedRoute { label: Label::new(rank, to.routed), route: Route::from_bits(path.route) };
-    let is_broken = set.broken >> rank.get() & 1 != 0;
+    let is_base = usize::from(to.path) >= PathSet::BASE;
+    let number = if is_base || to.path < set.count { to.path } else { to.path % set.count };
+    // By way of the stack, as in `wire::mptcp`: else the limit is taken where the verifier does not see it.
+    let number = black_box(u64::from(number)) as usize % PathSet::LEN;
+    let path = set.paths[number];
+    let rank = if is_base { Rank::BEST } else { Rank::new(number as u8) };
+    let label = Label::new(rank, to.routed).moved(to.moved);
+    let pushed = PushedRoute { label, route: Route::from_bits(path.route) };
+    let is_broken = set.broken >> number & 1 != 0;
     if !is_broken && tables.leave_through(path.port) {
         frame.set_addresses(pushed.words()).ok_or(Outcome::NotForUs)?;
         return Ok(path.port);
     }
     let PushedRoute { label, route } = pushed;
-    let port = match frame.failover(tables, to.edge, to.connection, label) {
+    let port = match frame.failover(tables, to.edge, to.connection, label.moved(to.moved || is_base)) {
         0 => frame.detour(tables, label, path.port, route),
         port => port,
     };

@@ -34,12 +34,13 @@ pub fn push<T: Tables>(
     if !tables.leave_through(path.port) {
         return 0;
     }
-    let pushed =
-        PushedRoute { label: Label::new(rank, label.is_routed()), route: Route::from_bits(path.route) };
+    let has_moved = label.is_moved() || rank != label.rank();
+    let label = Label::new(rank, label.is_routed()).moved(has_moved);
+    let pushed = PushedRoute { label, route: Route::from_bits(path.route) };
     if frame.set_addresses(pushed.words()).is_none() {
         return 0;
     }
-    if rank != label.rank() {
+    if has_moved {
         tables.count(Note::FailedOver.counter());
     }
     path.port

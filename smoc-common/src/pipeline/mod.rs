@@ -2,40 +2,42 @@
 //! the kernel programs, the tests and the tools run the same code.
 //!
 //! * [`edge`]: from a host port; finds or chooses the path and pushes its route.
+//! * [`guard`]: what no host may send.
 //! * [`failover`]: the path of a rank, or another one while that is down.
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
 //! * [`detour`]: the way around a dead neighbour or link.
 //! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
+//! * [`subflow`]: what a segment of an established subflow changes.
 //! * [`handshake`]: what both edges learn from SYN, SYN/ACK and third ACK.
+//! * [`connection`]: tokens, and the numbers of a connection's subflows.
 //! * [`rank`]: which of the ranked paths, where no handshake decided it.
 //!
-//! Whatever is not understood passes to the kernel untouched.
+//! Whatever is not understood passes to the kernel untouched. What is dropped was smoc's own, or crosses a border.
 
+mod connection;
 pub mod deliver;
 pub mod detour;
 pub mod edge;
 pub mod fabric;
 pub mod failover;
+mod guard;
 pub mod handshake;
 pub mod probe;
 pub mod rank;
+mod subflow;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
-        Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
+        PathSet, Port, Settings, TokenBinding, TokenKey,
     },
     route::{Label, Route},
     token::{self, Version},
-    wire::{
-        Bytes, Frame,
-        ip::Address,
-        tcp::{self, Segment},
-    },
+    wire::{Bytes, Frame, headers::Headers, ip::Address, tcp::Segment},
 };
 
 /// What becomes of a frame.
@@ -69,11 +71,18 @@ pub trait Tables {
     fn settings(&self) -> Option<&Settings>;
     /// `PORTS`.
     fn port(&self, number: u16) -> Option<&Port>;
-    /// `TX_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
-    /// False if the port is down, or if there is no such port.
+    /// `FABRIC_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
+    /// False if the port is down, or if there is no such fabric port.
     fn leave_through(&mut self, number: u16) -> bool;
-    /// `ALL_PORTS`: the same, for a port that may be down. False if there is no such port.
+    /// `HELLO_PORTS`: the same, for a port that may be down. False if there is no such fabric port.
     fn leave_through_any(&mut self, number: u16) -> bool;
+    /// `HOST_PORTS`: the same, for a frame whose route is used up. False if the port is down, or if there is no such host
+    /// port.
+    fn deliver_through(&mut self, number: u16) -> bool;
+    /// The index of the interface that the frame came in by.
+    fn ingress(&self) -> u32;
+    /// `INTERFACES`: the number of its port if that has a guard, else 0.
+    fn ingress_port(&self) -> u16;
     /// `DETOURS`.
     fn detour(&self, key: &DetourKey) -> Option<&Detour>;
     /// `HOSTS`.
@@ -84,17 +93,37 @@ pub trait Tables {
     fn flows(&mut self) -> impl Table<'_, FlowKey, Flow>;
     /// `HALF_OPEN`.
     fn half_open(&mut self) -> impl Table<'_, FlowKey, HalfOpen>;
+    /// Copies the flow of an entry of `HALF_OPEN` to `FLOWS_V4` or `FLOWS`; false if there is no room.
+    #[inline(always)]
+    fn establish(&mut self, key: &FlowKey) -> bool {
+        let Some(&mut HalfOpen { flow, .. }) = self.half_open().get(key) else { return false };
+        self.flows().insert(key, &flow)
+    }
     /// `CONNECTIONS`.
     fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection>;
     /// `TOKENS`.
     fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding>;
+    /// `OPENINGS`: this CPU's.
+    fn openings(&mut self) -> Option<&mut Openings>;
 
     /// Adds to a number that other CPUs change at the same time, wrapping; the number before.
     fn fetch_add(number: &mut u32, amount: u32) -> u32;
+    /// Sets bits of a number that other CPUs change at the same time; the number before.
+    fn fetch_or(number: &mut u32, bits: u32) -> u32;
+    /// Keeps only these bits of such a number; the number before.
+    fn fetch_and(number: &mut u32, bits: u32) -> u32;
     /// [`token::derive`], however it is called there.
     #[inline(always)]
     fn token(version: Version, key: u64) -> u32 {
         token::derive(version, key)
+    }
+    /// What few segments of an established subflow change, however it is called there: [`look_closer`] for its headers.
+    #[inline(always)]
+    fn look_closer(&mut self, key: &FlowKey, segment: &Segment, is_from_local: bool)
+    where
+        Self: Sized,
+    {
+        subflow::look_closer(self, key, segment, is_from_local);
     }
     /// The same number, of which the kernel's verifier knows nothing any more: without CAP_PERFMON it wants the
     /// index of an array to be a constant on each way to it or on none.
@@ -104,6 +133,8 @@ pub trait Tables {
     }
     /// Nanoseconds of CLOCK_MONOTONIC.
     fn now(&self) -> u64;
+    /// Counts ticks of some seconds, and wraps around: costs less than [`Tables::now`].
+    fn tick(&self) -> u8;
     /// A number that no other connection of this switch has or had, and that is not 0.
     fn new_connection_id(&self) -> ConnectionId;
     /// Counts one in `COUNTERS`.
@@ -166,6 +197,19 @@ pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     counted(tables, result)
 }
 
+/// [`Tables::look_closer`] at the segment with these headers.
+#[inline(always)]
+pub fn look_closer(tables: &mut impl Tables, headers: &Headers, is_from_local: bool) {
+    let Headers { packet, segment, .. } = headers;
+    let ends = [(packet.source, segment.source_port), (packet.destination, segment.destination_port)];
+    let key = if is_from_local {
+        FlowKey::new(ends[0].0, ends[0].1, ends[1].0, ends[1].1)
+    } else {
+        FlowKey::new(ends[1].0, ends[1].1, ends[0].0, ends[0].1)
+    };
+    subflow::look_closer(tables, &key, segment, is_from_local);
+}
+
 #[inline(always)]
 fn counted(tables: &mut impl Tables, result: Result<Verdict, Outcome>) -> Verdict {
     let verdict = result.unwrap_or_else(Verdict::staying);
@@ -188,24 +232,22 @@ fn note(tables: &mut impl Tables, note: Note, key: &FlowKey, connection: Connect
     });
 }
 
-/// Writes down a FIN or RST of an established subflow; `fin` says which side's FIN it would be. True if that
-/// was the end of an additional subflow of `flow.connection`.
-#[inline(always)]
-fn close(flow: &mut Flow, segment: &Segment, fin: u8) -> bool {
-    let was_closed = flow.is_closed();
-    if segment.has(tcp::FIN) {
-        flow.closing |= fin;
-    }
-    if segment.has(tcp::RST) {
-        flow.closing |= Flow::RESET;
-    }
-    flow.flags & Flow::JOIN != 0 && !was_closed && flow.is_closed()
-}
+/// Nanoseconds over which openings are counted.
+const SECOND: u64 = 1_000_000_000;
 
-/// One additional subflow of a connection is no more.
+/// Whether this CPU takes note of one more subflow. Where it is flooded, tables that change with every frame would help
+/// nobody.
 #[inline(always)]
-fn left<T: Tables>(tables: &mut T, id: ConnectionId) {
-    if let Some(connection) = tables.connections().get(&id) {
-        T::fetch_add(&mut connection.joined, 1u32.wrapping_neg());
+fn admitted(tables: &mut impl Tables, now: u64) -> bool {
+    let most = tables.settings().map_or(0, |settings| settings.openings);
+    if most == 0 {
+        return true;
     }
+    let Some(openings) = tables.openings() else { return true };
+    if now.wrapping_sub(openings.since) >= SECOND {
+        openings.since = now;
+        openings.count = 0;
+    }
+    openings.count += 1;
+    openings.count <= u64::from(most)
 }

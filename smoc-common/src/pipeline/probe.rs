@@ -8,7 +8,8 @@ use crate::{
     wire::{Frame, probe::Probe},
 };
 
-/// Decides about a probe and rewrites it. None of them ever leaves smoc: what cannot go on ends here.
+/// Decides about a probe and rewrites it. None of them ever leaves smoc, nor through a host port: what cannot go on ends
+/// here.
 #[inline(always)]
 pub(super) fn follow<T: Tables>(
     frame: &mut impl Frame,
@@ -32,7 +33,8 @@ pub(super) fn follow<T: Tables>(
     if label.is_returning() || is_hello {
         let at = tables.now();
         let returned = u32::from(label.is_returning());
-        tables.sighted(&Sighting { at, probe, returned, reserved: 0 });
+        let interface = tables.ingress();
+        tables.sighted(&Sighting { at, probe, returned, interface });
     }
     if label.is_returning() {
         return Err(Outcome::ProbeReturned);

@@ -18,14 +18,23 @@ pub fn hashed(set: &PathSet, key: &FlowKey, token: u32) -> u8 {
     (flow_hash(key, token) % u32::from(set.count)) as u8
 }
 
-/// The rank of traffic that is no MPTCP: 0, or one of the ranks of least cost where flows are spread.
+/// The path, as numbered in a [`PathSet`], of traffic that is no MPTCP: the first of least cost, or any of them where flows
+/// are spread.
 #[inline(always)]
 pub fn plain(set: &PathSet, spread: u8, key: &FlowKey) -> u8 {
-    let choices = set.cheapest.count_ones();
-    if spread != Settings::SPREAD_FLOWS || choices < 2 {
+    let choices = u32::from(set.base_count);
+    if choices == 0 {
         return 0;
     }
-    nth(set.cheapest, flow_hash(key, 0) % choices)
+    let chosen = if spread == Settings::SPREAD_FLOWS { flow_hash(key, 0) % choices } else { 0 };
+    PathSet::BASE as u8 + chosen as u8
+}
+
+/// The rank of a connection's n-th subflow, counted from that of its initial one, which is 0 unless its SYN had to move.
+#[inline(always)]
+pub fn of_number(set: Option<&PathSet>, first: u8, number: u32) -> u8 {
+    let count = set.map_or(1, |set| u32::from(set.count).max(1));
+    (number.wrapping_add(u32::from(first)) % count) as u8
 }
 
 /// The rank after this one, the first after the last.

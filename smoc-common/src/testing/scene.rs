@@ -110,11 +110,22 @@ pub fn settings() -> Settings {
     }
 }
 
+/// The index of the interface of a port, on every switch.
+pub const fn interface_of(port: u16) -> u32 {
+    100 + port as u32
+}
+
 /// The first or second edge switch.
 pub fn edge(this: usize) -> Switch {
     let mut switch = Switch { settings: Some(settings()), ..Switch::default() };
-    for number in (1..=PATHS).chain([FIRST, SECOND]) {
-        switch.ports.insert(number, Port { mac: ROUTERS[this], ..Port::default() });
+    for number in 1..=PATHS {
+        switch
+            .ports
+            .insert(number, Port { mac: ROUTERS[this], interface: interface_of(number), ..Port::default() });
+    }
+    for number in [FIRST, SECOND] {
+        let (mac, role, interface) = (ROUTERS[this], Port::HOST, interface_of(number));
+        switch.ports.insert(number, Port { mac, role, interface, ..Port::default() });
     }
     for (end, edge, port) in PLACES {
         // Each agent numbers the edges itself: 0 is its own switch.
@@ -122,10 +133,12 @@ pub fn edge(this: usize) -> Switch {
         switch.hosts.insert(end.address, Host { attachment, mac: end.mac, ..Host::default() });
     }
     let out = PortNumber::new(if this == 0 { 2 } else { 1 }).unwrap();
-    let mut set = PathSet { count: PATHS as u8, cheapest: 0b0101, ..PathSet::default() };
+    let mut set = PathSet { count: PATHS as u8, base_count: 2, ..PathSet::default() };
     for (path, number) in set.paths.iter_mut().zip(1..=PATHS) {
         *path = Path::new(PortNumber::new(number).unwrap(), Route::through([(out, WIDTH)]).unwrap());
     }
+    // Ranks 0 and 2 are those of least cost.
+    (set.paths[PathSet::BASE], set.paths[PathSet::BASE + 1]) = (set.paths[0], set.paths[2]);
     switch.path_sets.insert(1, set);
     switch
 }

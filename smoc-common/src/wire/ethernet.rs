@@ -18,6 +18,8 @@ pub const TPID_CUSTOMER: u16 = 0x8100;
 pub const TPID_SERVICE: u16 = 0x88a8;
 /// Offset of the payload of a frame without tags.
 pub const UNTAGGED: usize = 14;
+/// The bits of a tag that name its VLAN.
+const VID: u16 = 0x0fff;
 /// How many tags are followed; a frame with more is not understood.
 const MAX_TAGS: usize = 2;
 
@@ -31,6 +33,18 @@ impl MacAddress {
     #[inline(always)]
     pub const fn new([a, b, c, d, e, f]: [u8; 6]) -> Self {
         Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
+    /// 0 if this is the other address.
+    #[inline(always)]
+    pub const fn differs(self, other: Self) -> u64 {
+        self.0 ^ other.0
+    }
+
+    /// The address with the lower 48 bits of this number.
+    #[inline(always)]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number & 0xffff_ffff_ffff)
     }
 
     /// Its bytes in the order of transmission.
@@ -75,6 +89,8 @@ pub struct Header {
     pub source: MacAddress,
     /// EtherType behind all tags.
     pub ether_type: u16,
+    /// VID of the first tag; 0 without one, or if that only states a priority.
+    pub vlan: u16,
     /// Offset of the payload from the start of the frame.
     pub payload: usize,
 }
@@ -84,6 +100,10 @@ impl Header {
     #[inline(always)]
     pub fn parse(frame: &impl Frame) -> Option<Self> {
         let mut header = Self::untagged(frame)?;
+        if matches!(header.ether_type, TPID_CUSTOMER | TPID_SERVICE) {
+            let [tag] = frame.halves(header.payload)?;
+            header.vlan = tag & VID;
+        }
         (header.ether_type, header.payload) = behind_tags(frame, header.ether_type, header.payload)?;
         Some(header)
     }
@@ -96,6 +116,7 @@ impl Header {
             destination: MacAddress(u64::from(w0) << 16 | u64::from(w1 >> 16)),
             source: MacAddress(u64::from(w1 & 0xffff) << 32 | u64::from(w2)),
             ether_type,
+            vlan: 0,
             payload: UNTAGGED,
         })
     }

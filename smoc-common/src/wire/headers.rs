@@ -13,7 +13,7 @@ pub struct Headers {
     pub ethernet: ethernet::Header,
     /// IP, extension headers included.
     pub packet: Packet,
-    /// Whether `segment` is there: TCP, and no fragment.
+    /// Whether `segment` is there: TCP, no fragment, and a header that the packet has room for.
     pub is_tcp: bool,
     /// TCP; else the ports of UDP or 0, and otherwise nothing of meaning.
     pub segment: Segment,
@@ -29,8 +29,11 @@ impl Headers {
         self.is_tcp = packet.protocol == ip::TCP && !packet.is_fragment;
         if self.is_tcp {
             let Some(segment) = Segment::parse(frame, packet.payload) else { return false };
-            self.segment = segment;
-            return true;
+            if let Some(segment) = segment.within(&packet) {
+                self.segment = segment;
+                return true;
+            }
+            self.is_tcp = false;
         }
         (self.segment.source_port, self.segment.destination_port) = (0, 0);
         if packet.protocol == ip::UDP
@@ -71,6 +74,6 @@ impl Headers {
         if packet.protocol != ip::TCP || packet.is_fragment || packet.payload + 20 != segment.options {
             return None;
         }
-        Some(Self { ethernet, packet, is_tcp: true, segment })
+        Some(Self { ethernet, packet, is_tcp: true, segment: segment.within(&packet)? })
     }
 }

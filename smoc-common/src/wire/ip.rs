@@ -62,6 +62,24 @@ impl Address {
         if high == 0 && low >> 32 == 0xffff { Some(low as u32) } else { None }
     }
 
+    /// Whether it is a mapped IPv4 address. One comparison: of two the verifier would remember for each address which one
+    /// it had failed.
+    #[inline(always)]
+    const fn is_mapped(self) -> bool {
+        let [high, low] = self.0;
+        high | (low >> 32 ^ 0xffff) == 0
+    }
+
+    /// Whether it is unspecified (RFC 4291, 2.5.2; RFC 1122, 3.2.1.3) or link-local (RFC 4291, 2.5.6; RFC 3927).
+    #[inline(always)]
+    pub const fn is_local(self) -> bool {
+        let [high, low] = self.0;
+        match self.v4() {
+            Some(v4) => v4 == 0 || v4 >> 16 == 0xa9fe,
+            None => (high == 0 && low == 0) || high >> 54 == 0xfe80 >> 6,
+        }
+    }
+
     /// Its bytes in network byte order.
     pub const fn octets(self) -> [u8; 16] {
         let [high, low] = self.0;
@@ -172,17 +190,20 @@ impl Packet {
         })
     }
 
-    /// The IPv6 header of these words, which stand at `header`, without its extensions.
+    /// The IPv6 header of these words, which stand at `header`, without its extensions. A mapped IPv4 address has no
+    /// place on the wire: Linux drops it, and here it would be taken for the IPv4 address.
     #[inline(always)]
     pub(super) fn v6(words: [u32; 10], header: usize) -> Option<Self> {
         let [version, length_next_hops, s0, s1, s2, s3, d0, d1, d2, d3] = words;
-        if version >> 28 != 6 {
+        let source = Address::from_words([s0, s1, s2, s3]);
+        let destination = Address::from_words([d0, d1, d2, d3]);
+        if version >> 28 != 6 || source.is_mapped() || destination.is_mapped() {
             return None;
         }
         Some(Self {
             family: Family::V6,
-            source: Address::from_words([s0, s1, s2, s3]),
-            destination: Address::from_words([d0, d1, d2, d3]),
+            source,
+            destination,
             hops_left: length_next_hops as u8,
             protocol: (length_next_hops >> 8) as u8,
             is_fragment: false,
@@ -193,10 +214,17 @@ impl Packet {
         })
     }
 
-    /// Whether the packet goes on up to this offset, by its own length field; taken to be so if the length stands
-    /// elsewhere.
-    pub fn reaches(&self, offset: usize) -> bool {
-        offset <= self.end || self.family == Family::V6 && self.end == self.header + 40
+    /// How many bytes the packet has from this offset on, by its own length field; `None` if it ends before. Taken to
+    /// be as many as can be if the length stands elsewhere.
+    #[inline(always)]
+    pub fn bytes_from(&self, offset: usize) -> Option<u16> {
+        if offset <= self.end {
+            Some((self.end - offset) as u16)
+        } else if self.family == Family::V6 && self.end == self.header + 40 {
+            Some(u16::MAX)
+        } else {
+            None
+        }
     }
 
     /// Takes one from the TTL or hop limit; the checksum of an IPv4 header is updated as in RFC 1624. `None`, and

@@ -1,5 +1,6 @@
 //! Wire formats, one file per protocol; each opens with the fields as the specification has them.
 
+pub mod announcement;
 pub mod ethernet;
 pub mod headers;
 pub mod ip;
@@ -69,15 +70,20 @@ pub trait Frame: Sized {
     /// MPTCP option.
     #[inline(always)]
     fn handshake<'a>(&self, segment: &tcp::Segment, room: &'a mut Handshake) -> Option<&'a Handshake> {
-        room.read(self, segment.options, segment.options_length, segment.flags);
+        room.read(self, segment.options, segment.options_length, segment.carrier());
         if room.kind == mptcp::Kind::None { None } else { Some(room) }
     }
 
     /// [`mptcp::step`].
     #[inline(always)]
-    fn step(options: &tcp::OptionBuffer, at: u32, length: u32) -> u32 {
-        mptcp::step(options, at, length)
+    fn step(options: &tcp::OptionBuffer, at: u32, length: u32, carrier: mptcp::Carrier) -> u32 {
+        mptcp::step(options, at, length, carrier)
     }
+
+    /// Forgets what [`Frame::handshake`] read: an implementation that keeps it in a place of its own clears that, for
+    /// keys are in it.
+    #[inline(always)]
+    fn forget(&self) {}
 }
 
 /// A frame in ordinary memory.

@@ -8,7 +8,7 @@
 //! | 13 | flags |
 //! | 20.. | options |
 
-use super::Frame;
+use super::{Frame, ip::Packet, mptcp::Carrier};
 
 /// Flag bits.
 pub const FIN: u8 = 0x01;
@@ -43,6 +43,8 @@ pub struct Segment {
     pub options: usize,
     /// Length of the options in bytes, 0 to [`OPTIONS_LENGTH`].
     pub options_length: usize,
+    /// How many bytes of data follow them, once [`Segment::within`] has looked.
+    pub data: u16,
 }
 
 impl Segment {
@@ -68,7 +70,21 @@ impl Segment {
             flags: (control >> 16) as u8,
             options: offset + 20,
             options_length: length - 20,
+            data: 0,
         })
+    }
+
+    /// The segment of this packet, whose length says how much data there is; `None` if its header reaches beyond the
+    /// packet: hosts drop it, though padding may follow that looks like options.
+    #[inline(always)]
+    pub fn within(self, packet: &Packet) -> Option<Self> {
+        Some(Self { data: packet.bytes_from(self.options + self.options_length)?, ..self })
+    }
+
+    /// What decides which MPTCP options hosts take from it.
+    #[inline(always)]
+    pub const fn carrier(&self) -> Carrier {
+        Carrier::new(self.flags, self.data != 0)
     }
 
     /// Whether all of `flags` are set.

@@ -48,7 +48,7 @@ impl Fabric {
             this,
             interfaces: switch.interfaces(),
             installed: switch.kernel.installed(),
-            transmits: switch.kernel.transmits().clone(),
+            exits: switch.kernel.exits().clone(),
             programs,
             boot: bits,
             sequence: EPOCH + now.0 / 1000 + SKEW / 2 - lateness,

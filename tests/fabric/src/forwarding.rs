@@ -88,7 +88,7 @@ impl Fabric {
         }
         port.received = port.received.wrapping_add(1);
         let Some((_, side)) = port.program else { return self.pass(node, place, frame) };
-        let verdict = switch.kernel.run(side, &mut frame.bytes, now);
+        let verdict = switch.kernel.run(side, port.index(place), &mut frame.bytes, now);
         frame.hops += 1;
         let action = verdict.outcome.action();
         if let Kind::Awaited(id) = frame.kind {

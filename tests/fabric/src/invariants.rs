@@ -304,7 +304,7 @@ impl Fabric {
         let Plug::Port(node, place) = plug else { return None };
         let switch = &self.nodes[node as usize];
         let port = &switch.ports[usize::from(place)];
-        let used = switch.kernel.transmits().contains_key(&port.number) || now.since(link.changed) > HELD;
+        let used = switch.kernel.transmits(port.number) || now.since(link.changed) > HELD;
         (port.exists && port.carrier && !port.hangs && used).then_some(node)
     }
 

@@ -11,8 +11,9 @@ use smoc_common::{
 };
 use smoc_control::{
     clock::Nanos,
-    dataplane::{Change, Installed, PortEntry, Slot},
+    dataplane::{Change, Exits, Installed, PortEntry, Slot},
     interfaces::IfIndex,
+    ports::Role,
 };
 
 /// Entries that the ring of sightings has room for: `SIGHTING_BYTES` over 64 bytes each.
@@ -27,18 +28,19 @@ pub struct Kernel {
     edges: BTreeMap<EdgeIndex, Slot>,
     path_sets: BTreeMap<Slot, PathSet>,
     interfaces: BTreeMap<PortNumber, IfIndex>,
-    transmits: BTreeMap<PortNumber, IfIndex>,
+    exits: Exits,
     /// Rules of the maps that an agent broke.
     pub broken_rules: Vec<String>,
-    /// Writes so far, and those of them to `TX_PORTS`.
+    /// Writes so far, and those of them to the device maps of [`Exits`].
     pub writes: u64,
     /// See there.
     pub transmit_writes: u64,
 }
 
 impl Kernel {
-    /// Runs the program of a kind of port on a frame.
-    pub fn run(&mut self, side: Side, frame: &mut [u8], now: Nanos) -> Verdict {
+    /// Runs the program of a kind of port on a frame that came in by an interface.
+    pub fn run(&mut self, side: Side, ingress: IfIndex, frame: &mut [u8], now: Nanos) -> Verdict {
+        self.maps.ingress = ingress.0;
         // The clock is also the number of a new connection, so it never stands still.
         self.maps.clock = self.maps.clock.max(now.0);
         let verdict = match side {
@@ -117,19 +119,19 @@ impl Kernel {
         broken.then(|| format!("{change:?} breaks a rule of the maps"))
     }
 
-    /// Lets a port lead to an interface in `TX_PORTS`, or nowhere.
-    pub fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) {
+    /// Lets a port lead to an interface in the device map of a role, or nowhere.
+    pub fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) {
         self.transmit_writes += 1;
         match to {
-            Some(interface) => _ = self.transmits.insert(port, interface),
-            None => _ = self.transmits.remove(&port),
+            Some(interface) => _ = self.exits.insert((port, role), interface),
+            None => _ = self.exits.remove(&(port, role)),
         }
         self.update_down(port);
     }
 
-    /// An interface is gone: the kernel takes it out of both device maps.
+    /// An interface is gone: the kernel takes it out of all device maps.
     pub fn interface_is_gone(&mut self, port: PortNumber) {
-        self.transmits.remove(&port);
+        self.exits.retain(|(number, _), _| *number != port);
         if let Some(index) = self.interfaces.get_mut(&port) {
             *index = IfIndex(0);
         }
@@ -137,16 +139,22 @@ impl Kernel {
     }
 
     fn update_down(&mut self, port: PortNumber) {
-        if self.transmits.contains_key(&port) {
+        if self.transmits(port) {
             self.maps.down.remove(&port.get());
         } else {
             self.maps.down.insert(port.get());
         }
     }
 
-    /// `TX_PORTS`.
-    pub fn transmits(&self) -> &BTreeMap<PortNumber, IfIndex> {
-        &self.transmits
+    /// Whether frames leave through a port in the role that it has.
+    pub fn transmits(&self, port: PortNumber) -> bool {
+        let entry = self.maps.ports.get(&port.get());
+        entry.is_some_and(|entry| self.exits.contains_key(&(port, Role::in_map(entry))))
+    }
+
+    /// `FABRIC_PORTS` and `HOST_PORTS`.
+    pub fn exits(&self) -> &Exits {
+        &self.exits
     }
 
     /// Whether the maps say just this.

@@ -1,7 +1,7 @@
 //! One switch: ports, bridge, kernel, and the agent if one runs.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -250,7 +250,8 @@ impl PortWire<'_> {
 }
 
 impl Port {
-    fn index(&self, place: u16) -> IfIndex {
+    /// The interface of the port at this place, as the kernel numbers it now.
+    pub fn index(&self, place: u16) -> IfIndex {
         IfIndex(FIRST_PORT + u32::from(place) + self.generation * GENERATION)
     }
 }
@@ -273,16 +274,20 @@ impl Wire for PortWire<'_> {
         Some(self.now)
     }
 
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool {
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
         let keeps = self.keeps_ports && to.is_none();
         if !self.refuses && !keeps {
-            self.kernel.transmit(port, to);
+            self.kernel.transmit(port, role, to);
         }
         !self.refuses
     }
 
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex> {
-        self.kernel.transmits().get(&port).copied()
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
+        self.kernel.exits().get(&(port, role)).copied()
+    }
+
+    fn left_behind(&self) -> BTreeSet<PortNumber> {
+        self.kernel.exits().keys().map(|(port, _)| *port).collect()
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {

@@ -115,9 +115,14 @@ impl Fabric {
                 return Some(format!("port {}: nobody listens as {role:?}", port.number));
             }
             let works = self.is_answered(place, at as u16) || !is_fabric && port.carrier;
-            if works != node.kernel.transmits().contains_key(&port.number) {
-                let is = if works { "out of" } else { "in" };
-                return Some(format!("port {} is {is} TX_PORTS", port.number));
+            let exits =
+                [Role::Fabric, Role::Host].map(|of| node.kernel.exits().contains_key(&(port.number, of)));
+            if exits != [works && is_fabric, works && !is_fabric] {
+                let is = if works { "does not lead" } else { "leads" };
+                return Some(format!(
+                    "port {}, a {role:?} port, {is}: in the device maps {exits:?}",
+                    port.number
+                ));
             }
             let wanted = match is_fabric && !tree.contains(&port.number) {
                 true => BridgePort::Closed,

@@ -154,31 +154,41 @@ pub fn wait_ready(agents: &mut [(String, Child)], programs: &Programs, say: &dyn
     Ok(())
 }
 
-/// Waits until every agent has heard all its neighbours, knows of no link that is down, and has agreed on the base network.
+/// Waits until every agent has heard all its neighbours, knows of no link that is down, and has agreed on the base network;
+/// all of them at once, because a late one makes the others see failures.
 pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    for (switch, _) in agents {
-        loop {
-            check_interrupted()?;
-            let status = ask(programs, switch, &["status"])?;
-            let ports = status["ports"].as_array().context("the status has no ports")?;
-            let down = ports.iter().find(|port| port["usable"] != true);
-            let warnings = status["warnings"].as_array().context("the status has no warnings")?;
-            // A path that was probed before all of its switches were there counts as broken until it has proven itself.
-            let whole = status["probing"]["broken"] == 0;
-            if down.is_none() && whole && status["links_down"] == 0 && warnings.is_empty() {
+    loop {
+        check_interrupted()?;
+        let mut unsettled = None;
+        for (switch, _) in agents {
+            if let Some(why) = unsettled_by(&ask(programs, switch, &["status"])?)? {
+                unsettled = Some((switch, why));
                 break;
             }
-            ensure!(
-                Instant::now() < deadline,
-                "{switch} is not settled: port down {}, warnings {warnings:?}; its agent said:\n{}",
-                down.map_or(&Value::Null, |port| &port["number"]),
-                last_words(switch)
-            );
-            std::thread::sleep(Duration::from_millis(50));
         }
+        let Some((switch, why)) = unsettled else { return Ok(()) };
+        ensure!(
+            Instant::now() < deadline,
+            "{switch} is not settled: {why}; its agent said:\n{}",
+            last_words(switch)
+        );
+        std::thread::sleep(Duration::from_millis(50));
     }
-    Ok(())
+}
+
+/// What a status names that is not as it is in a fabric that has started; `None` if nothing.
+fn unsettled_by(status: &Value) -> Result<Option<String>> {
+    let ports = status["ports"].as_array().context("the status has no ports")?;
+    if let Some(port) = ports.iter().find(|port| port["usable"] != true) {
+        return Ok(Some(format!("port {} is down", port["number"])));
+    }
+    let warnings = status["warnings"].as_array().context("the status has no warnings")?;
+    if let Some(warning) = warnings.first() {
+        return Ok(Some(format!("warning {warning}")));
+    }
+    let counts = [("links_down", &status["links_down"]), ("broken paths", &status["probing"]["broken"])];
+    Ok(counts.into_iter().find(|(_, count)| **count != 0).map(|(name, count)| format!("{name}: {count}")))
 }
 
 /// What to say when an agent ends that should not.
@@ -186,7 +196,8 @@ pub fn ended(switch: &str, how: &str) -> anyhow::Error {
     anyhow!("the agent of {switch} ended ({how}); it said:\n{}", last_words(switch))
 }
 
-fn last_words(switch: &str) -> String {
+/// The last lines that the agent of a switch logged, indented.
+pub fn last_words(switch: &str) -> String {
     let log = fs::read_to_string(log_file(switch)).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(8)..].iter().map(|line| format!("  {line}\n")).collect()

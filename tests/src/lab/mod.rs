@@ -375,6 +375,12 @@ impl Drop for Lab {
         if self.keep {
             return;
         }
+        // A test has failed: what the agents noticed may be the reason, and goes with the lab.
+        if std::thread::panicking() {
+            for agent in &self.state.agents {
+                eprintln!("the agent of {} said last:\n{}", agent.switch, agents::last_words(&agent.switch));
+            }
+        }
         if let Err(error) = interrupt::building(|| tear_down(&self.state)) {
             eprintln!("lab: not everything could be removed: {error:#}");
         }

@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use aya::maps::{Array, Map, MapData};
 use nix::sys::signal::Signal;
+use smoc_common::map::Settings;
 use smoc_tests::command::batch;
 
 use super::site::{Site, said};
@@ -168,7 +169,7 @@ fn a_foreign_layout_is_left_alone_until_detached() {
     site.end(agent, Signal::SIGKILL);
     let program = site.program("p1");
     let settings = MapData::from_pin(site.pin("e1").join("SETTINGS")).and_then(Map::from_map_data).unwrap();
-    let mut settings: Array<MapData, [u8; 24]> = settings.try_into().unwrap();
+    let mut settings: Array<MapData, [u8; size_of::<Settings>()]> = settings.try_into().unwrap();
     let ours = settings.get(&0, 0).unwrap();
     let mut newer = ours;
     newer[4] += 1;

@@ -12,7 +12,7 @@ use smoc_common::route::{PortNumber, Rank};
 
 use smoc_paths::input::{self, Fault};
 
-use super::{Config, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
+use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
 
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
@@ -44,9 +44,10 @@ struct Raw {
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
-    receive_buffer: Option<u64>,
     #[serde(default)]
     spread: Spread,
+    guard: Option<Spanned<BTreeMap<u16, Spanned<Guard>>>>,
+    openings: Option<u32>,
     #[serde(default = "yes")]
     learn: bool,
     #[serde(default)]
@@ -83,6 +84,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
         faults.push((api.referenced.line(), message));
     }
+    let guards = guards(raw.guard.as_ref(), &ports, &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
@@ -97,6 +99,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         lines: Lines {
             switch: raw.switch.referenced.line(),
             ports: raw.ports.referenced.line(),
+            guard: raw.guard.as_ref().map_or(0, |guard| guard.referenced.line()),
             paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
         },
         switch: raw.switch.value,
@@ -108,8 +111,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
-        receive_buffer: raw.receive_buffer,
         spread: raw.spread,
+        border: Border { guards, openings: raw.openings.unwrap_or(Border::OPENINGS) },
         learn: raw.learn,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
@@ -150,6 +153,24 @@ fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> 
         ports.insert(port, interface.value.clone());
     }
     ports
+}
+
+fn guards(
+    raw: Option<&Spanned<BTreeMap<u16, Spanned<Guard>>>>,
+    ports: &BTreeMap<PortNumber, String>,
+    faults: &mut Faults,
+) -> BTreeMap<PortNumber, Guard> {
+    let mut guards = BTreeMap::new();
+    for (&number, guard) in raw.into_iter().flat_map(|raw| &raw.value) {
+        match PortNumber::new(number).filter(|port| ports.contains_key(port)) {
+            Some(port) => drop(guards.insert(port, guard.value)),
+            None => {
+                let message = format!("guard.{number}: no port of this number is under ports");
+                faults.push((guard.referenced.line(), message));
+            }
+        }
+    }
+    guards
 }
 
 fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {

@@ -10,8 +10,9 @@
 //! api_group: root
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
-//! receive_buffer: 6291456           # warn of path sets that need more at the receiver; without it of none
 //! spread: none                      # or flows
+//! guard: {9: source, 10: strict}    # what hosts may send, by port; off where nothing is said
+//! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
@@ -20,8 +21,9 @@
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
-//! `bridge` no bridge is touched, and without `receive_buffer` nothing is said of buffers.
+//! `bridge` no bridge is touched, and without `guard` no port has one.
 
+mod border;
 mod duration;
 mod file;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smoc_common::{map, route::PortNumber};
 
+pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
 
 use smoc_paths::{
@@ -69,10 +72,10 @@ pub struct Config {
     pub pin: PathBuf,
     /// How paths are chosen.
     pub paths: PathOptions,
-    /// What a receiving host can buffer, in bytes, to be warned of path sets that need more.
-    pub receive_buffer: Option<u64>,
     /// What happens to traffic that is no MPTCP.
     pub spread: Spread,
+    /// What hosts may send.
+    pub border: Border,
     /// Whether hosts are learned from ARP and neighbour discovery.
     pub learn: bool,
     /// How programs are attached.
@@ -195,6 +198,7 @@ impl Default for Probes {
 struct Lines {
     switch: u64,
     ports: u64,
+    guard: u64,
     paths: u64,
 }
 
@@ -258,8 +262,8 @@ impl Config {
         let config = Self {
             topology: new.topology.clone(),
             paths: new.paths,
-            receive_buffer: new.receive_buffer,
             spread: new.spread,
+            border: new.border.clone(),
             hellos: new.hellos,
             probes: new.probes,
             lines: new.lines.clone(),
@@ -303,6 +307,11 @@ impl Config {
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
+        let is_host = |port: &PortNumber| topology.link_at(End { switch, port: *port }).is_none();
+        for port in self.border.guards.keys().filter(|port| !is_host(port)) {
+            let message = format!("guard.{port}: leads to another switch: only host ports can have a guard");
+            faults.push((self.lines.guard, message));
+        }
         if let Err(error) = self.paths.metric.costs(topology) {
             faults.push((self.lines.paths, format!("paths.metric: {error}")));
         }

@@ -30,6 +30,19 @@ fn three_keys_suffice_and_names_are_relative_to_the_file() {
     assert!(config.learn && config.bridge.is_none());
     assert_eq!((config.spread, config.xdp), (Spread::None, XdpMode::Native));
     assert_eq!(config.tables, Tables::default());
+    assert_eq!((config.border.is_guarded(), config.border.openings), (false, 125_000));
+}
+
+#[test]
+fn guards_are_of_host_ports() {
+    let config = parse(&format!("{MINIMAL}guard: {{9: strict}}\nopenings: 0\n")).unwrap();
+    let port = |number| PortNumber::new(number).unwrap();
+    assert_eq!([1, 9].map(|number| config.border.guard_of(port(number))), [Guard::Off, Guard::Strict]);
+    assert_eq!((config.border.is_guarded(), config.border.openings), (true, 0));
+    let network = topology("links: [{a: \"e1:1\", b: \"e2:1\"}]\n");
+    assert!(config.place(&network).is_ok());
+    let error = parse(&format!("{MINIMAL}guard: {{1: source}}\n")).unwrap().place(&network).unwrap_err();
+    assert!(error.to_string().contains("agent.yaml:4: guard.1: leads to another switch"), "{error}");
 }
 
 #[test]
@@ -57,6 +70,8 @@ fn faults_name_line_and_field() {
         ("tables: {flows: 1}\n", 4, "tables.flows: 1 is not from 16"),
         ("spread: all\n", 4, "spread: "),
         ("learn: perhaps\n", 4, "learn: "),
+        ("guard: {9: on}\n", 4, "guard.9: "),
+        ("guard: {8: strict}\n", 4, "guard.8: no port of this number is under ports"),
         ("hellos: {interval: 10}\n", 4, "hellos.interval: 10 has no unit: write 10ms"),
         ("hellos: {interval: 1us}\n", 4, "hellos.interval: 1µs is neither off nor from 1ms to 60s"),
         ("hellos: {multiplier: 0}\n", 4, "hellos.multiplier: 0 is not from 1 to 255"),

@@ -1,11 +1,13 @@
 //! MPTCP connections as the kernel's tables show them, and the housekeeping in these tables.
 
+mod evictions;
 mod explain;
 mod report;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use evictions::Evictions;
 pub use explain::{Evidence, Explanation, Question, Trial, TrialHop, explain};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
 pub use sweep::Sweep;

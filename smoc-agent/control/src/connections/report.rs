@@ -225,7 +225,7 @@ fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos
 
 /// What an established subflow's FINs and RSTs say.
 pub fn subflow_state(flow: &Flow) -> &'static str {
-    match flow.closing {
+    match flow.closing & !Flow::UNCONFIRMED {
         0 => "established",
         closing if closing & Flow::RESET != 0 => "reset",
         _ if flow.is_closed() => "closed",

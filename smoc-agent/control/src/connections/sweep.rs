@@ -1,15 +1,19 @@
-//! Which entries of the kernel's tables nobody needs any more.
+//! Which entries of the kernel's tables nobody needs any more, and which numbers in them are wrong.
+//!
+//! The packet path adds to [`Connection::joined`] and takes away from it by what it sees. Silence, eviction and the move of
+//! a subflow to another edge are not seen: so the numbers are counted anew. The kernel may change them at the same moment;
+//! what two successive looks find equally wrong is set right, and what that may spoil is set right by the next two.
 
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
-use smoc_common::map::{Attachment, ConnectionId, FlowKey, TokenBinding, TokenKey};
+use smoc_common::map::{Connection, ConnectionId, FlowKey, TokenBinding, TokenKey};
 
 use crate::{
     clock::Nanos,
-    dataplane::{KernelTables, Removal},
+    dataplane::{Joins, KernelTables, Removal},
 };
 
 /// How long a closed subflow stays: late segments and retransmitted FINs still find their path (TIME_WAIT is
@@ -24,6 +28,8 @@ pub struct Sweep {
     /// Closed subflows, by key and the time they were opened: the key may be used again.
     closed: HashMap<(FlowKey, u64), Nanos>,
     alone: HashMap<ConnectionId, Nanos>,
+    /// Connections whose numbers of joins were wrong the last time: as stated and as counted.
+    miscounted: HashMap<ConnectionId, (Joins, Joins)>,
 }
 
 impl Sweep {
@@ -43,9 +49,27 @@ impl Sweep {
             .collect();
         if !gone.is_empty() {
             removals.extend(tokens(tables, &gone));
-            removals.extend(gone.into_iter().map(Removal::Connection));
+            removals.extend(gone.iter().copied().map(Removal::Connection));
         }
+        removals.extend(self.recount(tables).filter(|removal| !concerns(removal, &gone)));
         removals
+    }
+
+    fn recount(&mut self, tables: &KernelTables) -> impl Iterator<Item = Removal> {
+        let mut counted: HashMap<ConnectionId, Joins> = HashMap::new();
+        // A reading may have an entry twice.
+        let flows: HashMap<_, _> = tables.flows.iter().map(|(key, flow)| (key, flow)).collect();
+        for flow in flows.values() {
+            counted.entry(flow.connection).or_default().count(flow);
+        }
+        let wrong = |(id, connection): &(ConnectionId, Connection)| {
+            let numbers = (Joins::stated(connection), counted.get(id).copied().unwrap_or_default());
+            (numbers.0 != numbers.1).then_some((*id, numbers))
+        };
+        let miscounted: HashMap<_, _> = tables.connections.iter().filter_map(wrong).collect();
+        let before = std::mem::replace(&mut self.miscounted, miscounted.clone());
+        let is_twice = move |(id, numbers): &(ConnectionId, (Joins, Joins))| before.get(id) == Some(numbers);
+        miscounted.into_iter().filter(is_twice).map(|(id, (_, counted))| Removal::Recount(id, counted))
     }
 
     fn flows(&mut self, tables: &KernelTables, now: Nanos) -> Vec<Removal> {
@@ -57,32 +81,37 @@ impl Sweep {
     }
 }
 
+fn concerns(removal: &Removal, connections: &HashSet<ConnectionId>) -> bool {
+    matches!(removal, Removal::Recount(id, _) if connections.contains(id))
+}
+
 /// The tokens of connections that go; one that another connection claims as well means that one from now on.
 fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
-    let mut claims: HashMap<(u32, Attachment), Vec<ConnectionId>> = HashMap::new();
+    let mut claims: HashMap<u32, Vec<ConnectionId>> = HashMap::new();
     for (id, connection) in &tables.connections {
-        for key in [(connection.local_token, connection.local), (connection.remote_token, connection.remote)]
-        {
-            claims.entry(key).or_default().push(*id);
+        for token in [connection.local_token, connection.remote_token] {
+            claims.entry(token).or_default().push(*id);
         }
     }
     let mut removals = Vec::new();
     for (key, binding) in &tables.tokens {
-        let claimants = claims.get(&(key.token, key.owner)).map_or(&[][..], Vec::as_slice);
+        let claimants = claims.get(&key.token).map_or(&[][..], Vec::as_slice);
         let left: Vec<_> = claimants.iter().filter(|id| !gone.contains(id)).copied().collect();
-        if !gone.contains(&binding.connection) && claimants.iter().all(|id| !gone.contains(id)) {
+        let names_gone = binding.connections.iter().any(|id| gone.contains(id));
+        if !names_gone && claimants.iter().all(|id| !gone.contains(id)) {
             continue;
         }
         removals.extend(match left[..] {
             [] => Some(Removal::Token(*key)),
-            [one] => rebind(*key, *binding, one),
+            [one] => rebind(*key, *binding, [one, 0]),
+            [one, other] => rebind(*key, *binding, [one, other]),
             _ => None,
         });
     }
     removals
 }
 
-fn rebind(key: TokenKey, before: TokenBinding, connection: ConnectionId) -> Option<Removal> {
-    let binding = TokenBinding { connection, ..TokenBinding::default() };
+fn rebind(key: TokenKey, before: TokenBinding, connections: [ConnectionId; 2]) -> Option<Removal> {
+    let binding = TokenBinding { connections, ..TokenBinding::default() };
     (binding != before).then_some(Removal::Rebind(key, binding))
 }

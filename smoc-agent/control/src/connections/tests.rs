@@ -6,7 +6,7 @@ use super::sweep::{ALONE_FOR, CLOSED_FOR};
 use super::*;
 use crate::{
     clock::Nanos,
-    dataplane::{KernelTables, Removal},
+    dataplane::{Joins, KernelTables, Removal},
     hosts::map_address,
     plan::{EdgeNames, PathBook},
 };
@@ -135,15 +135,42 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "not closed");
 }
 
+#[test]
+fn numbers_of_joins_are_counted_anew_after_what_nobody_saw() {
+    let stated = Connection { joined: 8, confirmed: 8, ..connection(0x11, 0x22) };
+    let right = Connection { joined: 2, confirmed: 1, ..stated };
+    let join = |closing| Flow { closing, ..flow(4, Flow::JOIN, 1) };
+    let mut tables = KernelTables {
+        flows: vec![
+            (key(1000), flow(4, 0, 0)),
+            (key(1001), join(0)),
+            (key(1002), join(Flow::UNCONFIRMED)),
+            (key(1003), join(Flow::RESET)),
+            (key(1004), flow(5, Flow::JOIN, 1)),
+        ],
+        connections: vec![(4, stated)],
+        ..KernelTables::default()
+    };
+    let mut sweep = Sweep::default();
+    assert_eq!(sweep.look(&tables, Nanos(0)), [], "the kernel may just be about to change it");
+    let recount = Removal::Recount(4, Joins { joined: 2, confirmed: 1 });
+    assert_eq!(sweep.look(&tables, Nanos(5)), [recount]);
+    tables.connections[0].1.joined = 7;
+    assert_eq!(sweep.look(&tables, Nanos(10)), [], "it is another number now");
+    tables.connections[0].1 = right;
+    assert_eq!(sweep.look(&tables, Nanos(15)), []);
+}
+
 fn bound(connections: &[(u64, Connection)]) -> KernelTables {
     let mut tables = KernelTables { connections: connections.to_vec(), ..KernelTables::default() };
     for (id, connection) in connections {
-        for (token, owner) in [(connection.local_token, LOCAL), (connection.remote_token, REMOTE)] {
-            let key = TokenKey { token, owner };
+        for token in [connection.local_token, connection.remote_token] {
+            let key = TokenKey { token };
             match tables.tokens.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, binding)) => binding.ambiguous = 1,
+                Some((_, binding)) => binding.connections[1] = *id,
                 None => {
-                    tables.tokens.push((key, TokenBinding { connection: *id, ..TokenBinding::default() }));
+                    let connections = [*id, 0];
+                    tables.tokens.push((key, TokenBinding { connections, ..TokenBinding::default() }));
                 }
             }
         }
@@ -160,8 +187,8 @@ fn a_connection_without_subflows_goes_with_its_tokens() {
     tables.flows.clear();
     assert_eq!(sweep.look(&tables, Nanos(9)), []);
     let removals = sweep.look(&tables, Nanos(9) + ALONE_FOR);
-    let token = |token, owner| Removal::Token(TokenKey { token, owner });
-    assert_eq!(removals, [token(0x11, LOCAL), token(0x22, REMOTE), Removal::Connection(4)]);
+    let token = |token| Removal::Token(TokenKey { token });
+    assert_eq!(removals, [token(0x11), token(0x22), Removal::Connection(4)]);
 }
 
 #[test]
@@ -171,8 +198,8 @@ fn a_token_that_two_claimed_means_the_one_that_stays() {
     let mut sweep = Sweep::default();
     sweep.look(&tables, Nanos(0));
     let removals = sweep.look(&tables, Nanos(0) + ALONE_FOR);
-    let key = TokenKey { token: 0x22, owner: REMOTE };
-    let rebound = Removal::Rebind(key, TokenBinding { connection: 5, ..TokenBinding::default() });
+    let key = TokenKey { token: 0x22 };
+    let rebound = Removal::Rebind(key, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
     assert!(removals.contains(&rebound), "{removals:?}");
     assert!(!removals.contains(&Removal::Connection(5)));
 }

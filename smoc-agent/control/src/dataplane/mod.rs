@@ -15,28 +15,32 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use crate::interfaces::IfIndex;
+use crate::{interfaces::IfIndex, ports::Role};
 
 /// An entry of `PATH_SETS`; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);
 
-/// A port as it stands in `PORTS` and `ALL_PORTS`. Whether frames leave through it (`TX_PORTS`) is the prober's
-/// ([`crate::liveness::prober`]).
+/// A port as it stands in `PORTS`, `INTERFACES` and `HELLO_PORTS`. Whether frames leave through it ([`Exits`]) is the
+/// prober's ([`crate::liveness::prober`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortEntry {
     /// Its entry in `PORTS`.
     pub port: Port,
-    /// Its interface, in `ALL_PORTS`.
+    /// Its interface; that of a fabric port is in `HELLO_PORTS`.
     pub interface: IfIndex,
 }
 
-/// All that the agent writes, as it stands in the maps.
+/// Through which ports frames leave, and over which interfaces: `FABRIC_PORTS` and `HOST_PORTS`, which only the prober
+/// writes. A port is in the map of its role alone.
+pub type Exits = BTreeMap<(PortNumber, Role), IfIndex>;
+
+/// All that the agent writes but [`Exits`], as it stands in the maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Installed {
     /// `SETTINGS`; all zero before the first start is complete.
     pub settings: Settings,
-    /// `PORTS` and `ALL_PORTS`, without entries that are all zero.
+    /// `PORTS`, `INTERFACES` and `HELLO_PORTS`, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,
@@ -138,6 +142,21 @@ pub struct KernelTables {
     pub tokens: Vec<(TokenKey, TokenBinding)>,
 }
 
+impl KernelTables {
+    /// How many entries a map has, of which this is all or a part; `None` for other maps.
+    pub fn entries(&self, map: &str) -> Option<usize> {
+        let v4 = || self.flows.iter().filter(|(key, _)| key.v4().is_some()).count();
+        match map {
+            "FLOWS_V4" => Some(v4()),
+            "FLOWS" => Some(self.flows.len() - v4()),
+            "HALF_OPEN" => Some(self.half_open.len()),
+            "CONNECTIONS" => Some(self.connections.len()),
+            "TOKENS" => Some(self.tokens.len()),
+            _ => None,
+        }
+    }
+}
+
 /// Housekeeping in the tables that the kernel fills. Entries may be gone already: that is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
@@ -149,6 +168,32 @@ pub enum Removal {
     Token(TokenKey),
     /// A token that one of two claimants has left: from now on it means the other.
     Rebind(TokenKey, TokenBinding),
+    /// A connection whose numbers of joins are not those of its subflows.
+    Recount(ConnectionId, Joins),
+}
+
+/// The additional subflows of a connection that live, as its entry has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// [`Connection::joined`].
+    pub joined: u32,
+    /// [`Connection::confirmed`].
+    pub confirmed: u32,
+}
+
+impl Joins {
+    /// What an entry says.
+    pub const fn stated(connection: &Connection) -> Self {
+        Self { joined: connection.joined, confirmed: connection.confirmed }
+    }
+
+    /// One more subflow, if it is a join that lives.
+    pub const fn count(&mut self, flow: &Flow) {
+        if flow.flags & Flow::JOIN != 0 && !flow.is_closed() {
+            self.joined += 1;
+            self.confirmed += (flow.closing & Flow::UNCONFIRMED == 0) as u32;
+        }
+    }
 }
 
 /// How full a table is.
@@ -160,4 +205,7 @@ pub struct Fill {
     pub entries: usize,
     /// Entries it has room for.
     pub capacity: u32,
+    /// Entries that the kernel has pushed out for others so far although they were in use, as far as successive readings
+    /// show it.
+    pub evicted: u64,
 }

@@ -39,10 +39,8 @@ use crate::{
     plan::DownPort,
 };
 
-/// Destination of announcements.
-pub const DESTINATION: [u8; 6] = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0d];
-/// EtherType of announcements.
-pub const ETHER_TYPE: u16 = 0x88b5;
+pub use smoc_common::wire::announcement::{DESTINATION, ETHER_TYPE};
+
 const MAGIC: [u8; 4] = *b"smoc";
 const VERSION: u8 = 3;
 const HEADER: usize = 42;

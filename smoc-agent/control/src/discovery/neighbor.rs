@@ -66,25 +66,29 @@ fn neighbor_discovery(frame: &Bytes<'_>, header: &ethernet::Header) -> Option<(I
         ADVERTISEMENT => (frame.read::<16>(packet.payload + 8)?, TARGET_LINK_LAYER),
         _ => return None,
     };
-    let mac = link_layer_option(frame, packet.payload + 24, wanted)?.unwrap_or(header.source);
+    let mac = link_layer_option(frame, packet.payload + 24, wanted, header.source)?;
     Some((Ipv6Addr::from(address).into(), mac))
 }
 
-/// The MAC address in an option of that type; the inner `None` if there is no such option, the outer one if
-/// the options are malformed.
-#[allow(clippy::option_option)]
-fn link_layer_option(frame: &Bytes<'_>, mut at: usize, wanted: u8) -> Option<Option<MacAddress>> {
+/// The MAC address in an option of that type, `otherwise` if there is no such option; `None` if the options are
+/// malformed.
+fn link_layer_option(
+    frame: &Bytes<'_>,
+    mut at: usize,
+    wanted: u8,
+    otherwise: MacAddress,
+) -> Option<MacAddress> {
     for _ in 0..MAX_OPTIONS {
         let Some([kind, length]) = frame.read::<2>(at) else { break };
         if length == 0 {
             return None;
         }
         if kind == wanted {
-            return Some(Some(MacAddress::new(frame.read::<6>(at + 2)?)));
+            return Some(MacAddress::new(frame.read::<6>(at + 2)?));
         }
         at += usize::from(length) * 8;
     }
-    Some(None)
+    Some(otherwise)
 }
 
 #[cfg(test)]

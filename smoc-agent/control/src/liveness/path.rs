@@ -24,6 +24,10 @@
 //! queue, after 8 probes, in 0.3 s.
 //!
 //! The path is whole again when neither has been true for a hold-down ([`HoldDown`]).
+//!
+//! What is lost before the first probe has come back is forgotten when it does, and a path that counted as broken until then is
+//! whole at once: switches that are started one after the other are no failures. What an earlier agent left broken is not
+//! believed so soon.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -55,6 +59,10 @@ struct Waiting {
 pub struct PathProbes {
     hold: HoldDown,
     broken: bool,
+    /// A probe has come back, or an earlier agent said how the path is.
+    proven: bool,
+    /// It failed after it was proven, so that it has to keep its hold-down.
+    held: bool,
     since: Nanos,
     sequence: u32,
     waiting: VecDeque<Waiting>,
@@ -110,6 +118,8 @@ impl PathProbes {
         Self {
             hold: HoldDown::new(hold_down),
             broken,
+            proven: broken,
+            held: broken,
             since: now,
             sequence: 0,
             waiting: VecDeque::new(),
@@ -143,6 +153,9 @@ impl PathProbes {
     pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) {
         let round_trip = at.since(sent);
         self.round_trip = Some(RoundTrip::add(self.round_trip, round_trip));
+        if !self.proven {
+            self.prove(sequence);
+        }
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.sequence == sequence) {
             waiting.round_trip = Some(round_trip);
             return;
@@ -152,6 +165,13 @@ impl PathProbes {
             self.lost &= !(1 << age);
             self.unexplained &= !(1 << age);
         }
+    }
+
+    /// The first probe has come back: those before it say nothing about the path.
+    fn prove(&mut self, sequence: u32) {
+        self.proven = true;
+        self.waiting.retain(|waiting| waiting.sequence >= sequence);
+        (self.judged, self.lost, self.unexplained, self.known) = (sequence, 0, 0, 0);
     }
 
     /// The path's first port is down: probes under way say nothing about the path.
@@ -189,8 +209,10 @@ impl PathProbes {
     }
 
     fn fail(&mut self, now: Nanos) -> bool {
-        self.hold.failed(now);
-        (self.broken, self.since, self.clean) = (true, now, None);
+        if self.proven {
+            self.hold.failed(now);
+        }
+        (self.broken, self.held, self.since, self.clean) = (true, self.proven, now, None);
         true
     }
 
@@ -200,10 +222,12 @@ impl PathProbes {
             return false;
         }
         let clean = *self.clean.get_or_insert(now);
-        if now.since(clean) < self.hold.needed() {
-            return false;
+        if self.held {
+            if now.since(clean) < self.hold.needed() {
+                return false;
+            }
+            self.hold.recovered(now);
         }
-        self.hold.recovered(now);
         (self.broken, self.since) = (false, now);
         true
     }
@@ -297,6 +321,28 @@ mod tests {
     #[test]
     fn one_lost_in_fifty_is_no_failure() {
         assert_eq!(Bench::new().until_change(10_000, |n| n % 50 != 0), None);
+    }
+
+    #[test]
+    fn what_is_lost_before_the_first_comes_back_is_no_failure() {
+        for lost in [1, 5, 20, 49] {
+            let mut bench = Bench::new();
+            assert_eq!(bench.until_change(lost, |_| false), None);
+            assert_eq!(bench.until_change(1000, |_| true), None, "after {lost}");
+            assert_eq!((bench.path.loss(), bench.path.failures()), (Some(0.0), 0));
+            assert_eq!(bench.until_change(100, |_| false), Some(8), "from then on it is one");
+        }
+    }
+
+    #[test]
+    fn a_path_on_which_nothing_ever_came_back_is_broken_and_whole_with_the_first_that_does() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.until_change(1000, |_| false), Some(53), "3 probes and a second for the third");
+        assert_eq!(bench.until_change(1, |_| true), Some(1));
+        assert!(!bench.path.is_broken());
+        assert_eq!(bench.until_change(100, |_| false), Some(8));
+        let healed = bench.until_change(1000, |_| true).unwrap();
+        assert!((100..130).contains(&healed), "a path that has worked keeps its hold-down: {healed}");
     }
 
     #[test]

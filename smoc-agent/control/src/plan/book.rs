@@ -17,8 +17,10 @@ use smoc_paths::{
 pub struct EdgePaths {
     /// Those in use, by rank.
     pub ranked: Vec<Path>,
-    /// The ranked paths with all links up, while those in use are others.
-    planned: Option<Vec<Path>>,
+    /// Those of least cost, for what is no MPTCP.
+    pub base: Vec<Path>,
+    /// The ranked paths and those of least cost with all links up, while those in use are others.
+    planned: Option<(Vec<Path>, Vec<Path>)>,
     /// Those that no source route can describe; `rank` counts all paths together.
     pub unroutable: Vec<Unroutable>,
 }
@@ -26,14 +28,14 @@ pub struct EdgePaths {
 impl EdgePaths {
     /// The path that a rank has with all links up, if it takes another one meanwhile.
     pub fn instead_of(&self, rank: usize) -> Option<&Path> {
-        let planned = self.planned.as_ref()?.get(rank)?;
+        let planned = self.planned.as_ref()?.0.get(rank)?;
         self.ranked.get(rank).filter(|now| now.links != planned.links).map(|_| planned)
     }
 
     /// Uses the planned paths.
     fn restore(&mut self) {
         if let Some(planned) = self.planned.take() {
-            self.ranked = planned;
+            (self.ranked, self.base) = planned;
         }
     }
 }
@@ -74,7 +76,8 @@ impl PathBook {
         self.searches += new.len() as u64;
         for &edge in &new {
             let (ranked, unroutable) = routable(topology, source.to(edge));
-            self.edges.insert(edge, EdgePaths { ranked, unroutable, ..EdgePaths::default() });
+            let (base, _) = routable(topology, source.base(edge));
+            self.edges.insert(edge, EdgePaths { ranked, base, unroutable, planned: None });
         }
         self.substitute(topology, &new)?;
         Ok(new)
@@ -100,7 +103,7 @@ impl PathBook {
         for edge in edges {
             let Some(paths) = self.edges.get_mut(edge) else { continue };
             paths.restore();
-            if paths.ranked.iter().any(needs_one) {
+            if paths.ranked.iter().chain(&paths.base).any(needs_one) {
                 broken.push(*edge);
             }
         }
@@ -115,7 +118,10 @@ impl PathBook {
             let Some(paths) = self.edges.get_mut(&edge) else { continue };
             let (found, _) = routable(topology, source.to(edge));
             let ranked = substituted(topology, &paths.ranked, is_down, found);
-            paths.planned = Some(std::mem::replace(&mut paths.ranked, ranked));
+            let (base, _) = routable(topology, source.base(edge));
+            let planned =
+                (std::mem::replace(&mut paths.ranked, ranked), std::mem::replace(&mut paths.base, base));
+            paths.planned = Some(planned);
         }
         Ok(())
     }
@@ -147,16 +153,21 @@ impl PathBook {
 
     /// The path set of an edge; `None` if no path leads there.
     pub fn path_set(&self, topology: &Topology, edge: SwitchId) -> Option<PathSet> {
-        let ranked = &self.to(edge)?.ranked;
-        let least = ranked.iter().map(|path| path.cost).min()?;
-        let mut set = PathSet::default();
-        for (rank, path) in ranked.iter().take(Rank::COUNT).enumerate() {
+        let EdgePaths { ranked, base, .. } = self.to(edge)?;
+        let entry = |path: &Path| {
             let (_, port) = path.hops(topology).next()?;
-            set.paths[rank] = map::Path::new(port, path.route(topology).ok()?);
-            set.cheapest |= u8::from(path.cost == least) << rank;
-            set.count += 1;
+            Some(map::Path::new(port, path.route(topology).ok()?))
+        };
+        let mut set = PathSet {
+            count: ranked.len().min(Rank::COUNT) as u8,
+            base_count: base.len().min(Rank::COUNT) as u8,
+            ..PathSet::default()
+        };
+        let (ranks, others) = set.paths.split_at_mut(PathSet::BASE);
+        for (to, path) in ranks.iter_mut().zip(ranked).chain(others.iter_mut().zip(base)) {
+            *to = entry(path)?;
         }
-        Some(set)
+        (set.count > 0).then_some(set)
     }
 }
 

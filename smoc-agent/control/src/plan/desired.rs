@@ -14,12 +14,16 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use super::{book::PathBook, names::EdgeNames};
+use super::{
+    book::{EdgePaths, PathBook},
+    names::EdgeNames,
+};
 use crate::{
-    config::Spread,
+    config::{Border, Spread},
     dataplane::PortEntry,
     hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
+    ports::Role,
 };
 use smoc_paths::{
     search::Path,
@@ -49,6 +53,8 @@ pub struct Inputs<'a> {
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
     /// How other traffic is spread.
     pub spread: Spread,
+    /// What hosts may send.
+    pub border: &'a Border,
     /// How many addresses the map has room for.
     pub host_entries: usize,
 }
@@ -69,7 +75,7 @@ pub struct Failures {
 pub struct Desired {
     /// `SETTINGS`, with epoch 0.
     pub settings: Settings,
-    /// `PORTS` and `ALL_PORTS`.
+    /// `PORTS`, `INTERFACES` and `HELLO_PORTS`.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
@@ -127,7 +133,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
 /// The entry of a host, if its edge has an index.
 pub(super) fn host(host: &KnownHost, index: impl FnOnce(SwitchId) -> Option<EdgeIndex>) -> Option<Host> {
     let attachment = Attachment { edge: index(host.at.switch)?, port: host.at.port.get() };
-    Some(Host { attachment, reserved: [0; 4], mac: host.mac })
+    Some(Host { attachment, mac: host.mac, ..Host::default() })
 }
 
 /// The hosts that the map has room for, those of the file first; which are those of the file, and how many are left out.
@@ -149,15 +155,20 @@ fn hosts(
     (all.take(inputs.host_entries).collect(), declared, left_out)
 }
 
-/// A bit for each broken rank to an edge: its probes are lost, or it needs a link that is down (and has no substitute, or none
-/// yet).
-pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u8 {
-    let lossy = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
-    let lossy = lossy.fold(0, |broken, (_, rank)| broken | 1 << rank.get());
-    let ranked = book.to(edge).map_or(&[][..], |paths| &paths.ranked);
-    let is_dead = |path: &Path| path.links.iter().any(|link| inputs.down.contains(link));
-    let dead = (0..Rank::COUNT).filter(|rank| ranked.get(*rank).is_some_and(is_dead));
-    dead.fold(lossy, |broken, rank| broken | 1 << rank)
+/// A bit for each path to an edge, as numbered in its [`PathSet`], that is broken: its rank's probes are lost, or it needs a
+/// link that is down (and has no substitute, or none yet).
+pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u16 {
+    let Some(EdgePaths { ranked, base, .. }) = book.to(edge) else { return 0 };
+    let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+    let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
+    let is_broken = |path: &Path| {
+        path.links.iter().any(|link| inputs.down.contains(link))
+            || lossy.iter().any(|lossy| lossy.links == path.links)
+    };
+    let ranks = (0..Rank::COUNT).zip(ranked);
+    let others = (PathSet::BASE..PathSet::LEN).zip(base);
+    let broken = ranks.chain(others).filter(|(_, path)| is_broken(path));
+    broken.fold(0, |broken, (number, _)| broken | 1 << number)
 }
 
 pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
@@ -167,8 +178,11 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
         let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
         let port = Port {
             mac: inputs.interfaces.router_mac(interface),
+            interface: interface.index.0,
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
-            reserved: [0; 7],
+            role: (if peer.is_some() { Role::Fabric } else { Role::Host }).entry(),
+            guard: inputs.border.guard_of(number).entry(),
+            reserved: 0,
         };
         Some((number, PortEntry { port, interface: interface.index }))
     };
@@ -188,7 +202,9 @@ fn settings(inputs: &Inputs<'_>) -> Settings {
             Spread::None => Settings::SPREAD_NONE,
             Spread::Flows => Settings::SPREAD_FLOWS,
         },
+        guarded: u8::from(inputs.border.is_guarded()),
+        openings: inputs.border.openings,
         mac: mac.unwrap_or_default(),
-        reserved: [0; 2],
+        ..Settings::default()
     }
 }

@@ -9,14 +9,14 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Detour, DetourKey, Settings, THIS_EDGE},
+    map::{Attachment, Detour, DetourKey, PathSet, Port, Settings, THIS_EDGE},
     route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
 
 use super::*;
 use crate::{
-    config::Spread,
+    config::{Border, Spread},
     dataplane::{Slot, fake::FakeDataplane},
     hosts::{HostTable, KnownHost, Source, ip_address, map_address},
     interfaces::{IfIndex, Interface, Interfaces},
@@ -53,6 +53,7 @@ struct World {
     detours: BTreeMap<DetourKey, Detour>,
     hosts: BTreeMap<IpAddr, KnownHost>,
     spread: Spread,
+    border: Border,
 }
 
 impl World {
@@ -71,6 +72,7 @@ impl World {
             detours: BTreeMap::new(),
             hosts,
             spread: Spread::None,
+            border: Border::default(),
         }
     }
 
@@ -86,6 +88,7 @@ impl World {
             detours: &self.detours,
             hosts: &self.hosts,
             spread: self.spread,
+            border: &self.border,
             host_entries: 1000,
         }
     }
@@ -152,6 +155,10 @@ fn a_first_start_fills_everything_and_switches_on_last() {
     assert_eq!(state.settings.mac, MacAddress::new([2, 0, 0, 0, 0xff, 10]), "the bridge's");
     assert_eq!(state.ports[&port(9)].interface, IfIndex(9));
     assert_eq!(state.ports[&port(9)].port.mac, state.settings.mac);
+    let roles = [1, 9]
+        .map(|number| (state.ports[&port(number)].port.role, state.ports[&port(number)].port.interface));
+    assert_eq!(roles, [(Port::FABRIC, 1), (Port::HOST, 9)]);
+    assert_eq!((state.settings.guarded, state.settings.openings), (0, Border::OPENINGS));
     let h2 = state.hosts[&map_address("fd00::2".parse().unwrap())];
     assert_eq!((h2.attachment, h2.mac.octets()[5]), (Attachment { edge: 1, port: 9 }, 2));
     let h1 = state.hosts[&map_address("10.0.0.1".parse().unwrap())];
@@ -159,11 +166,12 @@ fn a_first_start_fills_everything_and_switches_on_last() {
 }
 
 #[test]
-fn path_sets_hold_ports_routes_and_the_cheapest_ranks() {
+fn path_sets_hold_ports_routes_and_paths_of_least_cost() {
     let (world, mut dataplane) = (World::new(), FakeDataplane::default());
     world.settle(&mut world.controller(&dataplane, START), &mut dataplane, START);
     let set = dataplane.state.path_sets[&dataplane.state.edges[&1]];
-    assert_eq!((set.count, set.cheapest), (2, 0b01), "rank 1 costs more");
+    assert_eq!((set.count, set.base_count), (2, 1), "rank 1 costs more");
+    assert_eq!(set.paths[PathSet::BASE], set.paths[0]);
     assert_eq!((set.paths[0].port, set.paths[1].port), (1, 2));
     // m1 and m2 have ports 1 to 3, which take two bits; e2 is behind port 2 of both.
     assert!(set.paths[..2].iter().all(|path| path.route == 0b110), "{set:?}");
@@ -318,7 +326,7 @@ fn a_path_set_is_replaced_in_another_slot() {
     let after = dataplane.state.edges[&1];
     assert_ne!(before, after);
     assert_eq!(plan.changes.len(), 2, "{:?}", plan.changes);
-    assert_eq!(dataplane.state.path_sets[&after].cheapest, 0b11);
+    assert_eq!(dataplane.state.path_sets[&after].base_count, 2);
     assert_ne!(dataplane.state.path_sets[&before], dataplane.state.path_sets[&after]);
 }
 

@@ -90,7 +90,7 @@ impl Ring {
             topology,
             interfaces: self.interfaces(name),
             installed: Installed::default(),
-            transmits: BTreeMap::new(),
+            exits: BTreeMap::new(),
             programs: Programs { host: 1, fabric: 2 },
             boot: self.boots,
             sequence: 1,

@@ -55,7 +55,7 @@ use crate::{
     base_network::{Agreement, Tree, Unagreed},
     clock::Nanos,
     config::Config,
-    dataplane::Installed,
+    dataplane::{Exits, Installed},
     discovery::Flood,
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
@@ -89,8 +89,8 @@ pub struct Start {
     pub interfaces: Interfaces,
     /// What an earlier agent left in the maps; all empty if there was none.
     pub installed: Installed,
-    /// Through which ports frames leave (`TX_PORTS`), as an earlier agent left it.
-    pub transmits: BTreeMap<PortNumber, IfIndex>,
+    /// Through which ports frames leave, as an earlier agent left it.
+    pub exits: Exits,
     /// The numbers of the loaded programs.
     pub programs: Programs,
     /// A number that no other run of an agent has.
@@ -200,14 +200,13 @@ impl Switch {
     /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
-        let Start { config, topology, this, interfaces, installed, transmits, programs, boot, sequence } =
-            start;
+        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence } = start;
         let adopted = installed.settings != Settings::default();
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = Roles::new(&config, &topology, this);
         let mut switch = Self {
-            failures: ports::left_down(&config, &roles, &interfaces, &transmits, adopted),
+            failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
             programs,
             interfaces,

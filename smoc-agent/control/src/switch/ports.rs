@@ -9,6 +9,7 @@ use crate::{
     base_network::Seen,
     clock::Nanos,
     config::Config,
+    dataplane::Exits,
     interfaces::{BridgePort, IfIndex, Interface, Interfaces},
     plan::Failures,
     ports::{Role, Roles},
@@ -165,11 +166,11 @@ pub(super) fn left_down(
     config: &Config,
     roles: &Roles,
     interfaces: &Interfaces,
-    transmits: &BTreeMap<PortNumber, IfIndex>,
+    exits: &Exits,
     adopted: bool,
 ) -> Failures {
     let down = present(config, roles, interfaces).filter(|(port, role, interface)| {
-        *role == Role::Fabric && (!interface.usable || adopted && !transmits.contains_key(port))
+        *role == Role::Fabric && (!interface.usable || adopted && !exits.contains_key(&(*port, Role::Fabric)))
     });
     Failures { ports: down.map(|(port, ..)| port).collect(), ..Failures::default() }
 }

@@ -43,6 +43,7 @@ macro_rules! inputs {
             detours: &$switch.detours,
             hosts: &$switch.known,
             spread: $switch.config.spread,
+            border: &$switch.config.border,
             host_entries: $switch.config.tables.hosts as usize,
         }
     };

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use smoc_common::{map::Settings, route::Rank, wire::ethernet::MacAddress};
+use smoc_common::{
+    map::{PathSet, Settings},
+    route::Rank,
+    wire::ethernet::MacAddress,
+};
 use smoc_paths::topology::TopologyFile;
 
 use super::*;
@@ -73,7 +77,7 @@ impl Bench {
             topology,
             interfaces: all.iter().cloned().collect(),
             installed: Installed::default(),
-            transmits: BTreeMap::new(),
+            exits: BTreeMap::new(),
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
@@ -276,15 +280,15 @@ fn a_broken_path_is_marked_at_once_however_much_else_is_going_on() {
     bench.announced("e2", 2, &[]);
     let failures = Failures { paths: BTreeSet::from([(edge, rank)]), ..Failures::default() };
     let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
-    let marks =
-        |effect: &Effect| matches!(effect, Effect::Write(Change::MarkBroken(_, set)) if set.broken == 1);
+    let marked = |set: &PathSet| set.broken == 1 | 1 << PathSet::BASE;
+    let marks = |effect: &Effect| matches!(effect, Effect::Write(Change::MarkBroken(_, set)) if marked(set));
     assert!(effects.iter().any(marks), "{effects:?}");
 }
 
 /// With which ranks path sets in use are marked as broken.
 fn marks(effects: &[Effect]) -> Vec<u8> {
     let marks = effects.iter().filter_map(|effect| match effect {
-        Effect::Write(Change::MarkBroken(_, set)) => Some(set.broken),
+        Effect::Write(Change::MarkBroken(_, set)) => Some(set.broken as u8),
         _ => None,
     });
     marks.collect()

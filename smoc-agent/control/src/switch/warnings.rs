@@ -115,9 +115,9 @@ impl Switch {
         self.plan_warnings = warnings;
     }
 
-    /// Edges whose paths ask for more than the receive buffer that the configuration names.
+    /// Edges to which even one path asks for more than the receive buffer that the ranks were to keep within.
     fn too_small_buffers(&self) -> Vec<String> {
-        let Some(buffer) = self.config.receive_buffer else { return Vec::new() };
+        let Some(buffer) = self.config.paths.receive_buffer else { return Vec::new() };
         let mut warnings = Vec::new();
         for (edge, paths) in self.controller.book().edges() {
             match shortage(&self.topology, &paths.ranked, buffer) {

@@ -18,6 +18,7 @@ fn shown(flags: u8, options: &[u8]) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn fields_are_those_that_apply() {
     let common = json!({
         "frame": 1, "src": "10.0.0.1", "sport": 40000, "dst": "10.0.0.2", "dport": 5001, "connection": null,
@@ -118,7 +119,10 @@ fn what_hosts_ignore_is_left_out_and_listed_with_the_reason() {
     let table = [
         (SYN, without_hmac(1, 0x80), "MP_CAPABLE", Reason::NoAlgorithm),
         (SYN, without_hmac(1, 0x41), "MP_CAPABLE", Reason::Extension),
-        (SYN, without_hmac(2, 0x01), "MP_CAPABLE", Reason::Version(2)),
+        (SYN, without_hmac(1, 0x03), "MP_CAPABLE", Reason::OtherAlgorithm),
+        (SYN, without_hmac(2, 0x03), "MP_CAPABLE", Reason::OtherAlgorithm),
+        (SYN | ACK, option(0, 2, &[&[0x01][..], &[0; 8]].concat()), "MP_CAPABLE", Reason::Version(2)),
+        (SYN, option(0, 2, &[&[0x01][..], &[0; 8]].concat()), "MP_CAPABLE", Reason::Length(12, syn)),
         (SYN, without_hmac(0, 0x01), "MP_CAPABLE", Reason::Length(4, syn)),
         (SYN, capable(Version::V1, &[1]), "MP_CAPABLE", Reason::Length(12, syn)),
         (SYN | ACK, capable(Version::V1, &[]), "MP_CAPABLE", Reason::Length(4, syn_ack)),

@@ -11,6 +11,7 @@ pub fn unread(link: u16, frame: &[u8]) -> Unread {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn what_cannot_be_read_is_counted_by_reason() {
     let packet = &v4()[0];
     let macsec = [&[0x0c, 0, 0, 0, 0, 1][..], packet].concat();

@@ -109,7 +109,8 @@ impl<'a> Network<'a> {
         model
     }
 
-    /// Makes these the ranked paths from their first switch to their last, as far as the packet path has ranks.
+    /// Makes these the ranked paths from their first switch to their last, as far as the packet path has ranks, and the first
+    /// of them that of other traffic.
     pub fn set_paths(&mut self, paths: &[&Path]) {
         let Some((&from, &to)) =
             paths.first().and_then(|path| path.switches.first().zip(path.switches.last()))
@@ -117,7 +118,7 @@ impl<'a> Network<'a> {
             return;
         };
         let topology = self.topology();
-        let mut set = PathSet { cheapest: 1, ..PathSet::default() };
+        let mut set = PathSet::default();
         for (entry, path) in set.paths.iter_mut().zip(paths.iter().take(Rank::COUNT)) {
             let Some(((_, port), route)) = path.hops(topology).next().zip(path.route(topology).ok()) else {
                 break;
@@ -125,6 +126,7 @@ impl<'a> Network<'a> {
             *entry = map::Path::new(port, route);
             set.count += 1;
         }
+        (set.base_count, set.paths[PathSet::BASE]) = (set.count.min(1), set.paths[0]);
         self.model(from).path_sets.insert(Self::edge_index(from, to), set);
     }
 
@@ -159,7 +161,7 @@ fn attach(model: &mut Model, this: SwitchId, host: frames::End, at: End) {
     let attachment = Attachment { edge: Network::edge_index(this, at.switch), port: at.port.get() };
     model.hosts.insert(host.address, Host { attachment, mac: host.mac, ..Host::default() });
     if at.switch == this {
-        model.ports.entry(at.port.get()).or_default();
+        model.ports.entry(at.port.get()).or_insert(Port { role: Port::HOST, ..Port::NONE });
     }
 }
 

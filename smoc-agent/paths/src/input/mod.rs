@@ -31,6 +31,14 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         io::ErrorKind::IsADirectory => io::Error::new(error.kind(), "this is a directory: name a file in it"),
         _ => error,
     })?;
+    text_of(bytes)
+}
+
+/// The contents of a file as text, without a byte order mark.
+///
+/// # Errors
+/// They are no text; the message says what to do then.
+pub fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     let kind = no_text(&bytes);
     match String::from_utf8(bytes) {
         Ok(text) if kind.is_none() => Ok(without_mark(&text).to_owned()),

@@ -15,7 +15,7 @@ use super::share::Shares;
 #[derive(Default)]
 pub(super) struct Extension {
     /// What must be shared from each switch on, if `known` in this round.
-    least: Vec<Weight>,
+    least: Vec<u64>,
     known: Vec<u32>,
     /// Cost and tie of the best way to each switch, and its last step, if `reached` in this round.
     distance: Vec<Weight>,
@@ -23,12 +23,27 @@ pub(super) struct Extension {
     reached: Vec<u32>,
     now: u32,
     heap: BinaryHeap<Reverse<(Weight, u32)>>,
+    sharing: BinaryHeap<Reverse<(u64, u32)>>,
     level: Vec<u32>,
 }
 
 impl Extension {
     /// The lightest path beside those added to `shares`; it may be one of these.
     pub fn lightest(&mut self, network: &Reduced, shares: &Shares) -> Option<Vec<u32>> {
+        self.begin(network);
+        self.share(network, shares);
+        self.cost(network, shares)
+    }
+
+    /// What any path must share with those added to `shares`, also one of these; [`Reduced::sharing`].
+    pub fn least(&mut self, network: &Reduced, shares: &Shares) -> Option<u64> {
+        self.begin(network);
+        self.share(network, shares);
+        let (start, _) = network.ends();
+        self.is_known(start).then(|| self.least[start as usize])
+    }
+
+    fn begin(&mut self, network: &Reduced) {
         if self.known.len() < network.len() {
             self.least.resize(network.len(), 0);
             self.known.resize(network.len(), 0);
@@ -37,8 +52,6 @@ impl Extension {
             self.reached.resize(network.len(), 0);
         }
         self.now += 1;
-        self.share(network, shares);
-        self.cost(network, shares)
     }
 
     fn is_known(&self, switch: u32) -> bool {
@@ -48,9 +61,9 @@ impl Extension {
     /// Finds out what must be shared, from the goal backwards until the start is met: Dijkstra, level by level.
     fn share(&mut self, network: &Reduced, shares: &Shares) {
         let (start, goal) = network.ends();
-        self.heap.clear();
-        self.heap.push(Reverse((0, goal)));
-        while let Some(Reverse((here, at))) = self.heap.pop() {
+        self.sharing.clear();
+        self.sharing.push(Reverse((0, goal)));
+        while let Some(Reverse((here, at))) = self.sharing.pop() {
             if self.is_known(at) {
                 continue;
             }
@@ -60,9 +73,9 @@ impl Extension {
                     if self.is_known(arc.to) {
                         continue;
                     }
-                    match network.again(shares, arc.link, at) {
+                    match network.sharing(shares, arc.link, at) {
                         0 => self.know(arc.to, here),
-                        more => self.heap.push(Reverse((here + more, arc.to))),
+                        more => self.sharing.push(Reverse((here + more, arc.to))),
                     }
                 }
             }
@@ -72,7 +85,7 @@ impl Extension {
         }
     }
 
-    fn know(&mut self, switch: u32, least: Weight) {
+    fn know(&mut self, switch: u32, least: u64) {
         self.known[switch as usize] = self.now;
         self.least[switch as usize] = least;
         self.level.push(switch);
@@ -97,12 +110,14 @@ impl Extension {
             }
             for arc in network.arcs(at) {
                 let to = arc.to as usize;
-                let there = here + network.weight(arc.link);
-                let is_better = self.reached[to] != self.now || there < self.distance[to];
-                if !is_better || !self.is_known(arc.to) {
+                // Most links lead away from the goal, and are told by what must be shared behind them.
+                if self.known[to] != self.now
+                    || self.least[at as usize] != self.least[to] + network.sharing(shares, arc.link, arc.to)
+                {
                     continue;
                 }
-                if self.least[at as usize] == self.least[to] + network.again(shares, arc.link, arc.to) {
+                let there = here + network.weight(arc.link);
+                if self.reached[to] != self.now || there < self.distance[to] {
                     self.reached[to] = self.now;
                     self.distance[to] = there;
                     self.parent[to] = (at, arc.link);

@@ -209,6 +209,11 @@ impl Graph {
         self.link_hash[link as usize]
     }
 
+    /// Of all links.
+    pub fn link_hashes(&self) -> &[u64] {
+        &self.link_hash
+    }
+
     /// The cost of the cheapest path from every switch to `root`: breadth-first (Moore 1959) where all
     /// links cost the same, else Dijkstra (1959).
     pub fn distances(&self, root: SwitchId) -> Vec<u64> {

@@ -9,6 +9,7 @@
 //! | `graph`, `query` | the compact graph, weights, and how ties break; one question |
 //! | `optimum`, `flow` | the set that as a whole shares the least: min-cost flow, its residual network |
 //! | `reduced`, `blocks` | the part of the network that one pair can use, chains as single links |
+//! | `lightest` | the path of least tie by each first link, which is where a flow begins |
 //! | `extension`, `deviation` | the path that shares the least with given ones, and that is none of them |
 //! | `remainder` | taking a flow apart into paths |
 //! | `spur` | the k lightest simple paths |
@@ -28,6 +29,7 @@ mod extension;
 mod finder;
 mod flow;
 mod graph;
+mod lightest;
 mod optimum;
 mod options;
 #[cfg(test)]

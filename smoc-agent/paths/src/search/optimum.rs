@@ -42,12 +42,17 @@ pub(super) struct Optimum {
 
 impl<R: Residual> FlowSearch<R> {
     /// The optimal flows of two and of `count` units: the links that carry them, each in the direction of the flow.
-    pub fn optimal(&mut self, network: &Reduced, count: usize) -> Optimum {
+    /// `head` are some of these units, if they are known: the paths of the lightest starts, which share nothing.
+    pub fn optimal(&mut self, network: &Reduced, count: usize, head: &[Vec<u32>]) -> Optimum {
         self.begin(network);
         let mut pair = None;
         for unit in 0..count {
             if unit == 2 {
                 pair = Some(self.used(network));
+            }
+            if let Some(path) = head.get(unit) {
+                self.send(network, path);
+                continue;
             }
             self.raise_ends(network);
             let Some(length) = self.search(network) else { break };
@@ -68,6 +73,20 @@ impl<R: Residual> FlowSearch<R> {
             self.distance.resize(states, 0);
             self.parent.resize(states, (0, 0));
         }
+    }
+
+    /// Sends one unit along a path of a head. The potential of the start is the weight of the last such path.
+    fn send(&mut self, network: &Reduced, links: &[u32]) {
+        let (start, goal) = network.ends();
+        let mut at = R::start(start);
+        for (&link, to) in links.iter().zip(network.switches(links)) {
+            self.flow.push(at, R::goal(to), link);
+            at = R::start(to);
+            if R::COUNTS_SWITCHES && to != goal {
+                self.flow.push(R::goal(to), at, Step::INSIDE);
+            }
+        }
+        self.potential[R::start(start) as usize] = network.length(links);
     }
 
     /// Raises the potential of the start and lowers the goal's as far as no reduced cost becomes negative. Where

@@ -4,7 +4,7 @@
 //! links is sharing n links, and what holds for the paths of the reduced network holds for those of the whole. What
 //! hangs off is left out ([`super::blocks`]). Wide-area networks become several times smaller by this, fabrics do not.
 
-use super::graph::{Arc, Graph, Weight};
+use super::graph::{Arc, Graph, Seed, Weight};
 use super::query::Query;
 use super::share::Shares;
 
@@ -43,7 +43,7 @@ impl Network for Query<'_> {
 struct Chain {
     low: u32,
     high: u32,
-    /// Cost and tie of all its links.
+    /// Cost of all its links, and their ties unless these are found when asked for.
     weight: Weight,
     /// What it weighs to use all its links, and pass all its inner switches, once more.
     share: Weight,
@@ -61,6 +61,8 @@ pub(super) struct Reduced {
     goal: u32,
     chains: Vec<Chain>,
     parts: Vec<u32>,
+    /// Where chains are single links: what decides ties, and what it makes them of, by link. Most are never asked for.
+    ties: Option<(Seed, Vec<u64>)>,
     first: Vec<u32>,
     arcs: Vec<Arc>,
     rest: Vec<Weight>,
@@ -107,8 +109,16 @@ impl Network for Reduced {
 
 impl Reduced {
     /// Of these links, which hold every simple path in question.
-    pub fn make(&mut self, query: &Query<'_>, links: &[u32], switches_count: bool) {
+    /// No path from a switch to the root weighs less than `rest` says.
+    pub fn make(
+        &mut self,
+        query: &Query<'_>,
+        links: &[u32],
+        rest: impl Fn(u32) -> Weight,
+        switches_count: bool,
+    ) {
         let graph = query.graph;
+        self.ties = None;
         self.switch_share = if switches_count { graph.switch_share } else { 0 };
         self.cost_shift = graph.unit.trailing_zeros();
         self.survey(graph, links);
@@ -134,7 +144,9 @@ impl Reduced {
             }
         }
         links.iter().for_each(|&link| self.scratch.is_used[link as usize] = false);
-        self.index(query);
+        self.index();
+        self.rest.clear();
+        self.rest.extend(self.names.iter().map(|&switch| rest(switch)));
     }
 
     /// Every link and every switch by its own number.
@@ -148,10 +160,11 @@ impl Reduced {
         self.chains = (0..graph.links() as u32)
             .map(|link| {
                 let (low, high) = graph.ends(link);
-                let weight = graph.link_weight(query.seed, link);
+                let weight = Weight::from(graph.cost(link)) * graph.unit;
                 Chain { low, high, weight, share: graph.link_share, first: link, count: 1 }
             })
             .collect();
+        self.ties = Some((query.seed, graph.link_hashes().to_vec()));
         self.first = (0..=graph.len() as u32).map(|switch| graph.first(switch)).collect();
         self.arcs = (0..graph.len() as u32).flat_map(|switch| graph.arcs(switch)).copied().collect();
         self.rest.clear();
@@ -159,11 +172,13 @@ impl Reduced {
     }
 
     /// The same for another pair with the same root, after [`Reduced::whole`].
-    pub fn turn(&mut self, query: &Query<'_>) {
+    pub fn turn(&mut self, query: &Query<'_>, rest: impl Fn(u32) -> Weight) {
         self.start = query.start;
-        for (chain, link) in self.chains.iter_mut().zip(0..) {
-            chain.weight = query.graph.link_weight(query.seed, link);
+        if let Some((seed, _)) = &mut self.ties {
+            *seed = query.seed;
         }
+        self.rest.clear();
+        self.rest.extend((0..query.graph.len() as u32).map(rest));
     }
 
     /// Which of these links each switch has.
@@ -242,8 +257,8 @@ impl Reduced {
     }
 
     /// Makes the adjacency lists.
-    fn index(&mut self, query: &Query<'_>) {
-        let Self { names, chains, first, arcs, rest, .. } = self;
+    fn index(&mut self) {
+        let Self { names, chains, first, arcs, .. } = self;
         first.clear();
         first.resize(names.len() + 1, 0);
         for chain in &*chains {
@@ -263,8 +278,6 @@ impl Reduced {
         }
         first.rotate_right(1);
         first[0] = 0;
-        rest.clear();
-        rest.extend(names.iter().map(|&switch| query.rest(switch)));
     }
 
     /// Number of links.
@@ -287,7 +300,11 @@ impl Reduced {
     /// Cost and tie of a link.
     #[inline]
     pub fn weight(&self, link: u32) -> Weight {
-        self.chains[link as usize].weight
+        let weight = self.chains[link as usize].weight;
+        match &self.ties {
+            Some((seed, hashes)) => weight + Weight::from(seed.tie(hashes[link as usize])),
+            None => weight,
+        }
     }
 
     /// What it weighs to use a link once more.
@@ -304,12 +321,28 @@ impl Reduced {
     /// What it weighs to use a link and to pass the switch behind it once more, beside the paths added to `shares`.
     #[inline]
     pub fn again(&self, shares: &Shares, link: u32, to: u32) -> Weight {
-        let links = Weight::from(shares.links(link)) * self.share(link);
-        if self.switch_share == 0 {
-            links
-        } else {
-            links + Weight::from(shares.switches(to)) * self.switch_share
+        let links = match shares.links(link) {
+            0 => 0,
+            times => Weight::from(times) * self.share(link),
+        };
+        match shares.switches(to) {
+            0 => links,
+            times => links + Weight::from(times) * self.switch_share,
         }
+    }
+
+    /// The same as [`Reduced::again`] as a plain number of the same order, for searches that look at sharing alone: links in
+    /// the upper half, switches in the lower.
+    #[inline]
+    pub fn sharing(&self, shares: &Shares, link: u32, to: u32) -> u64 {
+        let links = shares.links(link);
+        let switches = shares.switches(to);
+        if links == 0 {
+            return switches.into();
+        }
+        let count = u64::from(self.chains[link as usize].count);
+        let inner = if self.switch_share == 0 { 0 } else { count - 1 };
+        u64::from(links) * ((count << 32) + inner) + u64::from(switches)
     }
 
     /// What a path shares with those added to `shares`.
@@ -343,6 +376,24 @@ impl Reduced {
     /// Sharing and cost, without ties.
     pub fn untied(&self, weight: Weight) -> Weight {
         weight >> self.cost_shift
+    }
+
+    /// A path in links of the whole network in those of this one; `None` if it is not in here.
+    pub fn contract(&self, links: &[u32]) -> Option<Vec<u32>> {
+        let mut contracted = Vec::with_capacity(links.len());
+        let (mut at, mut left) = (self.start, links);
+        while let Some(&next) = left.first() {
+            let begins = |arc: &&Arc| {
+                let Chain { low, first, count, .. } = self.chains[arc.link as usize];
+                let nearest = if at == low { first } else { first + count - 1 };
+                self.parts[nearest as usize] == next
+            };
+            let arc = self.arcs(at).iter().find(begins)?;
+            contracted.push(arc.link);
+            left = left.get(self.chains[arc.link as usize].count as usize..)?;
+            at = arc.to;
+        }
+        Some(contracted)
     }
 
     /// The path in links of the whole network.

@@ -334,7 +334,7 @@ proptest! {
         }
         let mut network = Reduced::default();
         network.whole(&query, false);
-        let used = FlowSearch::<LinkFlow>::default().optimal(&network, count).whole;
+        let used = FlowSearch::<LinkFlow>::default().optimal(&network, count, &[]).whole;
         let shared = used.iter().map(|arc| i64::from(arc.units * (arc.units - 1) / 2)).sum::<i64>();
         let cost = used.iter().map(|arc| i64::from(arc.units) * graph.cost(arc.link) as i64).sum::<i64>();
         prop_assert_eq!(Some((shared, cost)), reference_flow(&topology, from, to, count));

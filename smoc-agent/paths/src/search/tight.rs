@@ -161,35 +161,8 @@ impl TightSearch {
         &self.ways[first..first + self.count[at as usize] as usize]
     }
 
-    /// For the `count` best of the tight links by which a path can start, the path of least tie that starts with it, best
-    /// first, as last weighed; `None` if there are fewer.
-    pub fn lightest_of_each_start(&mut self, query: &Query<'_>, count: usize) -> Option<Vec<Vec<u32>>> {
-        let ways = self.ways(query.start);
-        if ways.len() < count {
-            return None;
-        }
-        let mut starts = ways.to_vec();
-        starts.sort_unstable();
-        let path = |start: &Way| {
-            let mut links = Vec::with_capacity(8);
-            let mut way = *start;
-            links.push(way.link);
-            while way.to != query.root {
-                way = self.ways(way.to)[0];
-                links.push(way.link);
-            }
-            links
-        };
-        Some(starts[..count].iter().map(path).collect())
-    }
-
-    /// The links of all shortest paths, as last weighed.
-    pub fn links<'a>(&'a self, tight: &'a Tight) -> impl Iterator<Item = u32> + 'a {
-        self.met.iter().flat_map(|&at| tight.arcs(at)).map(|arc| arc.link)
-    }
-
     /// Meets all switches on shortest paths and sums up the ties of every way from each to the root.
-    pub fn weigh_ways(&mut self, query: &Query<'_>, tight: &Tight, allowed: impl Fn(u32, u32) -> bool) {
+    fn weigh_ways(&mut self, query: &Query<'_>, tight: &Tight, allowed: impl Fn(u32, u32) -> bool) {
         self.now += 1;
         self.met.clear();
         self.met.push(query.start);

@@ -250,7 +250,10 @@ impl Reader {
     }
 
     /// `None` if the text is no such value (noted), `Some(None)` if it is absent.
-    #[allow(clippy::option_option)]
+    #[expect(
+        clippy::option_option,
+        reason = "absent and wrong differ, and every caller goes on to the next field before it gives up with `?`"
+    )]
     fn optional<T>(
         &mut self,
         place: Place,

@@ -21,12 +21,16 @@ pub enum Format {
     Fnss,
     /// GML, the Graph Modelling Language.
     Gml,
+    /// Graphviz DOT.
+    Dot,
     /// Node-link JSON of NetworkX and D3, NetJSON, SNDlib's JSON.
     NodeLink,
     /// Cytoscape's JSON, which NetworkX writes as well.
     Cytoscape,
     /// MiniEdit, mininet's editor.
     MiniEdit,
+    /// A Python script for mininet.
+    MininetScript,
     /// The topology.json of P4's tutorials.
     P4,
     /// Containerlab.
@@ -57,9 +61,11 @@ impl fmt::Display for Format {
             Self::SndlibNative => "SNDlib's native format",
             Self::Fnss => "FNSS XML",
             Self::Gml => "GML",
+            Self::Dot => "Graphviz DOT",
             Self::NodeLink => "node-link JSON",
             Self::Cytoscape => "Cytoscape JSON",
             Self::MiniEdit => "a MiniEdit file",
+            Self::MininetScript => "a Python script for mininet",
             Self::P4 => "a topology of P4's tutorials",
             Self::Containerlab => "a containerlab topology",
             Self::Batfish => "Batfish's layer-1 topology",
@@ -238,14 +244,12 @@ fn of_lines(text: &str) -> Format {
         return Format::Foreign(networkx("a Pajek file", "read_pajek"));
     }
     if lines.any(|line| line.starts_with("from mininet") || line.starts_with("import mininet")) {
-        let message = "this is a Python script for mininet: run it in MiniEdit and save that (.mn), or write its \
-                       links into a file of smoc";
-        return Format::Foreign(message.into());
+        return Format::MininetScript;
     }
-    if is_gml(text) {
+    if is_dot(text) {
+        Format::Dot
+    } else if is_gml(text) {
         Format::Gml
-    } else if is_dot(text) {
-        Format::Foreign(networkx("Graphviz DOT", "nx_pydot.read_dot"))
     } else if is_containerlab(text) {
         Format::Containerlab
     } else if is_edge_list(text) {
@@ -290,7 +294,7 @@ fn is_dot(text: &str) -> bool {
     if word == "strict" {
         word = words.next().unwrap_or_default().to_ascii_lowercase();
     }
-    matches!(word.as_str(), "graph" | "digraph") && !head.contains(':')
+    matches!(word.as_str(), "graph" | "digraph") && !head.contains([':', '['])
 }
 
 /// Whether the key `topology` has nodes or links, and is no file name as in an agent's configuration.
@@ -339,6 +343,9 @@ mod tests {
             ("# x\nNODES (\n a\n)\n", Format::SndlibNative),
             ("Creator \"x\"\ngraph\n[\n", Format::Gml),
             ("# c\ngraph [", Format::Gml),
+            ("// c\n/* d */ strict digraph \"a b\" {", Format::Dot),
+            ("graph {a -- b}", Format::Dot),
+            ("from mininet.topo import Topo\n", Format::MininetScript),
             ("{\"nodes\": [], \"links\": []}", Format::NodeLink),
             ("{\"elements\": {\"nodes\": []}}", Format::Cytoscape),
             ("{\"hosts\": {}, \"switches\": {}, \"links\": []}", Format::P4),
@@ -364,12 +371,9 @@ mod tests {
             ("<mxfile host=\"x\">", "<mxfile>"),
             ("<?xml version=\"1.0\"?>", "without an element"),
             ("*Vertices 3\n", "read_pajek"),
-            ("// c\n/* d */ strict digraph \"a b\" {", "Graphviz DOT"),
-            ("graph {a -- b}", "Graphviz DOT"),
             ("# comment\ns1 s2\ns2 s3 1\n", "an edge list"),
             ("s1,s2\ns2,s3\n", "an edge list"),
             ("s1 s2 {'weight': 3}\ns2 s3 {}\n", "an edge list"),
-            ("from mininet.topo import Topo\n", "Python script"),
             ("{\"adjacency\": []}", "node_link_data"),
             ("{\"a\": 1}", "neither a topology"),
             ("[1]", "neither a topology"),

@@ -10,12 +10,12 @@ use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4, HalfOpen, Host,
-        PathSet, Plain, Port, Settings, TokenBinding, TokenKey,
+        Openings, PathSet, Plain, Port, Settings, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
 
-use smoc_control::config::Tables;
+use smoc_control::{config::Tables, dataplane::Joins};
 
 use crate::dataplane::DataplaneError;
 
@@ -41,11 +41,13 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 17] = [
+pub(super) const SHAPES: [MapShape; 20] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
-    shape("TX_PORTS", MapType::DevMap, 4, 8),
-    shape("ALL_PORTS", MapType::DevMap, 4, 8),
+    shape("FABRIC_PORTS", MapType::DevMap, 4, 8),
+    shape("HELLO_PORTS", MapType::DevMap, 4, 8),
+    shape("HOST_PORTS", MapType::DevMap, 4, 8),
+    shape("INTERFACES", MapType::Hash, 4, 4),
     shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
     shape("EDGES", MapType::Array, 4, 4),
     shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
@@ -56,6 +58,7 @@ pub(super) const SHAPES: [MapShape; 17] = [
     shape("FLOWS", MapType::LruHash, size_of::<FlowKey>(), size_of::<Flow>()),
     shape("CONNECTIONS", MapType::LruHash, size_of::<ConnectionId>(), size_of::<Connection>()),
     shape("TOKENS", MapType::LruHash, size_of::<TokenKey>(), size_of::<TokenBinding>()),
+    shape("OPENINGS", MapType::PerCpuArray, 4, size_of::<Openings>()),
     shape("COUNTERS", MapType::PerCpuArray, 4, 8),
     shape("EVENTS", MapType::RingBuf, 0, 0),
     shape("SIGHTINGS", MapType::RingBuf, 0, 0),
@@ -100,11 +103,15 @@ impl MapShape {
     }
 }
 
+/// `BPF_EXIST` of bpf(2): an entry that is gone is not made again.
+const EXIST: u64 = 2;
+
 /// What the agent writes.
 pub(super) struct ConfigMaps {
     pub settings: Array<MapData, Entry<Settings>>,
     pub ports: Array<MapData, Entry<Port>>,
-    pub all_ports: DevMap<MapData>,
+    pub hello_ports: DevMap<MapData>,
+    pub interfaces: HashMap<MapData, u32, u32>,
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
     pub edges: Array<MapData, u32>,
     pub path_sets: Array<MapData, Entry<PathSet>>,
@@ -127,7 +134,8 @@ impl ConfigMaps {
         Ok(Self {
             settings: open(pin, "SETTINGS")?,
             ports: open(pin, "PORTS")?,
-            all_ports: open(pin, "ALL_PORTS")?,
+            hello_ports: open(pin, "HELLO_PORTS")?,
+            interfaces: open(pin, "INTERFACES")?,
             hosts: open(pin, "HOSTS")?,
             edges: open(pin, "EDGES")?,
             path_sets: open(pin, "PATH_SETS")?,
@@ -147,6 +155,12 @@ impl KernelMaps {
             tokens: open(pin, "TOKENS")?,
             counters: open(pin, "COUNTERS")?,
         })
+    }
+
+    /// Sets the numbers of a connection's joins, if it is still there.
+    pub fn recount(&mut self, id: ConnectionId, Joins { joined, confirmed }: Joins) -> Result<(), MapError> {
+        let Entry(connection) = self.connections.get(&id, 0)?;
+        self.connections.insert(id, Entry(Connection { joined, confirmed, ..connection }), EXIST)
     }
 
     /// Sums every counter over the CPUs.

@@ -32,7 +32,7 @@ use smoc_common::{
 };
 
 use smoc_control::{
-    dataplane::{Change, Installed, KernelTables, PortEntry, Removal, Slot},
+    dataplane::{Change, Exits, Installed, KernelTables, PortEntry, Removal, Slot},
     ports::{Programs, Role},
 };
 
@@ -304,17 +304,48 @@ impl ConfigMaps {
         let index = u32::from(number.get());
         let Entry(port): Entry<Port> =
             self.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
-        let interface = device(&self.all_ports, "ALL_PORTS", index)?.unwrap_or_default();
+        let hello = device(&self.hello_ports, "HELLO_PORTS", index)?;
+        let interface = match Role::in_map(&port) {
+            Role::Fabric => hello.unwrap_or_default(),
+            Role::Host if self.is_found(&port, index)? && hello.is_none() => IfIndex(port.interface),
+            // One through which hellos leave is no host port, one that is not found has no guard: they differ from what
+            // they should be.
+            Role::Host => IfIndex::default(),
+        };
         Ok(PortEntry { port, interface })
+    }
+
+    /// Whether frames that come in by the port's interface are known to: a port without guard needs not.
+    fn is_found(&self, port: &Port, index: u32) -> Result<bool, DataplaneError> {
+        if port.guard == Port::GUARD_OFF {
+            return Ok(true);
+        }
+        let number = found(self.interfaces.get(&port.interface, 0));
+        Ok(number.map_err(|error| read_error("INTERFACES", error))? == Some(index))
     }
 }
 
 impl XdpDataplane {
     fn set_port(&mut self, number: PortNumber, entry: PortEntry) -> Result<(), DataplaneError> {
         let index = u32::from(number.get());
-        let ConfigMaps { ports, all_ports, .. } = &mut self.maps;
+        let ConfigMaps { ports, hello_ports, interfaces, .. } = &mut self.maps;
+        let Entry(before): Entry<Port> = ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
         ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error))?;
-        set_device(all_ports, "ALL_PORTS", index, entry.interface)
+        let failed = |error| write_error("INTERFACES", error);
+        let is_guarded = entry.port.guard != Port::GUARD_OFF;
+        let is_left = before.interface != entry.port.interface || !is_guarded;
+        // Another port may have got its interface meanwhile.
+        if is_left && found(interfaces.get(&before.interface, 0)).map_err(failed)? == Some(index) {
+            gone_is_fine(interfaces.remove(&before.interface)).map_err(failed)?;
+        }
+        if is_guarded {
+            interfaces.insert(entry.port.interface, index, 0).map_err(failed)?;
+        }
+        let hello = match Role::in_map(&entry.port) {
+            Role::Host => IfIndex::default(),
+            Role::Fabric => entry.interface,
+        };
+        set_device(hello_ports, "HELLO_PORTS", index, hello)
     }
 }
 
@@ -352,6 +383,15 @@ fn collect<K: Ord, V, T>(
         Err(error) => Some(Err(read_error(map, error))),
     });
     kept.collect()
+}
+
+/// The value of a key, if it is there.
+fn found<V>(value: Result<V, MapError>) -> Result<Option<V>, MapError> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn gone_is_fine(done: Result<(), MapError>) -> Result<(), MapError> {
@@ -400,7 +440,7 @@ impl Observe for XdpTables {
         self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).installed()
     }
 
-    fn transmits(&self) -> Result<BTreeMap<PortNumber, IfIndex>, DataplaneError> {
+    fn exits(&self) -> Result<Exits, DataplaneError> {
         self.transmit.all()
     }
 
@@ -450,6 +490,7 @@ impl Observe for XdpTables {
             },
             Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
             Removal::Token(key) => ("TOKENS", maps.tokens.remove(&Entry(key))),
+            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
             Removal::Rebind(key, binding) => {
                 ("TOKENS", maps.tokens.insert(Entry(key), Entry::<TokenBinding>(binding), 0))
             }

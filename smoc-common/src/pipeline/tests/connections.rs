@@ -23,9 +23,9 @@ fn handshake_binds_both_tokens_at_both_edges() {
             assert_eq!([bound.local_token, bound.remote_token], [tokens[local], tokens[remote]]);
             assert_eq!((bound.subflows, bound.joined), (1, 0));
             assert_eq!((bound.version, bound.local_opened), (version as u8, local_opened));
-            for (token, owner) in [(tokens[local], bound.local), (tokens[remote], bound.remote)] {
-                let binding = network.edges[edge].tokens.entries[&TokenKey { token, owner }];
-                assert_eq!((binding.connection, binding.ambiguous), (id, 0));
+            for token in [tokens[local], tokens[remote]] {
+                let binding = network.edges[edge].tokens.entries[&TokenKey { token }];
+                assert_eq!((binding.connections, binding.crowded), ([id, 0], 0));
             }
             assert_eq!(network.edges[edge].tokens.entries.len(), 2);
             assert_eq!(network.noted(edge, Note::Bound), 1);

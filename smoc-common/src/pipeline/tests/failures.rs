@@ -162,3 +162,40 @@ fn syn_that_is_answered_without_its_option_only_names_the_black_hole() {
         assert!(network.edges[0].half_open.entries.is_empty());
     }
 }
+
+#[test]
+fn third_ack_on_another_path_for_now_leaves_both_directions_on_their_own() {
+    let mut network = connected(1);
+    let [(_, syn), (_, answer), (_, ack)] = join_handshake(A.at(9), B, derive(Version::V1, 2));
+    network.rank_of(A, &syn);
+    network.rank_of(B, &answer);
+    network.edges[0].down.insert(2);
+    assert_ne!(network.rank_of(A, &ack), 1);
+    network.edges[0].down.clear();
+    let data = |from: End, to: End| (from, Build::tcp(from, to).payload(b"data").frame());
+    let ranks = [data(A.at(9), B), data(B, A.at(9))].map(|(from, frame)| network.rank_of(from, &frame));
+    assert_eq!(ranks, [1, 1]);
+}
+
+#[test]
+fn answer_on_another_path_for_now_leaves_joins_on_ranks_of_their_own() {
+    let mut network = connected(1);
+    let joins = [9, 10].map(|port| join_handshake(A.at(port), B, derive(Version::V1, 2)));
+    for [(_, syn), ..] in &joins {
+        network.rank_of(A, syn);
+    }
+    // Rank 1 is down at the server's edge while it answers, so both answers come on rank 2.
+    network.edges[1].down.insert(2);
+    for [_, (_, answer), _] in &joins {
+        assert_ne!(network.rank_of(B, answer), 1);
+    }
+    network.edges[1].down.clear();
+    for [_, _, (_, ack)] in &joins {
+        network.rank_of(A, ack);
+    }
+    for (port, rank) in [(9, 1), (10, 2)] {
+        for (from, to) in [(A.at(port), B), (B, A.at(port))] {
+            assert_eq!(network.rank_of(from, &Build::tcp(from, to).payload(b"data").frame()), rank);
+        }
+    }
+}

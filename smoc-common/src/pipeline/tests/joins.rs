@@ -38,9 +38,10 @@ fn each_join_takes_the_next_rank_whatever_its_addresses_and_ports() {
 #[test]
 fn retransmitted_join_is_one_subflow() {
     let (mut network, [_, server]) = connected();
-    let [syn, ..] = join_handshake(A_OTHER, B, server);
-    let ranks = [0; 3].map(|_| network.rank_of(syn.0, &syn.1));
-    assert_eq!(ranks, [1; 3]);
+    let [syn, answer, ack] = join_handshake(A_OTHER, B, server);
+    for (from, frame) in [&syn, &syn, &syn, &answer, &syn, &answer, &ack, &ack] {
+        assert_eq!(network.rank_of(*from, frame), 1);
+    }
     assert_eq!(network.join(A.at(3), B, server), 2);
 }
 
@@ -106,6 +107,7 @@ fn ninth_join_is_hashed_until_a_subflow_has_ended() {
     let (mut network, [_, server]) = connected();
     for port in 1..=8 {
         assert_eq!(network.join(A.at(port), B, server), (port % PATHS) as u8);
+        network.rank_of(B, &Build::tcp(B, A.at(port)).payload(b"data").frame());
     }
     network.join(A.at(9), B, server);
     assert_eq!([0, 1].map(|edge| network.noted(edge, Note::JoinBeyondLimit)), [1, 1]);

@@ -21,13 +21,19 @@ use crate::{
     },
 };
 
+mod acceptance;
+mod agreement;
+mod border;
 mod connections;
+mod endings;
 mod failures;
 mod hashing;
 mod joins;
 mod other_traffic;
+mod places;
 mod probes;
 mod properties;
+mod races;
 mod routing;
 mod trouble;
 
@@ -59,14 +65,14 @@ impl Network {
         PLACES.iter().find(|(end, ..)| end.address == host.address).map(|&(_, edge, _)| edge).unwrap()
     }
 
-    /// Sends a frame from a host; where and how it arrives, or why it is left to the kernel of the first edge.
+    /// Sends a frame from a host; where and how it arrives, or why it is dropped or left to the kernel of the first edge.
     fn send(&mut self, from: End, frame: &[u8]) -> Result<Arrived, Outcome> {
         let ingress = Self::edge_of(from);
         let mut frame = frame.to_vec();
         let before = frame.clone();
         let Verdict { outcome, port } = self.edges[ingress].from_host(&mut frame);
-        if outcome.action() == Action::Pass {
-            assert_eq!(frame, before, "a frame that passes is untouched");
+        if outcome.action() != Action::Redirect {
+            assert_eq!(frame, before, "a frame that stays is untouched");
             return Err(outcome);
         }
         let rank = port - 1;

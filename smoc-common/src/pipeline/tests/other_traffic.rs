@@ -9,7 +9,7 @@ const LIKE_A_ROUTE: MacAddress = MacAddress::new([0x02, 0x53, 0x4d, 0, 0, 1]);
 const STRANGER: End = end(77, v4(77), 9);
 
 #[test]
-fn frames_that_are_not_smocs_business_pass_untouched() {
+fn frames_that_are_not_smocs_business_stay_untouched() {
     let syn = Build::tcp(A, B).flags(SYN).options(&capable(Version::V1, &[]));
     let with_type = |ether_type: u16| {
         let mut frame = syn.frame();
@@ -100,4 +100,32 @@ fn handshakes_behind_tags_and_options_and_extension_headers_are_followed() {
         let data = dress(Build::tcp(client, server).payload(b"data")).frame();
         assert_eq!(network.send(client, &data).unwrap().outcome, Outcome::Established, "{name}");
     }
+}
+
+#[test]
+fn other_traffic_takes_a_path_of_least_cost_that_is_no_rank() {
+    let port = |edge: &mut Switch, build: &Build| {
+        let verdict = edge.from_host(&mut build.frame());
+        assert_eq!(verdict.outcome.action(), Action::Redirect);
+        verdict.port
+    };
+    let (datagram, segment) = (Build::udp(A, B), Build::tcp(A, B).payload(&[1]));
+    let syn = Build::tcp(A, B).flags(SYN);
+    let capable = Build::tcp(A.at(9), B).flags(SYN).options(&capable(Version::V1, &[]));
+    let mut edge = edge(0);
+    let set = edge.path_sets.get_mut(&1).unwrap();
+    (set.base_count, set.paths[PathSet::BASE]) = (1, set.paths[3]);
+    for build in [&datagram, &segment, &syn] {
+        assert_eq!(port(&mut edge, build), 4);
+    }
+    assert_eq!(port(&mut edge, &capable), 1, "a connection begins with rank 0");
+
+    edge.down.insert(4);
+    assert_eq!(port(&mut edge, &datagram), 1, "ranks take over");
+    edge.down.clear();
+    edge.path_sets.get_mut(&1).unwrap().broken = 1 << PathSet::BASE;
+    assert_eq!(port(&mut edge, &segment), 1);
+    assert_eq!(edge.count_of(Note::FailedOver.counter()), 2);
+    edge.path_sets.get_mut(&1).unwrap().base_count = 0;
+    assert_eq!(port(&mut edge, &datagram), 1, "an agent that wrote none");
 }

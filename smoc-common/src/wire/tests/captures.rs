@@ -105,7 +105,7 @@ fn segment(link: u32, bytes: &[u8]) -> Option<Segment> {
             }
             _ => panic!("link type {link}"),
         }?;
-        if packet.protocol == TCP { Segment::parse(&frame, packet.payload) } else { None }
+        if packet.protocol == TCP { Segment::parse(&frame, packet.payload)?.within(&packet) } else { None }
     })
 }
 
@@ -160,7 +160,7 @@ fn keys_of_all_captures_are_read_as_others_read_them() {
             let segment = segment(link, bytes).unwrap();
             let length = line["len"].as_u64().unwrap() as usize;
             let at = segment.options + line["off"].as_u64().unwrap() as usize;
-            let capable = Capable::parse(&window(&bytes[at..at + length]), length, segment.flags);
+            let capable = Capable::parse(&window(&bytes[at..at + length]), length, segment.carrier());
             let found =
                 capable.map(|capable| (capable.version as u64, capable.sender_key, capable.receiver_key));
             let version = line["version"].as_u64().unwrap();

@@ -205,7 +205,19 @@ fn end_is_that_of_the_length_field() {
     for (packet, end, is_elsewhere) in ends {
         let packet = packet.unwrap();
         assert_eq!(packet.end, end);
-        assert!(packet.reaches(end) && packet.reaches(end + 1) == is_elsewhere);
+        assert_eq!(packet.bytes_from(end - 2), Some(2));
+        assert_eq!(packet.bytes_from(end + 1), is_elsewhere.then_some(u16::MAX));
+    }
+}
+
+#[test]
+fn mapped_addresses_are_none_on_the_wire() {
+    let plain = v6(TCP, &[0; 20]);
+    assert!(parse_v6(&plain).is_some());
+    for at in [8, 24] {
+        let mut bytes = plain.clone();
+        bytes[at..at + 12].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+        assert_eq!(parse_v6(&bytes), None, "{at}");
     }
 }
 

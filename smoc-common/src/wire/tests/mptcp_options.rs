@@ -5,13 +5,13 @@ use std::{vec, vec::Vec};
 use super::{counted, std, window, with_frame};
 use crate::wire::{
     Frame as _,
-    mptcp::{Capable, Handshake, Join, Kind},
+    mptcp::{Capable, Carrier, Handshake, Join, Kind},
     tcp::{ACK, FIN, RST, SYN, Segment},
 };
 
 const SYN_ACK: u8 = SYN | ACK;
-/// Flags that no handshake asks about.
-const OTHER_FLAGS: u8 = !(SYN | ACK);
+/// PSH, URG, ECE and CWR: flags that no handshake asks about.
+const OTHER_FLAGS: u8 = !(SYN | ACK | FIN | RST);
 
 /// An option of `length` bytes whose bytes behind the first four are 4, 5, 6 and so on.
 fn option(length: usize, subtype: u8, low: u8, fourth: u8) -> Vec<u8> {
@@ -24,61 +24,87 @@ fn option(length: usize, subtype: u8, low: u8, fourth: u8) -> Vec<u8> {
 const SENDER: u64 = 0x0405_0607_0809_0a0b;
 const RECEIVER: u64 = 0x0c0d_0e0f_1011_1213;
 
-/// Whether hosts take MP_CAPABLE of this length in such a segment, and how many keys it carries.
-fn keys(flags: u8, version: u8, length: usize) -> Option<usize> {
-    match (flags & SYN_ACK, version, length) {
-        (SYN, 1, 4) => Some(0),
-        (SYN, 0, 12) => Some(1),
-        (SYN_ACK, 0 | 1, 12) => Some(1),
-        (ACK, 0 | 1, 20) => Some(2),
-        (ACK, 1, 22) => Some(2),
-        (ACK, 1, 24) => Some(2),
-        _ => None,
-    }
+/// Segments whose options hosts look at, by their flags, and those that they drop or take for an end.
+const SEGMENTS: [(&[u8], Option<u8>); 4] = [
+    (&[SYN, SYN | OTHER_FLAGS], Some(SYN)),
+    (&[SYN_ACK, SYN_ACK | OTHER_FLAGS], Some(SYN_ACK)),
+    (&[ACK, ACK | FIN, ACK | FIN | OTHER_FLAGS], Some(ACK)),
+    (&[0, FIN, RST, RST | ACK, SYN | RST, SYN | FIN, SYN_ACK | RST, SYN_ACK | FIN, 0xff, OTHER_FLAGS], None),
+];
+
+/// What hosts take, row for row: segment, versions that it may name, whether it carries data if that matters, length;
+/// the version that it is taken for and the number of keys in it.
+type Row = (u8, &'static [u8], Option<bool>, usize, u8, usize);
+const LATER: &[u8] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const CAPABLE: [Row; 8] = [
+    (SYN, &[0], None, 12, 0, 1),
+    (SYN_ACK, &[0], None, 12, 0, 1),
+    (ACK, &[0], None, 20, 0, 2),
+    (SYN, LATER, None, 4, 1, 0),
+    (SYN_ACK, &[1], None, 12, 1, 1),
+    (ACK, &[1], Some(false), 20, 1, 2),
+    (ACK, &[1], Some(true), 22, 1, 2),
+    (ACK, &[1], Some(true), 24, 1, 2),
+];
+const JOIN: [(u8, usize); 3] = [(SYN, 12), (SYN_ACK, 16), (ACK, 24)];
+
+/// Every segment: its flags, what it is, and whether it carries data.
+fn segments() -> impl Iterator<Item = (u8, Option<u8>, bool)> {
+    SEGMENTS
+        .into_iter()
+        .flat_map(|(flags, step)| flags.iter().map(move |&flags| (flags, step)))
+        .flat_map(|(flags, step)| [false, true].map(|data| (flags, step, data)))
 }
 
 #[test]
-fn capable_by_length_flags_and_version() {
-    let mut accepted = 0;
-    for flags in [0, SYN, SYN_ACK, ACK, SYN | OTHER_FLAGS, SYN_ACK | OTHER_FLAGS, ACK | OTHER_FLAGS, FIN, RST]
-    {
-        for version in 0..16 {
-            for length in 3..=40 {
-                let parsed = Capable::parse(&window(&option(length, 0, version, 0x01)), length, flags);
-                let expected = keys(flags, version, length);
-                let found = parsed.map(|capable| {
-                    assert_eq!(capable.version as u8, version);
-                    (capable.sender_key, capable.receiver_key)
-                });
-                let wanted =
-                    expected.map(|count| ((count > 0).then_some(SENDER), (count > 1).then_some(RECEIVER)));
-                assert!(found == wanted, "flags {flags:02x}, version {version}, length {length}");
-                accepted += usize::from(expected.is_some());
-            }
+fn capable_in_every_segment_and_of_every_version_length_and_flag() {
+    let mut taken = 0;
+    for (flags, step, has_data) in segments() {
+        for (version, length, bits) in
+            (0..16).flat_map(|v| (3..=40).flat_map(move |l| (0..=255).map(move |b| (v, l, b))))
+        {
+            let parsed = Capable::parse(
+                &window(&option(length, 0, version, bits)),
+                length,
+                Carrier::new(flags, has_data),
+            );
+            let row = CAPABLE.iter().find(|(of, versions, data, size, ..)| {
+                Some(*of) == step
+                    && versions.contains(&version)
+                    && data.is_none_or(|data| data == has_data)
+                    && *size == length
+            });
+            // HMAC; of version 1, no algorithm beside it; of neither, the extension bit.
+            let expected = row.filter(|(.., taken_for, _)| match taken_for {
+                0 => bits & 0x41 == 0x01,
+                _ => bits & 0x5f == 0x01,
+            });
+            let found =
+                parsed.map(|capable| (capable.version as u8, capable.sender_key, capable.receiver_key));
+            let wanted = expected.map(|&(.., taken_for, count)| {
+                (taken_for, (count > 0).then_some(SENDER), (count > 1).then_some(RECEIVER))
+            });
+            assert!(
+                found == wanted,
+                "flags {flags:02x}, data {has_data}, version {version}, length {length}, {bits:02x}"
+            );
+            taken += usize::from(found.is_some());
         }
     }
-    assert_eq!(accepted, 2 * (2 + 2 + 4));
+    // Two and two and three kinds of flags; with data and without; 64 and 4 choices of the option's own flags.
+    assert_eq!(taken, 64 * (4 + 4 + 6) + 4 * (4 * 15 + 4 + 3 + 3 + 3));
 }
 
 #[test]
-fn capable_needs_h_and_not_b() {
-    for flags in 0..=255 {
-        let parsed = Capable::parse(&window(&option(4, 0, 1, flags)), 4, SYN);
-        assert_eq!(parsed.is_some(), flags & 0x41 == 0x01, "{flags:02x}");
-    }
-}
-
-#[test]
-fn join_by_length_and_flags() {
-    for flags in [0, SYN, SYN_ACK, ACK, SYN | OTHER_FLAGS, SYN_ACK | OTHER_FLAGS, ACK | OTHER_FLAGS, FIN, RST]
-    {
+fn join_in_every_segment_and_of_every_length() {
+    for (flags, step, has_data) in segments() {
         for length in 3..=40 {
-            let parsed = Join::parse(&window(&option(length, 1, 0, 9)), length, flags);
-            let expected = match (flags & SYN_ACK, length) {
-                (SYN, 12) => Some(Join::Syn { token: 0x0405_0607, address_id: 9, backup: false }),
-                (SYN_ACK, 16) | (ACK, 24) => Some(Join::Answer),
-                _ => None,
-            };
+            let parsed =
+                Join::parse(&window(&option(length, 1, 0, 9)), length, Carrier::new(flags, has_data));
+            let expected = JOIN.contains(&(step.unwrap_or(0), length)).then_some(match step {
+                Some(SYN) => Join::Syn { token: 0x0405_0607, address_id: 9, backup: false },
+                _ => Join::Answer,
+            });
             assert_eq!(parsed, expected, "flags {flags:02x}, length {length}");
         }
     }
@@ -89,7 +115,9 @@ fn join_is_a_backup_by_its_lowest_bit() {
     for low in 0..16 {
         let option = window(&option(12, 1, low, 200));
         assert_eq!(Join::announced(&option), (200, low & 1 == 1));
-        let Some(Join::Syn { backup, .. }) = Join::parse(&option, 12, SYN) else { panic!("{low}") };
+        let Some(Join::Syn { backup, .. }) = Join::parse(&option, 12, Carrier::new(SYN, false)) else {
+            panic!("{low}")
+        };
         assert_eq!(backup, low & 1 == 1, "{low}");
     }
 }
@@ -104,6 +132,7 @@ fn handshake(flags: u8, options: &[u8]) -> Found {
         flags,
         options: 5,
         options_length: options.len(),
+        data: 0,
     };
     with_frame(&[&[0; 5], options].concat(), |frame| {
         match frame.handshake(&segment, &mut Handshake::default()) {
@@ -140,10 +169,12 @@ fn handshake_of_a_segment() {
         (ACK, join(24), Found::Join(0)),
         (ACK, dss(), Found::Other),
         (SYN, capable(12), Found::Other),
+        (ACK | RST, capable(20), Found::Other),
         // Another MPTCP option may stand first.
         (ACK, [dss(), capable(20)].concat(), Found::Capable(true)),
-        // Of two options of a handshake the first counts, even one that hosts ignore.
-        (SYN, [capable(5), mss(), join(12)].concat(), Found::Other),
+        // Of two options of a handshake the first counts that hosts take.
+        (SYN, [capable(5), mss(), join(12)].concat(), Found::Join(0x0405_0607)),
+        (SYN, [join(16), capable(12), vec![1, 1], capable(4)].concat(), Found::Capable(false)),
         (SYN, [capable(4), join(12)].concat(), Found::Capable(false)),
         (ACK, [dss(), dss()].concat(), Found::Other),
     ];
@@ -162,6 +193,7 @@ fn handshake_whose_options_are_cut_off_is_none() {
         flags: SYN,
         options: 0,
         options_length: 12,
+        data: 0,
     };
     let options = option(12, 1, 0, 0);
     for kept in 0..12 {

@@ -19,6 +19,7 @@ fn fields() {
         flags: 18,
         options: 24,
         options_length: 0,
+        data: 0,
     };
     assert_eq!(parse(&bytes, 4), Some(expected));
 }

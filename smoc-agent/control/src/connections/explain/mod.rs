@@ -9,7 +9,7 @@ mod trial;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
-use smoc_common::{frames, map::FlowKey, route::PortNumber};
+use smoc_common::{frames, map::FlowKey};
 use smoc_paths::{
     analysis::network::Network,
     search::PathFinder,
@@ -19,9 +19,8 @@ use smoc_paths::{
 use super::report::{ConnectionReport, Names, report};
 use crate::{
     clock::Nanos,
-    dataplane::{Installed, KernelTables},
+    dataplane::{Exits, Installed, KernelTables},
     hosts::{KnownHost, map_address},
-    interfaces::IfIndex,
 };
 use teller::Teller;
 pub use trial::{Trial, TrialHop};
@@ -61,8 +60,8 @@ pub struct Explanation {
 pub struct Evidence<'a> {
     /// The maps that the agent writes.
     pub installed: &'a Installed,
-    /// Through which ports frames leave (`TX_PORTS`).
-    pub transmits: &'a BTreeMap<PortNumber, IfIndex>,
+    /// Through which ports frames leave.
+    pub exits: &'a Exits,
     /// The maps that the kernel fills.
     pub tables: &'a KernelTables,
     /// What they refer to.
@@ -78,7 +77,7 @@ pub struct Evidence<'a> {
 /// Answers a question.
 pub fn explain(question: Question, evidence: Evidence<'_>) -> Explanation {
     let reports = report(evidence.tables, evidence.names, evidence.now);
-    let model = evidence.installed.model(evidence.tables, evidence.transmits, evidence.now);
+    let model = evidence.installed.model(evidence.tables, evidence.exits, evidence.now);
     let mut teller = Teller::new(evidence, reports, model, network(&evidence));
     match question {
         Question::Token(token) => teller.token(token),

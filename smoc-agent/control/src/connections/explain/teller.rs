@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use smoc_common::{
     event::{Action, Note, Outcome},
-    map::{Attachment, EdgeIndex, FlowKey, PathSet, THIS_EDGE, TokenBinding, TokenKey},
+    map::{Attachment, ConnectionId, EdgeIndex, FlowKey, PathSet, THIS_EDGE, TokenBinding, TokenKey},
     memory::Switch,
     route::Rank,
     wire::ip::Address,
@@ -233,7 +233,11 @@ impl<'a> Teller<'a> {
             None => format!(" {}", consequence(outcome)),
             Some(port) if outcome == Outcome::Delivered => format!(" It leaves through port {port}."),
             Some(port) => {
-                format!(" It leaves through port {port} on rank {}.", trial.rank.unwrap_or_default())
+                let on = match trial.rank.filter(|_| outcome != Outcome::Plain) {
+                    Some(rank) => format!("rank {rank}"),
+                    None => "a path of least cost".to_owned(),
+                };
+                format!(" It leaves through port {port} on {on}.")
             }
         };
         self.say(text.trim_end().to_owned());
@@ -258,7 +262,11 @@ impl<'a> Teller<'a> {
         let last = &hops[hops.len() - 1];
         let end = last.run.verdict;
         let rank = hops[0].run.label.map_or(0, |label| label.rank().get());
-        let mut text = format!("Rank {rank} runs {} over {}", switches.join(" - "), links.join(", "));
+        let which = match hops[0].run.verdict.outcome {
+            Outcome::Plain => "The path".to_owned(),
+            _ => format!("Rank {rank}"),
+        };
+        let mut text = format!("{which} runs {} over {}", switches.join(" - "), links.join(", "));
         text += &match end.outcome {
             Outcome::Delivered => format!("; {} delivers through port {}.", name(last), end.port),
             other => {
@@ -298,34 +306,59 @@ impl<'a> Teller<'a> {
         self.told.connections = connections;
     }
 
-    /// A token that is bound, and a join with it.
+    /// A token that is bound, and a join with it to each connection that it may mean.
     fn binding(&mut self, key: &TokenKey, binding: &TokenBinding) {
-        let Attachment { edge, port } = key.owner;
-        let name = self.evidence.names.names.name(edge).unwrap_or("?").to_owned();
-        let (text, id) = (format!("{:08x}", key.token), binding.connection);
-        self.say(if binding.ambiguous == 1 {
-            format!("Two connections of hosts behind {name}:{port} claim token {text}: its joins get a rank by hash.")
-        } else {
-            format!(
-                "Token {text} belongs to a host behind {name}:{port} and means connection {id}: a join with it \
-                 becomes the next subflow of that connection."
-            )
+        let text = format!("{:08x}", key.token);
+        let claims: Vec<_> = binding.connections.iter().filter_map(|id| self.claim(key.token, *id)).collect();
+        self.say(match &claims[..] {
+            _ if binding.crowded == 1 => {
+                format!("More than two connections have claimed token {text}: its joins get a rank by hash.")
+            }
+            [] => format!("The connection of token {text} is forgotten: its joins get a rank by hash."),
+            [claim] => format!(
+                "Token {text} belongs to a host behind {} and means connection {}, wherever the host is joined: a join \
+                 with it becomes the next subflow of that connection.",
+                claim.place, claim.id
+            ),
+            claims => {
+                let claims: Vec<_> =
+                    claims.iter().map(|claim| format!("connection {} behind {}", claim.id, claim.place)).collect();
+                format!(
+                    "Token {text} means the connection whose host is where the join goes, if that is one of {}; a join \
+                     to anywhere else, or to both, gets a rank by hash.",
+                    claims.join(" and ")
+                )
+            }
         });
-        let Some(connection) = self.bench.model.connections.entries.get(&id) else {
-            self.say(format!("Connection {id} is not in its table any more."));
-            return;
-        };
-        let initial = connection.initial;
-        let join = Sent::Join(key.token);
-        let outcomes = if edge == THIS_EDGE {
-            let key = FlowKey::new(initial.local(), initial.local_port(), initial.remote(), NEW_PORT);
-            self.bench.arrives(join, &key, Some(Rank::BEST))
-        } else {
-            let key = FlowKey::new(initial.local(), NEW_PORT, initial.remote(), initial.remote_port());
-            self.bench.leaves(join, &key)
-        };
-        self.outcomes(outcomes);
+        for Claim { initial, at, .. } in claims {
+            let join = Sent::Join(key.token);
+            let outcomes = if at.edge == THIS_EDGE {
+                let key = FlowKey::new(initial.local(), initial.local_port(), initial.remote(), NEW_PORT);
+                self.bench.arrives(join, &key, Some(Rank::BEST))
+            } else {
+                let key = FlowKey::new(initial.local(), NEW_PORT, initial.remote(), initial.remote_port());
+                self.bench.leaves(join, &key)
+            };
+            self.outcomes(outcomes);
+        }
     }
+
+    /// A connection that is there, and where its host with this token is attached.
+    fn claim(&self, token: u32, id: ConnectionId) -> Option<Claim> {
+        let connection = self.bench.model.connections.entries.get(&id)?;
+        let at = if connection.local_token == token { connection.local } else { connection.remote };
+        let edge = self.evidence.names.names.name(at.edge).unwrap_or("?");
+        Some(Claim { id, initial: connection.initial, at, place: format!("{edge}:{}", at.port) })
+    }
+}
+
+/// A connection that a token may mean.
+struct Claim {
+    id: ConnectionId,
+    initial: FlowKey,
+    /// Where its host with the token is attached, as numbers and in words.
+    at: Attachment,
+    place: String,
 }
 
 fn key_of(SubflowReport { local, remote, .. }: &SubflowReport) -> FlowKey {

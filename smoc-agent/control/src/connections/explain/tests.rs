@@ -26,6 +26,7 @@ use crate::{
     hosts::HostTable,
     interfaces::IfIndex,
     plan::{EdgeNames, PathBook},
+    ports::Role,
 };
 use smoc_paths::{
     search::PathOptions,
@@ -69,7 +70,7 @@ struct World {
     names: EdgeNames,
     book: PathBook,
     installed: Installed,
-    transmits: BTreeMap<PortNumber, IfIndex>,
+    exits: Exits,
 }
 
 impl World {
@@ -86,7 +87,8 @@ impl World {
         let entry = |number: u16| {
             let interface = IfIndex(number.into());
             let peer_width = if number <= 4 { 2 } else { 0 };
-            let port = Port { peer_width, ..Port::default() };
+            let role = if number <= 4 { Port::FABRIC } else { Port::HOST };
+            let port = Port { peer_width, role, interface: interface.0, ..Port::default() };
             PortEntry { port, interface }
         };
         let address = |(address, host): (&IpAddr, &KnownHost)| {
@@ -94,7 +96,9 @@ impl World {
             let attachment = Attachment { edge, port: host.at.port.get() };
             (map_address(*address), Host { attachment, mac: host.mac, ..Host::default() })
         };
-        let set = PathSet { cheapest: 0b0101, ..book.path_set(&topology, far).unwrap() };
+        // Ranks 0 and 2 are those of least cost.
+        let mut set = PathSet { base_count: 2, ..book.path_set(&topology, far).unwrap() };
+        (set.paths[PathSet::BASE], set.paths[PathSet::BASE + 1]) = (set.paths[0], set.paths[2]);
         let installed = Installed {
             settings: Settings {
                 magic: LAYOUT_MAGIC,
@@ -108,8 +112,11 @@ impl World {
             path_sets: [(Slot(1), set)].into(),
             ..Installed::default()
         };
-        let transmits = installed.ports.iter().map(|(number, entry)| (*number, entry.interface)).collect();
-        Self { topology, hosts, names, book, installed, transmits }
+        let exit = |(number, entry): (&PortNumber, &PortEntry)| {
+            ((*number, Role::in_map(&entry.port)), entry.interface)
+        };
+        let exits = installed.ports.iter().map(exit).collect();
+        Self { topology, hosts, names, book, installed, exits }
     }
 
     fn ask(&self, question: Question, tables: &KernelTables) -> Explanation {
@@ -117,7 +124,7 @@ impl World {
         let this = self.topology.find_switch("e1").unwrap();
         let evidence = Evidence {
             installed: &self.installed,
-            transmits: &self.transmits,
+            exits: &self.exits,
             tables,
             names,
             this,
@@ -132,15 +139,19 @@ impl World {
     }
 
     fn set_port(&mut self, number: u16, is_up: bool) {
+        let exit = (port(number), Role::in_map(&self.installed.ports[&port(number)].port));
         if is_up {
-            self.transmits.insert(port(number), IfIndex(number.into()));
+            self.exits.insert(exit, IfIndex(number.into()));
         } else {
-            self.transmits.remove(&port(number));
+            self.exits.remove(&exit);
         }
     }
 
-    fn set_broken(&mut self, broken: u8) {
+    /// Marks ranks as broken, and the paths of least cost that are these; all marks.
+    fn set_broken(&mut self, ranks: u16) -> u16 {
+        let broken = ranks | (ranks & 1) << PathSet::BASE | (ranks >> 2 & 1) << (PathSet::BASE + 1);
         self.installed.path_sets.values_mut().for_each(|set| set.broken = broken);
+        broken
     }
 }
 
@@ -192,8 +203,8 @@ fn tables() -> KernelTables {
         flows: vec![(key(1000), flow(0, 0)), (key(1001), flow(2, Flow::JOIN))],
         connections: vec![(3, connection)],
         tokens: vec![(
-            TokenKey { token: 0xbeef, owner: remote },
-            TokenBinding { connection: 3, ..TokenBinding::default() },
+            TokenKey { token: 0xbeef },
+            TokenBinding { connections: [3, 0], ..TokenBinding::default() },
         )],
         ..KernelTables::default()
     }
@@ -302,10 +313,11 @@ fn tokens_are_followed_to_their_connection() {
         ],
     );
     let mut two = tables();
-    two.tokens[0].1.ambiguous = 1;
+    two.connections.push((4, two.connections[0].1));
+    two.tokens[0].1.connections[1] = 4;
     assert_tells(
         &world.story(Question::Token(0xbeef), &two),
-        &["Two connections of hosts behind e2:9", "join_ambiguous_token"],
+        &["connection 3 behind e2:9 and connection 4 behind e2:9", "join_ambiguous_token"],
     );
     assert_tells(&world.story(Question::Token(1), &two), &["Token 00000001 is not bound here"]);
 }
@@ -407,8 +419,8 @@ fn take(step: &Step, world: &mut World, switch: &mut Switch) {
                 };
             }
         }
-        Step::Broken(broken) => {
-            world.set_broken(broken);
+        Step::Broken(ranks) => {
+            let broken = world.set_broken(ranks.into());
             switch.path_sets.values_mut().for_each(|set| set.broken = broken);
         }
         Step::Epoch => {
@@ -457,7 +469,11 @@ fn compare(trial: &Trial, story: &str, switch: &Switch) -> Outcome {
     if let (Some(port), Some(rank)) = (here.port, trial.rank)
         && verdict.outcome != Outcome::Delivered
     {
-        assert_tells(story, &[&format!("It leaves through port {port} on rank {rank}.")]);
+        let on = match verdict.outcome {
+            Outcome::Plain => "a path of least cost".to_owned(),
+            _ => format!("rank {rank}"),
+        };
+        assert_tells(story, &[&format!("It leaves through port {port} on {on}.")]);
         // Port k leads to transit switch mk, and that to e2: only a detour could lead elsewhere, and there is none.
         let way = [format!("m{port}"), "e2".to_owned()];
         assert_eq!(trial.hops[1..].iter().map(|hop| hop.switch.clone()).collect::<Vec<_>>(), way, "{story}");
@@ -481,7 +497,7 @@ fn what_is_explained_is_what_the_pipeline_does_in_random_states() {
     let mut runner = TestRunner::new(Config { cases: 2_000, failure_persistence: None, ..Config::default() });
     let done = runner.run(&(steps(), questions, any::<bool>()), |(steps, question, spread)| {
         let mut world = World::new(u8::from(spread));
-        let mut switch = world.installed.model(&KernelTables::default(), &world.transmits, Nanos(1));
+        let mut switch = world.installed.model(&KernelTables::default(), &world.exits, Nanos(1));
         steps.iter().for_each(|step| take(step, &mut world, &mut switch));
         let answer = world.ask(question, &tables_of(&switch));
         let story = answer.story.join("\n");

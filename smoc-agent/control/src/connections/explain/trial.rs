@@ -143,6 +143,7 @@ impl Bench<'_> {
     pub(super) fn leaves(&mut self, sent: Sent, key: &FlowKey) -> Outcomes {
         let (from, to) = self.ends(key);
         let mut frame = sent.frame(from, to);
+        self.model.ingress = self.interface_of(key.local());
         let run = self.run(sent, Side::Host, &mut frame);
         self.outcomes(sent, (from, to), Side::Host, run, frame)
     }
@@ -159,6 +160,12 @@ impl Bench<'_> {
         }
         let run = self.run(sent, Side::Fabric, &mut frame);
         self.outcomes(sent, (remote, local), Side::Fabric, run, frame)
+    }
+
+    /// The interface of the port that a host is behind; 0 if it is not known.
+    fn interface_of(&self, host: Address) -> u32 {
+        let port = self.host(host).and_then(|host| self.model.ports.get(&host.attachment.port));
+        port.map_or(0, |port| port.interface)
     }
 
     /// A data segment changes nothing but counters; a SYN is run on a copy.

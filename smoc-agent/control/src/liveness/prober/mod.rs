@@ -1,8 +1,8 @@
 //! Hellos and probes as a value: targets and the time go in, failures come out. It sends and reads through a
 //! [`Wire`], so that the agent's thread and the simulator run the same code.
 //!
-//! The prober alone decides through which ports frames leave (`TX_PORTS`): the control loop takes long steps, and a
-//! dead port must be out of the map at once.
+//! The prober alone decides through which ports frames leave (`FABRIC_PORTS`, `HOST_PORTS`): the control loop takes long
+//! steps, and a dead port must be out of the map at once.
 //!
 //! | file | what |
 //! |---|---|
@@ -26,14 +26,14 @@ use smoc_common::{
 use smoc_paths::topology::SwitchId;
 
 use super::{Found, Report, RoundTripRoute, Targets};
-use crate::{clock::Nanos, interfaces::IfIndex, plan::Failures};
+use crate::{clock::Nanos, interfaces::IfIndex, plan::Failures, ports::Role};
 use echoes::Echoes;
 use paths::Paths;
 use ports::Ports;
 
 /// Min and max time between two ticks.
 const TICK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
-/// Interval at which `TX_PORTS` is compared with what it should say.
+/// Interval at which the device maps are compared with what they should say.
 const COMPARE: Duration = Duration::from_millis(500);
 /// Max sightings in one tick: a flood of them must not delay hellos. The rest is read in the next one.
 const SIGHTINGS: usize = 16_384;
@@ -44,11 +44,15 @@ pub trait Wire {
     /// really sent.
     fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos>;
 
-    /// Lets a port lead to an interface in `TX_PORTS`, or nowhere; false if that could not be written.
-    fn transmit(&mut self, port: PortNumber, to: Option<IfIndex>) -> bool;
+    /// Lets a port lead to an interface in the device map of a role (`FABRIC_PORTS` or `HOST_PORTS`), or nowhere; false
+    /// if that could not be written.
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool;
 
-    /// Where `TX_PORTS` lets a port lead now.
-    fn transmits(&self, port: PortNumber) -> Option<IfIndex>;
+    /// Where the device map of a role lets a port lead now.
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex>;
+
+    /// All ports that a device map lets lead anywhere, whoever wrote that. Slow: asked once.
+    fn left_behind(&self) -> BTreeSet<PortNumber>;
 
     /// Hands the number of frames that each interface has received to `each`, modulo 2^32.
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32));
@@ -89,6 +93,8 @@ pub struct Prober {
     pace: Pace,
     ticks: u32,
     compared: Nanos,
+    /// Whether anything was ever watched, and so what an earlier agent left was taken over.
+    has_watched: bool,
 }
 
 impl Prober {
@@ -103,6 +109,7 @@ impl Prober {
             paths: Paths::default(),
             echoes: Echoes::default(),
             ticks: 0,
+            has_watched: false,
             compared: Nanos(0),
         }
     }
@@ -114,6 +121,10 @@ impl Prober {
 
     /// Watches these targets from now on; what was watched before keeps its past. Whether [`Prober::found`] changed.
     pub fn watch(&mut self, targets: Targets, now: Nanos, wire: &mut impl Wire) -> bool {
+        if !self.has_watched {
+            self.has_watched = true;
+            self.ports.take_over(wire.left_behind());
+        }
         let changed = self.ports.watch(&targets, now) || targets.generation != self.targets.generation;
         self.paths.watch(&targets, &self.ports, now);
         self.pace = Pace::new(&targets);
@@ -175,13 +186,13 @@ impl Prober {
 
     fn hear(&mut self, wire: &mut impl Wire) {
         for _ in 0..SIGHTINGS {
-            let Some(Sighting { at, probe, returned, .. }) = wire.sighting() else { return };
-            let (at, sent) = (Nanos(at), Nanos(probe.sent_at));
+            let Some(Sighting { at, probe, returned, interface }) = wire.sighting() else { return };
+            let (at, sent, interface) = (Nanos(at), Nanos(probe.sent_at), IfIndex(interface));
             match (returned != 0, probe.flags & Probe::HELLO != 0) {
                 (false, true) if probe.session == self.session => self.ports.looped(&probe, at),
-                (false, true) => self.ports.heard(&probe, at),
+                (false, true) => self.ports.heard(&probe, interface, at),
                 (true, _) if probe.session != self.session => {}
-                (true, true) => self.ports.returned(&probe, sent, at),
+                (true, true) => self.ports.returned(&probe, interface, sent, at),
                 (true, false) if Echoes::is_echo(&probe) => self.echoes.returned(&probe, sent, at),
                 (true, false) => self.paths.returned(&probe, sent, at),
                 (false, false) => {}

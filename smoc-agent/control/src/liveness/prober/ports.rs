@@ -16,6 +16,7 @@ use crate::{
     clock::Nanos,
     interfaces::IfIndex,
     liveness::{HostPort, Port, PortReport, PortTarget, Targets},
+    ports::Role,
 };
 
 #[derive(Clone, Debug)]
@@ -24,18 +25,31 @@ struct Watched {
     port: Port,
 }
 
+/// A port in the device map of a role.
+type Exit = (PortNumber, Role);
+
+/// Where a port should lead in the device map of its role; in the other one it leads nowhere.
+fn exits(number: PortNumber, role: Role, to: Option<IfIndex>) -> [(Exit, Option<IfIndex>); 2] {
+    [Role::Fabric, Role::Host].map(|of| ((number, of), to.filter(|_| of == role)))
+}
+
 /// All ports of the switch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ports {
     fabric: Vec<Watched>,
     hosts: BTreeMap<PortNumber, HostPort>,
-    /// Ports that may still have an entry in `TX_PORTS` although they are no targets any more.
+    /// Ports that may still have an entry in a device map although they are no targets any more.
     retired: BTreeSet<PortNumber>,
-    /// What was last written to `TX_PORTS`.
-    written: BTreeMap<PortNumber, Option<IfIndex>>,
+    /// What was last written to the device maps.
+    written: BTreeMap<Exit, Option<IfIndex>>,
 }
 
 impl Ports {
+    /// Ports that an earlier agent let lead somewhere: those that are no targets are taken out of the device maps.
+    pub(super) fn take_over(&mut self, left_behind: BTreeSet<PortNumber>) {
+        self.retired.extend(left_behind);
+    }
+
     /// Watches these ports; whether one went down or up.
     pub(super) fn watch(&mut self, targets: &Targets, now: Nanos) -> bool {
         let mut changed = false;
@@ -78,44 +92,52 @@ impl Ports {
         changed
     }
 
-    /// Brings `TX_PORTS` in line. What could not be written is tried again with the next comparison.
+    /// Brings the device maps in line. What could not be written is tried again with the next comparison.
     pub(super) fn transmit(&mut self, wire: &mut impl Wire) {
-        let wanted: BTreeMap<PortNumber, Option<IfIndex>> = self.wanted().collect();
-        let differs = |(number, to): &(&PortNumber, &Option<IfIndex>)| wire.transmits(**number) != **to;
-        let wrong: Vec<_> = wanted.iter().filter(differs).map(|(number, to)| (*number, *to)).collect();
-        let tampered = wrong.iter().filter(|(number, to)| self.written.get(number) == Some(to)).count();
+        let wanted = self.wanted();
+        let differs =
+            |&(&(number, role), to): &(&Exit, &Option<IfIndex>)| wire.transmits(number, role) != *to;
+        let mut wrong: Vec<_> = wanted.iter().filter(differs).map(|(exit, to)| (*exit, *to)).collect();
+        let tampered = wrong.iter().filter(|(exit, to)| self.written.get(exit) == Some(to)).count();
         if tampered > 0 {
             warn!(
                 count = tampered,
-                some = "TX_PORTS",
+                some = "FABRIC_PORTS, HOST_PORTS",
                 "somebody changed what this agent wrote: it is written again"
             );
         }
         self.written = wanted;
-        for (number, to) in wrong {
-            if !wire.transmit(number, to) {
-                self.written.remove(&number);
+        wrong.sort_by_key(|(_, to)| to.is_some());
+        for (exit, to) in wrong {
+            let (number, role) = exit;
+            if !wire.transmit(number, role, to) {
+                self.written.remove(&exit);
             }
         }
-        let written = &self.written;
-        self.retired.retain(|number| !written.contains_key(number));
+        let written = |number| {
+            [Role::Fabric, Role::Host].iter().all(|role| self.written.contains_key(&(number, *role)))
+        };
+        self.retired.retain(|number| !written(*number));
     }
 
-    /// Where every port should lead.
-    fn wanted(&self) -> impl Iterator<Item = (PortNumber, Option<IfIndex>)> {
-        let fabric = self.fabric.iter().map(|port| {
+    /// Where every port should lead: nowhere in the map of the role that it does not have.
+    fn wanted(&self) -> BTreeMap<Exit, Option<IfIndex>> {
+        let fabric = self.fabric.iter().flat_map(|port| {
             let up = port.port.is_up() && port.target.interface != IfIndex(0);
-            (port.target.number, up.then_some(port.target.interface))
+            exits(port.target.number, Role::Fabric, up.then_some(port.target.interface))
         });
-        let hosts = self.hosts.values().map(|port| (port.number, port.carrier.then_some(port.interface)));
-        let retired = self.retired.iter().map(|number| (*number, None));
-        fabric.chain(hosts).chain(retired)
+        let hosts = self.hosts.values();
+        let hosts =
+            hosts.flat_map(|port| exits(port.number, Role::Host, port.carrier.then_some(port.interface)));
+        let retired = self.retired.iter().flat_map(|number| exits(*number, Role::Host, None));
+        retired.chain(hosts).chain(fabric).collect()
     }
 
-    /// The neighbour's hello came in.
-    pub(super) fn heard(&mut self, probe: &Probe, at: Nanos) {
-        if let Some(Watched { target, port }) = self.number(probe.back_port) {
-            if probe.link != 0 && probe.link != target.link {
+    /// The neighbour's hello came in by this interface; which port it says that it came in by is no more than its word.
+    pub(super) fn heard(&mut self, probe: &Probe, interface: IfIndex, at: Nanos) {
+        if let Some(Watched { target, port }) = self.behind(interface, probe.back_port) {
+            let is_elsewhere = u32::from(target.number.get()) != probe.back_port;
+            if is_elsewhere || (probe.link != 0 && probe.link != target.link) {
                 port.heard_other_link(probe.link, at);
             } else {
                 port.told(probe.flags & Probe::HEARS != 0, at);
@@ -130,10 +152,20 @@ impl Ports {
         }
     }
 
-    /// One of this switch's hellos is back.
-    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
-        if let Some(watched) = self.number(probe.subject) {
+    /// One of this switch's hellos is back, by this interface. Only where it left does that show that the link works.
+    pub(super) fn returned(&mut self, probe: &Probe, interface: IfIndex, sent: Nanos, at: Nanos) {
+        let watched = self.behind(interface, probe.subject);
+        if let Some(watched) = watched.filter(|port| u32::from(port.target.number.get()) == probe.subject) {
             watched.port.returned(probe.sequence, sent, at);
+        }
+    }
+
+    /// The port whose interface this is. One that is no port's may be part of a port's, as of a bond: then `number` counts.
+    fn behind(&mut self, interface: IfIndex, number: u32) -> Option<&mut Watched> {
+        let position = self.fabric.iter().position(|port| port.target.interface == interface);
+        match position {
+            Some(position) => self.fabric.get_mut(position),
+            None => self.number(number),
         }
     }
 

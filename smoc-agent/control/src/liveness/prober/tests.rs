@@ -1,6 +1,6 @@
 //! The prober as a whole, over a wire in memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
 use crate::{
@@ -21,14 +21,16 @@ struct Memory {
     cable: Cable,
     now: Nanos,
     sightings: VecDeque<Sighting>,
-    transmits: Option<IfIndex>,
+    transmits: BTreeMap<(PortNumber, Role), IfIndex>,
+    /// The interface that everything comes in by.
+    ingress: u32,
 }
 
 impl Wire for Memory {
     fn send(&mut self, _: IfIndex, _: Route, probe: Probe) -> Option<Nanos> {
         let at = self.now.0 + 50_000;
         let probe = Probe { sent_at: self.now.0, ..probe };
-        let seen = |probe, returned| Sighting { at, probe, returned, reserved: 0 };
+        let seen = |probe, returned| Sighting { at, probe, returned, interface: self.ingress };
         match self.cable {
             // The neighbour's own hello comes as well.
             Cable::Neighbor => {
@@ -47,13 +49,20 @@ impl Wire for Memory {
         Some(self.now)
     }
 
-    fn transmit(&mut self, _: PortNumber, to: Option<IfIndex>) -> bool {
-        self.transmits = to;
+    fn transmit(&mut self, port: PortNumber, role: Role, to: Option<IfIndex>) -> bool {
+        match to {
+            Some(interface) => _ = self.transmits.insert((port, role), interface),
+            None => _ = self.transmits.remove(&(port, role)),
+        }
         true
     }
 
-    fn transmits(&self, _: PortNumber) -> Option<IfIndex> {
-        self.transmits
+    fn transmits(&self, port: PortNumber, role: Role) -> Option<IfIndex> {
+        self.transmits.get(&(port, role)).copied()
+    }
+
+    fn left_behind(&self) -> BTreeSet<PortNumber> {
+        self.transmits.keys().map(|(port, _)| *port).collect()
     }
 
     fn received(&mut self, each: &mut dyn FnMut(IfIndex, u32)) {
@@ -65,15 +74,63 @@ impl Wire for Memory {
     }
 }
 
+impl Memory {
+    fn new() -> Self {
+        let (sightings, transmits) = (VecDeque::new(), BTreeMap::new());
+        Self { cable: Cable::Neighbor, now: Nanos(0), sightings, transmits, ingress: 1 }
+    }
+}
+
+fn port(number: u16) -> PortNumber {
+    PortNumber::new(number).unwrap()
+}
+
+/// Port 1, which leads to port 2 of a neighbour.
+fn targets() -> Targets {
+    let port =
+        PortTarget { number: port(1), interface: IfIndex(1), carrier: true, neighbor: port(2), link: 7 };
+    let probes = Probes { interval: Duration::ZERO, ..Probes::default() };
+    Targets { hellos: Hellos::default(), probes, ports: vec![port], ..Targets::default() }
+}
+
+#[test]
+fn a_port_that_an_earlier_agent_had_and_this_one_has_not_leads_nowhere() {
+    let mut wire = Memory::new();
+    let gone = [((port(9), Role::Fabric), IfIndex(5)), ((port(8), Role::Host), IfIndex(6))];
+    wire.transmits.extend(gone);
+    wire.transmits.insert((port(1), Role::Host), IfIndex(1));
+    let mut prober = Prober::new(5);
+    prober.watch(targets(), wire.now, &mut wire);
+    assert_eq!(wire.transmits, BTreeMap::from([((port(1), Role::Fabric), IfIndex(1))]));
+}
+
+#[test]
+fn hellos_count_where_they_come_in_and_not_where_they_say() {
+    let reason = |ingress| {
+        let mut wire = Memory { ingress, ..Memory::new() };
+        let mut targets = targets();
+        targets.ports[0].carrier = false;
+        let other = PortTarget { number: port(3), interface: IfIndex(3), carrier: true, ..targets.ports[0] };
+        targets.ports.push(other);
+        let mut prober = Prober::new(5);
+        prober.watch(targets, wire.now, &mut wire);
+        for _ in 0..100 {
+            wire.now = wire.now + prober.tick_interval();
+            prober.tick(wire.now, &mut wire);
+        }
+        let report = &prober.report(wire.now).ports[1];
+        (report.up, report.reason)
+    };
+    // The hellos that port 3 sends, and its neighbour's, which name it.
+    assert_eq!(reason(3), (true, Reason::Started));
+    assert_eq!(reason(1), (false, Reason::Silent), "they came in by port 1");
+    assert_eq!(reason(7), (true, Reason::Started), "an interface that is no port's, as of a bond");
+}
+
 #[test]
 fn a_port_whose_cable_ends_at_the_same_switch_is_miswired_and_up_when_that_is_mended() {
-    let number = PortNumber::new(1).unwrap();
-    let neighbor = PortNumber::new(2).unwrap();
-    let port = PortTarget { number, interface: IfIndex(1), carrier: true, neighbor, link: 7 };
-    let probes = Probes { interval: Duration::ZERO, ..Probes::default() };
-    let targets = Targets { hellos: Hellos::default(), probes, ports: vec![port], ..Targets::default() };
-    let mut wire =
-        Memory { cable: Cable::Neighbor, now: Nanos(0), sightings: VecDeque::new(), transmits: None };
+    let mut wire = Memory::new();
+    let targets = targets();
     let mut prober = Prober::new(5);
     prober.watch(targets, wire.now, &mut wire);
     let mut pass = |prober: &mut Prober, cable, ticks: u32| {
@@ -82,12 +139,13 @@ fn a_port_whose_cable_ends_at_the_same_switch_is_miswired_and_up_when_that_is_me
             wire.now = wire.now + prober.tick_interval();
             prober.tick(wire.now, &mut wire);
         }
-        (prober.report(wire.now).ports[0].reason, wire.transmits)
+        (prober.report(wire.now).ports[0].reason, wire.transmits.clone())
     };
-    assert_eq!(pass(&mut prober, Cable::Neighbor, 100), (Reason::Started, Some(IfIndex(1))));
-    assert_eq!(pass(&mut prober, Cable::Loop, 5), (Reason::Miswired(7), None));
-    assert_eq!(pass(&mut prober, Cable::Loop, 1000), (Reason::Miswired(7), None));
-    assert_eq!(pass(&mut prober, Cable::Neighbor, 110), (Reason::Recovered, Some(IfIndex(1))));
+    let up = BTreeMap::from([((port(1), Role::Fabric), IfIndex(1))]);
+    assert_eq!(pass(&mut prober, Cable::Neighbor, 100), (Reason::Started, up.clone()));
+    assert_eq!(pass(&mut prober, Cable::Loop, 5), (Reason::Miswired(7), BTreeMap::new()));
+    assert_eq!(pass(&mut prober, Cable::Loop, 1000), (Reason::Miswired(7), BTreeMap::new()));
+    assert_eq!(pass(&mut prober, Cable::Neighbor, 110), (Reason::Recovered, up.clone()));
 }
 
 #[test]
@@ -106,8 +164,7 @@ fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
         let down = Failures { paths: down, ..Failures::default() };
         Targets { generation, ports: vec![port], paths, down, ..Targets::default() }
     };
-    let mut wire =
-        Memory { cable: Cable::Neighbor, now: Nanos(0), sightings: VecDeque::new(), transmits: None };
+    let mut wire = Memory::new();
     let mut prober = Prober::new(5);
     let broken = |prober: &Prober| prober.found().failures.paths;
     let both = vec![target(1, "e1 - e2"), target(2, "e1 - e3")];

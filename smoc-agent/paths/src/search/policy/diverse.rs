@@ -11,7 +11,7 @@
 //! *1* is the min-cost flow of two units (Suurballe, "Disjoint paths in a network", Networks 4, 1974; Bhandari, "Survivable
 //! Networks", 1999): it has no cycle, so it is two simple paths, and their sharing is 0 exactly if two disjoint paths exist.
 //! *2* is checked rank by rank: what a rank shares is either no more than the links of both ends make unavoidable, or
-//! [`Extension`] finds nothing better. *3* takes the optimal flow of least tie apart, always by the path that shares the
+//! [`Prefixes`] finds nothing better. *3* takes the optimal flow of least tie apart, always by the path that shares the
 //! least; where that fails and the network is small, [`Exhaustive`] tries all orders of all sets. In larger networks a
 //! good order of another set of the same weight may be missed; `docs/paths.md` says why this is hard in general, and why no
 //! order can be the best for every number of subflows. With shared-risk groups, for which already 1 is NP-hard, see
@@ -19,19 +19,18 @@
 
 use super::exhaust::Exhaustive;
 use super::groups;
+use super::prefixes::{Flow, Prefixes, Set, Work};
 use super::ranking::Ranking;
 use crate::search::blocks::Blocks;
-use crate::search::deviation::Deviation;
-use crate::search::extension::Extension;
 use crate::search::flow::Residual;
 use crate::search::graph::{Graph, Weight};
+use crate::search::lightest::{Lightest, Steps};
 use crate::search::optimum::{FlowSearch, Optimum};
-use crate::search::query::{Query, Used};
+use crate::search::query::Query;
 use crate::search::reduced::{Network, Reduced};
 use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
-use crate::search::spur::SpurSearch;
-use crate::search::tight::{Tight, TightSearch};
+use crate::search::tight::Tight;
 use crate::topology::Topology;
 
 /// The searches of one root.
@@ -39,7 +38,10 @@ pub(in crate::search) struct Diverse<'a, R> {
     topology: &'a Topology,
     count: usize,
     tight: Tight,
-    ties: TightSearch,
+    steps: Steps,
+    lightest: Lightest,
+    /// The paths of the lightest starts, as far as they share nothing.
+    head: Vec<Vec<u32>>,
     blocks: Option<Blocks>,
     /// Those of the blocks in question.
     links: Vec<u32>,
@@ -50,47 +52,17 @@ pub(in crate::search) struct Diverse<'a, R> {
     work: Work,
 }
 
-/// What ranking needs beside the network.
-pub(super) struct Work {
-    shares: Shares,
-    extension: Extension,
-    deviation: Deviation,
-    spur: SpurSearch,
-}
-
-impl Work {
-    pub fn new(topology: &Topology, switches_count: bool) -> Self {
-        Self {
-            shares: Shares::new(topology, switches_count),
-            extension: Extension::default(),
-            deviation: Deviation::default(),
-            spur: SpurSearch::new(topology.switches().len()),
-        }
-    }
-
-    pub fn shares(&mut self) -> &mut Shares {
-        &mut self.shares
-    }
-}
-
-/// Goes on from ranks, which were added to the shares, with what shares the least, up to `count`.
-pub(super) fn extended(
-    network: &Reduced,
-    count: usize,
-    work: &mut Work,
-    ranked: Vec<Vec<u32>>,
-) -> Vec<Vec<u32>> {
-    Prefixes { network, count, work, has_all: true }.extended(ranked)
-}
-
 impl<'a, R: Residual> Diverse<'a, R> {
     /// `R` says what paths should not share.
     pub fn new(topology: &'a Topology, graph: &Graph, to_root: &[u64], count: usize) -> Self {
+        let tight = Tight::new(graph, to_root);
         Self {
             topology,
             count,
-            tight: Tight::new(graph, to_root),
-            ties: TightSearch::new(graph.len()),
+            steps: Steps::new(&tight, graph.len()),
+            tight,
+            lightest: Lightest::default(),
+            head: Vec::new(),
             blocks: None,
             links: Vec::new(),
             network: Reduced::default(),
@@ -100,23 +72,27 @@ impl<'a, R: Residual> Diverse<'a, R> {
         }
     }
 
-    /// The `count` lightest paths if they begin with different links and share nothing, lightest first.
+    /// Looks for the `count` lightest paths that begin with different links and share nothing, lightest first: whether
+    /// they are the ranks, and not a head only.
     ///
     /// Of each first link the lightest path is looked at, as far as that is a shortest one. So many paths that share
     /// nothing begin with as many links, so no such set weighs less; and each prefix is the best set of its size.
-    fn separable(&mut self, query: &Query<'_>) -> Option<Vec<Vec<u32>>> {
-        self.ties.weigh_ways(query, &self.tight, |_, _| true);
-        let paths = self.ties.lightest_of_each_start(query, self.count)?;
+    fn is_separable(&mut self, query: &Query<'_>) -> bool {
+        self.lightest.weigh(query, &self.steps);
+        self.head.clear();
         let shares = &mut self.work.shares;
         shares.clear();
-        for links in &paths {
-            let mut steps = links.iter().zip(query.switches(links));
-            if steps.any(|(&link, to)| shares.shared(link) || shares.switches(to) > 0) {
-                return None;
+        while self.head.len() < self.count
+            && let Some(links) = self.lightest.path(query, &self.tight, self.head.len())
+        {
+            let is_shared = |(&link, to): (&u32, u32)| shares.shared(link) || shares.switches(to) > 0;
+            if links.iter().zip(query.switches(&links)).any(is_shared) {
+                break;
             }
-            shares.add(links, query.switches(links));
+            shares.add(&links, query.switches(&links));
+            self.head.push(links);
         }
-        Some(paths)
+        self.head.len() == self.count
     }
 
     /// The ranks where the best set consists of shortest paths that share no more than the few links of the two ends make
@@ -125,17 +101,21 @@ impl<'a, R: Residual> Diverse<'a, R> {
         let (graph, count) = (query.graph, self.count);
         let [from_start, to_root] = [query.start, query.root].map(|end| graph.arcs(end));
         let is_adjacent = from_start.iter().any(|arc| arc.to == query.root);
-        let is_fabric = self.tight.arcs(query.start).len() == from_start.len() && to_root.len() > 1;
+        let is_fabric = self.lightest.starts() == from_start.len() && to_root.len() > 1;
         if R::COUNTS_SWITCHES || is_adjacent || !is_fabric || count < 3 || from_start.len() < 2 {
             return None;
         }
         self.links.clear();
-        self.links.extend(self.ties.links(&self.tight));
-        self.network.make(query, &self.links, false);
+        self.links.extend(self.lightest.links(&self.tight));
+        self.links.sort_unstable();
+        self.links.dedup();
+        let rest = |switch| self.lightest.rest(query, &self.tight, switch);
+        self.network.make(query, &self.links, rest, false);
         if self.network.arcs(self.network.ends().1).len() != to_root.len() {
             return None;
         }
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, count);
+        let head = contracted(&self.network, &self.head);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, count, &head);
         let mut ranking = Prefixes { network: &self.network, count, work: &mut self.work, has_all: false };
         let shortest = query.rest(query.start);
         let sharing =
@@ -155,20 +135,24 @@ impl<'a, R: Residual> Diverse<'a, R> {
 
     /// The ranks where there are no shared-risk groups.
     fn of_flow(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
+        let rest = |switch| self.lightest.rest(query, &self.tight, switch);
         let network = if is_dense(query.graph) {
-            match &mut self.dense {
-                Some(network) => network.turn(query),
-                none => none.insert(Reduced::default()).whole(query, R::COUNTS_SWITCHES),
-            }
-            self.dense.as_ref().unwrap_or(&self.network)
+            let network = self.dense.get_or_insert_with(|| {
+                let mut network = Reduced::default();
+                network.whole(query, R::COUNTS_SWITCHES);
+                network
+            });
+            network.turn(query, rest);
+            &*network
         } else {
             let blocks = self.blocks.get_or_insert_with(|| Blocks::new(query.graph, query.root));
             self.links.clear();
             self.links.extend(blocks.links_to(query.root, query.start));
-            self.network.make(query, &self.links, R::COUNTS_SWITCHES);
+            self.network.make(query, &self.links, rest, R::COUNTS_SWITCHES);
             &self.network
         };
-        let Optimum { pair, whole } = self.flow.optimal(network, self.count);
+        let head = contracted(network, &self.head);
+        let Optimum { pair, whole } = self.flow.optimal(network, self.count, &head);
         let mut ranking = Prefixes { network, count: self.count, work: &mut self.work, has_all: true };
         let mut lightest = ranking.units(pair.clone(), self.count.min(2));
         lightest.dedup();
@@ -190,7 +174,7 @@ impl<'a, R: Residual> Diverse<'a, R> {
     /// The ranks where there are shared-risk groups, of which flows know nothing.
     fn of_groups(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
         self.network.whole(query, R::COUNTS_SWITCHES);
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count);
+        let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count, &[]);
         let mut ranking =
             Prefixes { network: &self.network, count: self.count, work: &mut self.work, has_all: true };
         let improved = |ranking: &mut Prefixes<'_>, flow, units| {
@@ -221,8 +205,16 @@ impl<R: Residual> Ranking for Diverse<'_, R> {
         if !self.topology.srlgs().is_empty() {
             return self.of_groups(query);
         }
-        self.separable(query).or_else(|| self.of_shortest(query)).unwrap_or_else(|| self.of_flow(query))
+        if self.is_separable(query) {
+            return std::mem::take(&mut self.head);
+        }
+        self.of_shortest(query).unwrap_or_else(|| self.of_flow(query))
     }
+}
+
+/// A head in links of a reduced network.
+fn contracted(network: &Reduced, head: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    head.iter().map_while(|links| network.contract(links)).collect()
 }
 
 /// Whether reducing the network takes longer than it saves: at most one switch in eight has two links or fewer.
@@ -236,182 +228,86 @@ fn crowd(paths: usize, links: usize) -> usize {
     more * each + links * each * each.saturating_sub(1) / 2
 }
 
-/// A set of paths out of which an order is to be made.
-trait Supply {
-    /// The two lightest as a pair, the lighter first.
-    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>>;
-    /// Takes a path out.
-    fn remove(&mut self, links: &[u32]);
-    /// The path, none of those `ranked`, that shares the least with what was added to `shares`, then costs the least.
-    fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>>;
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// A flow that can be taken apart in several ways.
-struct Flow<'a> {
-    left: Remainder,
-    whole: &'a [Used],
-    /// The lightest of all pairs.
-    pair: Vec<Used>,
-}
+    use super::*;
+    use crate::search::flow::{LinkFlow, NodeFlow};
+    use crate::search::oracle::topology;
+    use crate::search::{PathFinder, PathOptions};
+    use crate::topology::generate;
 
-impl Supply for Flow<'_> {
-    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
-        let within = |part: &Used| {
-            let same = |used: &&Used| used.link == part.link && used.from == part.from;
-            self.whole.iter().find(same).is_some_and(|used| used.units >= part.units)
-        };
-        let pair = if self.pair.iter().all(within) {
-            self.pair.clone()
-        } else {
-            self.left.lightest_pair(network)?
-        };
-        shares.clear();
-        let mut left = Remainder::new(network, pair);
-        let first = left.best(network, shares, &[])?;
-        left.remove(&first);
-        let second = left.best(network, shares, &[])?;
-        Some(vec![first, second])
-    }
-
-    fn remove(&mut self, links: &[u32]) {
-        self.left.remove(links);
-    }
-
-    fn best(&mut self, network: &Reduced, shares: &Shares, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        self.left.best(network, shares, ranked)
-    }
-}
-
-/// Paths as they are, the lightest first: of pairs that weigh the same the first is taken, seen from either end.
-struct Set(Vec<Vec<u32>>);
-
-impl Supply for Set {
-    fn pair(&mut self, network: &Reduced, shares: &mut Shares) -> Option<Vec<Vec<u32>>> {
-        let Self(paths) = self;
-        let pairs = (0..paths.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
-        let (a, b) = pairs.min_by_key(|&(a, b)| pair_weight(network, shares, &paths[a], &paths[b]))?;
-        Some(vec![paths[a].clone(), paths[b].clone()])
-    }
-
-    fn remove(&mut self, links: &[u32]) {
-        self.0.retain(|path| path != links);
-    }
-
-    fn best(&mut self, network: &Reduced, shares: &Shares, _: &[Vec<u32>]) -> Option<Vec<u32>> {
-        self.0.iter().min_by_key(|links| network.shared(shares, links) + network.length(links)).cloned()
-    }
-}
-
-/// What two paths weigh together.
-fn pair_weight(network: &Reduced, shares: &mut Shares, a: &[u32], b: &[u32]) -> Weight {
-    shares.clear();
-    shares.add(a, network.switches(a));
-    network.length(a) + network.length(b) + network.shared(shares, b)
-}
-
-/// Ranks path by path.
-struct Prefixes<'a> {
-    network: &'a Reduced,
-    count: usize,
-    work: &'a mut Work,
-    /// Whether the network has all paths; else an extension is only good if it shares no more than is unavoidable.
-    has_all: bool,
-}
-
-impl Prefixes<'_> {
-    /// In links of the whole network.
-    fn expanded(&self, paths: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
-        paths.iter().map(|links| self.network.expand(links)).collect()
-    }
-
-    fn add(&mut self, links: &[u32]) {
-        self.work.shares.add(links, self.network.switches(links));
-    }
-
-    /// The paths of a flow of so many units: always the one that shares the least with those before, then is the
-    /// cheapest. Only when nothing but these is left one of them comes again.
-    fn units(&mut self, flow: Vec<Used>, units: usize) -> Vec<Vec<u32>> {
-        let mut left = Remainder::new(self.network, flow);
-        let mut paths: Vec<Vec<u32>> = Vec::with_capacity(units);
-        self.work.shares.clear();
-        while paths.len() < units {
-            let new = left.best(self.network, &self.work.shares, &paths);
-            let Some(links) = new.or_else(|| left.best(self.network, &self.work.shares, &[])) else { break };
-            left.remove(&links);
-            self.add(&links);
-            paths.push(links);
-        }
-        paths
-    }
-
-    /// What a set of paths weighs.
-    fn weight(&mut self, set: &[Vec<u32>]) -> Weight {
-        self.work.shares.clear();
-        let mut weight = 0;
-        for links in set {
-            weight += self.network.length(links) + self.network.shared(&self.work.shares, links);
-            self.add(links);
-        }
-        weight
-    }
-
-    /// Begins with two paths.
-    fn begin(&mut self, pair: &[Vec<u32>]) {
-        self.work.shares.clear();
-        pair.iter().for_each(|links| self.add(links));
-    }
-
-    /// An order of the paths supplied of which every prefix is as good as can be; `lightest` is the lightest of all pairs.
-    fn good_order(&mut self, lightest: &[Vec<u32>], supply: &mut impl Supply) -> Option<Vec<Vec<u32>>> {
-        let network = self.network;
-        let mut ranked = supply.pair(network, &mut self.work.shares)?;
-        let mut weight = |pair: &[Vec<u32>]| {
-            network.untied(pair_weight(network, &mut self.work.shares, &pair[0], &pair[1]))
-        };
-        if weight(&ranked) > weight(lightest) {
-            return None;
-        }
-        self.begin(&ranked);
-        ranked.iter().for_each(|links| supply.remove(links));
-        while ranked.len() < self.count
-            && let Some(links) = supply.best(network, &self.work.shares, &ranked)
-        {
-            let shared = network.shared(&self.work.shares, &links);
-            if shared > network.unavoidable(&self.work.shares) {
-                if !self.has_all {
-                    return None;
-                }
-                let extension = self.extension(&ranked)?;
-                if shared > network.shared(&self.work.shares, &extension) {
-                    return None;
+    /// Whether all shortcuts give the ranks that the general search gives without a head, for every so many-th pair.
+    fn check<R: Residual>(topology: &Topology, count: usize, every: usize) {
+        let finder = PathFinder::new(topology, &PathOptions { count, ..PathOptions::default() }).unwrap();
+        let graph = &finder.graph;
+        for root in topology.switch_ids() {
+            let to_root = graph.distances(root);
+            let mut quick = Diverse::<R>::new(topology, graph, &to_root, count);
+            let mut plain = Diverse::<R>::new(topology, graph, &to_root, count);
+            let mut shares = Shares::new(topology, R::COUNTS_SWITCHES);
+            for start in topology.switch_ids().filter(|start| (start.index() + root.index()) % every == 0) {
+                let seed = graph.seed(root, start);
+                let query = Query { graph, to_root: &to_root, start: start.0, root: root.0, seed };
+                if start != root && query.connected() {
+                    plain.lightest.weigh(&query, &plain.steps);
+                    assert_eq!(
+                        quick.ranks(&query, &mut shares),
+                        plain.of_flow(&query),
+                        "{root:?} to {start:?}"
+                    );
                 }
             }
-            supply.remove(&links);
-            self.add(&links);
-            ranked.push(links);
         }
-        Some(ranked)
     }
 
-    /// Of all paths that are not ranked yet the one that shares the least with those that are, then is the cheapest.
-    fn extension(&mut self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
-        let Work { shares, extension, deviation, .. } = &mut *self.work;
-        let lightest = extension.lightest(self.network, shares)?;
-        if !ranked.contains(&lightest) {
-            return Some(lightest);
-        }
-        deviation.lightest(self.network, shares, ranked)
+    fn links(switches: usize, links: usize) -> impl Strategy<Value = Vec<(usize, usize, u32, Option<u8>)>> {
+        let link = (0..switches, 1..switches, 1u32..=3)
+            .prop_map(move |(a, step, cost)| (a, (a + step) % switches, cost, None));
+        proptest::collection::vec(link, 1..=links)
     }
 
-    /// A pair, and always the best extension.
-    fn extended(&mut self, mut ranked: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
-        self.begin(&ranked);
-        while ranked.len() < self.count
-            && let Some(links) = self.extension(&ranked)
-        {
-            self.add(&links);
-            ranked.push(links);
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+        #[test]
+        fn shortcuts_give_what_the_general_search_gives(
+            links in prop_oneof![links(7, 16), links(16, 40), links(30, 45)],
+            count in 1usize..=8,
+        ) {
+            let topology = topology(&links);
+            check::<LinkFlow>(&topology, count, 2);
+            check::<NodeFlow>(&topology, count, 2);
         }
-        ranked
+
+        #[test]
+        fn shortcuts_give_it_in_fabrics_with_failures_and_wide_areas(
+            seed in 0u64..1000, missing in proptest::collection::vec(0usize..1000, 0..4), count in 2usize..=8,
+        ) {
+            let mut fabric = generate::fat_tree(6).unwrap();
+            for link in missing {
+                fabric.links.remove(link % fabric.links.len());
+            }
+            for draft in [fabric, generate::wide_area(40, 55, seed).unwrap()] {
+                check::<LinkFlow>(&draft.build().unwrap(), count, 11);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fabric_that_lost_an_uplink_begins_with_the_paths_by_the_others() {
+        let mut draft = generate::fat_tree(8).unwrap();
+        let lost = draft.links.iter().position(|link| link.a.0 == "e0-0" || link.b.0 == "e0-0").unwrap();
+        draft.links.remove(lost);
+        let topology = draft.build().unwrap();
+        let finder = PathFinder::new(&topology, &PathOptions::default()).unwrap();
+        let [root, start] = ["e0-0", "e5-1"].map(|name| topology.find_switch(name).unwrap());
+        let to_root = finder.graph.distances(root);
+        let mut diverse = Diverse::<LinkFlow>::new(&topology, &finder.graph, &to_root, 8);
+        let seed = finder.graph.seed(root, start);
+        let query = Query { graph: &finder.graph, to_root: &to_root, start: start.0, root: root.0, seed };
+        assert!(!diverse.is_separable(&query));
+        assert_eq!(diverse.head.len(), 3, "of four uplinks three are left");
     }
 }

@@ -8,6 +8,7 @@ mod diverse;
 mod exhaust;
 mod groups;
 pub(super) mod name;
+mod prefixes;
 pub(super) mod ranking;
 mod shortest;
 mod smoc;

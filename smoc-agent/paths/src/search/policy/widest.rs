@@ -10,7 +10,8 @@
 
 use std::collections::BinaryHeap;
 
-use super::diverse::{Diverse, Work, extended};
+use super::diverse::Diverse;
+use super::prefixes::{Work, extended};
 use super::ranking::Ranking;
 use crate::search::extension::Extension;
 use crate::search::flow::Residual;
@@ -67,7 +68,7 @@ impl<'a, R: Residual> Widest<'a, R> {
         let graph = query.graph.filtered(|link| left[link as usize] >= width);
         let to_root = graph.distances(SwitchId(query.root));
         self.network.whole(&Query { graph: &graph, to_root: &to_root, ..*query }, R::COUNTS_SWITCHES);
-        self.extension.lightest(&self.network, self.work.shares())
+        self.extension.lightest(&self.network, &self.work.shares)
     }
 }
 
@@ -75,7 +76,7 @@ impl<R: Residual> Ranking for Widest<'_, R> {
     fn ranks(&mut self, query: &Query<'_>, shares: &mut Shares) -> Vec<Vec<u32>> {
         let mut left = self.capacities.clone();
         let mut ranked: Vec<Vec<u32>> = Vec::with_capacity(self.count);
-        self.work.shares().clear();
+        self.work.shares.clear();
         while ranked.len() < self.count
             && let Some(width) = widest(query, &left)
         {
@@ -89,7 +90,7 @@ impl<R: Residual> Ranking for Widest<'_, R> {
             }
             for links in found {
                 links.iter().for_each(|&link| left[link as usize] -= width);
-                self.work.shares().add(&links, query.switches(&links));
+                self.work.shares.add(&links, query.switches(&links));
                 ranked.push(links);
             }
         }

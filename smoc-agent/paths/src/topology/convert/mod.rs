@@ -8,12 +8,12 @@
 //! | node-link JSON of NetworkX and D3, NetJSON, SNDlib JSON; Cytoscape JSON | yes | node-link |
 //! | SNDlib XML and native | yes | |
 //! | FNSS XML | yes | |
-//! | MiniEdit (mininet), P4 tutorials | yes | |
+//! | MiniEdit (mininet), P4 tutorials; mininet's Python where links are written out | yes | |
 //! | containerlab | yes | |
 //! | Batfish layer-1 topology | yes | |
 //! | RFC 8345 (`ietf-network-topology`) JSON | yes | yes |
 //! | GNS3 | yes | |
-//! | Graphviz DOT | | yes |
+//! | Graphviz DOT | yes | yes |
 //!
 //! A reader turns its format into a [`sheet::Sheet`], nodes and edges with attributes as text; [`import`] turns that into
 //! a draft of ours, the same way for all formats. [`Format`] tells which reader a text needs.
@@ -31,6 +31,7 @@ mod gns3;
 mod graphml;
 mod import;
 mod mininet;
+mod mininet_script;
 mod node_link;
 mod places;
 mod ports;
@@ -55,16 +56,6 @@ use super::{Draft, Format, Place, Problem, Section, Topology, TopologyError, Top
 use crate::input::{self, Fault};
 use import::Import;
 
-/// Reads a topology in any format that can be read.
-///
-/// # Errors
-/// The file cannot be read, or as [`parse`].
-pub fn read(path: &Path, notes: &mut Vec<String>) -> Result<Topology, TopologyError> {
-    let text =
-        input::read_text(path).map_err(|reason| TopologyError::Unreadable { path: path.into(), reason })?;
-    Ok(parse(path, &text, notes)?.topology)
-}
-
 /// Checks a topology in any format that can be read, recognised by how the text begins and by its keys; `path` is for
 /// messages.
 ///
@@ -84,9 +75,11 @@ pub fn parse(path: &Path, text: &str, notes: &mut Vec<String>) -> Result<Topolog
         Format::SndlibNative => sndlib::read_native(text),
         Format::Fnss => fnss::read(text),
         Format::Gml => gml::read(text),
+        Format::Dot => dot::read(text),
         Format::NodeLink => node_link::read(text),
         Format::Cytoscape => node_link::read_cytoscape(text),
         Format::MiniEdit => mininet::read_miniedit(text),
+        Format::MininetScript => mininet_script::read(text),
         Format::P4 => mininet::read_p4(text),
         Format::Containerlab => containerlab::read(text),
         Format::Batfish => batfish::read(text),

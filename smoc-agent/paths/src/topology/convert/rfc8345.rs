@@ -2,7 +2,9 @@
 //! link of ours is two.
 //!
 //! Names may have the prefix of their module or not. Of several networks in a file, the lowest layer that has links is
-//! read. Metrics are those of RFC 8346 and 8795, rates (Mbit/s) and delays (us) those of RFC 8944.
+//! read. Metrics are those of RFC 8346 and 8795, rates (Mbit/s) and delays (us) those of RFC 8944. What these models have no
+//! place for is written as an augmentation of our own, with the prefix `smoc:` and the names of the topology file; other
+//! programs pass over it, as RFC 7951, section 4, asks of names that they do not know.
 
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ use crate::topology::{End, Topology};
 
 /// The id of the networks that we write; in these, nodes whose only port is [`HOST_PORT`] are hosts.
 const OURS: &str = "smoc";
+/// What our own augmentation's names begin with.
+const PREFIX: &str = "smoc:";
 /// The only port of a host.
 const HOST_PORT: &str = "eth0";
 
@@ -37,8 +41,9 @@ pub(super) fn read(text: &str) -> Result<Sheet, Fault> {
         let ports = of(node, "termination-point").map_or(&[][..], Tree::items);
         let is_host =
             name == OURS && ports.len() == 1 && text_of(&ports[0], "tp-id").as_deref() == Some(HOST_PORT);
-        let kind = is_host.then(|| ("kind".to_owned(), "host".to_owned()));
-        sheet.nodes.push(Node { line: node.line, id, attributes: Attributes::from_iter(kind) });
+        let mut attributes = Attributes::from_iter(own(node));
+        attributes.extend(is_host.then(|| ("kind".to_owned(), "host".to_owned())));
+        sheet.nodes.push(Node { line: node.line, id, attributes });
     }
     for (i, link) in of(network, "link").map_or(&[][..], Tree::items).iter().enumerate() {
         let end = |end: &str, node: &str, port: &str| {
@@ -86,15 +91,22 @@ fn field(tree: &Tree, place: &str, key: &str) -> Result<String, Fault> {
     text_of(tree, key).ok_or_else(|| (tree.line, format!("{place}.{key}: missing: write it")))
 }
 
+/// Our own augmentation.
+fn own(tree: &Tree) -> impl Iterator<Item = (String, String)> {
+    let own = |(name, value): &(String, Tree)| Some((name.strip_prefix(PREFIX)?.to_owned(), plain(value)?));
+    tree.entries().iter().filter_map(own)
+}
+
 /// What augmentations say of a link, however deep, under the names that smoc uses.
 fn attributes(link: &Tree) -> Attributes {
-    let mut all = Attributes::new();
+    let mut all = Attributes::from_iter(own(link));
     let mut open: Vec<&Tree> = vec![link];
     while let Some(tree) = open.pop() {
         for (name, value) in tree.entries() {
             let text = plain(value);
             match (name.rsplit(':').next().unwrap_or(name), text) {
                 ("source" | "destination" | "supporting-link", _) => {}
+                _ if name.starts_with(PREFIX) => {}
                 ("rate", Some(text)) => {
                     all.insert("rate".into(), text + "Mbit");
                 }
@@ -115,20 +127,24 @@ fn attributes(link: &Tree) -> Attributes {
 pub fn to_rfc8345(topology: &Topology) -> Value {
     let name = |end: End| topology.switch(end.switch).name.as_str();
     let mut links = Vec::new();
-    let mut both = |a: (&str, String), b: (&str, String)| {
+    let mut both = |a: (&str, String), b: (&str, String), own: &Attributes| {
         for (from, to) in [(&a, &b), (&b, &a)] {
-            links.push(json!({
+            let mut link = json!({
                 "link-id": format!("{}:{}-{}:{}", from.0, from.1, to.0, to.1),
                 "source": {"source-node": from.0, "source-tp": from.1},
                 "destination": {"dest-node": to.0, "dest-tp": to.1},
-            }));
+            });
+            augment(&mut link, own);
+            links.push(link);
         }
     };
-    for link in topology.links() {
-        both((name(link.a), link.a.port.to_string()), (name(link.b), link.b.port.to_string()));
+    let sheet = Sheet::of(topology);
+    for (link, edge) in topology.links().iter().zip(&sheet.edges) {
+        let (a, b) = (link.a.port.to_string(), link.b.port.to_string());
+        both((name(link.a), a), (name(link.b), b), &edge.attributes);
     }
     for host in topology.hosts() {
-        both((&host.name, HOST_PORT.into()), (name(host.at), host.at.port.to_string()));
+        both((&host.name, HOST_PORT.into()), (name(host.at), host.at.port.to_string()), &Attributes::new());
     }
     let mut nodes: Vec<Value> = (topology.switch_ids())
         .map(|id| {
@@ -140,11 +156,23 @@ pub fn to_rfc8345(topology: &Topology) -> Value {
         })
         .collect();
     nodes.extend(topology.hosts().iter().map(|host| node(&host.name, vec![HOST_PORT.into()])));
+    // The sheet has switches, then hosts, in the same order.
+    nodes.iter_mut().zip(&sheet.nodes).for_each(|(node, sheet)| augment(node, &sheet.attributes));
     json!({"ietf-network:networks": {"network": [{
         "network-id": OURS,
         "node": nodes,
         "ietf-network-topology:link": links,
     }]}})
+}
+
+/// Adds what the models have no place for; a cost of 1 is what a link without one has.
+fn augment(value: &mut Value, attributes: &Attributes) {
+    for (name, text) in attributes {
+        let is_said = matches!(name.as_str(), "kind" | "source_port" | "target_port");
+        if !is_said && (name, text.as_str()) != (&"cost".to_owned(), "1") {
+            value[format!("{PREFIX}{name}")] = text.clone().into();
+        }
+    }
 }
 
 fn node(name: &str, ports: Vec<String>) -> Value {

@@ -16,18 +16,27 @@ fn sample() -> Topology {
     TopologyFile::parse(Path::new("t"), SAMPLE).unwrap().topology
 }
 
+fn read(text: &str, notes: &mut Vec<String>) -> Topology {
+    parse(Path::new("t"), text, notes).unwrap().topology
+}
+
 fn read_back(text: &str) -> Topology {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), text).unwrap();
     let mut notes = Vec::new();
-    let topology = read(file.path(), &mut notes).unwrap();
+    let topology = read(text, &mut notes);
     assert_eq!(notes, Vec::<String>::new());
     topology
 }
 
 #[test]
 fn what_is_written_reads_back_the_same() {
-    for text in [to_yaml(&sample()).unwrap(), to_graphml(&sample()), to_node_link(&sample()).to_string()] {
+    let dot = dot(&sample(), &Colours::new(), &[]);
+    for text in [
+        to_yaml(&sample()).unwrap(),
+        to_graphml(&sample()),
+        to_node_link(&sample()).to_string(),
+        dot,
+        to_rfc8345(&sample()).to_string(),
+    ] {
         assert_eq!(read_back(&text), sample(), "{text}");
     }
 }
@@ -50,10 +59,8 @@ fn the_topology_zoo_is_understood() {
 <edge source="2" target="1" />
   </graph>
 </graphml>"#;
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), text).unwrap();
     let mut notes = Vec::new();
-    let topology = read(file.path(), &mut notes).unwrap();
+    let topology = read(text, &mut notes);
     let names: Vec<_> = topology.switches().iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["Chicago", "New-York", "New-York-2"]);
     assert_eq!((topology.links().len(), notes.len()), (3, 3));
@@ -85,10 +92,8 @@ fn a_directed_graph_has_one_link_for_there_and_back() {
         {"source": "a", "target": "b"}, {"source": "b", "target": "a"}, {"source": "b", "target": "c"},
         {"source": "a", "target": "b"}]}"#;
     for text in [graphml, networkx] {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
         let mut notes = Vec::new();
-        let topology = read(file.path(), &mut notes).unwrap();
+        let topology = read(text, &mut notes);
         let names: Vec<_> = topology.link_ids().map(|link| topology.link_name(link)).collect();
         assert_eq!(names, ["a:1-b:1", "a:2-b:3", "b:2-c:1"]);
         assert_eq!(

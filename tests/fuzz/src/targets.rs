@@ -1,0 +1,212 @@
+//! The targets.
+
+use std::path::Path;
+
+use smoc_common::memory::{Side, Switch};
+use smoc_common::route::{PortNumber, Route};
+use smoc_common::testing::scene;
+use smoc_common::wire::Bytes;
+use smoc_common::wire::probe::Probe;
+use smoc_control::base_network::{Epoch, Statement};
+use smoc_control::clock::Nanos;
+use smoc_control::config::Config;
+use smoc_control::discovery::announcement::{self, Message};
+use smoc_control::discovery::neighbor;
+use smoc_paths::topology::convert::{parse, to_yaml};
+use smoc_paths::topology::{Topology, TopologyFile};
+
+use crate::Target;
+use crate::seeds::{files, frames, pcap};
+
+/// One for everything that reads bytes of others.
+pub const TARGETS: &[Target] = &[
+    Target { name: "topology", run: topology, seeds: topologies, times: 150 },
+    Target { name: "topology_file", run: topology_file, seeds: own_topologies, times: 200 },
+    Target { name: "configuration", run: configuration, seeds: configurations, times: 1_000 },
+    Target { name: "capture", run: capture, seeds: captures, times: 2_000 },
+    Target { name: "layers", run: layers, seeds: typed_frames, times: 100 },
+    Target { name: "packet_path", run: packet_path, seeds: frames_and_routes, times: 1_000 },
+    Target { name: "probe", run: probe, seeds: probes, times: 20_000 },
+    Target { name: "announcement", run: announcement, seeds: announcements, times: 10_000 },
+    Target { name: "statement", run: statement, seeds: statements, times: 20_000 },
+    Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
+];
+
+/// A topology in any format: what can be read is written, and read back the same.
+fn topology(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(file) = parse(Path::new("t"), text, &mut Vec::new()) {
+        reads_back(&file.topology);
+    }
+}
+
+/// The agent's own format.
+fn topology_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(file) = TopologyFile::parse(Path::new("t"), text) {
+        reads_back(&file.topology);
+    }
+}
+
+fn reads_back(topology: &Topology) {
+    let written =
+        to_yaml(topology).unwrap_or_else(|error| panic!("what was read cannot be written: {error}"));
+    let back = TopologyFile::parse(Path::new("t"), &written);
+    let back = back.unwrap_or_else(|error| panic!("what was written cannot be read: {error}\n{written}"));
+    assert_eq!(to_yaml(&back.topology).ok(), Some(written));
+}
+
+fn topologies() -> Vec<Vec<u8>> {
+    let mut all = files("smoc-agent/paths/tests/formats", &[]);
+    all.extend(own_topologies());
+    all
+}
+
+fn own_topologies() -> Vec<Vec<u8>> {
+    let mut all = files("examples", &["abilene.yaml", "demo.yaml", "diamond.yaml", "line.yaml"]);
+    all.push(
+        b"switches: [{name: e1, agent: \"10.9.0.1\"}]\nlinks:\n  - {a: 'e1:1', b: 'm1:1', capacity: 1Gbit, latency: 1ms, \
+          cost: 2, srlg: [duct-7]}\nhosts:\n  - {name: h, port: 'e1:9', mac: '02:00:00:00:00:01', addresses: [10.0.0.1, 'fd00::1']}\n"
+            .to_vec(),
+    );
+    all
+}
+
+/// An agent's configuration.
+fn configuration(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = (Config::is_one(text), Config::parse(Path::new("agent.yaml"), text).is_ok());
+    }
+}
+
+fn configurations() -> Vec<Vec<u8>> {
+    files("examples", &["agent.yaml"])
+}
+
+/// A capture file.
+fn capture(bytes: &[u8]) {
+    let _ = smoc_decode::decode(bytes).is_ok();
+}
+
+fn captures() -> Vec<Vec<u8>> {
+    // A pcapng section, an interface and an empty packet.
+    let blocks: [&[u32]; 3] =
+        [&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, !0, !0, 28], &[1, 20, 1, 0, 20], &[6, 32, 0, 0, 0, 0, 0, 32]];
+    vec![pcap(1, &frames()), blocks.concat().iter().flat_map(|word| word.to_le_bytes()).collect()]
+}
+
+/// A frame behind two bytes that say its link type, in a sound file: it is refused for its link type or not at all.
+fn layers(bytes: &[u8]) {
+    let Some((link_type, frame)) = bytes.split_first_chunk() else { return };
+    let link_type = u32::from(u16::from_be_bytes(*link_type));
+    let is_sound = |frame: Vec<u8>| smoc_decode::decode(&pcap(link_type, &[frame])[..]).is_ok();
+    assert_eq!(is_sound(frame.to_vec()), is_sound(vec![0; 60]), "the file is sound");
+}
+
+fn typed_frames() -> Vec<Vec<u8>> {
+    const LINK_TYPES: [u16; 26] = [
+        0, 1, 9, 12, 51, 100, 101, 104, 105, 108, 109, 113, 117, 119, 127, 138, 163, 166, 192, 204, 219, 228,
+        229, 239, 276, 50,
+    ];
+    let mut all = Vec::new();
+    for link_type in LINK_TYPES {
+        for frame in frames() {
+            let behind = if matches!(link_type, 12 | 101 | 228 | 229) { &frame[14..] } else { &frame[..] };
+            all.push([&link_type.to_be_bytes(), behind].concat());
+        }
+    }
+    all
+}
+
+/// A frame at each kind of port of each kind of switch: it keeps its length.
+fn packet_path(bytes: &[u8]) {
+    let switches: [fn() -> Switch; 3] = [|| scene::edge(0), || scene::edge(1), scene::transit];
+    for new in switches {
+        for side in [Side::Host, Side::Fabric] {
+            let mut frame = bytes.to_vec();
+            let _ = new().run(side, &mut frame);
+            assert_eq!(frame.len(), bytes.len());
+        }
+    }
+}
+
+/// As hosts send them, and as they come from an edge switch.
+fn frames_and_routes() -> Vec<Vec<u8>> {
+    let mut all = frames();
+    let mut edge = scene::edge(0);
+    for mut frame in frames() {
+        let _ = edge.run(Side::Host, &mut frame);
+        all.push(frame);
+    }
+    all.extend(probes());
+    all
+}
+
+/// A probe or hello.
+fn probe(bytes: &[u8]) {
+    let mut frame = bytes.to_vec();
+    let _ = Probe::parse(&Bytes(&mut frame)).is_some();
+}
+
+fn probes() -> Vec<Vec<u8>> {
+    let route = PortNumber::new(3).and_then(|port| Route::through([(port, scene::WIDTH)]).ok());
+    let parsed = |bytes: [u8; smoc_common::wire::probe::LENGTH]| bytes.to_vec();
+    route.into_iter().map(|route| parsed(Probe::default().frame(route))).collect()
+}
+
+/// What agents tell each other: a part of an announcement is written as it was read.
+fn announcement(bytes: &[u8]) {
+    const NOW: Nanos = Nanos(1 << 60);
+    if let Some(Message::Part(part)) = Message::parse(bytes, NOW) {
+        let written = part.frame(scene::mac(1), NOW);
+        assert_eq!(Message::parse(&written, NOW), Some(Message::Part(part)));
+    }
+}
+
+fn announcements() -> Vec<Vec<u8>> {
+    let lists = announcement::Lists::default();
+    let mut all: Vec<_> = announcement::parts("e1", (1, 2), &lists)
+        .iter()
+        .map(|part| part.frame(scene::mac(1), Nanos(5_000_000)))
+        .collect();
+    all.push(announcement::question(scene::mac(1)));
+    all.extend(sample().map(|statement| announcement::statement(scene::mac(1), &statement)));
+    all
+}
+
+/// What neighbours agree on for the base network: written as it was read.
+fn statement(bytes: &[u8]) {
+    if let Some(statement) = Statement::parse(bytes) {
+        let mut written = Vec::new();
+        statement.write(&mut written);
+        assert!(bytes.starts_with(&written));
+    }
+}
+
+fn sample() -> Option<Statement> {
+    let epoch = |sequence| Epoch { boot: 7, sequence };
+    let port = PortNumber::new(3)?;
+    Some(Statement { switch: "e1".into(), port, digest: 5, epoch: epoch(1), heard: epoch(2), synced: true })
+}
+
+fn statements() -> Vec<Vec<u8>> {
+    let written = |statement: Statement| {
+        let mut bytes = Vec::new();
+        statement.write(&mut bytes);
+        bytes
+    };
+    sample().map(written).into_iter().collect()
+}
+
+/// ARP and neighbour discovery of hosts.
+fn neighbor(bytes: &[u8]) {
+    let _ = neighbor::claim(&mut bytes.to_vec()).is_some();
+}
+
+fn claims() -> Vec<Vec<u8>> {
+    let mut arp = [[0xff; 6], [2, 0, 0, 0, 0, 1]].concat();
+    arp.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    let mut all = frames();
+    all.push(arp);
+    all
+}
