@@ -40,6 +40,7 @@ impl Fabric {
             return;
         }
         switch.runs += 1;
+        switch.late = now;
         let run = switch.runs;
         let programs = Programs { host: run * 2, fabric: run * 2 + 1 };
         let start = Start {
@@ -287,13 +288,15 @@ impl Fabric {
 
     /// Lets the prober do something; what it finds is posted.
     fn probing(&mut self, node: u32, act: impl FnOnce(&mut Prober, &mut crate::node::PortWire<'_>) -> bool) {
-        let keeps = self.options.broken == Some(Break::ProberKeepsPorts);
+        let broken = self.options.broken;
+        let silent = broken == Some(Break::ProberIsSilent);
+        let keeps = silent || broken == Some(Break::ProberKeepsPorts);
         let now = self.queue.now();
         let switch = &mut self.nodes[node as usize];
         let before = switch.kernel.transmit_writes;
         let Some((agent, mut wire)) = switch.prober(now, keeps) else { return };
         let changed = act(&mut agent.prober, &mut wire);
-        let found = changed.then(|| agent.prober.found());
+        let found = (changed && !silent).then(|| agent.prober.found());
         let sent = wire.finish();
         self.watch.changed |= switch.kernel.transmit_writes != before;
         for (place, bytes) in sent {

@@ -32,6 +32,8 @@ pub enum Break {
     NobodyAgrees,
     /// Probers say that a dead port is out of use, and leave it in.
     ProberKeepsPorts,
+    /// Probers leave dead ports in and tell control nothing of what they find.
+    ProberIsSilent,
     /// The packet path loses a frame in a hundred of those that it should send on.
     FramesVanish,
     /// No announcement is ever sent.

@@ -120,6 +120,7 @@ impl Fabric {
         };
         if matches!(frame.kind, Kind::Awaited(_)) {
             frame.redirected.push((node, place));
+            self.leaves(node, place, &frame);
         }
         if self.options.broken == Some(Break::FramesVanish) && frame.id.is_multiple_of(100) {
             return;

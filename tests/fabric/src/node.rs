@@ -125,6 +125,8 @@ pub struct Node {
     pub foreign_mtu: u32,
     /// Which file its next agent is given.
     pub file: usize,
+    /// When its agent was last not running, stopped, slow, just started or refused something.
+    pub late: Nanos,
 }
 
 impl Node {
@@ -159,6 +161,7 @@ impl Node {
             telling: false,
             foreign_mtu: 1500,
             file: 0,
+            late: Nanos(0),
         }
     }
 
@@ -208,6 +211,12 @@ impl Node {
     /// Whether an agent runs that is neither stopped nor slow.
     pub fn is_prompt(&self) -> bool {
         self.agent.as_ref().is_some_and(|agent| !agent.stopped && agent.slow.is_zero())
+    }
+
+    /// Whether something is refused to its agent.
+    pub fn is_refused(&self) -> bool {
+        let Refusals { maps, programs, bridge, sockets } = self.refuses;
+        maps || programs || bridge || sockets
     }
 }
 

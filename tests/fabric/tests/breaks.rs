@@ -33,7 +33,7 @@ fn ports_that_are_opened_without_agreement_make_a_loop() {
 
 #[test]
 fn a_prober_that_takes_no_port_out_is_found_although_ranks_that_need_it_are_left() {
-    one_says(&found(Break::ProberKeepsPorts), "is in TX_PORTS");
+    one_says(&found(Break::ProberKeepsPorts), "leads: in the device maps");
 }
 
 #[test]
@@ -51,4 +51,11 @@ fn agents_that_say_nothing_agree_on_nothing() {
 #[test]
 fn a_map_that_forgets_what_is_written_differs_from_what_is_wanted() {
     one_says(&found(Break::MapForgetsHosts), "the maps differ");
+}
+
+#[test]
+fn frames_into_dead_cables_that_a_prober_tells_nobody_of_are_lost() {
+    let found = found(Break::ProberIsSilent);
+    let lost = found.iter().filter(|what| what.contains("is lost"));
+    assert!(lost.count() > 5, "{found:?}");
 }
