@@ -9,7 +9,7 @@ use smoc_control::{
     interfaces::BridgePort,
     liveness::prober::Prober,
     ports::{Programs, Role},
-    switch::{Effect, Event as Happening, Start, Switch, Wish, write_all},
+    switch::{Effect, Event as Happening, Snapshot, Start, Switch, Wish, write_all},
 };
 
 use crate::{
@@ -40,6 +40,7 @@ impl Fabric {
             return;
         }
         switch.runs += 1;
+        switch.late = now;
         let run = switch.runs;
         let programs = Programs { host: run * 2, fabric: run * 2 + 1 };
         let start = Start {
@@ -60,6 +61,7 @@ impl Fabric {
             prober: Prober::new(node << 12 | run),
             inbox: Default::default(),
             wakes: Nanos(u64::MAX),
+            looked: Nanos(u64::MAX),
             slow: Duration::ZERO,
             stopped: false,
             missed: [false; 3],
@@ -95,10 +97,16 @@ impl Fabric {
         }
         let posted = agent.inbox.front().map_or(Nanos(u64::MAX), |(due, _)| *due);
         let next = posted.min(agent.control.deadline() + agent.slow);
+        let now = self.queue.now();
         if next < agent.wakes {
-            agent.wakes = next.max(self.queue.now());
-            let (at, run) = (agent.wakes, agent.run);
-            self.queue.at(at, Event::Control { node, run });
+            agent.wakes = next.max(now);
+            if agent.wakes == now {
+                self.queue.at(now, Event::Control { node, run: agent.run });
+            }
+        }
+        if now < agent.wakes && agent.wakes < agent.looked {
+            agent.looked = agent.wakes;
+            self.queue.at(agent.looked, Event::Control { node, run: agent.run });
         }
     }
 
@@ -108,8 +116,14 @@ impl Fabric {
         let Some(agent) = self.nodes[node as usize].agent.as_mut().filter(|agent| agent.run == run) else {
             return;
         };
-        if agent.stopped || agent.wakes > now {
+        if agent.looked <= now {
+            agent.looked = Nanos(u64::MAX);
+        }
+        if agent.stopped {
             return;
+        }
+        if agent.wakes > now {
+            return self.wake(node);
         }
         agent.wakes = Nanos(u64::MAX);
         agent.spins = if agent.woken == now { agent.spins + 1 } else { 0 };
@@ -226,7 +240,12 @@ impl Fabric {
                 }
             }
             Effect::Watch(targets) => self.probing(node, |prober, wire| prober.watch(targets, now, wire)),
-            Effect::Publish(snapshot) => agent.snapshot = Some(snapshot),
+            Effect::Publish(snapshot) => {
+                agent.snapshot = Some(snapshot.clone());
+                if self.options.broken == Some(Break::NobodyAgrees) {
+                    self.open_without_agreement(node, &snapshot);
+                }
+            }
         }
     }
 
@@ -239,14 +258,29 @@ impl Fabric {
         self.will_tell(node);
     }
 
+    /// As a fault on purpose: opens what is in the tree of an agent, and closes nothing else.
+    fn open_without_agreement(&mut self, node: u32, snapshot: &Snapshot) {
+        let arcs = snapshot.topology.arcs(snapshot.this).iter();
+        for arc in arcs.filter(|arc| snapshot.tree.contains(&arc.link)) {
+            self.set_bridge_port(node, arc.port.get(), BridgePort::Forwarding);
+        }
+    }
+
     fn set_bridge_port(&mut self, node: u32, number: u16, state: BridgePort) {
-        let ignored = self.options.broken == Some(Break::BridgeIgnoresClosing);
+        let is_closed = state == BridgePort::Closed;
+        let ignored = is_closed && self.options.broken == Some(Break::BridgeIgnoresClosing);
+        let lies = is_closed && self.options.broken == Some(Break::BridgeLiesOfClosing);
         let switch = &mut self.nodes[node as usize];
         let Some(place) = switch.place(number).filter(|place| switch.ports[usize::from(*place)].carrier)
         else {
             return;
         };
-        if !(ignored && state == BridgePort::Closed) && switch.bridge.set(place, state) {
+        let changed = match (ignored, lies) {
+            (true, _) => false,
+            (_, true) => switch.bridge.pretend_closed(place),
+            _ => switch.bridge.set(place, state),
+        };
+        if changed {
             self.watch.changed = true;
             self.will_tell(node);
         }
@@ -254,13 +288,15 @@ impl Fabric {
 
     /// Lets the prober do something; what it finds is posted.
     fn probing(&mut self, node: u32, act: impl FnOnce(&mut Prober, &mut crate::node::PortWire<'_>) -> bool) {
-        let keeps = self.options.broken == Some(Break::ProberKeepsPorts);
+        let broken = self.options.broken;
+        let silent = broken == Some(Break::ProberIsSilent);
+        let keeps = silent || broken == Some(Break::ProberKeepsPorts);
         let now = self.queue.now();
         let switch = &mut self.nodes[node as usize];
         let before = switch.kernel.transmit_writes;
         let Some((agent, mut wire)) = switch.prober(now, keeps) else { return };
         let changed = act(&mut agent.prober, &mut wire);
-        let found = changed.then(|| agent.prober.found());
+        let found = (changed && !silent).then(|| agent.prober.found());
         let sent = wire.finish();
         self.watch.changed |= switch.kernel.transmit_writes != before;
         for (place, bytes) in sent {

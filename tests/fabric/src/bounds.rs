@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | a link loses carrier at both ends | 4 to 7 ms | [`CARRIER`] |
 //! | a link or switch falls silent, or one direction of it | 33 to 49 ms, at 10 ms a hello and three missed | [`silent`] |
+//! | one direction of a link, and the agent behind it cannot tell | | [`one_way`], for frames into that direction |
 //! | the same while other links are down already: a rank may need two detours, and only probes find that | "3 probes in a row", 20 ms apart | [`PROBED`] |
 //! | anything that meets the network while it is not settled after something else, moves of hosts, reloads | "in a second or two" | [`SETTLED`] |
 //! | the base network heals | "in a second or two" | [`BASE`] |
@@ -34,4 +35,10 @@ pub const QUIET: Duration = Duration::from_secs(25);
 /// and one until the neighbour is told; 50 ms by default.
 pub fn silent(hellos: &Hellos) -> Duration {
     hellos.interval * (hellos.multiplier + 2)
+}
+
+/// After one direction of a link fell silent whose other end has an agent that is dead or late and cannot tell: ten times the
+/// multiplier's hellos have to be missed; 320 ms by default.
+pub fn one_way(hellos: &Hellos) -> Duration {
+    hellos.interval * (hellos.multiplier * 10 + 2)
 }

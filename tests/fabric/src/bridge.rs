@@ -32,6 +32,8 @@ pub struct Bridge {
     /// Its own address.
     pub mac: MacAddress,
     states: Vec<BridgePort>,
+    /// What it says of them: the same, unless it lies.
+    told: Vec<BridgePort>,
     /// Ports that forward because their carrier came back, and that nobody has set since.
     reopened: Vec<bool>,
     learned: BTreeMap<u64, (u16, Nanos)>,
@@ -43,6 +45,7 @@ impl Bridge {
         Self {
             mac,
             states: vec![BridgePort::Forwarding; ports],
+            told: vec![BridgePort::Forwarding; ports],
             reopened: vec![false; ports],
             learned: BTreeMap::new(),
         }
@@ -53,6 +56,16 @@ impl Bridge {
         self.states[usize::from(port)]
     }
 
+    /// The state of a port, as it is told.
+    pub fn told(&self, port: u16) -> BridgePort {
+        self.told[usize::from(port)]
+    }
+
+    /// As a fault on purpose: says that a port is closed, and leaves it as it is; whether that is a change.
+    pub fn pretend_closed(&mut self, port: u16) -> bool {
+        std::mem::replace(&mut self.told[usize::from(port)], BridgePort::Closed) != BridgePort::Closed
+    }
+
     /// Whether a port forwards only because its carrier came back.
     pub fn is_reopened(&self, port: u16) -> bool {
         self.reopened[usize::from(port)]
@@ -61,7 +74,8 @@ impl Bridge {
     /// Opens or closes a port; whether that is a change.
     pub fn set(&mut self, port: u16, state: BridgePort) -> bool {
         self.reopened[usize::from(port)] = false;
-        let changed = std::mem::replace(&mut self.states[usize::from(port)], state) != state;
+        let told = std::mem::replace(&mut self.told[usize::from(port)], state);
+        let changed = std::mem::replace(&mut self.states[usize::from(port)], state) != state || told != state;
         if state == BridgePort::Closed {
             self.learned.retain(|_, (at, _)| *at != port);
         }

@@ -98,9 +98,6 @@ impl Fabric {
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }
-            // A file that numbers switches anew makes agents forget what probes said of paths, and cables in the wrong place
-            // are often known by probes only.
-            Fault::File(..) if self.is_miswired() => Some(bounds::SETTLED),
             // A link that is new in the file counts as up before an end of it has said so, and its cable comes last.
             Fault::File(..) => {
                 (self.network.widens || !self.network.grows_a_leaf()).then_some(bounds::SETTLED)

@@ -24,10 +24,18 @@ pub const CHECK: Duration = Duration::from_millis(10);
 /// A fault on purpose, to see that the simulator finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
-    /// Bridges say that a port is closed, and leave it open.
+    /// Bridges do not close a port, and say so.
     BridgeIgnoresClosing,
+    /// Bridges say that a port is closed, and leave it open.
+    BridgeLiesOfClosing,
+    /// Whatever the neighbours say, the ports of the tree are opened once an agent has worked it out.
+    NobodyAgrees,
     /// Probers say that a dead port is out of use, and leave it in.
     ProberKeepsPorts,
+    /// Probers leave dead ports in and tell control nothing of what they find.
+    ProberIsSilent,
+    /// The packet path loses a frame in a hundred of those that it should send on.
+    FramesVanish,
     /// No announcement is ever sent.
     AgentsAreMute,
     /// The maps say that a host is written, and forget every other one.

@@ -5,6 +5,7 @@
 //! | the base network has no loop: links that forward at both ends, or between bridges without agents, make a forest | whenever a port, carrier or link changes |
 //! | no copy of a frame passes a bridge twice, none leaves a port of a switch more than twice by redirection | every frame |
 //! | no frame is lost while there is a way, for longer than [`crate::bounds`] says after something happened | a second after it was sent |
+//! | no frame goes by redirection into a cable that the switch's own hellos have had time to find dead | every frame |
 //! | a frame arrives once, at its host, as it was sent; nothing of smoc's reaches a host | every frame |
 //! | the rules of the maps: an edge index keeps its meaning, a path set in use is not written to | every write |
 //! | control does not spin | every call |
@@ -129,10 +130,8 @@ impl Fabric {
     /// Whether every agent runs, is neither stopped nor slow, and nothing is refused to it.
     pub(crate) fn are_all_prompt(&self) -> bool {
         self.nodes.iter().enumerate().all(|(place, node)| {
-            let refused =
-                node.refuses.maps || node.refuses.programs || node.refuses.bridge || node.refuses.sockets;
             let wanted = self.network.is_old(place) || node.runs > 0;
-            !refused && (!wanted || node.is_prompt())
+            !node.is_refused() && (!wanted || node.is_prompt())
         })
     }
 
@@ -336,6 +335,11 @@ impl Fabric {
         if self.is_miswired() || self.links.iter().any(|link| link.loss > 0) {
             self.watch.disturb(now, bounds::SETTLED);
         }
+        for node in &mut self.nodes {
+            if !node.is_prompt() || node.is_refused() {
+                node.late = now;
+            }
+        }
         self.look_at_mask();
         self.look_at_loop();
         self.count_lost(now);
@@ -343,6 +347,37 @@ impl Fabric {
             self.compare_agents();
         }
         self.look_whether_settled(now);
+    }
+
+    /// For how long a cable that a switch sends into has been dead, if longer than its prober needs to find that. What goes on
+    /// elsewhere is no excuse: hellos need nobody but the program at the other end.
+    fn should_be_out(&self, node: u32, place: u16) -> Option<Duration> {
+        let (now, switch) = (self.queue.now(), &self.nodes[node as usize]);
+        let (number, end) = switch.ports[usize::from(place)].cable?;
+        let (link, end) = (&self.links[number as usize], usize::from(end));
+        let Plug::Port(neighbor, _) = link.ends[1 - end] else { return None };
+        if link.works[end] || self.is_miswired() {
+            return None;
+        }
+        let is_late = |node: u32| now.since(self.nodes[node as usize].late) <= bounds::SETTLED;
+        let hellos = &self.network.configs[node as usize].hellos;
+        let allowed = match link.works[1 - end] && is_late(neighbor) {
+            true => bounds::one_way(hellos),
+            false => bounds::silent(hellos),
+        };
+        let dead = now.since(link.changed);
+        (dead > allowed && !is_late(node)).then_some(dead)
+    }
+
+    /// A switch sends a frame that is waited for out of a port: it may be lost there only as long as nobody can know.
+    pub(crate) fn leaves(&mut self, node: u32, place: u16, frame: &Frame) {
+        if let Some(dead) = self.should_be_out(node, place) {
+            let (id, name) = (frame.id, self.name(node));
+            let port = self.nodes[node as usize].ports[usize::from(place)].number;
+            self.violated(format!(
+                "frame {id} is lost: {name} sends it out of port {port}, whose cable has been dead for {dead:?}"
+            ));
+        }
     }
 
     /// Frames that should have arrived by now.

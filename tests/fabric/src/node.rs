@@ -80,6 +80,8 @@ pub struct Agent {
     pub inbox: VecDeque<(Nanos, Event)>,
     /// When control is next woken; `u64::MAX` if that is not scheduled.
     pub wakes: Nanos,
+    /// The earliest time to come at which it is looked whether that is so; `u64::MAX` if there is none.
+    pub looked: Nanos,
     /// How late it is at everything.
     pub slow: Duration,
     /// Whether the process is stopped.
@@ -123,6 +125,8 @@ pub struct Node {
     pub foreign_mtu: u32,
     /// Which file its next agent is given.
     pub file: usize,
+    /// When its agent was last not running, stopped, slow, just started or refused something.
+    pub late: Nanos,
 }
 
 impl Node {
@@ -157,6 +161,7 @@ impl Node {
             telling: false,
             foreign_mtu: 1500,
             file: 0,
+            late: Nanos(0),
         }
     }
 
@@ -196,7 +201,7 @@ impl Node {
             self.ports.iter().enumerate().filter(|(_, port)| port.exists).map(|(place, port)| Interface {
                 usable: port.carrier,
                 master: Some(BRIDGE),
-                bridge_port: Some(self.bridge.state(place as u16)),
+                bridge_port: Some(self.bridge.told(place as u16)),
                 xdp: port.program.map(|(program, _)| AttachedXdp { program, mode: AttachedMode::Native }),
                 ..plain(port.index(place as u16), format!("p{}", port.number.get()), port.mac)
             });
@@ -206,6 +211,12 @@ impl Node {
     /// Whether an agent runs that is neither stopped nor slow.
     pub fn is_prompt(&self) -> bool {
         self.agent.as_ref().is_some_and(|agent| !agent.stopped && agent.slow.is_zero())
+    }
+
+    /// Whether something is refused to its agent.
+    pub fn is_refused(&self) -> bool {
+        let Refusals { maps, programs, bridge, sockets } = self.refuses;
+        maps || programs || bridge || sockets
     }
 }
 

@@ -22,8 +22,23 @@ fn a_bridge_that_ignores_closing_is_not_as_it_should_be_and_nobody_makes_a_loop_
 }
 
 #[test]
-fn a_prober_that_takes_no_port_out_loses_frames_while_there_is_a_way() {
-    one_says(&found(Break::ProberKeepsPorts), "is lost");
+fn a_bridge_that_says_closed_and_forwards_makes_a_loop() {
+    one_says(&found(Break::BridgeLiesOfClosing), "the base network has a loop");
+}
+
+#[test]
+fn ports_that_are_opened_without_agreement_make_a_loop() {
+    one_says(&found(Break::NobodyAgrees), "the base network has a loop");
+}
+
+#[test]
+fn a_prober_that_takes_no_port_out_is_found_although_ranks_that_need_it_are_left() {
+    one_says(&found(Break::ProberKeepsPorts), "leads: in the device maps");
+}
+
+#[test]
+fn frames_that_vanish_are_lost_while_there_is_a_way() {
+    one_says(&found(Break::FramesVanish), "is lost");
 }
 
 #[test]
@@ -36,4 +51,11 @@ fn agents_that_say_nothing_agree_on_nothing() {
 #[test]
 fn a_map_that_forgets_what_is_written_differs_from_what_is_wanted() {
     one_says(&found(Break::MapForgetsHosts), "the maps differ");
+}
+
+#[test]
+fn frames_into_dead_cables_that_a_prober_tells_nobody_of_are_lost() {
+    let found = found(Break::ProberIsSilent);
+    let lost = found.iter().filter(|what| what.contains("is lost"));
+    assert!(lost.count() > 5, "{found:?}");
 }

@@ -6,13 +6,14 @@
 //! last; but repeated moves of one address are held back, longer each time ([`HELD`]), so that two hosts with the same
 //! address cost the network little. Nothing here reads a clock.
 
+mod claims;
+mod origins;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
     time::Duration,
 };
 
@@ -23,6 +24,8 @@ use smoc_common::{
 };
 
 use crate::clock::Nanos;
+use claims::{Claim, Claimant, Claims};
+use origins::{Origin, Origins};
 use smoc_paths::topology::{End, SwitchId, Topology};
 
 /// How long a host is known after it was last heard at its own edge.
@@ -77,53 +80,26 @@ pub struct Sighting {
     pub seen: Nanos,
 }
 
-/// Who says that an address is there: the switch by its name, `None` being this one, and the port.
-type Claimant = (Option<Arc<str>>, PortNumber);
-
-#[derive(Clone, Copy, Debug)]
-struct Claim {
-    mac: MacAddress,
-    seen: Nanos,
-}
-
-/// What is known of one address.
-#[derive(Clone, Debug, Default)]
-struct Claims {
-    /// Sorted by claimant. Nearly always there is one.
-    all: Vec<(Claimant, Claim)>,
-    /// The claim that counts, as it was when it was chosen.
-    chosen: Option<(Claimant, MacAddress)>,
-    moved: Nanos,
-    /// Moves in a row.
-    moves: u32,
-}
-
 /// Where the topology file says that an address is.
 #[derive(Clone, Debug)]
 struct Declared {
-    switch: Arc<str>,
+    /// `None` being this one.
+    switch: Option<Origin>,
     at: End,
     mac: Option<MacAddress>,
     name: String,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Origin {
-    heard: Nanos,
-    /// Sorted.
-    addresses: Vec<IpAddr>,
-}
-
 /// Everything that is known of hosts, as one switch knows it.
 #[derive(Clone, Debug, Default)]
 pub struct HostTable {
-    this: Arc<str>,
     declared: BTreeMap<IpAddr, Declared>,
     /// Names of declared hosts by MAC address.
     named: BTreeMap<MacAddress, String>,
     claims: BTreeMap<IpAddr, Claims>,
-    /// By the name of the switch that announces: a name outlives a change of topology.
-    origins: BTreeMap<Arc<str>, Origin>,
+    /// Addresses that more than one claims.
+    contested: BTreeSet<IpAddr>,
+    origins: Origins,
     /// How many addresses each claimant has.
     behind: BTreeMap<Claimant, usize>,
     /// Addresses that may be elsewhere than when [`HostTable::changed`] was last asked.
@@ -135,14 +111,13 @@ pub struct HostTable {
 impl HostTable {
     /// Takes over what the topology file says of hosts.
     pub fn declare(&mut self, topology: &Topology, this: SwitchId, now: Nanos) {
-        self.this = topology.switch(this).name.as_str().into();
         self.declared.clear();
         self.named.clear();
         for host in topology.hosts() {
-            let switch: Arc<str> = topology.switch(host.at.switch).name.as_str().into();
+            let is_elsewhere = host.at.switch != this;
+            let switch = is_elsewhere.then(|| self.origins.named(&topology.switch(host.at.switch).name));
             for address in &host.addresses {
-                let declared =
-                    Declared { switch: switch.clone(), at: host.at, mac: host.mac, name: host.name.clone() };
+                let declared = Declared { switch, at: host.at, mac: host.mac, name: host.name.clone() };
                 self.declared.insert(*address, declared);
             }
             if let Some(mac) = host.mac {
@@ -161,62 +136,54 @@ impl HostTable {
         self.claim(None, sighting, sighting.seen) && self.chosen(&sighting.address) != before
     }
 
-    /// Takes over what another edge announces: its complete list.
-    pub fn announced(&mut self, origin: &str, hosts: Vec<Sighting>, now: Nanos) {
-        let (origin, before) =
-            self.origins.remove_entry(origin).unwrap_or_else(|| (origin.into(), Origin::default()));
-        let mut places: Vec<(IpAddr, PortNumber)> = Vec::with_capacity(hosts.len());
-        for sighting in hosts {
-            if self.claim(Some(&origin), sighting, now) {
-                places.push((sighting.address, sighting.port));
+    /// Takes over what another edge announces: its complete list. One that says what the last one said costs a comparison;
+    /// when its hosts were last heard matters, and is looked up, only where somebody else claims an address too.
+    pub fn announced(&mut self, origin: &str, mut list: Vec<Sighting>, now: Nanos) {
+        let origin = self.origins.named(origin);
+        list.retain(can_be_claimed);
+        list.sort_by_key(origins::place);
+        list.dedup_by_key(|sighting| origins::place(sighting));
+        let (new, gone) = origins::differences(self.origins.list(origin), &list);
+        let contested: Vec<Sighting> =
+            self.contested.iter().flat_map(|address| of_address(&list, *address)).copied().collect();
+        self.origins.replace(origin, list, now);
+        for sighting in new.into_iter().chain(contested) {
+            if !self.claim(Some(origin), sighting, now) {
+                self.origins.forget(origin, &sighting);
             }
         }
-        places.sort_unstable();
-        let mut addresses: Vec<IpAddr> = places.iter().map(|(address, _)| *address).collect();
-        addresses.dedup();
-        let left = before.addresses.iter().filter(|address| addresses.binary_search(address).is_err());
-        // One claim alone is the one that was just made.
-        let contested = addresses.iter().filter(|address| self.is_contested(address));
-        let doubtful: Vec<IpAddr> = left.chain(contested).copied().collect();
-        for address in doubtful {
-            self.retain(address, now, |claimant, _| {
-                claimant.0.as_ref() != Some(&origin) || places.binary_search(&(address, claimant.1)).is_ok()
-            });
+        for Sighting { address, port, .. } in gone {
+            self.retain(address, now, |claimant, _| *claimant != (Some(origin), port));
         }
-        self.origins.insert(origin, Origin { heard: now, addresses });
-    }
-
-    fn is_contested(&self, address: &IpAddr) -> bool {
-        self.claims.get(address).is_some_and(|claims| claims.all.len() > 1)
     }
 
     /// Takes over what an earlier agent of this switch had found out: addresses at its own ports, and at other
     /// switches by their names. It counts as heard half its lifetime ago, so that newer claims win.
     pub fn remember<'a>(&mut self, hosts: impl Iterator<Item = (Option<&'a str>, Sighting)>, now: Nanos) {
         let seen = now - LEARNED_FOR / 2;
+        let mut lists: BTreeMap<Origin, Vec<Sighting>> = BTreeMap::new();
         for (switch, sighting) in hosts {
-            let origin: Option<Arc<str>> = switch.map(Arc::from);
-            self.claim(origin.as_ref(), Sighting { seen, ..sighting }, now);
-            if let Some(origin) = origin {
-                let origin = self.origins.entry(origin).or_default();
-                origin.heard = now;
-                origin.addresses.push(sighting.address);
+            let (sighting, origin) =
+                (Sighting { seen, ..sighting }, switch.map(|name| self.origins.named(name)));
+            if self.claim(origin, sighting, now)
+                && let Some(origin) = origin
+            {
+                lists.entry(origin).or_default().push(sighting);
             }
         }
-        for origin in self.origins.values_mut() {
-            origin.addresses.sort_unstable();
-            origin.addresses.dedup();
+        for (origin, mut list) in lists {
+            list.sort_by_key(origins::place);
+            self.origins.replace(origin, list, now);
         }
     }
 
     /// Removes what has timed out.
     pub fn expire(&mut self, now: Nanos) {
-        let silent = |origin: &Origin| now.since(origin.heard) >= ANNOUNCED_FOR;
-        let silent: Vec<Arc<str>> =
-            self.origins.iter().filter(|(_, origin)| silent(origin)).map(|(name, _)| name.clone()).collect();
-        for name in silent {
+        for name in self.origins.silent(now, ANNOUNCED_FOR) {
             self.announced(&name, Vec::new(), now);
-            self.origins.remove(&name);
+        }
+        if !self.has_learned() {
+            return;
         }
         let old = |(claimant, claim): &(Claimant, Claim)| old_claim(claimant, claim, now);
         let old: Vec<IpAddr> =
@@ -224,6 +191,11 @@ impl HostTable {
         for address in old {
             self.retain(address, now, |claimant, claim| !old_claim(claimant, claim, now));
         }
+    }
+
+    /// Whether anything was heard at this switch. Of the claimants it comes first.
+    fn has_learned(&self) -> bool {
+        self.behind.first_key_value().is_some_and(|((origin, _), _)| origin.is_none())
     }
 
     /// Decides about addresses that had to wait long enough; whether one moved.
@@ -245,6 +217,9 @@ impl HostTable {
 
     /// What this switch tells the others: all that it learned and that counts, and that the file does not know better.
     pub fn to_announce(&self) -> Vec<Sighting> {
+        if !self.has_learned() {
+            return Vec::new();
+        }
         let ours = |(address, claims): (&IpAddr, &Claims)| {
             let (claimant, mac) = claims.chosen.as_ref().filter(|(claimant, _)| claimant.0.is_none())?;
             if self.declared.get(address).is_some_and(|declared| declared.mac.is_some()) {
@@ -298,10 +273,11 @@ impl HostTable {
             return Some(KnownHost { at: declared.at, mac, name, source: Source::File, seen: None });
         }
         let (claimant, mac) = chosen?;
-        let (switch, source) = match &claimant.0 {
+        let (switch, source) = match claimant.0 {
             None => (this, Source::Learned),
             Some(origin) => {
-                (topology.find_switch(origin).filter(|switch| *switch != this)?, Source::Announced)
+                let switch = topology.find_switch(self.origins.name(origin));
+                (switch.filter(|switch| *switch != this)?, Source::Announced)
             }
         };
         let seen = self.claims.get(&address)?.of(claimant).map(|claim| claim.seen);
@@ -310,16 +286,16 @@ impl HostTable {
     }
 
     fn chosen(&self, address: &IpAddr) -> Option<(Claimant, MacAddress)> {
-        self.claims.get(address)?.chosen.clone()
+        self.claims.get(address)?.chosen
     }
 
     /// Records a claim; false if it is none, or beyond the max of its port.
-    fn claim(&mut self, origin: Option<&Arc<str>>, sighting: Sighting, now: Nanos) -> bool {
+    fn claim(&mut self, origin: Option<Origin>, sighting: Sighting, now: Nanos) -> bool {
         let Sighting { address, mac, port, seen } = sighting;
-        if !can_be_host(address) || !is_unicast(mac) {
+        if !can_be_claimed(&sighting) {
             return false;
         }
-        let claimant: Claimant = (origin.cloned(), port);
+        let claimant: Claimant = (origin, port);
         let claims = self.claims.entry(address).or_default();
         match claims.place(&claimant) {
             Ok(place) => {
@@ -327,7 +303,7 @@ impl HostTable {
                 *claim = Claim { mac, seen: claim.seen.max(seen) };
             }
             Err(place) => {
-                let behind = self.behind.entry(claimant.clone()).or_default();
+                let behind = self.behind.entry(claimant).or_default();
                 if *behind >= ADDRESSES_PER_PORT {
                     if claims.all.is_empty() {
                         self.claims.remove(&address);
@@ -335,11 +311,19 @@ impl HostTable {
                     return false;
                 }
                 *behind += 1;
-                claims.all.insert(place, (claimant.clone(), Claim { mac, seen }));
+                for ((origin, port), claim) in &mut claims.all {
+                    let latest = origin.and_then(|origin| self.origins.seen(origin, address, *port));
+                    claim.seen = claim.seen.max(latest.unwrap_or(claim.seen));
+                }
+                claims.all.reserve_exact(1);
+                claims.all.insert(place, (claimant, Claim { mac, seen }));
             }
         }
-        let is_chosen = claims.chosen.as_ref().is_some_and(|chosen| *chosen == (claimant, mac));
-        if claims.all.len() > 1 || !is_chosen {
+        let is_contested = claims.is_contested();
+        if is_contested {
+            self.contested.insert(address);
+        }
+        if is_contested || claims.chosen != Some((claimant, mac)) {
             self.choose(address, now);
         }
         true
@@ -360,6 +344,9 @@ impl HostTable {
             }
             kept
         });
+        if !claims.is_contested() {
+            self.contested.remove(&address);
+        }
         if claims.all.len() != before {
             self.choose(address, now);
         }
@@ -368,15 +355,16 @@ impl HostTable {
     /// Chooses the claim to an address that counts, unless it moved too often to move again now.
     fn choose(&mut self, address: IpAddr, now: Nanos) {
         let Some(claims) = self.claims.get_mut(&address) else { return };
-        let place = self.declared.get(&address).map(|declared| {
-            let switch = (declared.switch != self.this).then(|| declared.switch.clone());
-            (switch, declared.at.port)
-        });
+        let place = self.declared.get(&address).map(|declared| (declared.switch, declared.at.port));
+        // Of those that were heard at the same time all agents take the same.
+        let latest = |((origin, port), claim): &&(Claimant, Claim)| {
+            (claim.seen, origin.map(|origin| self.origins.name(origin)), *port)
+        };
         let best = match &place {
             Some(place) => claims.place(place).ok().map(|at| &claims.all[at]),
-            None => claims.all.iter().max_by_key(|(_, claim)| claim.seen),
+            None => claims.all.iter().max_by_key(latest),
         };
-        let best = best.map(|(claimant, claim)| (claimant.clone(), claim.mac));
+        let best = best.map(|(claimant, claim)| (*claimant, claim.mac));
         let is_left = claims.chosen.as_ref().is_some_and(|(claimant, _)| claims.of(claimant).is_some());
         if best == claims.chosen {
             self.held.remove(&address);
@@ -397,7 +385,7 @@ impl HostTable {
             self.claims.remove(&address);
             return;
         }
-        let Some((claimant, _)) = claims.chosen.clone().filter(|(claimant, _)| claimant.0.is_some()) else {
+        let Some((claimant, _)) = claims.chosen.filter(|(claimant, _)| claimant.0.is_some()) else {
             return;
         };
         if let Some(seen) = claims.of(&claimant).map(|claim| claim.seen) {
@@ -406,38 +394,19 @@ impl HostTable {
     }
 }
 
-impl Claims {
-    /// Where the claim of a claimant is, or where it belongs.
-    fn place(&self, claimant: &Claimant) -> Result<usize, usize> {
-        self.all.binary_search_by(|(other, _)| other.cmp(claimant))
-    }
-
-    fn of(&self, claimant: &Claimant) -> Option<&Claim> {
-        self.place(claimant).ok().map(|place| &self.all[place].1)
-    }
-
-    /// From when on the address may move.
-    fn free_at(&self) -> Nanos {
-        let (first, longest) = HELD;
-        let hold = match self.moves {
-            0 => Duration::ZERO,
-            moves => first.saturating_mul(1u32.checked_shl(moves - 1).unwrap_or(u32::MAX)).min(longest),
-        };
-        self.moved + hold
-    }
-
-    fn choose(&mut self, best: Option<(Claimant, MacAddress)>, now: Nanos) {
-        if self.chosen.is_some() && best.is_some() {
-            let is_soon = self.moves > 0 && now < self.free_at() + HELD.1;
-            self.moves = if is_soon { self.moves.saturating_add(1) } else { 1 };
-            self.moved = now;
-        }
-        self.chosen = best;
-    }
-}
-
 fn old_claim(claimant: &Claimant, claim: &Claim, now: Nanos) -> bool {
     claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
+}
+
+/// What a sorted list says of one address.
+fn of_address(list: &[Sighting], address: IpAddr) -> &[Sighting] {
+    let from = list.partition_point(|sighting| sighting.address < address);
+    let count = list[from..].partition_point(|sighting| sighting.address == address);
+    &list[from..from + count]
+}
+
+fn can_be_claimed(sighting: &Sighting) -> bool {
+    can_be_host(sighting.address) && is_unicast(sighting.mac)
 }
 
 fn is_unicast(mac: MacAddress) -> bool {

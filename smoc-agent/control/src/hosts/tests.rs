@@ -4,13 +4,18 @@ use super::*;
 use smoc_paths::topology::TopologyFile;
 
 fn topology() -> Topology {
-    let text = r#"
-links: [{a: "e1:1", b: "e2:1"}]
+    topology_of(
+        r#"
 hosts:
   - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.0.1]}
   - {name: h2, port: "e2:9", addresses: [10.0.0.2]}
-"#;
-    TopologyFile::parse(Path::new("t.yaml"), text).unwrap().connected().unwrap()
+"#,
+    )
+}
+
+fn topology_of(hosts: &str) -> Topology {
+    let text = format!(r#"links: [{{a: "e1:1", b: "e2:1"}}, {{a: "e2:2", b: "e3:1"}}]{hosts}"#);
+    TopologyFile::parse(Path::new("t.yaml"), &text).unwrap().connected().unwrap()
 }
 
 const E1: SwitchId = SwitchId(0);
@@ -25,6 +30,13 @@ fn seen(address: &str, mac: u8, port: u16, at: u64) -> Sighting {
 fn table() -> HostTable {
     let mut table = HostTable::default();
     table.declare(&topology(), E1, Nanos(0));
+    table
+}
+
+/// The same with one more switch and no host.
+fn three() -> HostTable {
+    let mut table = HostTable::default();
+    table.declare(&topology_of(""), E1, Nanos(0));
     table
 }
 
@@ -217,4 +229,87 @@ fn words_that_say_nothing_new_change_nothing() {
     assert!(!table.refresh(&mut known, &topology(), E1).is_empty());
     table.announced(E2, list(2), Nanos(2));
     assert!(!table.has_changed());
+}
+
+#[test]
+fn an_edge_that_repeats_itself_keeps_its_host_against_an_older_word_and_loses_it_to_a_later_one() {
+    for (other, expected) in [(50, 1), (200, 2)] {
+        let mut table = three();
+        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 1)], Nanos(1));
+        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 100)], Nanos(100));
+        assert!(table.contested.is_empty());
+        table.announced("e3", vec![seen("10.0.0.5", 5, 8, other)], Nanos(300));
+        let at = place(&table, "10.0.0.5").unwrap();
+        assert_eq!(at.0, expected, "heard at e2 at 100, at e3 at {other}");
+    }
+}
+
+#[test]
+fn a_host_that_comes_back_to_an_edge_that_never_forgot_it_is_found_there() {
+    let mut table = three();
+    let list =
+        |at: u64| vec![seen("10.0.0.4", 4, 8, 1), seen("10.0.0.5", 5, 8, at), seen("10.0.0.6", 6, 8, 1)];
+    table.announced(E2, list(1), Nanos(1));
+    table.announced("e3", vec![seen("10.0.0.5", 5, 8, 10)], Nanos(10));
+    assert_eq!(place(&table, "10.0.0.5").unwrap().0, 2);
+    let (_, longest) = HELD;
+    let later = Nanos(20) + longest * 2;
+    table.announced(E2, list(later.0), later);
+    assert_eq!(place(&table, "10.0.0.5").unwrap().0, 1);
+    table.announced("e3", vec![], later);
+    assert!(table.contested.is_empty());
+}
+
+#[test]
+fn what_a_full_port_had_no_room_for_is_taken_in_once_it_has_although_the_list_says_it_again() {
+    let mut table = table();
+    let list = |from: u32| {
+        let host = |n: u32| {
+            let address = IpAddr::from((0x0a01_0000 + n).to_be_bytes());
+            Sighting { address, ..seen("10.0.0.5", 5, 9, 1) }
+        };
+        (from..=ADDRESSES_PER_PORT as u32).map(host).collect::<Vec<_>>()
+    };
+    let last = format!("10.1.{}.0", ADDRESSES_PER_PORT / 256);
+    table.announced(E2, list(0), Nanos(1));
+    table.announced(E2, list(0), Nanos(2));
+    assert_eq!(place(&table, &last), None);
+    table.announced(E2, list(1), Nanos(3));
+    table.announced(E2, list(1), Nanos(4));
+    assert!(place(&table, &last).is_some() && place(&table, "10.1.0.0").is_none());
+}
+
+/// An announcement claims each address that is contested anew, so a table whose addresses all count as that takes no short
+/// cut.
+#[test]
+fn what_is_skipped_because_it_was_said_before_makes_no_difference() {
+    let mut random = smoc_paths::topology::generate::Random(7);
+    for _ in 0..60 {
+        let (mut quick, mut slow) = (three(), three());
+        for step in 1..40u64 {
+            let now = Nanos(step * 700_000_000);
+            let heard = |random: &mut smoc_paths::topology::generate::Random| {
+                let ago = (random.below(4) as u64 * 300_000_000).min(now.0);
+                let (host, mac, port) = (random.below(5), 1 + random.below(8) / 7, 8 + random.below(9) / 8);
+                seen(&format!("10.0.0.{host}"), mac as u8, port as u16, now.0 - ago)
+            };
+            if random.below(4) == 0 {
+                let sighting = Sighting { seen: now, ..heard(&mut random) };
+                assert_eq!(quick.learn(sighting), slow.learn(sighting));
+            } else {
+                let origin = [E2, "e3"][random.below(2)];
+                let list: Vec<Sighting> = (0..random.below(6)).map(|_| heard(&mut random)).collect();
+                slow.contested.extend((0..5).map(|host| IpAddr::from([10, 0, 0, host])));
+                quick.announced(origin, list.clone(), now);
+                slow.announced(origin, list, now);
+            }
+            quick.release(now);
+            slow.release(now);
+            let all = |table: &HostTable| {
+                let places = resolve(table).into_iter().map(|(address, host)| (address, host.at, host.mac));
+                places.collect::<Vec<_>>()
+            };
+            assert_eq!(all(&quick), all(&slow), "step {step}");
+        }
+    }
 }
