@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use aya::maps::xdp::DevMap;
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use serde_json::Value;
+use smoc_common::map::PathSet;
 use smoc_tests::lab::{Condition, Direction, Lab, Load, Routing, pin_directory};
 use smoc_tests::subflows::connection_with;
 use smoc_tests::testing::{lab_for, options, wait_until};
@@ -176,7 +177,7 @@ fn what_somebody_changes_in_the_maps_is_written_again_and_told() -> Result<()> {
     let test = "what_somebody_changes_in_the_maps_is_written_again_and_told";
     let Some(lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
     let mut edges: Array<MapData, u32> = pinned("e1", "EDGES")?.try_into()?;
-    let mut sets: Array<MapData, [u8; 136]> = pinned("e1", "PATH_SETS")?.try_into()?;
+    let mut sets: Array<MapData, [u8; size_of::<PathSet>()]> = pinned("e1", "PATH_SETS")?.try_into()?;
     let mut hosts: HashMap<MapData, [u8; 16], [u8; 16]> = pinned("e1", "HOSTS")?.try_into()?;
     let mut detours: HashMap<MapData, [u8; 4], [u8; 16]> = pinned("e1", "DETOURS")?.try_into()?;
     let mut ports: DevMap<MapData> = pinned("e1", "FABRIC_PORTS")?.try_into()?;

@@ -77,7 +77,7 @@ impl Sweep {
         let closed = closed.map(|(key, flow)| (*key, flow.opened));
         self.closed = closed.map(|flow| (flow, self.closed.get(&flow).copied().unwrap_or(now))).collect();
         let due = self.closed.iter().filter(|(_, since)| now.since(**since) >= CLOSED_FOR);
-        due.map(|((key, _), _)| Removal::Flow(*key)).collect()
+        due.map(|((key, opened), _)| Removal::Flow(*key, *opened)).collect()
     }
 }
 
@@ -102,7 +102,7 @@ fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
             continue;
         }
         removals.extend(match left[..] {
-            [] => Some(Removal::Token(*key)),
+            [] => Some(Removal::Token(*key, *binding)),
             [one] => rebind(*key, *binding, [one, 0]),
             [one, other] => rebind(*key, *binding, [one, other]),
             _ => None,
@@ -113,5 +113,5 @@ fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
 
 fn rebind(key: TokenKey, before: TokenBinding, connections: [ConnectionId; 2]) -> Option<Removal> {
     let binding = TokenBinding { connections, ..TokenBinding::default() };
-    (binding != before).then_some(Removal::Rebind(key, binding))
+    (binding != before).then_some(Removal::Rebind(key, before, binding))
 }

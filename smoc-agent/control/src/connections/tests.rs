@@ -128,7 +128,7 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     let mut sweep = Sweep::default();
     assert_eq!(sweep.look(&tables, Nanos(0)), []);
     let reused = sweep.clone();
-    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1))]);
+    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), 0)]);
     tables.flows[0].1.opened += 1;
     assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "another subflow");
     tables.flows[0].1.closing = 0;
@@ -187,8 +187,9 @@ fn a_connection_without_subflows_goes_with_its_tokens() {
     tables.flows.clear();
     assert_eq!(sweep.look(&tables, Nanos(9)), []);
     let removals = sweep.look(&tables, Nanos(9) + ALONE_FOR);
-    let token = |token| Removal::Token(TokenKey { token });
-    assert_eq!(removals, [token(0x11), token(0x22), Removal::Connection(4)]);
+    let token = |(key, binding): &(TokenKey, TokenBinding)| Removal::Token(*key, *binding);
+    let [first, second] = &tables.tokens[..] else { panic!("{:?}", tables.tokens) };
+    assert_eq!(removals, [token(first), token(second), Removal::Connection(4)]);
 }
 
 #[test]
@@ -199,7 +200,9 @@ fn a_token_that_two_claimed_means_the_one_that_stays() {
     sweep.look(&tables, Nanos(0));
     let removals = sweep.look(&tables, Nanos(0) + ALONE_FOR);
     let key = TokenKey { token: 0x22 };
-    let rebound = Removal::Rebind(key, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
+    let before = tables.tokens.iter().find(|(of, _)| *of == key).unwrap().1;
+    let rebound =
+        Removal::Rebind(key, before, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
     assert!(removals.contains(&rebound), "{removals:?}");
     assert!(!removals.contains(&Removal::Connection(5)));
 }

@@ -157,17 +157,18 @@ impl KernelTables {
     }
 }
 
-/// Housekeeping in the tables that the kernel fills. Entries may be gone already: that is no error.
+/// Housekeeping in the tables that the kernel fills. An entry that is gone already is no error; one that is not as it was
+/// looked at any more stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// A subflow that is closed.
-    Flow(FlowKey),
-    /// A connection without subflows.
+    /// A subflow that is closed, and when it was opened.
+    Flow(FlowKey, u64),
+    /// A connection without subflows. No other one ever gets its number.
     Connection(ConnectionId),
-    /// The token of such a connection.
-    Token(TokenKey),
-    /// A token that one of two claimants has left: from now on it means the other.
-    Rebind(TokenKey, TokenBinding),
+    /// The token of such a connection, and what it meant.
+    Token(TokenKey, TokenBinding),
+    /// A token that one of two claimants has left, and what it meant: from now on it means the other.
+    Rebind(TokenKey, TokenBinding, TokenBinding),
     /// A connection whose numbers of joins are not those of its subflows.
     Recount(ConnectionId, Joins),
 }

@@ -163,10 +163,32 @@ impl KernelMaps {
         self.connections.insert(id, Entry(Connection { joined, confirmed, ..connection }), EXIST)
     }
 
+    /// Gives a token another meaning, if it still has the one that was `seen`.
+    pub fn rebind(
+        &mut self,
+        key: TokenKey,
+        seen: &TokenBinding,
+        binding: TokenBinding,
+    ) -> Result<(), MapError> {
+        let Entry(now) = self.tokens.get(&Entry(key), 0)?;
+        if now == *seen { self.tokens.insert(Entry(key), Entry(binding), EXIST) } else { Ok(()) }
+    }
+
     /// Sums every counter over the CPUs.
     pub fn counters(&self) -> Result<Vec<u64>, MapError> {
         (0..COUNTER_ENTRIES).map(|index| Ok(self.counters.get(&index, 0)?.iter().sum())).collect()
     }
+}
+
+/// Removes an entry if it is still the one that is meant. Programs may change it between the two calls, which the kernel does
+/// not join into one; what a look takes for superfluous has been so for a minute.
+pub(super) fn remove_if<K: Plain, V: Plain>(
+    map: &mut HashMap<MapData, Entry<K>, Entry<V>>,
+    key: K,
+    is_it: impl FnOnce(&V) -> bool,
+) -> Result<(), MapError> {
+    let Entry(value) = map.get(&Entry(key), 0)?;
+    if is_it(&value) { map.remove(&Entry(key)) } else { Ok(()) }
 }
 
 /// Opens a pinned map.

@@ -27,7 +27,7 @@ use aya::{
     programs::{ProgramFd, Xdp},
 };
 use smoc_common::{
-    map::{Continuation, EdgeName, PathSet, Port, Settings, TokenBinding},
+    map::{Continuation, EdgeName, Flow, PathSet, Port, Settings, TokenBinding},
     route::PortNumber,
 };
 
@@ -39,7 +39,7 @@ use smoc_control::{
 use super::{BoxError, Dataplane, DataplaneError, Observe, errno};
 use attach::NewLinks;
 use maps::{
-    ConfigMaps, Entry, KernelMaps, SHAPES, edge_name, entries, parse_edge_name, read_error, sizes,
+    ConfigMaps, Entry, KernelMaps, SHAPES, edge_name, entries, parse_edge_name, read_error, remove_if, sizes,
     write_error,
 };
 use smoc_control::{
@@ -484,16 +484,19 @@ impl Observe for XdpTables {
     fn remove(&self, removal: Removal) -> Result<(), DataplaneError> {
         let mut maps = self.maps();
         let (map, done) = match removal {
-            Removal::Flow(key) => match key.v4() {
-                Some(key) => ("FLOWS_V4", maps.flows_v4.remove(&Entry(key))),
-                None => ("FLOWS", maps.flows.remove(&Entry(key))),
-            },
-            Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
-            Removal::Token(key) => ("TOKENS", maps.tokens.remove(&Entry(key))),
-            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
-            Removal::Rebind(key, binding) => {
-                ("TOKENS", maps.tokens.insert(Entry(key), Entry::<TokenBinding>(binding), 0))
+            Removal::Flow(key, opened) => {
+                let is_it = |flow: &Flow| flow.opened == opened && flow.is_closed();
+                match key.v4() {
+                    Some(key) => ("FLOWS_V4", remove_if(&mut maps.flows_v4, key, is_it)),
+                    None => ("FLOWS", remove_if(&mut maps.flows, key, is_it)),
+                }
             }
+            Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
+            Removal::Token(key, seen) => {
+                ("TOKENS", remove_if(&mut maps.tokens, key, |binding: &TokenBinding| *binding == seen))
+            }
+            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
+            Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
         };
         gone_is_fine(done).map_err(|error| write_error(map, error))
     }
