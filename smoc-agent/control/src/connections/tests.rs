@@ -128,7 +128,7 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     let mut sweep = Sweep::default();
     assert_eq!(sweep.look(&tables, Nanos(0)), []);
     let reused = sweep.clone();
-    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), 0)]);
+    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), closed.opened)]);
     tables.flows[0].1.opened += 1;
     assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "another subflow");
     tables.flows[0].1.closing = 0;
