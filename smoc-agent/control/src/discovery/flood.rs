@@ -4,9 +4,10 @@
 //! sequence that the network remembers of its switch, as OSPF does (RFC 2328, 13.4). It hears of that from its neighbours, who
 //! send back what is newer than what they are told (RFC 2328, 13, step 8).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::announcement::{Head, Lists, Part};
+use crate::{hosts::Sighting, plan::DownPort};
 
 /// Max number of origins that are remembered: more than any network has switches.
 const MAX_ORIGINS: usize = 65_536;
@@ -25,8 +26,11 @@ struct Latest {
     boot: u64,
     sequence: u64,
     parts: u16,
-    /// Sorted by the number of the part.
+    /// Sorted by the number of the part; without their hosts once all parts are there.
     received: Vec<Part>,
+    /// The hosts of all parts, and which of them each part has: who takes the list over shares it.
+    hosts: Arc<[Sighting]>,
+    ranges: Vec<Range<usize>>,
 }
 
 /// What to do with a part.
@@ -38,8 +42,8 @@ pub enum Heard {
     Outdated,
     /// Pass it on.
     New,
-    /// Pass it on, and take over the lists, which are complete now.
-    Complete(Lists),
+    /// Pass it on, and take over the lists of hosts and of ports that are down, which are complete now.
+    Complete(Arc<[Sighting]>, Vec<DownPort>),
 }
 
 impl Flood {
@@ -58,8 +62,14 @@ impl Flood {
 
     /// Takes note of a part.
     pub fn hear(&mut self, part: &Part) -> Heard {
-        let new =
-            || Latest { boot: part.boot, sequence: part.sequence, parts: part.parts, received: Vec::new() };
+        let new = || Latest {
+            boot: part.boot,
+            sequence: part.sequence,
+            parts: part.parts,
+            received: Vec::new(),
+            hosts: Arc::default(),
+            ranges: Vec::new(),
+        };
         let place = self.places.get(&part.origin).copied().unwrap_or(self.origins.len());
         if place == self.origins.len() && place < MAX_ORIGINS {
             self.places.insert(part.origin.clone(), place);
@@ -77,18 +87,19 @@ impl Flood {
         if latest.received.len() < usize::from(latest.parts) {
             Heard::New
         } else {
-            Heard::Complete(latest.lists())
+            let (hosts, down) = latest.complete();
+            Heard::Complete(hosts, down)
         }
     }
 
     /// The latest of every origin, as far as it was heard.
-    pub fn all(&self) -> impl Iterator<Item = &Part> {
-        self.origins.iter().flat_map(|latest| &latest.received)
+    pub fn all(&self) -> impl Iterator<Item = Part> {
+        self.origins.iter().flat_map(Latest::parts)
     }
 
     /// The latest of one origin, as far as it was heard.
-    pub fn of(&self, origin: &str) -> impl Iterator<Item = &Part> {
-        self.latest(origin).into_iter().flat_map(|latest| &latest.received)
+    pub fn of(&self, origin: &str) -> impl Iterator<Item = Part> {
+        self.latest(origin).into_iter().flat_map(Latest::parts)
     }
 }
 
@@ -98,19 +109,32 @@ impl Latest {
         self.received.binary_search_by_key(&part, |received| received.part)
     }
 
-    fn lists(&self) -> Lists {
-        let parts = || self.received.iter().map(|part| &part.lists);
-        Lists {
-            hosts: parts().flat_map(|lists| lists.hosts.iter().copied()).collect(),
-            down: parts().flat_map(|lists| lists.down.iter().copied()).collect(),
+    /// Puts the lists of all parts together.
+    fn complete(&mut self) -> (Arc<[Sighting]>, Vec<DownPort>) {
+        let mut hosts = Vec::new();
+        for part in &mut self.received {
+            let from = hosts.len();
+            hosts.append(&mut std::mem::take(&mut part.lists.hosts));
+            self.ranges.push(from..hosts.len());
         }
+        self.hosts = hosts.into();
+        let down = self.received.iter().flat_map(|part| part.lists.down.iter().copied());
+        (self.hosts.clone(), down.collect())
+    }
+
+    /// The parts as they were heard.
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        self.received.iter().enumerate().map(|(at, part)| {
+            let Some(range) = self.ranges.get(at) else { return part.clone() };
+            let hosts = self.hosts[range.clone()].to_vec();
+            Part { lists: Lists { hosts, down: part.lists.down.clone() }, ..part.clone() }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::DownPort;
 
     fn part(sequence: u64, part: u16, parts: u16) -> Part {
         let number = smoc_common::route::PortNumber::new(part + 1).unwrap();
@@ -123,8 +147,8 @@ mod tests {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::New);
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
-        let Heard::Complete(lists) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
-        assert_eq!(lists.down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
+        let Heard::Complete(_, down) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
+        assert_eq!(down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::Known);
     }
 
@@ -132,7 +156,7 @@ mod tests {
     fn a_newer_list_replaces_one_that_never_became_complete() {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::New);
-        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(lists) if lists.down.len() == 1));
+        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(_, down) if down.len() == 1));
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
     }
 
@@ -144,8 +168,8 @@ mod tests {
         {
             flood.hear(&heard);
         }
-        let all: Vec<_> = flood.all().map(|part| (part.origin.as_str(), part.sequence, part.part)).collect();
-        assert_eq!(all, [("e2", 2, 0), ("e3", 1, 0)]);
+        let all: Vec<_> = flood.all().map(|part| (part.origin, part.sequence, part.part)).collect();
+        assert_eq!(all, [("e2".to_owned(), 2, 0), ("e3".to_owned(), 1, 0)]);
     }
 
     #[test]
@@ -157,7 +181,7 @@ mod tests {
             assert_eq!(flood.hear(&restarted(sequence)), Heard::Outdated);
         }
         assert_eq!(flood.of("e2").map(|part| part.sequence).collect::<Vec<_>>(), [9]);
-        assert!(matches!(flood.hear(&restarted(10)), Heard::Complete(_)));
+        assert!(matches!(flood.hear(&restarted(10)), Heard::Complete(..)));
         assert_eq!(flood.hear(&part(9, 0, 1)), Heard::Outdated, "of the agent before");
     }
 
@@ -174,6 +198,32 @@ mod tests {
             }
         }
         assert!(!flood.knows(&Head { origin: "e9", boot: 1, sequence: 1, part: 0 }));
+    }
+
+    #[test]
+    fn the_parts_of_a_list_that_is_complete_are_told_as_they_were_heard() {
+        let host = |n: u8| Sighting {
+            address: [10, 0, 0, n].into(),
+            mac: smoc_common::wire::ethernet::MacAddress::new([2, 0, 0, 0, 0, n]),
+            port: smoc_common::route::PortNumber::new(n.into()).unwrap(),
+            seen: crate::clock::Nanos(n.into()),
+        };
+        let hosts = [vec![host(1), host(2)], vec![], vec![host(3)]];
+        let sent: Vec<Part> = (0..3)
+            .map(|number| {
+                let mut part = part(1, number, 3);
+                part.lists.hosts = hosts[usize::from(number)].clone();
+                part
+            })
+            .collect();
+        let mut flood = Flood::default();
+        for number in [2, 0] {
+            flood.hear(&sent[number]);
+        }
+        assert_eq!(flood.all().collect::<Vec<_>>(), [sent[0].clone(), sent[2].clone()]);
+        let Heard::Complete(complete, _) = flood.hear(&sent[1]) else { panic!("not complete") };
+        assert_eq!(*complete, hosts.concat());
+        assert_eq!((flood.all().collect::<Vec<_>>(), flood.of("e2").count()), (sent, 3));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -138,11 +139,9 @@ impl HostTable {
 
     /// Takes over what another edge announces: its complete list. One that says what the last one said costs a comparison;
     /// when its hosts were last heard matters, and is looked up, only where somebody else claims an address too.
-    pub fn announced(&mut self, origin: &str, mut list: Vec<Sighting>, now: Nanos) {
+    pub fn announced(&mut self, origin: &str, list: Arc<[Sighting]>, now: Nanos) {
         let origin = self.origins.named(origin);
-        list.retain(can_be_claimed);
-        list.sort_by_key(origins::place);
-        list.dedup_by_key(|sighting| origins::place(sighting));
+        let list = in_order(list);
         let (new, gone) = origins::differences(self.origins.list(origin), &list);
         let contested: Vec<Sighting> =
             self.contested.iter().flat_map(|address| of_address(&list, *address)).copied().collect();
@@ -173,14 +172,14 @@ impl HostTable {
         }
         for (origin, mut list) in lists {
             list.sort_by_key(origins::place);
-            self.origins.replace(origin, list, now);
+            self.origins.replace(origin, list.into(), now);
         }
     }
 
     /// Removes what has timed out.
     pub fn expire(&mut self, now: Nanos) {
         for name in self.origins.silent(now, ANNOUNCED_FOR) {
-            self.announced(&name, Vec::new(), now);
+            self.announced(&name, Arc::default(), now);
         }
         if !self.has_learned() {
             return;
@@ -396,6 +395,18 @@ impl HostTable {
 
 fn old_claim(claimant: &Claimant, claim: &Claim, now: Nanos) -> bool {
     claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
+}
+
+/// What hosts can be of a list, sorted by place: the list itself, shared, if an agent made it.
+fn in_order(list: Arc<[Sighting]>) -> Arc<[Sighting]> {
+    let is_sorted = list.is_sorted_by(|a, b| origins::place(a) < origins::place(b));
+    if is_sorted && list.iter().all(can_be_claimed) {
+        return list;
+    }
+    let mut list: Vec<Sighting> = list.iter().filter(|sighting| can_be_claimed(sighting)).copied().collect();
+    list.sort_by_key(origins::place);
+    list.dedup_by_key(|sighting| origins::place(sighting));
+    list.into()
 }
 
 /// What a sorted list says of one address.

@@ -16,7 +16,7 @@ struct Latest {
     name: Arc<str>,
     heard: Nanos,
     /// Sorted by address and port, each pair once.
-    list: Vec<Sighting>,
+    list: Arc<[Sighting]>,
 }
 
 /// Every switch that has ever announced anything, or that the topology file names.
@@ -38,7 +38,7 @@ impl Origins {
             return *origin;
         }
         let (origin, name): (_, Arc<str>) = (Origin(self.all.len() as u32), name.into());
-        self.all.push(Latest { name: name.clone(), heard: Nanos(0), list: Vec::new() });
+        self.all.push(Latest { name: name.clone(), heard: Nanos(0), list: Arc::default() });
         self.places.insert(name, origin);
         origin
     }
@@ -47,11 +47,10 @@ impl Origins {
         &self.all[origin.0 as usize].name
     }
 
-    /// Replaces an origin's list by one that was heard now, sorted by [`place`]; the one before.
-    pub(super) fn replace(&mut self, origin: Origin, list: Vec<Sighting>, now: Nanos) -> Vec<Sighting> {
+    /// Replaces an origin's list by one that was heard now, sorted by [`place`].
+    pub(super) fn replace(&mut self, origin: Origin, list: Arc<[Sighting]>, now: Nanos) {
         let latest = &mut self.all[origin.0 as usize];
-        latest.heard = now;
-        std::mem::replace(&mut latest.list, list)
+        (latest.heard, latest.list) = (now, list);
     }
 
     pub(super) fn list(&self, origin: Origin) -> &[Sighting] {
@@ -61,9 +60,7 @@ impl Origins {
     /// Takes one entry out of an origin's list.
     pub(super) fn forget(&mut self, origin: Origin, sighting: &Sighting) {
         let list = &mut self.all[origin.0 as usize].list;
-        if let Ok(at) = list.binary_search_by_key(&place(sighting), place) {
-            list.remove(at);
-        }
+        *list = list.iter().filter(|other| place(other) != place(sighting)).copied().collect();
     }
 
     /// When a host was last heard, as the last list of an origin has it.

@@ -58,7 +58,7 @@ fn place(table: &HostTable, address: &str) -> Option<(u32, u16, u8, Source)> {
 fn a_file_declared_host_stays_where_the_file_says() {
     let mut table = table();
     table.learn(seen("10.0.0.1", 66, 8, 5));
-    table.announced(E2, vec![seen("10.0.0.1", 67, 9, 6)], Nanos(6));
+    table.announced(E2, vec![seen("10.0.0.1", 67, 9, 6)].into(), Nanos(6));
     assert_eq!(place(&table, "10.0.0.1"), Some((0, 9, 1, Source::File)));
     assert_eq!(table.to_announce(), [], "others know the file as well");
 }
@@ -67,9 +67,9 @@ fn a_file_declared_host_stays_where_the_file_says() {
 fn a_declared_host_without_mac_is_known_once_it_speaks_at_its_port() {
     let mut table = table();
     assert_eq!(place(&table, "10.0.0.2"), None);
-    table.announced(E2, vec![seen("10.0.0.2", 2, 7, 1)], Nanos(1));
+    table.announced(E2, vec![seen("10.0.0.2", 2, 7, 1)].into(), Nanos(1));
     assert_eq!(place(&table, "10.0.0.2"), None, "another port than the file's");
-    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1)], Nanos(1));
+    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1)].into(), Nanos(1));
     assert_eq!(place(&table, "10.0.0.2"), Some((1, 9, 2, Source::File)));
 }
 
@@ -86,9 +86,9 @@ fn further_addresses_of_a_declared_host_are_learned_and_carry_its_name() {
 fn the_latest_word_counts_when_a_host_moves() {
     let mut table = table();
     table.learn(seen("10.0.0.5", 5, 9, 10));
-    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 5)], Nanos(11));
+    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 5)].into(), Nanos(11));
     assert_eq!(place(&table, "10.0.0.5"), Some((0, 9, 5, Source::Learned)));
-    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 20)], Nanos(21));
+    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 20)].into(), Nanos(21));
     assert_eq!(place(&table, "10.0.0.5"), Some((1, 8, 5, Source::Announced)));
     assert_eq!(table.to_announce(), [], "it is not ours any more");
 }
@@ -96,8 +96,8 @@ fn the_latest_word_counts_when_a_host_moves() {
 #[test]
 fn an_announcement_replaces_the_one_before() {
     let mut table = table();
-    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 1), seen("10.0.0.6", 6, 8, 1)], Nanos(1));
-    table.announced(E2, vec![seen("10.0.0.6", 6, 8, 2)], Nanos(2));
+    table.announced(E2, vec![seen("10.0.0.5", 5, 8, 1), seen("10.0.0.6", 6, 8, 1)].into(), Nanos(1));
+    table.announced(E2, vec![seen("10.0.0.6", 6, 8, 2)].into(), Nanos(2));
     assert_eq!(place(&table, "10.0.0.5"), None);
     assert!(place(&table, "10.0.0.6").is_some());
 }
@@ -106,7 +106,7 @@ fn an_announcement_replaces_the_one_before() {
 fn silence_forgets() {
     let mut table = table();
     table.learn(seen("10.0.0.5", 5, 9, 0));
-    table.announced(E2, vec![seen("10.0.0.6", 6, 8, 0)], Nanos(0));
+    table.announced(E2, vec![seen("10.0.0.6", 6, 8, 0)].into(), Nanos(0));
     table.expire(Nanos(0) + (ANNOUNCED_FOR - Duration::from_nanos(1)));
     assert!(place(&table, "10.0.0.6").is_some());
     table.expire(Nanos(0) + ANNOUNCED_FOR);
@@ -166,7 +166,7 @@ fn a_restarted_agent_remembers_but_believes_fresh_words_rather() {
     assert_eq!(place(&table, "10.0.0.5"), Some((0, 9, 5, Source::Learned)));
     assert_eq!(place(&table, "10.0.0.6"), Some((1, 8, 6, Source::Announced)));
     let Nanos(a_minute_ago) = now - Duration::from_secs(60);
-    table.announced(E2, vec![seen("10.0.0.5", 5, 8, a_minute_ago)], now);
+    table.announced(E2, vec![seen("10.0.0.5", 5, 8, a_minute_ago)].into(), now);
     assert_eq!(place(&table, "10.0.0.5"), Some((1, 8, 5, Source::Announced)), "it has moved meanwhile");
     assert_eq!(place(&table, "10.0.0.6"), None, "its edge does not know it any more");
 }
@@ -200,9 +200,9 @@ fn a_move_that_had_to_wait_is_made_when_its_time_has_come() {
 #[test]
 fn a_declared_address_without_mac_stays_known_whoever_claims_it() {
     let mut table = table();
-    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1)], Nanos(1));
+    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1)].into(), Nanos(1));
     table.learn(seen("10.0.0.2", 66, 5, 2));
-    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1), seen("10.0.0.2", 67, 7, 3)], Nanos(3));
+    table.announced(E2, vec![seen("10.0.0.2", 2, 9, 1), seen("10.0.0.2", 67, 7, 3)].into(), Nanos(3));
     assert_eq!(place(&table, "10.0.0.2"), Some((1, 9, 2, Source::File)));
 }
 
@@ -224,10 +224,10 @@ fn a_port_is_full_for_addresses_that_were_known_elsewhere_too() {
 fn words_that_say_nothing_new_change_nothing() {
     let mut table = table();
     let list = |at: u64| (0..40).map(|n| seen(&format!("10.0.1.{n}"), n, 8, at)).collect::<Vec<_>>();
-    table.announced(E2, list(1), Nanos(1));
+    table.announced(E2, list(1).into(), Nanos(1));
     let mut known = BTreeMap::new();
     assert!(!table.refresh(&mut known, &topology(), E1).is_empty());
-    table.announced(E2, list(2), Nanos(2));
+    table.announced(E2, list(2).into(), Nanos(2));
     assert!(!table.has_changed());
 }
 
@@ -235,10 +235,10 @@ fn words_that_say_nothing_new_change_nothing() {
 fn an_edge_that_repeats_itself_keeps_its_host_against_an_older_word_and_loses_it_to_a_later_one() {
     for (other, expected) in [(50, 1), (200, 2)] {
         let mut table = three();
-        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 1)], Nanos(1));
-        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 100)], Nanos(100));
+        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 1)].into(), Nanos(1));
+        table.announced(E2, vec![seen("10.0.0.5", 5, 8, 100)].into(), Nanos(100));
         assert!(table.contested.is_empty());
-        table.announced("e3", vec![seen("10.0.0.5", 5, 8, other)], Nanos(300));
+        table.announced("e3", vec![seen("10.0.0.5", 5, 8, other)].into(), Nanos(300));
         let at = place(&table, "10.0.0.5").unwrap();
         assert_eq!(at.0, expected, "heard at e2 at 100, at e3 at {other}");
     }
@@ -249,14 +249,14 @@ fn a_host_that_comes_back_to_an_edge_that_never_forgot_it_is_found_there() {
     let mut table = three();
     let list =
         |at: u64| vec![seen("10.0.0.4", 4, 8, 1), seen("10.0.0.5", 5, 8, at), seen("10.0.0.6", 6, 8, 1)];
-    table.announced(E2, list(1), Nanos(1));
-    table.announced("e3", vec![seen("10.0.0.5", 5, 8, 10)], Nanos(10));
+    table.announced(E2, list(1).into(), Nanos(1));
+    table.announced("e3", vec![seen("10.0.0.5", 5, 8, 10)].into(), Nanos(10));
     assert_eq!(place(&table, "10.0.0.5").unwrap().0, 2);
     let (_, longest) = HELD;
     let later = Nanos(20) + longest * 2;
-    table.announced(E2, list(later.0), later);
+    table.announced(E2, list(later.0).into(), later);
     assert_eq!(place(&table, "10.0.0.5").unwrap().0, 1);
-    table.announced("e3", vec![], later);
+    table.announced("e3", vec![].into(), later);
     assert!(table.contested.is_empty());
 }
 
@@ -271,11 +271,11 @@ fn what_a_full_port_had_no_room_for_is_taken_in_once_it_has_although_the_list_sa
         (from..=ADDRESSES_PER_PORT as u32).map(host).collect::<Vec<_>>()
     };
     let last = format!("10.1.{}.0", ADDRESSES_PER_PORT / 256);
-    table.announced(E2, list(0), Nanos(1));
-    table.announced(E2, list(0), Nanos(2));
+    table.announced(E2, list(0).into(), Nanos(1));
+    table.announced(E2, list(0).into(), Nanos(2));
     assert_eq!(place(&table, &last), None);
-    table.announced(E2, list(1), Nanos(3));
-    table.announced(E2, list(1), Nanos(4));
+    table.announced(E2, list(1).into(), Nanos(3));
+    table.announced(E2, list(1).into(), Nanos(4));
     assert!(place(&table, &last).is_some() && place(&table, "10.1.0.0").is_none());
 }
 
@@ -300,8 +300,8 @@ fn what_is_skipped_because_it_was_said_before_makes_no_difference() {
                 let origin = [E2, "e3"][random.below(2)];
                 let list: Vec<Sighting> = (0..random.below(6)).map(|_| heard(&mut random)).collect();
                 slow.contested.extend((0..5).map(|host| IpAddr::from([10, 0, 0, host])));
-                quick.announced(origin, list.clone(), now);
-                slow.announced(origin, list, now);
+                quick.announced(origin, list.clone().into(), now);
+                slow.announced(origin, list.into(), now);
             }
             quick.release(now);
             slow.release(now);

@@ -138,18 +138,18 @@ impl Switch {
         let lists = match self.flood.hear(&part) {
             Heard::Known => return false,
             Heard::Outdated => {
-                let newer: Vec<Part> = self.flood.of(&part.origin).cloned().collect();
+                let newer: Vec<Part> = self.flood.of(&part.origin).collect();
                 self.send_parts(from, &newer, now);
                 return false;
             }
             Heard::New => None,
-            Heard::Complete(lists) => Some(lists),
+            Heard::Complete(hosts, down) => Some((hosts, down)),
         };
         let others: Vec<PortNumber> = self.fabric_sockets().filter(|port| *port != from).collect();
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some(Lists { hosts, down }) = lists {
+        if let Some((hosts, down)) = lists {
             self.hosts.announced(&part.origin, hosts, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -167,7 +167,7 @@ impl Switch {
             return;
         }
         self.answered.insert(port, now);
-        let known: Vec<Part> = self.flood.all().cloned().chain(self.own_parts()).collect();
+        let known: Vec<Part> = self.flood.all().chain(self.own_parts()).collect();
         self.send_parts(port, &known, now);
     }
 
