@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::marker::PhantomData;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -118,6 +118,25 @@ impl Drop for NetnsGuard {
 /// # Errors
 /// Without root, or when there is no such interface.
 pub fn switch_interface(name: &str, on: bool) -> Result<()> {
+    let (asking, mut request, flags) = interface_flags(name)?;
+    let up = libc::IFF_UP as libc::c_short;
+    request.ifr_ifru.ifru_flags = if on { flags | up } else { flags & !up };
+    // SAFETY: the request outlives the call, which reads name and flags.
+    let written = unsafe { libc::ioctl(asking.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    Errno::result(written).map(drop).with_context(|| format!("switch {name}"))
+}
+
+/// Whether the kernel tells user space that an interface can send: it is up and has carrier. The kernel says so from a thread
+/// of its own, some time after the carrier changed.
+///
+/// # Errors
+/// There is no such interface.
+pub fn is_running(name: &str) -> Result<bool> {
+    Ok(interface_flags(name)?.2 & libc::IFF_RUNNING as libc::c_short != 0)
+}
+
+/// The flags of an interface, and the socket and request by which they can be changed (netdevice(7)).
+fn interface_flags(name: &str) -> Result<(OwnedFd, libc::ifreq, libc::c_short)> {
     let asking = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .context("open a socket")?;
     // SAFETY: all zeros are a valid request, without name and flags.
@@ -130,9 +149,5 @@ pub fn switch_interface(name: &str, on: bool) -> Result<()> {
     Errno::result(read).with_context(|| format!("read the flags of {name}"))?;
     // SAFETY: the call above wrote the flags.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
-    let up = libc::IFF_UP as libc::c_short;
-    request.ifr_ifru.ifru_flags = if on { flags | up } else { flags & !up };
-    // SAFETY: the request outlives the call, which reads name and flags.
-    let written = unsafe { libc::ioctl(asking.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    Errno::result(written).map(drop).with_context(|| format!("switch {name}"))
+    Ok((asking, request, flags))
 }

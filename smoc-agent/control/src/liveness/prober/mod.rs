@@ -16,7 +16,7 @@ mod ports;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use smoc_common::{
     event::Sighting,
@@ -126,12 +126,24 @@ impl Prober {
             self.ports.take_over(wire.left_behind());
         }
         let changed = self.ports.watch(&targets, now) || targets.generation != self.targets.generation;
-        self.paths.watch(&targets, &self.ports, now);
+        // A large fabric has thousands of paths, and a dead port waits for this.
+        if !self.watches_the_same_paths(&targets) {
+            self.paths.watch(&targets, &self.ports, now);
+            self.paths.plan(&targets.probes);
+        }
         self.pace = Pace::new(&targets);
-        self.paths.plan(&targets.probes);
         self.targets = targets;
         self.ports.transmit(wire);
         changed
+    }
+
+    fn watches_the_same_paths(&self, targets: &Targets) -> bool {
+        let ports =
+            |targets: &Targets| -> Vec<PortNumber> { targets.ports.iter().map(|port| port.number).collect() };
+        targets.generation == self.targets.generation
+            && Arc::ptr_eq(&targets.paths, &self.targets.paths)
+            && targets.probes == self.targets.probes
+            && ports(targets) == ports(&self.targets)
     }
 
     /// An interface has carrier, or has it no more; whether [`Prober::found`] changed.
