@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 
-use super::{HELD, origins::Origin};
+use super::origins::Origin;
 use crate::clock::Nanos;
+
+/// An address moves at once; again only after the first of these, twice as long with each move, up to the second. After the
+/// second without a move its past is forgotten.
+pub const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Who says that an address is there: the switch, `None` being this one, and the port.
 pub(super) type Claimant = (Option<Origin>, PortNumber);
@@ -14,7 +18,7 @@ pub(super) type Claimant = (Option<Origin>, PortNumber);
 pub(super) struct Claim {
     pub(super) mac: MacAddress,
     /// When the host was last heard. Where nobody else claims the address, announcements that say the same do not raise
-    /// this: [`super::Origins::seen`] does that once somebody does.
+    /// this: [`super::origins::Origins::seen`] does that once somebody does.
     pub(super) seen: Nanos,
 }
 

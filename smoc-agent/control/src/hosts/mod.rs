@@ -19,13 +19,12 @@ use std::{
 };
 
 use serde::Serialize;
-use smoc_common::{
-    route::PortNumber,
-    wire::{ethernet::MacAddress, ip::Address},
-};
+use smoc_common::wire::{ethernet::MacAddress, ip::Address};
 
 use crate::clock::Nanos;
+pub use claims::HELD;
 use claims::{Claim, Claimant, Claims};
+pub use origins::Sighting;
 use origins::{Origin, Origins};
 use smoc_paths::topology::{End, SwitchId, Topology};
 
@@ -36,10 +35,6 @@ pub const LEARNED_FOR: Duration = Duration::from_secs(1800);
 pub const ANNOUNCED_FOR: Duration = Duration::from_secs(600);
 /// Max number of addresses behind one port, so that one host cannot fill the table.
 pub const ADDRESSES_PER_PORT: usize = 1024;
-
-/// An address moves at once; again only after the first of these, twice as long with each move, up to the second. After the
-/// second without a move its past is forgotten.
-pub const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How an address came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,19 +61,6 @@ pub struct KnownHost {
     pub source: Source,
     /// When it was last heard of, for those that are not from the file.
     pub seen: Option<Nanos>,
-}
-
-/// An address seen in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
-    /// The address.
-    pub address: IpAddr,
-    /// The MAC address that uses it.
-    pub mac: MacAddress,
-    /// The port behind which that is.
-    pub port: PortNumber,
-    /// When.
-    pub seen: Nanos,
 }
 
 /// Where the topology file says that an address is.

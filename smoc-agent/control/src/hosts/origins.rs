@@ -2,10 +2,22 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use smoc_common::route::PortNumber;
+use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 
-use super::Sighting;
 use crate::clock::Nanos;
+
+/// An address seen in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The address.
+    pub address: IpAddr,
+    /// The MAC address that uses it.
+    pub mac: MacAddress,
+    /// The port behind which that is.
+    pub port: PortNumber,
+    /// When.
+    pub seen: Nanos,
+}
 
 /// The switch of another edge, by the place of its name in [`Origins`]: a name outlives a change of topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +110,6 @@ pub(super) fn differences(before: &[Sighting], list: &[Sighting]) -> (Vec<Sighti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smoc_common::wire::ethernet::MacAddress;
 
     fn sighting(host: u8, port: u16, mac: u8, seen: u64) -> Sighting {
         Sighting {

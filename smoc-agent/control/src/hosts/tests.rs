@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use smoc_common::route::PortNumber;
 use smoc_paths::topology::TopologyFile;
 
 fn topology() -> Topology {
