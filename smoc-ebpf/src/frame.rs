@@ -147,7 +147,7 @@ impl Frame for XdpFrame<'_> {
     fn handshake<'a>(&self, segment: &Segment, _room: &'a mut Handshake) -> Option<&'a Handshake> {
         let Segment { options, options_length, .. } = *segment;
         let context = self.context.as_ptr().cast();
-        let carrier = segment.carrier().bits();
+        let carrier = Carrier::of(segment).bits();
         if smoc_handshake(context, options as u32, options_length as u32, carrier) == 0 {
             return None;
         }

@@ -6,7 +6,7 @@ use smoc_common::{
     token::{self, Version},
     wire::{
         ip::Address,
-        mptcp::{Capable, Join, WINDOW, subtype},
+        mptcp::{Capable, Carrier, Join, WINDOW, subtype},
         signal::{self, Signal},
         tcp,
     },
@@ -78,7 +78,7 @@ impl MptcpOption {
         match option[2] >> 4 {
             subtype::CAPABLE => {
                 let Capable { version, sender_key, receiver_key } =
-                    Capable::parse(option, length, tcp.carrier())?;
+                    Capable::parse(option, length, Carrier::of(tcp))?;
                 let token = |key| token::derive(version, key);
                 Some(Self::Capable {
                     version,
@@ -87,7 +87,7 @@ impl MptcpOption {
                     receiver_token: receiver_key.map(token),
                 })
             }
-            subtype::JOIN => Some(match Join::parse(option, length, tcp.carrier())? {
+            subtype::JOIN => Some(match Join::parse(option, length, Carrier::of(tcp))? {
                 Join::Syn { token, address_id, backup } => {
                     Self::Join { token: Some(token), announced: Some((address_id, backup)) }
                 }

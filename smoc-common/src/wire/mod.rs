@@ -70,7 +70,7 @@ pub trait Frame: Sized {
     /// MPTCP option.
     #[inline(always)]
     fn handshake<'a>(&self, segment: &tcp::Segment, room: &'a mut Handshake) -> Option<&'a Handshake> {
-        room.read(self, segment.options, segment.options_length, segment.carrier());
+        room.read(self, segment.options, segment.options_length, mptcp::Carrier::of(segment));
         if room.kind == mptcp::Kind::None { None } else { Some(room) }
     }
 

@@ -15,7 +15,7 @@ use core::hint::black_box;
 
 use super::{
     Frame,
-    tcp::{self, OptionBuffer},
+    tcp::{self, OptionBuffer, Segment},
 };
 use crate::token::Version;
 
@@ -134,6 +134,12 @@ impl Carrier {
     #[inline(always)]
     pub const fn new(flags: u8, has_data: bool) -> Self {
         Self(flags as u32 | if has_data { Self::DATA } else { 0 })
+    }
+
+    /// That of a segment.
+    #[inline(always)]
+    pub const fn of(segment: &Segment) -> Self {
+        Self::new(segment.flags, segment.data != 0)
     }
 
     /// The carrier that this number stands for.

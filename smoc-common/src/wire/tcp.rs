@@ -8,7 +8,7 @@
 //! | 13 | flags |
 //! | 20.. | options |
 
-use super::{Frame, ip::Packet, mptcp::Carrier};
+use super::{Frame, ip::Packet};
 
 /// Flag bits.
 pub const FIN: u8 = 0x01;
@@ -79,12 +79,6 @@ impl Segment {
     #[inline(always)]
     pub fn within(self, packet: &Packet) -> Option<Self> {
         Some(Self { data: packet.bytes_from(self.options + self.options_length)?, ..self })
-    }
-
-    /// What decides which MPTCP options hosts take from it.
-    #[inline(always)]
-    pub const fn carrier(&self) -> Carrier {
-        Carrier::new(self.flags, self.data != 0)
     }
 
     /// Whether all of `flags` are set.

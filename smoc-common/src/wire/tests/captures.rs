@@ -12,7 +12,7 @@ use crate::{
         Frame as _,
         ethernet::{Header, behind_tags},
         ip::{Packet, TCP},
-        mptcp::{Capable, subtype},
+        mptcp::{Capable, Carrier, subtype},
         tcp::{ACK, RST, SYN, Segment},
     },
 };
@@ -160,7 +160,7 @@ fn keys_of_all_captures_are_read_as_others_read_them() {
             let segment = segment(link, bytes).unwrap();
             let length = line["len"].as_u64().unwrap() as usize;
             let at = segment.options + line["off"].as_u64().unwrap() as usize;
-            let capable = Capable::parse(&window(&bytes[at..at + length]), length, segment.carrier());
+            let capable = Capable::parse(&window(&bytes[at..at + length]), length, Carrier::of(&segment));
             let found =
                 capable.map(|capable| (capable.version as u64, capable.sender_key, capable.receiver_key));
             let version = line["version"].as_u64().unwrap();
