@@ -2,7 +2,7 @@
 //! contradict itself.
 //!
 //! The functions run in two ways. `cargo test -p smoc-fuzz` damages [`seeds`] in a way that is the same on every machine,
-//! some thousand times; `fuzz/` in the root of the repository hands the same functions to libFuzzer, which needs a nightly
+//! some thousand times; `libfuzzer` beside it hands the same functions to libFuzzer, which needs a nightly
 //! compiler:
 //!
 //! ```text
@@ -20,7 +20,7 @@ pub use targets::TARGETS;
 /// What reads bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// The name of its file in `fuzz/fuzz_targets`.
+    /// The name of its file in `libfuzzer/fuzz_targets`.
     pub name: &'static str,
     /// Reads the bytes, and checks what must hold of what was read.
     pub run: fn(&[u8]),
@@ -30,7 +30,7 @@ pub struct Target {
     pub times: usize,
 }
 
-/// Runs the target of that name; what `fuzz/` calls.
+/// Runs the target of that name; what `libfuzzer` calls.
 ///
 /// # Panics
 /// There is none.
