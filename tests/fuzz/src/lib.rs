@@ -6,7 +6,7 @@
 //! compiler:
 //!
 //! ```text
-//! cargo +nightly fuzz run topology
+//! cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer topology
 //! ```
 //!
 //! What crashes becomes a named test beside the code that it crashed.

@@ -38,7 +38,7 @@ fn every_target_survives_damaged_seeds() {
 
 #[test]
 fn every_target_has_a_file_for_the_fuzzer() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/libfuzzer");
     let manifest = std::fs::read_to_string(format!("{directory}/Cargo.toml")).unwrap();
     for Target { name, .. } in TARGETS {
         let file = std::fs::read_to_string(format!("{directory}/fuzz_targets/{name}.rs")).unwrap();
