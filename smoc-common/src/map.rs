@@ -119,7 +119,7 @@ pub struct Settings {
     pub epoch: u32,
     /// Width in bits of this switch's port numbers in a route.
     pub port_width: u8,
-    /// How traffic that is no MPTCP is spread over the ranks: [`Settings::SPREAD_NONE`] or
+    /// How traffic that is no MPTCP is spread over the paths of least cost: [`Settings::SPREAD_NONE`] or
     /// [`Settings::SPREAD_FLOWS`].
     pub spread: u8,
     /// 1 if any port has a guard.
@@ -135,9 +135,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Other traffic rides rank 0.
+    /// Other traffic takes the first path of least cost.
     pub const SPREAD_NONE: u8 = 0;
-    /// Other flows are hashed over the ranks of least cost.
+    /// Other flows are hashed over all paths of least cost.
     pub const SPREAD_FLOWS: u8 = 1;
 }
 

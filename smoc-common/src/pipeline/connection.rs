@@ -18,12 +18,12 @@ const MOST_JOINS: u32 = 8;
 /// What a connection starts from. It is filled in where it is stored: there is no room for it on the stack.
 static CONNECTION: Connection = Connection::EMPTY;
 
-/// Where the responder of a subflow is attached: a join's token is of its key.
+/// Where the responder of a subflow with these [`Flow::flags`] is attached: a join's token is of its key.
 #[inline(always)]
-pub(super) fn owner(ends: &Ends, flow: &Flow) -> Attachment {
+pub(super) fn owner(ends: &Ends, flags: u8) -> Attachment {
     // Without a branch: the compiler would read one of two places, by a pointer that depends on the flags, which the
     // verifier refuses without CAP_PERFMON.
-    let is_remote = 0u16.wrapping_sub(u16::from(flow.flags & Flow::LOCAL_OPENED != 0));
+    let is_remote = 0u16.wrapping_sub(u16::from(flags & Flow::LOCAL_OPENED != 0));
     let pick = |local: u16, remote: u16| local ^ ((local ^ remote) & is_remote);
     let Ends { local, remote, .. } = *ends;
     Attachment { edge: pick(local.edge, remote.edge), port: pick(local.port, remote.port) }

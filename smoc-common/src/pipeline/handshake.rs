@@ -140,7 +140,8 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
     half.flow.opened = now;
     half.syn_seen = now;
     half.flow.vlan = subflow.vlan;
-    half.flow.flags = if is_from_local { Flow::LOCAL_OPENED } else { 0 };
+    let opened = subflow.ends.routed | if is_from_local { Flow::LOCAL_OPENED } else { 0 };
+    half.flow.flags = opened;
     half.flow.rank = subflow.label.rank().get();
     half.moved = u8::from(subflow.label.is_moved());
     subflow.ends.enter(&mut half.flow);
@@ -165,8 +166,9 @@ fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Subflow<'_>) 
         Some(option) => {
             half.flow.token = option.token;
             half.flow.address_id = option.address_id;
-            half.flow.flags |= Flow::JOIN | if option.backup { Flow::BACKUP } else { 0 };
-            Choice::rank(join(tables, subflow))
+            let flags = opened | Flow::JOIN | if option.backup { Flow::BACKUP } else { 0 };
+            let token = option.token;
+            Choice::rank(join(tables, subflow, token, flags))
         }
     }
 }
@@ -218,10 +220,12 @@ fn again<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> 
 
 /// Looks for the connection of a join by its token; the rank of its SYN: the one that it came on, else the connection's
 /// next, which others may try at the same time, else, without a connection, a hash.
+///
+/// Another CPU may have put a new entry, with nothing in it yet, in the place of this one's: nothing is read back from it, and
+/// its flags are written as a whole.
 #[inline(never)]
-fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> u8 {
-    let Some(half) = tables.half_open().get(subflow.key) else { return 0 };
-    let (token, owner) = (half.flow.token, connection::owner(subflow.ends, &half.flow));
+fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32, flags: u8) -> u8 {
+    let owner = connection::owner(subflow.ends, flags);
     let (id, rank) = match connection::find(tables, token, owner) {
         Ok(id) if subflow.is_from_local => {
             let (number, first) = connection::next(tables, id);
@@ -237,7 +241,7 @@ fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> u8 {
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
         half.flow.rank = rank;
-        half.flow.flags |= if id == 0 { Flow::HASHED } else { 0 };
+        half.flow.flags = flags | if id == 0 { Flow::HASHED } else { 0 };
     }
     rank
 }
@@ -359,7 +363,7 @@ fn settle<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
 #[inline(never)]
 fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
     let Some(half) = tables.half_open().get(subflow.key) else { return };
-    let (token, owner) = (half.flow.token, connection::owner(subflow.ends, &half.flow));
+    let (token, owner) = (half.flow.token, connection::owner(subflow.ends, half.flow.flags));
     let is_moved = half.moved != 0;
     let Ok(id) = connection::find(tables, token, owner) else { return };
     let own = take_rank(tables, id, subflow.ends.remote.edge);

@@ -94,10 +94,10 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Spread {
-    /// All of it takes rank 0.
+    /// All of it takes the first path of least cost.
     #[default]
     None,
-    /// Each flow is hashed over the ranks of least cost.
+    /// Each flow is hashed over the paths of least cost.
     Flows,
 }
 
