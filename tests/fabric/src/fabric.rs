@@ -220,6 +220,7 @@ impl Fabric {
         let last = self.faults.last().map_or(faults::FIRST, |(at, _)| at.since(Nanos(0)));
         let end = self.options.only.unwrap_or(last + crate::bounds::QUIET + Duration::from_secs(5));
         let end = Nanos(0) + end;
+        self.tell_plan(end);
         while let Some(event) = self.queue.next(end) {
             self.counts.events += 1;
             self.happen(event);
@@ -233,6 +234,21 @@ impl Fabric {
             }
         }
         self.outcome()
+    }
+
+    /// What a long run has before it.
+    fn tell_plan(&self, end: Nanos) {
+        if self.options.progress
+            && let [(from, fault), .., (to, _)] = self.faults.as_slice()
+        {
+            let [from, to, end] = [from, to, &end].map(|at| at.since(Nanos(0)).as_secs_f64());
+            eprintln!(
+                "{} faults from {from:.1} s ({}) to {to:.1} s of virtual time; the end is where all is as it should be, \
+                 or at {end:.0} s",
+                self.faults.len(),
+                self.describe(fault)
+            );
+        }
     }
 
     fn happen(&mut self, event: Event) {

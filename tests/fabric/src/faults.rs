@@ -66,6 +66,8 @@ pub type Timed = (Nanos, Fault);
 pub const FIRST: Duration = Duration::from_secs(5);
 /// They begin within this time.
 const PERIOD: Duration = Duration::from_secs(4);
+/// A rollout of files takes no longer than this, and half of it as a rule.
+const ROLLOUT: Duration = Duration::from_secs(16);
 
 /// Draws episodes, each something that goes wrong and is put right again; sorted by when they begin.
 pub fn draw(network: &Network, random: &mut Random) -> Vec<Vec<Timed>> {
@@ -182,6 +184,7 @@ impl Draw<'_> {
         for last in (1..order.len()).rev() {
             order.swap(last, random.below(last + 1));
         }
+        let step = ROLLOUT.as_millis() as usize / order.len().max(20);
         let mut at = begin;
         let link = self.network.cables.len() as u32 - 1;
         let plug_in = Fault::Link { link, works: [true; 2], carrier: [true; 2] };
@@ -194,7 +197,7 @@ impl Draw<'_> {
             if !self.network.is_old(switch as usize) {
                 self.faults.push((at, Fault::Start(switch)));
             }
-            at = at + Duration::from_millis(1 + random.below(800) as u64);
+            at = at + Duration::from_millis(1 + random.below(step) as u64);
         }
         if !has_leaf {
             self.faults.push((at + Duration::from_secs(1), plug_in));
