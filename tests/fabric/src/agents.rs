@@ -370,7 +370,9 @@ impl Fabric {
         }
         self.queue.after(KEEP, Event::Keep { node, run });
         self.tell_used(node);
-        if self.nodes.len() < 100 {
+        // In a large fabric each agent reads them back only every few seconds, which is most of what that costs.
+        let seconds = self.queue.now().since(Nanos(0)).as_secs() + u64::from(node);
+        if seconds.is_multiple_of(self.nodes.len() as u64 / 100 + 1) {
             self.inspect(node);
         }
     }

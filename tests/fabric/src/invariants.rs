@@ -23,7 +23,6 @@ use crate::{
     frame::Frame,
     link::{Link, Plug},
     report::Violation,
-    settled::COMPARED,
     traffic::{Awaited, What},
 };
 
@@ -41,6 +40,8 @@ const TELL: u64 = 50;
 const COMPARE: u64 = 10;
 /// How often it is looked whether all is settled at the end; a large network four times as seldom.
 const LOOK: u64 = 25;
+/// A network of more switches than this is large.
+const LARGE: usize = 64;
 
 /// Some time in which frames may be lost.
 #[derive(Clone, Copy, Debug)]
@@ -410,7 +411,7 @@ impl Fabric {
     }
 
     fn look_whether_settled(&mut self, now: Nanos) {
-        let is_large = self.nodes.len() > COMPARED;
+        let is_large = self.nodes.len() > LARGE;
         let (every, times) = if is_large { (LOOK * 4, 2) } else { (LOOK, 6) };
         let look = self.watch.checks.is_multiple_of(every);
         let before = faults::FIRST - CHECK * 3;

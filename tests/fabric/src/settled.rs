@@ -22,8 +22,8 @@ use crate::{
 
 /// So many agents' paths are searched again to compare them.
 const SEARCHED: usize = 3;
-/// More switches than this are not compared with each other.
-pub const COMPARED: usize = 64;
+/// So many agents are compared with each other: in a larger fabric every second, third, ... of them.
+const COMPARED: usize = 64;
 
 impl Fabric {
     /// The first thing that is not as it should be when nothing is wrong any more.
@@ -192,8 +192,7 @@ impl Fabric {
 
     /// Whether a path set is not what the topology gives.
     fn wrong_paths(&self) -> Option<String> {
-        let searched = if self.nodes.len() > COMPARED { 0 } else { SEARCHED };
-        for (place, node) in self.nodes.iter().enumerate().take(searched) {
+        for (place, node) in self.nodes.iter().enumerate().take(SEARCHED) {
             let Some(snapshot) = node.agent.as_ref().and_then(|agent| agent.snapshot.as_ref()) else {
                 continue;
             };
@@ -219,12 +218,10 @@ impl Fabric {
 
     /// Agents that know the same have chosen the same.
     pub(crate) fn compare_agents(&mut self) {
-        if self.nodes.len() > COMPARED {
-            return;
-        }
         let agents: BTreeMap<&str, &Snapshot> = self
             .nodes
             .iter()
+            .step_by(self.nodes.len().div_ceil(COMPARED))
             .filter_map(|node| Some((node.name.as_str(), node.agent.as_ref()?.snapshot.as_deref()?)))
             .collect();
         let mut wrong = None;
