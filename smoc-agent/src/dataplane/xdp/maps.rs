@@ -15,7 +15,7 @@ use smoc_common::{
     wire::ip::Address,
 };
 
-use smoc_control::{config::Tables, dataplane::Joins};
+use smoc_control::{config::Tables, dataplane::Joins, interfaces::IfIndex};
 
 use crate::dataplane::DataplaneError;
 
@@ -259,6 +259,33 @@ pub(super) fn edge_name(name: &str) -> EdgeName {
 pub(super) fn parse_edge_name(EdgeName(bytes): &EdgeName) -> Option<&str> {
     let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     std::str::from_utf8(&bytes[..length]).ok().filter(|name| !name.is_empty())
+}
+
+/// The interface in an entry of a device map.
+pub(super) fn device(
+    map: &DevMap<MapData>,
+    name: &'static str,
+    index: u32,
+) -> Result<Option<IfIndex>, DataplaneError> {
+    match map.get(index, 0) {
+        Ok(device) => Ok(Some(IfIndex(device.if_index))),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(read_error(name, error)),
+    }
+}
+
+/// Lets an entry of a device map lead to an interface; to none if its number is 0.
+pub(super) fn set_device(
+    map: &mut DevMap<MapData>,
+    name: &'static str,
+    index: u32,
+    to: IfIndex,
+) -> Result<(), DataplaneError> {
+    map.set(index, to.0, None, 0).map_err(|error| DataplaneError::Map {
+        doing: "write",
+        map: name,
+        source: error.into(),
+    })
 }
 
 #[cfg(test)]

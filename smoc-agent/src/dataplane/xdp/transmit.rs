@@ -6,7 +6,7 @@ use aya::maps::{DevMap, MapData};
 use smoc_common::route::PortNumber;
 use smoc_control::{dataplane::Exits, interfaces::IfIndex, ports::Role};
 
-use super::{device, maps::open, set_device};
+use super::maps::{device, open, set_device};
 use crate::dataplane::DataplaneError;
 
 /// `FABRIC_PORTS` and `HOST_PORTS`: the prober alone writes them.

@@ -1,0 +1,116 @@
+//! Reads and tidies the tables that the packet path fills, whatever agent runs.
+
+use std::path::Path;
+
+use smoc_common::map::{Flow, TokenBinding};
+use smoc_control::dataplane::{Exits, Installed, KernelTables, Removal};
+
+use super::{
+    Transmit, gone_is_fine,
+    maps::{self, ConfigMaps, Entry, KernelMaps, entries, read_error, remove_if, write_error},
+};
+use crate::dataplane::{DataplaneError, Observe};
+
+/// Reads what is in the maps, and tidies what the kernel writes.
+pub struct XdpTables {
+    maps: std::sync::Mutex<KernelMaps>,
+    config: std::sync::Mutex<ConfigMaps>,
+    transmit: Transmit,
+    capacities: Vec<(&'static str, u32)>,
+}
+
+impl XdpTables {
+    /// Opens the tables in a pin directory.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
+        let tables = ["FLOWS_V4", "FLOWS", "HALF_OPEN", "CONNECTIONS", "TOKENS", "HOSTS"];
+        let capacities = tables.into_iter().map(|name| Ok((name, maps::capacity(pin, name)?)));
+        Ok(Self {
+            maps: KernelMaps::open(pin)?.into(),
+            config: ConfigMaps::open(pin)?.into(),
+            transmit: Transmit::open(pin)?,
+            capacities: capacities.collect::<Result<_, DataplaneError>>()?,
+        })
+    }
+
+    fn maps(&self) -> std::sync::MutexGuard<'_, KernelMaps> {
+        self.maps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn capacity(&self, name: &str) -> usize {
+        self.capacities.iter().find(|(table, _)| *table == name).map_or(0, |(_, size)| *size as usize)
+    }
+}
+
+impl Observe for XdpTables {
+    fn installed(&self) -> Result<Installed, DataplaneError> {
+        self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).installed()
+    }
+
+    fn exits(&self) -> Result<Exits, DataplaneError> {
+        self.transmit.all()
+    }
+
+    fn tables(&self) -> Result<KernelTables, DataplaneError> {
+        let maps = self.maps();
+        let flows_v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
+        let flows = entries(&maps.flows, self.capacity("FLOWS"));
+        let half_open = entries(&maps.half_open, self.capacity("HALF_OPEN"));
+        let connections = entries(&maps.connections, self.capacity("CONNECTIONS"));
+        let tokens = entries(&maps.tokens, self.capacity("TOKENS"));
+        let failed = |map| move |error| read_error(map, error);
+        Ok(KernelTables {
+            flows: flows_v4
+                .map_err(failed("FLOWS_V4"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k.into(), v))
+                .chain(flows.map_err(failed("FLOWS"))?.into_iter().map(|(Entry(k), Entry(v))| (k, v)))
+                .collect(),
+            half_open: half_open
+                .map_err(failed("HALF_OPEN"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k, v))
+                .collect(),
+            connections: connections
+                .map_err(failed("CONNECTIONS"))?
+                .into_iter()
+                .map(|(k, Entry(v))| (k, v))
+                .collect(),
+            tokens: tokens
+                .map_err(failed("TOKENS"))?
+                .into_iter()
+                .map(|(Entry(k), Entry(v))| (k, v))
+                .collect(),
+        })
+    }
+
+    fn counters(&self) -> Result<Vec<u64>, DataplaneError> {
+        self.maps().counters().map_err(|error| read_error("COUNTERS", error))
+    }
+
+    fn remove(&self, removal: Removal) -> Result<(), DataplaneError> {
+        let mut maps = self.maps();
+        let (map, done) = match removal {
+            Removal::Flow(key, opened) => {
+                let is_it = |flow: &Flow| flow.opened == opened && flow.is_closed();
+                match key.v4() {
+                    Some(key) => ("FLOWS_V4", remove_if(&mut maps.flows_v4, key, is_it)),
+                    None => ("FLOWS", remove_if(&mut maps.flows, key, is_it)),
+                }
+            }
+            Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
+            Removal::Token(key, seen) => {
+                ("TOKENS", remove_if(&mut maps.tokens, key, |binding: &TokenBinding| *binding == seen))
+            }
+            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
+            Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
+        };
+        gone_is_fine(done).map_err(|error| write_error(map, error))
+    }
+
+    fn capacities(&self) -> Vec<(&'static str, u32)> {
+        self.capacities.clone()
+    }
+}
