@@ -7,8 +7,13 @@ use super::{
 };
 use crate::{
     event::Note,
-    map::{ConnectionId, Flow, HalfOpen},
-    pipeline::{Table, Tables, connection, note, subflow::Subflow},
+    map::{Flow, HalfOpen},
+    pipeline::{
+        Table, Tables,
+        connection::{self, Agreed},
+        note,
+        subflow::Subflow,
+    },
     token::Version,
     wire::{
         Frame,
@@ -100,31 +105,14 @@ pub(super) fn finish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice
     if awaited.connection == 0 && awaited.is_join {
         agree(tables, subflow);
     } else if awaited.connection == 0 {
-        let tokens = (half.initiator_token, half.responder_tokens[0]);
-        let id = bind(tables, subflow, tokens, awaited.version, awaited.rank);
+        let (initiator, responder) = (half.initiator_token, half.responder_tokens[0]);
+        let agreed = Agreed { initiator, responder, version: awaited.version, rank: awaited.rank };
+        let id = connection::bind(tables, subflow, agreed);
         if let Some(half) = tables.half_open().get(subflow.key) {
             half.flow.connection = id;
         }
     }
     establish(tables, subflow)
-}
-
-/// Binds the tokens of the initiator and the responder to a new connection; 0 if there is no room for it.
-#[inline(always)]
-fn bind<T: Tables>(
-    tables: &mut T,
-    subflow: &Subflow<'_>,
-    (initiator, responder): (u32, u32),
-    version: u8,
-    rank: u8,
-) -> ConnectionId {
-    // One step behind the other, as in `follow`.
-    let id = connection::begin(tables, subflow, (initiator, responder), version, rank);
-    let has_room = id != 0
-        && connection::claim(tables, initiator, subflow.key, id)
-            & connection::claim(tables, responder, subflow.key, id);
-    note(tables, if has_room { Note::Bound } else { Note::TableFull }, subflow.key, id, rank);
-    id
 }
 
 /// Whether version and tokens of a third ACK are those of its SYN and of a SYN/ACK.
