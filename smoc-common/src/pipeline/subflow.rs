@@ -129,14 +129,8 @@ impl Passing<'_> {
         if other != 0 || (flow.flags & Flow::ROUTED != 0 && hops_left <= 1) {
             return None;
         }
-        let says_more = self.says_more(flow, tick);
-        if says_more && self.is_quick {
-            return None;
-        }
-        let known = self.note(flow);
-        if !self.is_quick {
-            tables.look_closer(self.key, self.segment, true);
-        }
+        let known = self.note(flow, tick)?;
+        self.look_closer(tables);
         Some(known)
     }
 
@@ -149,14 +143,8 @@ impl Passing<'_> {
         if (flow.epoch ^ epoch) | u32::from(flow.vlan ^ self.vlan) != 0 {
             return None;
         }
-        let says_more = self.says_more(flow, tick);
-        if says_more && self.is_quick {
-            return None;
-        }
-        let known = self.note(flow);
-        if !self.is_quick {
-            tables.look_closer(self.key, self.segment, false);
-        }
+        let known = self.note(flow, tick)?;
+        self.look_closer(tables);
         Some(known)
     }
 
@@ -169,9 +157,12 @@ impl Passing<'_> {
         ends | stands | u32::from(flow.touched ^ tick) != 0
     }
 
-    /// Notes what every segment says about its subflow.
+    /// Notes what every segment says about its subflow; `None` if that is to be left to the slower way.
     #[inline(always)]
-    fn note(self, flow: &mut Flow) -> Known {
+    fn note(self, flow: &mut Flow, tick: u8) -> Option<Known> {
+        if self.says_more(flow, tick) && self.is_quick {
+            return None;
+        }
         if self.is_from_local {
             flow.sent.add(self.bytes);
         } else {
@@ -182,7 +173,15 @@ impl Passing<'_> {
         } else if self.is_quick {
             flow.received_sequence = self.segment.sequence;
         }
-        Known::of(flow)
+        Some(Known::of(flow))
+    }
+
+    /// What only the slower way has room for.
+    #[inline(always)]
+    fn look_closer<T: Tables>(self, tables: &mut T) {
+        if !self.is_quick {
+            tables.look_closer(self.key, self.segment, self.is_from_local);
+        }
     }
 }
 

@@ -1,0 +1,37 @@
+//! `SETTINGS`: what holds for the whole switch.
+
+use crate::wire::ethernet::MacAddress;
+
+/// What holds for the whole switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Settings {
+    /// [`LAYOUT_MAGIC`].
+    pub magic: u32,
+    /// [`LAYOUT_VERSION`].
+    pub layout: u32,
+    /// Raised by the agent when a host moves or changes its MAC address: flows look their hosts up again.
+    pub epoch: u32,
+    /// Width in bits of this switch's port numbers in a route.
+    pub port_width: u8,
+    /// How traffic that is no MPTCP is spread over the paths of least cost: [`Settings::SPREAD_NONE`] or
+    /// [`Settings::SPREAD_FLOWS`].
+    pub spread: u8,
+    /// 1 if any port has a guard.
+    pub guarded: u8,
+    #[doc(hidden)]
+    pub reserved: u8,
+    /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
+    pub openings: u32,
+    /// The same for the hosts of one port, so that one that floods leaves the others their share. 0: all of them.
+    pub port_openings: u32,
+    /// The MAC address under which the kernel takes frames of this switch (its bridge's, or a port's).
+    pub mac: MacAddress,
+}
+
+impl Settings {
+    /// Other traffic takes the first path of least cost.
+    pub const SPREAD_NONE: u8 = 0;
+    /// Other flows are hashed over all paths of least cost.
+    pub const SPREAD_FLOWS: u8 = 1;
+}
