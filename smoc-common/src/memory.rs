@@ -218,7 +218,7 @@ impl Tables for Switch {
     }
 
     fn ingress_port(&self) -> u16 {
-        let is_it = |port: &Port| port.interface == self.ingress && port.guard != Port::GUARD_OFF;
+        let is_it = |port: &Port| port.interface == self.ingress && port.is_found();
         self.ports.iter().find(|(_, port)| is_it(port)).map_or(0, |(&number, _)| number)
     }
 

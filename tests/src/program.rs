@@ -124,7 +124,7 @@ impl Programs {
         self.set("SETTINGS", 0, Entry(switch.settings.unwrap_or_default()))?;
         for (&number, &port) in &switch.ports {
             self.set("PORTS", number.into(), Entry(port))?;
-            if port.guard != Port::GUARD_OFF {
+            if port.is_found() {
                 let mut interfaces: HashMap<_, u32, u32> = self.map_mut("INTERFACES")?.try_into()?;
                 interfaces.insert(port.interface, u32::from(number), 0)?;
             }

@@ -1,11 +1,12 @@
 //! Links that fail far away: every agent hears of it, and ranks that need them take other paths. Needs root.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use smoc_tests::command::batch;
+use smoc_tests::command::{batch, run};
 use smoc_tests::lab::{Condition, Direction, Lab, LabOptions, Routing};
 use smoc_tests::subflows::connection_with;
 use smoc_tests::testing::{lab_for, options, wait_until};
@@ -118,6 +119,27 @@ fn base_network(lab: &Lab) -> Result<BTreeSet<String>> {
     Ok(links)
 }
 
+/// Whether the kernel's bridges at both ends of a link forward, whatever an agent says or none.
+fn kernel_forwards(lab: &Lab, link: &str) -> Result<bool> {
+    let link = lab.plan().link(link)?;
+    for end in [&link.a, &link.b] {
+        let namespace = lab.namespace(&end.switch)?;
+        let listed = run(Command::new("bridge")
+            .args(["-n", namespace.name(), "-j", "link", "show", "dev"])
+            .arg(end.interface()))?;
+        let listed: Value = serde_json::from_str(&listed).context("bridge link")?;
+        if listed[0]["state"] != "forwarding" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Frames over all links since the lab came up.
+fn frames(lab: &Lab) -> Result<u64> {
+    Ok(lab.loads()?.iter().map(|load| load.frames_from_a + load.frames_from_b).sum())
+}
+
 /// Whether hosts that have forgotten each other find each other again, which takes a broadcast.
 fn find_each_other(lab: &Lab) -> Result<bool> {
     for host in ["h1", "h2"] {
@@ -146,5 +168,28 @@ fn the_base_network_heals_without_a_loop_and_goes_back() -> Result<()> {
     lab.set_link(failing, Condition::Up, Direction::Both)?;
     wait_until(|| Ok(base_network(&lab)? == whole)).context("the tree is as it was")?;
     assert!(find_each_other(&lab)?);
+    Ok(())
+}
+
+#[test]
+fn a_carrier_that_comes_back_when_no_agent_is_left_makes_no_loop() -> Result<()> {
+    let test = "a_carrier_that_comes_back_when_no_agent_is_left_makes_no_loop";
+    let Some(mut lab) = lab_for(test, &options("detours.yaml", Routing::Smoc))? else { return Ok(()) };
+    let tree = base_network(&lab)?;
+    let links: Vec<String> = lab.plan().links.iter().map(|link| link.name.clone()).collect();
+    let switches: Vec<String> = lab.plan().switches.iter().map(|switch| switch.name.clone()).collect();
+    for switch in &switches {
+        lab.kill_agent(switch)?;
+    }
+    for link in links.iter().filter(|link| !tree.contains(*link)) {
+        lab.set_link(link, Condition::Down, Direction::Both)?;
+        lab.set_link(link, Condition::Up, Direction::Both)?;
+        wait_until(|| kernel_forwards(&lab, link)).with_context(|| format!("the kernel opens {link}"))?;
+    }
+    let before = frames(&lab)?;
+    assert!(find_each_other(&lab)?, "the tree carries what it carried");
+    std::thread::sleep(Duration::from_secs(1));
+    let storm = frames(&lab)? - before;
+    assert!(storm < 1000, "a broadcast became {storm} frames");
     Ok(())
 }

@@ -175,6 +175,33 @@ fn guards_and_vlans_are_treated_alike() {
 }
 
 #[test]
+fn closed_ports_are_treated_alike() {
+    if !can_run("closed_ports_are_treated_alike") {
+        return;
+    }
+    let mut first = switch();
+    first.ingress = LOOPBACK;
+    let port = first.ports.get_mut(&1).unwrap();
+    (port.base, port.interface) = (Port::CLOSED, LOOPBACK);
+    let mut twins = Twins::new(first).unwrap();
+    // To a host of the other edge, at the end of its route here.
+    let astray = pushed(&Build::tcp(A, B).frame(), 0, Route::END.bits());
+    twins.take(Side::Fabric, &astray).unwrap();
+    for frame in kinds() {
+        twins.take(Side::Fabric, &frame).unwrap();
+        for last in [0, 15, 16] {
+            let mut group = frame.clone();
+            group[..6].copy_from_slice(&[0x01, 0x80, 0xc2, 0, 0, last]);
+            twins.take(Side::Fabric, &group).unwrap();
+        }
+    }
+    for outcome in [Outcome::Closed, Outcome::DeadEndClosed, Outcome::Unrouted] {
+        assert!(twins.host.count_of(outcome.counter()) > 0, "no frame gets as far as {outcome:?}");
+    }
+    twins.compare_tables().unwrap();
+}
+
+#[test]
 fn openings_beyond_the_limit_are_treated_alike() {
     if !can_run("openings_beyond_the_limit_are_treated_alike") {
         return;

@@ -7,7 +7,7 @@
 //! | `FABRIC_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port, or it is down |
 //! | `HELLO_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port |
 //! | `HOST_PORTS` | port number | interface index (DEVMAP) | agent | no host port, or it is down |
-//! | `INTERFACES` | interface index | port number, u32 | agent | a port without a guard |
+//! | `INTERFACES` | interface index | port number, u32 | agent | a port without a guard, and open for the base network |
 //! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
 //! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
 //! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
@@ -64,7 +64,7 @@ pub use subflows::{Flow, Traffic};
 use crate::{route::PortNumber, wire::ip::Address};
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
 /// Entries in `PORTS`, `FABRIC_PORTS`, `HELLO_PORTS`, `HOST_PORTS` and `INTERFACES`.

@@ -16,8 +16,8 @@ pub struct Port {
     pub role: u8,
     /// What hosts behind it may send: [`Port::GUARD_OFF`], [`Port::GUARD_SOURCE`] or [`Port::GUARD_STRICT`].
     pub guard: u8,
-    #[doc(hidden)]
-    pub reserved: u8,
+    /// Whether the base network comes in here: [`Port::OPEN`] or [`Port::CLOSED`].
+    pub base: u8,
 }
 
 impl Port {
@@ -28,7 +28,7 @@ impl Port {
         peer_width: 0,
         role: Self::FABRIC,
         guard: Self::GUARD_OFF,
-        reserved: 0,
+        base: Self::OPEN,
     };
 
     /// It leads to other smoc switches: pushed routes, probes and hellos come in and leave through such ports only.
@@ -36,12 +36,28 @@ impl Port {
     /// It leads to hosts.
     pub const HOST: u8 = 1;
 
+    /// What smoc does not route goes to the kernel, whose bridge has the last word.
+    pub const OPEN: u8 = 0;
+    /// What smoc does not route is dropped here, but for link-local groups. The kernel opens a bridge port whenever its carrier
+    /// comes back, whatever an agent has set it to; this stays.
+    pub const CLOSED: u8 = 1;
+
     /// Whatever they like; an address that is known to be elsewhere is left to the kernel.
     pub const GUARD_OFF: u8 = 0;
     /// An address that is known is used by its owner only, at its port and with its MAC address.
     pub const GUARD_SOURCE: u8 = 1;
     /// Nothing but from known owners.
     pub const GUARD_STRICT: u8 = 2;
+
+    /// What stands in [`Port::base`].
+    pub const fn base_of(is_closed: bool) -> u8 {
+        if is_closed { Self::CLOSED } else { Self::OPEN }
+    }
+
+    /// Whether `INTERFACES` must lead from the interface to the port: something depends on where a frame came in.
+    pub const fn is_found(&self) -> bool {
+        self.guard != Self::GUARD_OFF || self.base == Self::CLOSED
+    }
 }
 
 /// Where a frame was to go that a dead port keeps from it.

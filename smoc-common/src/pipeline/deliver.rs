@@ -1,7 +1,7 @@
 //! The egress edge: both MAC addresses are restored and the frame goes to the host.
 
 use super::{
-    Tables, Verdict, handshake,
+    Tables, Verdict, base, handshake,
     subflow::{Ends, Passing, Subflow, refresh},
 };
 use crate::{
@@ -118,10 +118,14 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
 }
 
 /// A route that cannot be followed any further: the frame goes to the kernel as it would have come without
-/// smoc, as far as its hosts are known, else addressed to this switch itself so that no bridge floods it.
+/// smoc, as far as its hosts are known, else addressed to this switch itself so that no bridge floods it. Lost where the
+/// port is closed for what the kernel would do with it.
 #[inline(never)]
 pub(super) fn give_back<T: Tables>(frame: &mut impl Frame, tables: &T) -> Outcome {
     let Some(settings) = tables.settings() else { return Outcome::NotConfigured };
+    if base::is_closed(tables) {
+        return Outcome::DeadEndClosed;
+    }
     let (mut destination, mut source) = (settings.mac, settings.mac);
     if let Some(Headers { packet, .. }) = frame.headers(&mut Headers::default()) {
         if let Some(host) = tables.host(&packet.destination) {

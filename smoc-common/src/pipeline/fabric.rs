@@ -1,6 +1,6 @@
 //! A frame from a fabric port: one port number off its route, or the end of the way.
 
-use super::{Reroute, Tables, Verdict, deliver, probe};
+use super::{Reroute, Tables, Verdict, base, deliver, probe};
 use crate::{
     event::Outcome,
     route::{PushedRoute, Route},
@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
     let Some((addresses, _)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
     let Some(PushedRoute { label, route }) = PushedRoute::parse(addresses) else {
-        return Some(Err(Outcome::Unrouted));
+        return Some(Err(base::enter(addresses, tables)));
     };
     if label.is_probe() {
         return None;

@@ -5,6 +5,7 @@
 //! * [`guard`]: what no host may send.
 //! * [`failover`]: the path of a rank, or another one while that is down.
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
+//! * [`base`]: what no route leads, where a port is closed for it.
 //! * [`detour`]: the way around a dead neighbour or link.
 //! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
@@ -15,6 +16,7 @@
 //!
 //! Whatever is not understood passes to the kernel untouched. What is dropped was smoc's own, or crosses a border.
 
+mod base;
 mod connection;
 pub mod deliver;
 pub mod detour;
@@ -81,7 +83,7 @@ pub trait Tables {
     fn deliver_through(&mut self, number: u16) -> bool;
     /// The index of the interface that the frame came in by.
     fn ingress(&self) -> u32;
-    /// `INTERFACES`: the number of its port if that has a guard, else 0.
+    /// `INTERFACES`: the number of its port if that has a guard or is closed for the base network, else 0.
     fn ingress_port(&self) -> u16;
     /// `DETOURS`.
     fn detour(&self, key: &DetourKey) -> Option<&Detour>;

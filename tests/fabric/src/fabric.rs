@@ -28,7 +28,10 @@ pub enum Break {
     BridgeIgnoresClosing,
     /// Bridges say that a port is closed, and leave it open.
     BridgeLiesOfClosing,
-    /// Whatever the neighbours say, the ports of the tree are opened once an agent has worked it out.
+    /// Programs let the base network in through closed ports.
+    ProgramsLetIn,
+    /// Whatever the neighbours say, the ports of the tree are opened once an agent has worked it out, and programs let the
+    /// base network in.
     NobodyAgrees,
     /// Probers say that a dead port is out of use, and leave it in.
     ProberKeepsPorts,
@@ -104,6 +107,13 @@ pub struct Fabric {
     pub(crate) frames: u64,
     /// The cables that went with a switch, until they work again.
     pub(crate) cut: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Break {
+    /// Whether programs let the base network in through closed ports.
+    pub(crate) fn lets_in(broken: Option<Self>) -> bool {
+        matches!(broken, Some(Self::ProgramsLetIn | Self::NobodyAgrees))
+    }
 }
 
 impl Fabric {

@@ -1,6 +1,9 @@
 //! Frames on their way: over cables, through programs, through bridges.
 
-use smoc_common::{event::Action, memory::Side};
+use smoc_common::{
+    event::{Action, Outcome},
+    memory::Side,
+};
 use smoc_control::{
     discovery::{announcement, neighbor},
     ports::Role,
@@ -90,7 +93,10 @@ impl Fabric {
         let Some((_, side)) = port.program else { return self.pass(node, place, frame) };
         let verdict = switch.kernel.run(side, port.index(place), &mut frame.bytes, now);
         frame.hops += 1;
-        let action = verdict.outcome.action();
+        let mut action = verdict.outcome.action();
+        if verdict.outcome == Outcome::Closed && Break::lets_in(self.options.broken) {
+            action = Action::Pass;
+        }
         if let Kind::Awaited(id) = frame.kind {
             if side == Side::Host {
                 self.traffic.entered(id, action == Action::Redirect);

@@ -14,11 +14,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use smoc_common::memory::Side;
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
 use crate::{
     bounds,
-    fabric::{CHECK, Fabric},
+    fabric::{Break, CHECK, Fabric},
     faults,
     frame::Frame,
     link::{Link, Plug},
@@ -174,7 +175,7 @@ impl Fabric {
         }
     }
 
-    /// Whether a bridge port at an end of a cable forwards, and its switch's program, if any, lets base frames through.
+    /// The switch at an end of a cable, if its bridge port forwards.
     fn forwards(&self, plug: Plug) -> Option<u32> {
         let Plug::Port(node, place) = plug else { return None };
         let switch = &self.nodes[node as usize];
@@ -183,10 +184,24 @@ impl Fabric {
             .then_some(node)
     }
 
-    /// As [`Self::forwards`], because an agent wants it: not because the kernel opened it when its carrier came back.
-    fn was_opened(&self, plug: Plug) -> Option<u32> {
+    /// As [`Self::forwards`], unless it is so because carrier came back to a port without a program.
+    fn is_answerable(&self, plug: Plug) -> Option<u32> {
         let Plug::Port(node, place) = plug else { return None };
-        self.forwards(plug).filter(|_| !self.nodes[node as usize].bridge.is_reopened(place))
+        let switch = &self.nodes[node as usize];
+        let has_program = switch.ports[usize::from(place)].program.is_some();
+        self.forwards(plug).filter(|_| has_program || !switch.bridge.is_reopened(place))
+    }
+
+    /// Whether base frames come in at an end of a cable: the program there does not drop them.
+    fn lets_in(&self, plug: Plug) -> bool {
+        let Plug::Port(node, place) = plug else { return true };
+        if Break::lets_in(self.options.broken) {
+            return true;
+        }
+        let switch = &self.nodes[node as usize];
+        let port = &switch.ports[usize::from(place)];
+        port.program.is_none_or(|(_, side)| side != Side::Fabric)
+            || !switch.kernel.is_closed(port.number, switch.index(place))
     }
 
     /// A cable that closes a loop, of those whose ends forward.
@@ -194,7 +209,8 @@ impl Fabric {
         let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
         let mut extra = None;
         for (number, link) in self.links[..self.network.cables.len()].iter().enumerate() {
-            if !link.is_whole() {
+            // One direction is enough for a frame to go round.
+            if !link.is_whole() || !link.ends.iter().any(|end| self.lets_in(*end)) {
                 continue;
             }
             let [Some(a), Some(b)] = link.ends.map(&forwards) else { continue };
@@ -228,12 +244,12 @@ impl Fabric {
         self.look_at_loop();
     }
 
-    /// A loop of the base network over ports that agents opened.
+    /// A loop of the base network over ports that somebody answers for.
     fn look_at_loop(&mut self) {
         if self.watch.looping.is_none() || self.queue.now() < self.watch.masked {
             return;
         }
-        if self.loop_over(|end| self.was_opened(end)).is_some() {
+        if self.loop_over(|end| self.is_answerable(end)).is_some() {
             self.violated(format!("the base network has a loop: {}", self.open_cables()));
         }
     }
@@ -247,7 +263,10 @@ impl Fabric {
     fn open_cables(&self) -> String {
         let open = (0..self.network.cables.len()).filter(|number| {
             let link = &self.links[*number];
-            link.is_whole() && link.ends.iter().all(|end| self.forwards(*end).is_some())
+            let ends = &link.ends;
+            link.is_whole()
+                && ends.iter().all(|end| self.forwards(*end).is_some())
+                && ends.iter().any(|end| self.lets_in(*end))
         });
         open.map(|number| self.cable_name(number as u32)).collect::<Vec<_>>().join(", ")
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smoc_common::{
     event::Sighting,
-    map::{EdgeIndex, PathSet},
+    map::{EdgeIndex, PathSet, Port},
     memory::{self, Side},
     pipeline::Verdict,
     route::PortNumber,
@@ -150,6 +150,12 @@ impl Kernel {
     pub fn transmits(&self, port: PortNumber) -> bool {
         let entry = self.maps.ports.get(&port.get());
         entry.is_some_and(|entry| self.exits.contains_key(&(port, Role::in_map(entry))))
+    }
+
+    /// Whether the base network is kept from coming in by an interface.
+    pub fn is_closed(&self, port: PortNumber, interface: IfIndex) -> bool {
+        let entry = self.maps.ports.get(&port.get());
+        entry.is_some_and(|entry| entry.base == Port::CLOSED && entry.interface == interface.0)
     }
 
     /// `FABRIC_PORTS` and `HOST_PORTS`.

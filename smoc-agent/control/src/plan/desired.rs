@@ -43,6 +43,8 @@ pub struct Inputs<'a> {
     pub bridge: Option<&'a str>,
     /// What the kernel says of the interfaces.
     pub interfaces: &'a Interfaces,
+    /// The ports that are closed for the base network.
+    pub closed: &'a BTreeSet<PortNumber>,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
     /// The links of the network that are down.
@@ -182,7 +184,7 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
             role: (if peer.is_some() { Role::Fabric } else { Role::Host }).entry(),
             guard: inputs.border.guard_of(number).entry(),
-            reserved: 0,
+            base: Port::base_of(inputs.closed.contains(&number)),
         };
         Some((number, PortEntry { port, interface: interface.index }))
     };

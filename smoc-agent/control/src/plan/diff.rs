@@ -1,14 +1,17 @@
 //! From what is installed to what is desired, in an order in which no frame meets half of it.
 
+use std::collections::BTreeSet;
+
 use smoc_common::{
-    map::{Host, PathSet},
+    map::{Host, PathSet, Port},
+    route::PortNumber,
     wire::ip::Address,
 };
 
 use super::{desired::Desired, slots::FreeSlots};
 use crate::{
     clock::Nanos,
-    dataplane::{Change, Installed, Slot},
+    dataplane::{Change, Installed, PortEntry, Slot},
 };
 
 /// Changes to be made in this order.
@@ -53,6 +56,15 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
         plan.changes.push(Change::SetSettings(settings));
     }
     plan
+}
+
+/// The changes that close installed ports for the base network or open them, and no others.
+pub fn closed(closed: &BTreeSet<PortNumber>, installed: &Installed) -> Vec<Change> {
+    let changed = installed.ports.iter().filter_map(|(number, entry)| {
+        let port = Port { base: Port::base_of(closed.contains(number)), ..entry.port };
+        (port != entry.port).then_some(Change::SetPort(*number, PortEntry { port, ..*entry }))
+    });
+    changed.collect()
 }
 
 /// The changes that say which ranks of the installed path sets are broken, and no others.

@@ -27,7 +27,10 @@ use std::{
 };
 
 use slots::FreeSlots;
-use smoc_common::{map::PathSet, route::Rank};
+use smoc_common::{
+    map::PathSet,
+    route::{PortNumber, Rank},
+};
 
 use crate::{
     clock::Nanos,
@@ -166,6 +169,11 @@ impl Controller {
     /// The urgent changes of [`Controller::plan`]: which paths are broken. It searches no paths and compares no hosts.
     pub fn plan_urgent(&self, inputs: &Inputs<'_>) -> Vec<Change> {
         diff::urgent(&self.broken(inputs), &self.installed)
+    }
+
+    /// The changes that close installed ports for the base network or open them, and no others.
+    pub fn plan_closed(&self, closed: &BTreeSet<PortNumber>) -> Vec<Change> {
+        diff::closed(closed, &self.installed)
     }
 
     /// The path sets in use, with the marks that they should have.

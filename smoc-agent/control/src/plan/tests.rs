@@ -48,6 +48,7 @@ struct World {
     topology: Topology,
     ports: BTreeMap<PortNumber, String>,
     interfaces: Interfaces,
+    closed: BTreeSet<PortNumber>,
     failures: Failures,
     down: BTreeSet<LinkId>,
     detours: BTreeMap<DetourKey, Detour>,
@@ -68,6 +69,7 @@ impl World {
             ports,
             interfaces: interfaces(|_| true),
             failures: Failures::default(),
+            closed: BTreeSet::new(),
             down: BTreeSet::new(),
             detours: BTreeMap::new(),
             hosts,
@@ -78,6 +80,7 @@ impl World {
 
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
+            closed: &self.closed,
             topology: &self.topology,
             this: SwitchId(0),
             ports: &self.ports,

@@ -156,6 +156,8 @@ pub struct Switch {
     unfit_detours: usize,
     controller: Controller,
     agreement: Agreement,
+    /// The ports that are closed for the base network in the packet path.
+    closed: BTreeSet<PortNumber>,
     /// Raised when numbers of switches or ranks change their meaning.
     generation: u64,
     /// What the prober was last told.
@@ -221,6 +223,7 @@ impl Switch {
             unfit_detours: 0,
             controller,
             agreement: Agreement::new(&config.switch, boot, Tree::default(), BTreeMap::new(), now),
+            closed: BTreeSet::new(),
             generation: 0,
             watched: Targets::default(),
             watched_edges: 0,

@@ -1,6 +1,6 @@
 //! Programs, bridge ports and packet sockets: what each port should have, compared with what it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smoc_common::route::PortNumber;
 
@@ -89,6 +89,16 @@ impl Switch {
             Role::Fabric => self.agreement.wanted(port),
             Role::Host => BridgePort::Forwarding,
         }
+    }
+
+    /// The fabric ports of the managed bridge that should be closed, with or without carrier.
+    pub(super) fn closed_ports(&self) -> BTreeSet<PortNumber> {
+        let Some(bridge) = self.managed_bridge().map(|bridge| bridge.index) else { return BTreeSet::new() };
+        let in_bridge = self
+            .present()
+            .filter(|(_, role, interface)| *role == Role::Fabric && interface.master == Some(bridge));
+        let ports = in_bridge.map(|(port, ..)| port);
+        ports.filter(|port| self.wanted_bridge_port(*port) == BridgePort::Closed).collect()
     }
 
     /// Has a socket on each fabric port, and on each host port if hosts are to be learned.

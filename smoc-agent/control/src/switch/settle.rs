@@ -38,6 +38,7 @@ macro_rules! inputs {
             ports: &$switch.config.ports,
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
+            closed: &$switch.closed,
             failures: &$switch.failures,
             down: &$switch.down,
             detours: &$switch.detours,
@@ -76,6 +77,7 @@ impl Switch {
             self.rested = self.rested.max(now + pause);
         }
         self.stale.ports |= self.agreement.settle(now);
+        self.close_ports();
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
             self.stale.ports = false;
             self.settle_ports(now);
@@ -165,6 +167,17 @@ impl Switch {
             self.watch();
         }
         self.stale.view = true;
+    }
+
+    /// Closes ports for the base network, or opens them, in the packet path, which stays so where the kernel's bridge does not:
+    /// that opens a port whenever its carrier comes back.
+    fn close_ports(&mut self) {
+        let closed = self.closed_ports();
+        if closed != self.closed {
+            self.closed = closed;
+            let changes = self.controller.plan_closed(&self.closed);
+            self.write(changes);
+        }
     }
 
     /// Writes changes. They count as made until somebody says otherwise.

@@ -64,18 +64,19 @@ impl ConfigMaps {
             self.ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
         let hello = device(&self.hello_ports, "HELLO_PORTS", index)?;
         let interface = match Role::in_map(&port) {
+            // One that is not found has no guard and is open, one through which hellos leave is no host port: they differ
+            // from what they should be.
+            _ if !self.is_found(&port, index)? => IfIndex::default(),
             Role::Fabric => hello.unwrap_or_default(),
-            Role::Host if self.is_found(&port, index)? && hello.is_none() => IfIndex(port.interface),
-            // One through which hellos leave is no host port, one that is not found has no guard: they differ from what
-            // they should be.
+            Role::Host if hello.is_none() => IfIndex(port.interface),
             Role::Host => IfIndex::default(),
         };
         Ok(PortEntry { port, interface })
     }
 
-    /// Whether frames that come in by the port's interface are known to: a port without guard needs not.
+    /// Whether frames that come in by the port's interface are known to, if they must be.
     fn is_found(&self, port: &Port, index: u32) -> Result<bool, DataplaneError> {
-        if port.guard == Port::GUARD_OFF {
+        if !port.is_found() {
             return Ok(true);
         }
         let number = found(self.interfaces.get(&port.interface, 0));

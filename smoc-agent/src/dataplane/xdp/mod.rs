@@ -183,13 +183,12 @@ impl XdpDataplane {
         let Entry(before): Entry<Port> = ports.get(&index, 0).map_err(|error| read_error("PORTS", error))?;
         ports.set(index, Entry(entry.port), 0).map_err(|error| write_error("PORTS", error))?;
         let failed = |error| write_error("INTERFACES", error);
-        let is_guarded = entry.port.guard != Port::GUARD_OFF;
-        let is_left = before.interface != entry.port.interface || !is_guarded;
+        let is_left = before.interface != entry.port.interface || !entry.port.is_found();
         // Another port may have got its interface meanwhile.
         if is_left && found(interfaces.get(&before.interface, 0)).map_err(failed)? == Some(index) {
             gone_is_fine(interfaces.remove(&before.interface)).map_err(failed)?;
         }
-        if is_guarded {
+        if entry.port.is_found() {
             interfaces.insert(entry.port.interface, index, 0).map_err(failed)?;
         }
         let hello = match Role::in_map(&entry.port) {

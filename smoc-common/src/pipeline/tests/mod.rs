@@ -23,6 +23,7 @@ use crate::{
 
 mod acceptance;
 mod agreement;
+mod base_network;
 mod border;
 mod connections;
 mod endings;

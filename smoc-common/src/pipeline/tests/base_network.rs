@@ -1,0 +1,66 @@
+//! The base network at fabric ports: where an agent has closed one, nothing comes in, whatever the kernel's bridge does.
+
+use super::*;
+use crate::{
+    route::{Label, Rank},
+    wire::announcement,
+};
+
+const INTERFACE: u32 = 7;
+
+/// A transit switch that takes frames from its first port, closed or open.
+fn closed_or_open(base: u8) -> Switch {
+    let mut switch = transit();
+    let port = switch.ports.get_mut(&1).unwrap();
+    (port.base, port.interface, switch.ingress) = (base, INTERFACE, INTERFACE);
+    switch
+}
+
+#[test]
+fn what_no_route_leads_comes_in_by_open_ports_only() {
+    let frame = Build::udp(A, B).frame();
+    for (base, outcome) in [(Port::OPEN, Outcome::Unrouted), (Port::CLOSED, Outcome::Closed)] {
+        let mut seen = frame.clone();
+        assert_eq!(closed_or_open(base).from_fabric(&mut seen), Verdict { outcome, port: 0 });
+        assert_eq!(seen, frame);
+    }
+    assert_eq!(Outcome::Closed.action(), Action::Consume);
+}
+
+#[test]
+fn broadcasts_are_kept_out_and_link_local_groups_are_not() {
+    for last in 0..=0xff {
+        let group = MacAddress::new([0x01, 0x80, 0xc2, 0, 0, last]);
+        let mut frame = Build::udp(A, B).destination(group).frame();
+        let outcome = if last < 16 { Outcome::Unrouted } else { Outcome::Closed };
+        assert_eq!(closed_or_open(Port::CLOSED).from_fabric(&mut frame).outcome, outcome, "{group}");
+    }
+    assert!(announcement::DESTINATION[5] < 16);
+    let mut frame = Build::udp(A, B).destination(MacAddress::new([0xff; 6])).frame();
+    assert_eq!(closed_or_open(Port::CLOSED).from_fabric(&mut frame).outcome, Outcome::Closed);
+}
+
+#[test]
+fn an_interface_that_was_made_anew_is_not_the_closed_one() {
+    let mut switch = closed_or_open(Port::CLOSED);
+    switch.ingress = INTERFACE + 1;
+    assert_eq!(switch.from_fabric(&mut Build::udp(A, B).frame()).outcome, Outcome::Unrouted);
+}
+
+#[test]
+fn routed_frames_and_probes_pass_closed_ports() {
+    let frame = Build::udp(A, B).frame();
+    let route = Route::through([(PortNumber::new(2).unwrap(), WIDTH)]).unwrap();
+    let mut seen = trouble::pushed_on(&frame, Label::new(Rank::BEST, false).bits(), route.bits());
+    assert_eq!(closed_or_open(Port::CLOSED).from_fabric(&mut seen).outcome, Outcome::Transit);
+}
+
+#[test]
+fn a_dead_end_at_a_closed_port_is_counted_as_lost_for_no_bridge_takes_it() {
+    let frame = Build::udp(A, B).frame();
+    for (base, outcome) in [(Port::OPEN, Outcome::DeadEnd), (Port::CLOSED, Outcome::DeadEndClosed)] {
+        let mut seen = trouble::pushed_on(&frame, Label::new(Rank::BEST, false).bits(), Route::END.bits());
+        assert_eq!(closed_or_open(base).from_fabric(&mut seen).outcome, outcome);
+    }
+    assert_eq!(Outcome::DeadEndClosed.action(), Action::Consume);
+}
