@@ -184,14 +184,6 @@ impl Fabric {
             .then_some(node)
     }
 
-    /// As [`Self::forwards`], unless it is so because carrier came back to a port without a program.
-    fn is_answerable(&self, plug: Plug) -> Option<u32> {
-        let Plug::Port(node, place) = plug else { return None };
-        let switch = &self.nodes[node as usize];
-        let has_program = switch.ports[usize::from(place)].program.is_some();
-        self.forwards(plug).filter(|_| has_program || !switch.bridge.is_reopened(place))
-    }
-
     /// Whether base frames come in at an end of a cable: the program there does not drop them.
     fn lets_in(&self, plug: Plug) -> bool {
         let Plug::Port(node, place) = plug else { return true };
@@ -204,17 +196,33 @@ impl Fabric {
             || !switch.kernel.is_closed(port.number, switch.index(place))
     }
 
-    /// A cable that closes a loop, of those whose ends forward.
-    fn loop_over(&self, forwards: impl Fn(Plug) -> Option<u32>) -> Option<usize> {
+    /// The switches at both ends of a cable, if base frames go over it, in one direction at least: that is enough for a loop.
+    fn carries(&self, link: &Link) -> Option<[u32; 2]> {
+        let [Some(a), Some(b)] = link.ends.map(|end| self.forwards(end)) else { return None };
+        (link.is_whole() && link.ends.iter().any(|end| self.lets_in(*end))).then_some([a, b])
+    }
+
+    /// As [`Self::carries`], unless that is so because the kernel opened a port whose carrier came back, and a program is missing
+    /// or a map takes nothing.
+    fn carries_as_wanted(&self, link: &Link) -> Option<[u32; 2]> {
+        let mut reopened = false;
+        let mut helpless = false;
+        for end in link.ends {
+            let Plug::Port(node, place) = end else { continue };
+            let switch = &self.nodes[node as usize];
+            reopened |= switch.bridge.is_reopened(place);
+            helpless |= switch.ports[usize::from(place)].program.is_none() || switch.refuses.maps;
+        }
+        self.carries(link).filter(|_| !(reopened && helpless))
+    }
+
+    /// A cable that closes a loop, of those that carry frames between two switches.
+    fn loop_over(&self, carries: impl Fn(&Link) -> Option<[u32; 2]>) -> Option<usize> {
         let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
         let mut extra = None;
         for (number, link) in self.links[..self.network.cables.len()].iter().enumerate() {
-            // One direction is enough for a frame to go round.
-            if !link.is_whole() || !link.ends.iter().any(|end| self.lets_in(*end)) {
-                continue;
-            }
-            let [Some(a), Some(b)] = link.ends.map(&forwards) else { continue };
-            let (a, b) = (root(&mut pieces, a), root(&mut pieces, b));
+            let Some(ends) = carries(link) else { continue };
+            let [a, b] = ends.map(|end| root(&mut pieces, end));
             if a == b {
                 extra = Some(number);
             }
@@ -225,7 +233,7 @@ impl Fabric {
 
     /// Ports, carriers or links changed: is the base network a forest?
     pub(crate) fn look_at_tree(&mut self) {
-        let extra = self.loop_over(|end| self.forwards(end));
+        let extra = self.loop_over(|link| self.carries(link));
         let now = self.queue.now();
         match (extra, self.watch.looping) {
             (None, looping) => {
@@ -249,7 +257,7 @@ impl Fabric {
         if self.watch.looping.is_none() || self.queue.now() < self.watch.masked {
             return;
         }
-        if self.loop_over(|end| self.is_answerable(end)).is_some() {
+        if self.loop_over(|link| self.carries_as_wanted(link)).is_some() {
             self.violated(format!("the base network has a loop: {}", self.open_cables()));
         }
     }
@@ -261,13 +269,8 @@ impl Fabric {
 
     /// The cables over which base frames go.
     fn open_cables(&self) -> String {
-        let open = (0..self.network.cables.len()).filter(|number| {
-            let link = &self.links[*number];
-            let ends = &link.ends;
-            link.is_whole()
-                && ends.iter().all(|end| self.forwards(*end).is_some())
-                && ends.iter().any(|end| self.lets_in(*end))
-        });
+        let open =
+            (0..self.network.cables.len()).filter(|number| self.carries(&self.links[*number]).is_some());
         open.map(|number| self.cable_name(number as u32)).collect::<Vec<_>>().join(", ")
     }
 

@@ -53,6 +53,7 @@ macro_rules! inputs {
 impl Switch {
     /// Brings everything in line with the facts, as far as it is due.
     pub(super) fn settle(&mut self, now: Nanos) {
+        self.close_ports();
         if std::mem::take(&mut self.stale.failures) {
             self.own_ports_changed(now);
             self.down = self.links.down(&self.topology);

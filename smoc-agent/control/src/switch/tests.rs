@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use smoc_common::{
-    map::{PathSet, Settings},
+    map::{PathSet, Port, Settings},
     route::Rank,
     wire::ethernet::MacAddress,
 };
@@ -478,4 +478,11 @@ fn all_is_repeated_every_five_seconds_more_or_less() {
     }
     assert!(pauses[1..].iter().all(|pause| (4400..=5500).contains(pause)), "{pauses:?}");
     assert!(pauses[1..].iter().collect::<BTreeSet<_>>().len() > 5, "not in step with others");
+}
+
+#[test]
+fn ports_are_closed_for_the_base_network_in_the_maps_too_until_the_neighbour_agrees() {
+    let bench = Bench::settled();
+    let base = |number| bench.switch.wanted().ports[&port(number)].port.base;
+    assert_eq!([1, 2, 9].map(base), [Port::CLOSED, Port::CLOSED, Port::OPEN]);
 }
