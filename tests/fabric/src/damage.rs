@@ -64,7 +64,7 @@ impl Fabric {
             Fault::Silent(node, false) => self.mend_cables(node),
             Fault::File(node, file) => self.give_file(node, file),
             Fault::Move(host, to) => self.move_host(host, to),
-            Fault::RefuseMaps(node, refuses) => self.nodes[node as usize].refuses.maps = refuses,
+            Fault::RefuseMaps(node, refuses) => self.refuse_maps(node, refuses),
             Fault::RefusePrograms(node, refuses) => self.nodes[node as usize].refuses.programs = refuses,
             Fault::RefuseBridge(node, refuses) => self.nodes[node as usize].refuses.bridge = refuses,
             Fault::RefuseSockets(node, refuses) => self.nodes[node as usize].refuses.sockets = refuses,
@@ -111,6 +111,19 @@ impl Fabric {
             Fault::RefuseMaps(..) | Fault::RefusePrograms(..) => None,
             Fault::RefuseBridge(..) | Fault::RefuseSockets(..) => None,
         }
+    }
+
+    /// What was refused is tried again with a back-off that doubles: it takes as long again at most as it was refused.
+    fn refuse_maps(&mut self, node: u32, refuses: bool) {
+        let now = self.queue.now();
+        let switch = &mut self.nodes[node as usize];
+        if refuses {
+            switch.maps_refused = now;
+        } else if switch.refuses.maps {
+            let refused = now.since(switch.maps_refused);
+            self.watch.disturb(now, refused + bounds::SETTLED);
+        }
+        self.nodes[node as usize].refuses.maps = refuses;
     }
 
     fn set_link(&mut self, number: u32, works: [bool; 2], carrier: [bool; 2]) {

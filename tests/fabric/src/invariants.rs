@@ -202,8 +202,8 @@ impl Fabric {
         (link.is_whole() && link.ends.iter().any(|end| self.lets_in(*end))).then_some([a, b])
     }
 
-    /// As [`Self::carries`], unless that is so because the kernel opened a port whose carrier came back, and a program is missing
-    /// or a map takes nothing.
+    /// As [`Self::carries`], unless that is so because the kernel opened a port whose carrier came back, and an end has no program
+    /// of a fabric port or a map that takes nothing.
     fn carries_as_wanted(&self, link: &Link) -> Option<[u32; 2]> {
         let mut reopened = false;
         let mut helpless = false;
@@ -211,7 +211,9 @@ impl Fabric {
             let Plug::Port(node, place) = end else { continue };
             let switch = &self.nodes[node as usize];
             reopened |= switch.bridge.is_reopened(place);
-            helpless |= switch.ports[usize::from(place)].program.is_none() || switch.refuses.maps;
+            let is_known =
+                switch.ports[usize::from(place)].program.is_some_and(|(_, side)| side == Side::Fabric);
+            helpless |= !is_known || switch.refuses.maps;
         }
         self.carries(link).filter(|_| !(reopened && helpless))
     }

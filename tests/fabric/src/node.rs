@@ -119,6 +119,8 @@ pub struct Node {
     pub runs: u32,
     /// What it refuses.
     pub refuses: Refusals,
+    /// Since when it refuses writes to maps, if it does.
+    pub maps_refused: Nanos,
     /// Whether the kernel is about to tell that interfaces changed.
     pub telling: bool,
     /// Changes with an interface that is not smoc's.
@@ -158,6 +160,7 @@ impl Node {
             agent: None,
             runs: 0,
             refuses: Refusals::default(),
+            maps_refused: Nanos(0),
             telling: false,
             foreign_mtu: 1500,
             file: 0,

@@ -73,6 +73,12 @@ impl Switch {
         }
     }
 
+    /// Whether a port needs a command that is not waited for: what it waited for is no longer in its way.
+    pub(super) fn is_port_forgotten(&self) -> bool {
+        let waits = |port: &PortNumber| self.retries.is_waiting(Wish::BridgePort(*port));
+        self.config.ports.keys().any(|port| self.agreement.is_to_be_set(*port) && !waits(port))
+    }
+
     /// What the kernel says of the ports of the bridge that the agent manages.
     pub(super) fn bridge_ports(&self) -> BTreeMap<PortNumber, Seen> {
         let Some(bridge) = self.managed_bridge().map(|bridge| bridge.index) else { return BTreeMap::new() };

@@ -38,6 +38,11 @@ impl Retries {
         }
     }
 
+    /// Whether a wish has been tried and its next time is known.
+    pub(super) fn is_waiting(&self, wish: Wish) -> bool {
+        self.0.contains_key(&wish)
+    }
+
     /// A wish was refused; whether that, or the reason, is news.
     pub(super) fn refused(&mut self, wish: Wish, why: String, now: Nanos) -> bool {
         let (first, _) = PAUSES;

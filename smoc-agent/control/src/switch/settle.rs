@@ -77,7 +77,7 @@ impl Switch {
             let pause = each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
             self.rested = self.rested.max(now + pause);
         }
-        self.stale.ports |= self.agreement.settle(now);
+        self.stale.ports |= self.agreement.settle(now) || self.is_port_forgotten();
         self.close_ports();
         if self.stale.ports || self.retries.next_port().is_some_and(|next| next <= now) {
             self.stale.ports = false;
