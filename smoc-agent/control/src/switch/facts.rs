@@ -18,6 +18,7 @@ use crate::{
     discovery::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
+        inquiry::Inquiry,
         neighbor,
     },
     hosts::{Sighting, ip_address},
@@ -41,6 +42,11 @@ impl Switch {
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
             Event::Inspected { changes, found } => self.inspected(changes, found, now),
+            Event::Strayed(stray) => {
+                self.inquiries.strayed(stray, now);
+                true
+            }
+            Event::Looked(question, claims) => self.looked(question, claims, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;
@@ -111,6 +117,12 @@ impl Switch {
             }
             Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
             Some(Message::Statement(statement)) => self.agreement.hear(frame.port, statement, now),
+            Some(Message::Inquiry(Inquiry::Question(question))) => {
+                self.heard_question(question, frame.port, now)
+            }
+            Some(Message::Inquiry(Inquiry::Answer(answer))) => {
+                self.heard_answer(&answer, Some(frame.port), now)
+            }
         }
     }
 

@@ -15,12 +15,16 @@
 //! | `facts` | events become facts |
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
 
 #[cfg(test)]
 mod agreement_tests;
 mod announcer;
+mod asking;
+#[cfg(test)]
+mod asking_tests;
 mod effect;
 mod event;
 mod facts;
@@ -62,6 +66,7 @@ use crate::{
     liveness::{PathTarget, Targets},
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
+    siblings::Inquiries,
 };
 use announcer::Announcer;
 use retries::Retries;
@@ -171,6 +176,7 @@ pub struct Switch {
     kept_programs: BTreeSet<String>,
     announcer: Announcer,
     retries: Retries,
+    inquiries: Inquiries,
     /// When neighbours were last told all that is known, by port.
     answered: BTreeMap<PortNumber, Nanos>,
 
@@ -233,6 +239,7 @@ impl Switch {
             kept_programs: BTreeSet::new(),
             announcer: Announcer::new(boot, sequence),
             retries: Retries::default(),
+            inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
@@ -296,7 +303,8 @@ impl Switch {
         }
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
-        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
+        let inquiry = self.inquiries.next();
+        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
         soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
     }

@@ -85,6 +85,7 @@ impl Switch {
             self.settle_ports(now);
         }
         self.tell_neighbors(now);
+        self.ask_edges(now);
         if self.announcer.due(now).is_some() {
             let parts = self.own_parts();
             let ports: Vec<PortNumber> = self.fabric_sockets().collect();

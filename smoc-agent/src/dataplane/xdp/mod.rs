@@ -27,13 +27,16 @@ use aya::{
     programs::{ProgramFd, Xdp},
 };
 use smoc_common::{
-    map::{Continuation, EdgeName, Flow, PathSet, Port, Settings, TokenBinding},
+    map::{Continuation, EdgeName, Flow, FlowKey, PathSet, Port, Settings, TokenBinding},
     route::PortNumber,
 };
 
 use smoc_control::{
+    clock::Nanos,
+    connections::{self, Claim},
     dataplane::{Change, Exits, Installed, KernelTables, PortEntry, Removal, Slot},
     ports::{Programs, Role},
+    siblings::{Settlement, Stray},
 };
 
 use super::{BoxError, Dataplane, DataplaneError, Observe, errno};
@@ -390,6 +393,15 @@ fn found<V>(value: Result<V, MapError>) -> Result<Option<V>, MapError> {
     }
 }
 
+/// What was read, if it is there.
+fn there<T>(read: Result<T, MapError>) -> Result<Option<T>, MapError> {
+    match read {
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(None),
+        Err(error) if errno(&error) == Some(libc::ENOENT) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 fn gone_is_fine(done: Result<(), MapError>) -> Result<(), MapError> {
     match done {
         Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
@@ -495,6 +507,38 @@ impl Observe for XdpTables {
             Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
         };
         gone_is_fine(done).map_err(|error| write_error(map, error))
+    }
+
+    fn stray(&self, key: &FlowKey) -> Result<Option<Stray>, DataplaneError> {
+        let maps = self.maps();
+        let Some(flow) = there(maps.flow(key)).map_err(|error| read_error("FLOWS", error))? else {
+            return Ok(None);
+        };
+        let connection = there(maps.connections.get(&flow.connection, 0));
+        let connection = connection.map_err(|error| read_error("CONNECTIONS", error))?;
+        Ok(connections::stray(key, &flow, connection.map(|Entry(connection)| connection).as_ref()))
+    }
+
+    fn claims(&self, token: u32) -> Result<Vec<Claim>, DataplaneError> {
+        let found = there(self.maps().connections_of(token)).map_err(|error| read_error("TOKENS", error))?;
+        let found = found.unwrap_or_default();
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let maps = self.maps();
+        let v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
+        let v4 = v4.map_err(|error| read_error("FLOWS_V4", error))?;
+        let v6 = entries(&maps.flows, self.capacity("FLOWS")).map_err(|error| read_error("FLOWS", error))?;
+        let v4 = v4.into_iter().map(|(Entry(key), Entry(flow))| (FlowKey::from(key), flow));
+        let flows: Vec<(FlowKey, Flow)> =
+            v4.chain(v6.into_iter().map(|(Entry(key), Entry(flow))| (key, flow))).collect();
+        Ok(connections::claims(token, &found, flows.iter().map(|(key, flow)| (key, flow))))
+    }
+
+    fn settle(&self, settlement: &Settlement, now: Nanos) -> Result<(), DataplaneError> {
+        // The kernel's own have the number of their CPU in the lowest byte, and no switch has so many.
+        let id = now.0 | 0xff;
+        gone_is_fine(self.maps().settle(settlement, id)).map_err(|error| write_error("FLOWS", error))
     }
 
     fn capacities(&self) -> Vec<(&'static str, u32)> {
