@@ -21,7 +21,11 @@ use smoc_control::{
 };
 use smoc_paths::topology::SwitchId;
 
-use crate::{clock, dataplane::xdp::Events, prober::Command};
+use crate::{
+    clock,
+    dataplane::{Observe, xdp::Events},
+    prober::Command,
+};
 
 /// Max events of each kind that are logged in each [`WINDOW`].
 const BURST: u32 = 10;
@@ -49,12 +53,34 @@ impl Sampler {
     }
 }
 
+/// Joins that are looked at in each [`WINDOW`], whether this edge knows all their siblings. More stay where they are.
+const JOINS: u32 = 200;
+
+/// What joins are looked up in, and who is told of those that have siblings elsewhere.
+pub(super) struct Strays {
+    pub tables: Arc<dyn Observe>,
+    pub events: tokio::sync::mpsc::Sender<smoc_control::switch::Event>,
+}
+
+impl Strays {
+    fn look(&self, event: &Event) {
+        match self.tables.stray(&event.flow) {
+            // What control has no time for stays where it is.
+            Ok(Some(stray)) => drop(self.events.try_send(smoc_control::switch::Event::Strayed(stray))),
+            Ok(None) => {}
+            Err(error) => warn!(%error, "a join cannot be looked up"),
+        }
+    }
+}
+
 /// Logs events until the agent ends. Each path is told to the prober once in [`WINDOW`], however many subflows begin to use it.
 pub(super) async fn run(
     mut events: Events,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
+    strays: Strays,
 ) -> Result<(), String> {
+    let mut joins = 0;
     let mut sampler = Sampler::default();
     let (mut told, mut since) = (BTreeSet::new(), Nanos(0));
     loop {
@@ -64,6 +90,7 @@ pub(super) async fn run(
         let now = clock::now();
         if now.since(since) >= WINDOW {
             told.clear();
+            joins = 0;
             since = now;
         }
         for event in batch {
@@ -73,6 +100,10 @@ pub(super) async fn run(
             {
                 // Without a prober the agent ends.
                 let _ = prober.send(Command::AlsoUsed(edge, rank));
+            }
+            if event.note == Note::Joined.counter() && joins < JOINS {
+                joins += 1;
+                strays.look(&event);
             }
             log(&event, place, &snapshot, now, &mut sampler);
         }

@@ -18,6 +18,7 @@ mod inspection;
 mod links;
 mod notify;
 mod privileges;
+mod siblings;
 mod tasks;
 mod world;
 
@@ -183,12 +184,17 @@ impl Agent {
         let snapshots = publish.subscribe();
         agent_tasks.spawn("the API", api.serve(snapshots.clone(), fill, tables.clone(), commands.clone()));
         let ring = agent_tasks.inside(|| Events::open(&pin))?;
-        agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone()));
+        // Tables of its own, so that no long read keeps the log waiting.
+        let strays = events::Strays { tables: Arc::new(XdpTables::open(&pin)?), events: events.clone() };
+        agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone(), strays));
+        let (siblings, work) = mpsc::channel(siblings::QUEUE);
+        let look = siblings::run(Arc::new(XdpTables::open(&pin)?), work, events.clone());
+        agent_tasks.spawn("looking for siblings", look);
         agent_tasks.spawn("housekeeping", housekeeping::run(tables, fills, snapshots, commands.clone()));
         agent_tasks
             .spawn("comparing the maps", inspection::run(Inspector::open(&pin)?, questions, events.clone()));
         let ears = Ears::new(agent_tasks.handle(), events);
-        let world = World { dataplane, netlink, ears, prober: commands, publish };
+        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish };
         let (switch, effects) = Switch::start(start, clock::now());
         Ok((Self { config, switch, world, store, sources, tasks: agent_tasks, _socket: socket }, effects))
     }

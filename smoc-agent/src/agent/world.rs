@@ -6,10 +6,10 @@ use smoc_control::{
     dataplane::Change,
     switch::{Effect, Event, Snapshot, Wish, write_all},
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
-use super::ears::Ears;
+use super::{ears::Ears, siblings::Work};
 use crate::{
     dataplane::{Dataplane, xdp::XdpDataplane},
     netlink::Netlink,
@@ -22,6 +22,7 @@ pub(super) struct World {
     pub netlink: Netlink,
     pub ears: Ears,
     pub prober: std::sync::mpsc::Sender<Command>,
+    pub siblings: mpsc::Sender<Work>,
     pub publish: watch::Sender<Option<Arc<Snapshot>>>,
 }
 
@@ -100,6 +101,9 @@ impl World {
             }
             Effect::StopListening(port) => self.ears.stop(port),
             Effect::Send(port, frame) => self.ears.send(port, &frame),
+            // What does not fit into the queue is asked for again, here or by another edge.
+            Effect::Look(question) => drop(self.siblings.try_send(Work::Look(question))),
+            Effect::Settle(settlement) => drop(self.siblings.try_send(Work::Settle(settlement))),
             // If the prober has ended, the control loop finds out when it waits for its findings.
             Effect::Watch(targets) => drop(self.prober.send(Command::Watch(Box::new(targets)))),
             Effect::Publish(snapshot) => drop(self.publish.send_replace(Some(snapshot))),

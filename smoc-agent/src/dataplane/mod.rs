@@ -4,7 +4,13 @@
 mod error;
 pub mod xdp;
 
-use smoc_control::dataplane::{Change, Exits, Installed, KernelTables, Removal};
+use smoc_common::map::FlowKey;
+use smoc_control::{
+    clock::Nanos,
+    connections::Claim,
+    dataplane::{Change, Exits, Installed, KernelTables, Removal},
+    siblings::{Settlement, Stray},
+};
 
 pub use error::{BoxError, DataplaneError, errno};
 
@@ -54,6 +60,24 @@ pub trait Observe: Send + Sync {
     /// # Errors
     /// A map that cannot be written.
     fn remove(&self, removal: Removal) -> Result<(), DataplaneError>;
+
+    /// An established join, if this edge does not know all its siblings.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn stray(&self, key: &FlowKey) -> Result<Option<Stray>, DataplaneError>;
+
+    /// The connections that have a token, with their subflows: reads all subflows if there is one.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn claims(&self, token: u32) -> Result<Vec<Claim>, DataplaneError>;
+
+    /// Lets a stray go on with its connection, which is bound if it is not yet.
+    ///
+    /// # Errors
+    /// A map that cannot be written.
+    fn settle(&self, settlement: &Settlement, now: Nanos) -> Result<(), DataplaneError>;
 
     /// How many entries each table has room for, by the map's name.
     fn capacities(&self) -> Vec<(&'static str, u32)>;

@@ -18,8 +18,8 @@ pub struct Connection {
     pub local_opened: u8,
     /// The rank of the initial subflow: 0 unless its SYN had to move. The n-th subflow has the n-th rank from there.
     pub first_rank: u8,
-    #[doc(hidden)]
-    pub reserved: u8,
+    /// 1 if it was bound by the agent, from what other edges told it: it has subflows that this edge does not see.
+    pub learned: u8,
     /// When it was bound, nanoseconds of CLOCK_MONOTONIC.
     pub opened: u64,
     /// Token of the local host's key.
@@ -49,7 +49,7 @@ impl Connection {
         version: 0,
         local_opened: 0,
         first_rank: 0,
-        reserved: 0,
+        learned: 0,
         opened: 0,
         local_token: 0,
         remote_token: 0,

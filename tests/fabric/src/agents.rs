@@ -240,6 +240,8 @@ impl Fabric {
                 }
             }
             Effect::Watch(targets) => self.probing(node, |prober, wire| prober.watch(targets, now, wire)),
+            // Tables are not looked into: hosts of the simulator are attached to one edge each.
+            Effect::Look(_) | Effect::Settle(_) => {}
             Effect::Publish(snapshot) => {
                 agent.snapshot = Some(snapshot.clone());
                 if self.options.broken == Some(Break::NobodyAgrees) {

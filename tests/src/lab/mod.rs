@@ -20,7 +20,7 @@ mod state;
 mod wire;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Output};
 use std::time::Duration;
 
@@ -85,6 +85,8 @@ pub struct AgentOptions {
     pub paths: u32,
     /// What happens to traffic other than MPTCP: `none` or `flows`.
     pub spread: String,
+    /// Whether agents are told of hosts by the topology file; else they have to learn of them.
+    pub knows_hosts: bool,
 }
 
 impl LabOptions {
@@ -96,7 +98,12 @@ impl LabOptions {
             mtu: 1500,
             routing: Routing::Smoc,
             subflows: None,
-            agent: AgentOptions { policy: "diverse".to_owned(), paths: 8, spread: "none".to_owned() },
+            agent: AgentOptions {
+                policy: "diverse".to_owned(),
+                paths: 8,
+                spread: "none".to_owned(),
+                knows_hosts: true,
+            },
             wait: false,
             quiet: false,
         }
@@ -317,7 +324,7 @@ impl Lab {
         };
         fs::create_dir_all(RUN_DIRECTORY).with_context(|| format!("create {RUN_DIRECTORY}"))?;
         self.state.write()?;
-        fs::copy(&options.topology, Path::new(RUN_DIRECTORY).join("topology.yaml"))?;
+        agents::write_topology(&options.topology, options.agent.knows_hosts)?;
         let (routing, plan) = (self.state.routing, self.state.plan.clone());
         say(&format!(
             "{} switches, {} links, {} hosts",

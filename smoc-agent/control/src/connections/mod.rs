@@ -1,5 +1,6 @@
 //! MPTCP connections as the kernel's tables show them, and the housekeeping in these tables.
 
+mod claims;
 mod evictions;
 mod explain;
 mod report;
@@ -7,6 +8,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use claims::{Claim, Claimed, claims, stray};
 pub use evictions::Evictions;
 pub use explain::{Evidence, Explanation, Question, Trial, TrialHop, explain};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};

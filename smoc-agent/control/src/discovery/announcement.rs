@@ -13,7 +13,7 @@
 //! | 14..18 | `smoc` |
 //! | 18 | version, 3 |
 //! | 19 | length of the name |
-//! | 20..22 | number of this part, from 0; if there are no lists: 0 for a question, of which nothing below is read, 1 for a [`Statement`], whose bytes begin at 24 |
+//! | 20..22 | number of this part, from 0; if there are no lists: 0 for a question, of which nothing below is read, 1 for a [`Statement`], 2 and 3 for an [`Inquiry`], whose bytes begin at 24 |
 //! | 22..24 | how many parts the lists have, at least 1; 0 if there are none |
 //! | 24..32 | boot: a number that the agent drew when it started |
 //! | 32..40 | sequence: raised with every announcement of the switch, over restarts too ([`super::Flood`]); the same in all parts |
@@ -35,6 +35,7 @@ use smoc_common::{
 use crate::{
     base_network::Statement,
     clock::Nanos,
+    discovery::inquiry::Inquiry,
     hosts::{Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -46,8 +47,10 @@ const VERSION: u8 = 3;
 const HEADER: usize = 42;
 const HOST: usize = 28;
 const PORT: usize = 2;
-/// Where the bytes of a statement begin, and what it has in place of a part's number.
-const STATEMENT: (usize, u16) = (24, 1);
+/// What a statement has in place of a part's number.
+const STATEMENT: u16 = 1;
+/// Where the bytes of what has no lists begin.
+const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
 const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
@@ -61,6 +64,8 @@ pub enum Message {
     Part(Part),
     /// What a neighbour says of the tree that it uses. Not to be passed on.
     Statement(Statement),
+    /// Which connection a token belongs to: asked or answered.
+    Inquiry(Inquiry),
 }
 
 /// One frame of an announcement.
@@ -143,13 +148,18 @@ pub fn question(source: MacAddress) -> Vec<u8> {
 
 /// The frame of a statement, as sent from a port with this MAC address.
 pub fn statement(source: MacAddress, statement: &Statement) -> Vec<u8> {
-    let (at, number) = STATEMENT;
-    let mut frame = Vec::with_capacity(at + 64);
+    let mut frame = begin_kind(source, STATEMENT);
+    statement.write(&mut frame);
+    frame
+}
+
+/// The beginning of a frame without lists, up to what follows its kind.
+pub(super) fn begin_kind(source: MacAddress, kind: u16) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(FIRST_OF_KIND + 64);
     begin(&mut frame, source);
     frame.push(0);
-    frame.extend(number.to_be_bytes());
+    frame.extend(kind.to_be_bytes());
     frame.extend(0u16.to_be_bytes());
-    statement.write(&mut frame);
     frame
 }
 
@@ -222,10 +232,8 @@ impl Message {
         if fits && parts == 0 {
             return match part {
                 0 => Some(Self::Question),
-                number if number == STATEMENT.1 => {
-                    Statement::parse(&frame[STATEMENT.0..]).map(Self::Statement)
-                }
-                _ => None,
+                STATEMENT => Statement::parse(&frame[FIRST_OF_KIND..]).map(Self::Statement),
+                kind => Inquiry::parse(kind, &frame[FIRST_OF_KIND..]).map(Self::Inquiry),
             };
         }
         if !fits || part >= parts || !(1..=64).contains(&length) {
@@ -344,7 +352,7 @@ mod tests {
             frame.resize(padded, 0);
             assert_eq!(Message::parse(&frame, NOW), Some(Message::Statement(sent.clone())));
         }
-        for (at, byte) in [(0, 3), (12, 8), (14, b'x'), (18, 1), (20, 1), (21, 2)] {
+        for (at, byte) in [(0, 3), (12, 8), (14, b'x'), (18, 1), (20, 1), (21, 4)] {
             let mut frame = good.clone();
             frame[at] = byte;
             assert_eq!(Message::parse(&frame, NOW), None, "byte {at}");

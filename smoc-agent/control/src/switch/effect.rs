@@ -7,9 +7,11 @@ use smoc_common::route::PortNumber;
 use super::Snapshot;
 use crate::{
     dataplane::{Change, Slot},
+    discovery::inquiry::Question,
     interfaces::{BridgePort, IfIndex, Interface},
     liveness::Targets,
     ports::Role,
+    siblings::Settlement,
 };
 
 /// What a switch wants of the world; to be done in this order. What cannot be done is told by
@@ -34,6 +36,10 @@ pub enum Effect {
     StopListening(PortNumber),
     /// Send a frame out of a port that is listened on.
     Send(PortNumber, Vec<u8>),
+    /// Look into the tables for a token, and tell. What cannot be looked into is not answered.
+    Look(Question),
+    /// Let a subflow go on with what is known of its connection, if it is still there.
+    Settle(Settlement),
     /// Watch these ports and paths from now on.
     Watch(Targets),
     /// Show this to whoever asks.

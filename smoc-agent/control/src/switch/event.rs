@@ -6,7 +6,10 @@ use smoc_common::route::PortNumber;
 use smoc_paths::topology::Topology;
 
 use super::Wish;
-use crate::{config::Config, dataplane::Installed, interfaces::Interfaces, liveness::Found, ports::Role};
+use crate::{
+    config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question,
+    interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray,
+};
 
 /// A frame from a packet socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,10 @@ pub enum Event {
         /// What was found.
         found: Installed,
     },
+    /// A join is established at this edge, which does not know all its siblings.
+    Strayed(Stray),
+    /// What the tables say of a token, as [`super::Effect::Look`] asked.
+    Looked(Question, Vec<Claim>),
     /// The world did not do what an effect asks for.
     Refused {
         /// What was asked for.

@@ -18,6 +18,7 @@ use crate::{
     discovery::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
+        inquiry::Inquiry,
         neighbor,
     },
     hosts::{Sighting, ip_address},
@@ -41,6 +42,11 @@ impl Switch {
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
             Event::Inspected { changes, found } => self.inspected(changes, found, now),
+            Event::Strayed(stray) => {
+                self.inquiries.strayed(stray, now);
+                true
+            }
+            Event::Looked(question, claims) => self.looked(question, claims, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;
@@ -111,6 +117,12 @@ impl Switch {
             }
             Some(Message::Part(part)) => self.heard_part(part, frame.port, now),
             Some(Message::Statement(statement)) => self.agreement.hear(frame.port, statement, now),
+            Some(Message::Inquiry(Inquiry::Question(question))) => {
+                self.heard_question(question, frame.port, now)
+            }
+            Some(Message::Inquiry(Inquiry::Answer(answer))) => {
+                self.heard_answer(&answer, Some(frame.port), now)
+            }
         }
     }
 
@@ -120,7 +132,6 @@ impl Switch {
         let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
-            self.announcer.hurry_hosts(now);
         }
         self.stale.hosts |= self.hosts.has_changed();
         is_new || self.hosts.has_changed() || self.hosts.waiting() != waiting
@@ -173,8 +184,9 @@ impl Switch {
 
     /// What this switch tells all others.
     pub(super) fn own_parts(&self) -> Vec<Part> {
-        let lists =
-            Lists { hosts: self.hosts.to_announce(), down: self.own_ports_down().into_iter().collect() };
+        // What is not in the maps yet is not told: frames would come that this switch could not deliver.
+        let hosts = self.hosts.to_announce(&self.known, self.this);
+        let lists = Lists { hosts, down: self.own_ports_down().into_iter().collect() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 

@@ -15,12 +15,16 @@
 //! | `facts` | events become facts |
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
 
 #[cfg(test)]
 mod agreement_tests;
 mod announcer;
+mod asking;
+#[cfg(test)]
+mod asking_tests;
 mod effect;
 mod event;
 mod facts;
@@ -62,12 +66,15 @@ use crate::{
     liveness::{PathTarget, Targets},
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
+    siblings::Inquiries,
 };
 use announcer::Announcer;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
 pub const PAUSE: Duration = Duration::from_millis(100);
+/// News of hosts need not wait so long, so many times in a row: who comes to a network speaks with one that came with it.
+const HOSTS_AT_ONCE: u32 = 8;
 /// The same after so many searches of paths, but for the second time here at the longest. A search takes some 0.2 ms, so
 /// that, however often links go down and up in a large network, searches take a tenth of the time and seldom more.
 const PAUSE_PER_SEARCH: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(800));
@@ -171,6 +178,7 @@ pub struct Switch {
     kept_programs: BTreeSet<String>,
     announcer: Announcer,
     retries: Retries,
+    inquiries: Inquiries,
     /// When neighbours were last told all that is known, by port.
     answered: BTreeMap<PortNumber, Nanos>,
 
@@ -178,6 +186,8 @@ pub struct Switch {
     /// While catching up: when to stop listening, at the latest and if nothing more is heard.
     catching_up: Option<(Nanos, Nanos)>,
     settled: Nanos,
+    /// When news of hosts would have been looked at last, had they come one [`PAUSE`] apart.
+    hosts_settled: Nanos,
     /// When paths may be searched again.
     rested: Nanos,
     /// See [`Switch::deadline`].
@@ -232,10 +242,12 @@ impl Switch {
             kept_programs: BTreeSet::new(),
             announcer: Announcer::new(boot, sequence),
             retries: Retries::default(),
+            inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
             settled: Nanos(0),
+            hosts_settled: Nanos(0),
             rested: Nanos(0),
             due: now,
             ticked: now,
@@ -294,7 +306,8 @@ impl Switch {
         }
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
-        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps];
+        let inquiry = self.inquiries.next();
+        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
         soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
     }

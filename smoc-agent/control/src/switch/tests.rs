@@ -32,8 +32,8 @@ fn port(number: u16) -> PortNumber {
 }
 
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
-struct Bench {
-    switch: Switch,
+pub(super) struct Bench {
+    pub(super) switch: Switch,
     now: Nanos,
     interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
@@ -42,7 +42,7 @@ struct Bench {
 
 impl Bench {
     /// All settled.
-    fn settled() -> Self {
+    pub(super) fn settled() -> Self {
         let mut bench = Self::begun();
         bench.pass(Duration::from_secs(20));
         bench
@@ -90,7 +90,7 @@ impl Bench {
     }
 
     /// Something happens; all that follows in the same moment.
-    fn handle(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = self.switch.handle(event, self.now);
         if self.fulfil(&effects) {
             let interfaces = self.interfaces.values().cloned().collect();
@@ -100,7 +100,7 @@ impl Bench {
     }
 
     /// Time goes on; all that follows meanwhile.
-    fn pass(&mut self, duration: Duration) -> Vec<Effect> {
+    pub(super) fn pass(&mut self, duration: Duration) -> Vec<Effect> {
         let (end, mut effects) = (self.now + duration, Vec::new());
         while self.switch.deadline() <= end {
             self.now = self.switch.deadline().max(self.now);
@@ -133,7 +133,7 @@ impl Bench {
         changed
     }
 
-    fn heard(&mut self, at: u16, role: Role, bytes: Vec<u8>) -> Vec<Effect> {
+    pub(super) fn heard(&mut self, at: u16, role: Role, bytes: Vec<u8>) -> Vec<Effect> {
         self.handle(Event::Heard(Frame { port: port(at), role, bytes }))
     }
 

@@ -21,10 +21,6 @@ use super::{
 };
 use crate::dataplane::{BoxError, DataplaneError};
 
-/// Programs that go on where those on the ports leave off.
-const CONTINUATIONS: [(&str, Continuation); 2] =
-    [("smoc_choose", Continuation::Choose), ("smoc_arrive", Continuation::Arrive)];
-
 /// Makes or opens the maps and loads all programs; the numbers of those for the ports.
 pub(super) fn load_object(
     config: &Config,
@@ -61,7 +57,7 @@ pub(super) fn load_object(
     let array = ebpf.take_map("CONTINUATIONS").ok_or_else(|| bad("it has no map CONTINUATIONS".into()))?;
     let failed = |error| write_error("CONTINUATIONS", error);
     let mut array: ProgramArray<MapData> = array.try_into().map_err(failed)?;
-    for (name, place) in CONTINUATIONS {
+    for (place, name) in Continuation::ALL {
         let (_, fd) = load_program(&mut ebpf, name, &bad)?;
         array.set(place as u32, &fd, 0).map_err(failed)?;
     }

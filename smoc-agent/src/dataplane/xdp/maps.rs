@@ -9,13 +9,13 @@ use aya::{
 use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4, HalfOpen, Host,
-        Openings, PathSet, Plain, Port, Settings, TokenBinding, TokenKey,
+        Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4,
+        HalfOpen, Host, Openings, PathSet, Plain, Port, Settings, THIS_EDGE, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
 
-use smoc_control::{config::Tables, dataplane::Joins, interfaces::IfIndex};
+use smoc_control::{config::Tables, dataplane::Joins, interfaces::IfIndex, siblings::Settlement};
 
 use crate::dataplane::DataplaneError;
 
@@ -105,6 +105,8 @@ impl MapShape {
 
 /// `BPF_EXIST` of bpf(2): an entry that is gone is not made again.
 const EXIST: u64 = 2;
+/// `BPF_NOEXIST`: an entry that is there stays.
+const NO_EXIST: u64 = 1;
 
 /// What the agent writes.
 pub(super) struct ConfigMaps {
@@ -172,6 +174,100 @@ impl KernelMaps {
     ) -> Result<(), MapError> {
         let Entry(now) = self.tokens.get(&Entry(key), 0)?;
         if now == *seen { self.tokens.insert(Entry(key), Entry(binding), EXIST) } else { Ok(()) }
+    }
+
+    /// An established subflow.
+    pub fn flow(&self, key: &FlowKey) -> Result<Flow, MapError> {
+        match key.v4() {
+            Some(key) => self.flows_v4.get(&Entry(key), 0),
+            None => self.flows.get(&Entry(*key), 0),
+        }
+        .map(|Entry(flow)| flow)
+    }
+
+    /// Writes an established subflow that is still there. What a program counts between reading and writing is lost.
+    fn set_flow(&mut self, key: &FlowKey, flow: Flow) -> Result<(), MapError> {
+        match key.v4() {
+            Some(key) => self.flows_v4.insert(Entry(key), Entry(flow), EXIST),
+            None => self.flows.insert(Entry(*key), Entry(flow), EXIST),
+        }
+    }
+
+    /// The connections that a token stands for.
+    pub fn connections_of(&self, token: u32) -> Result<Vec<(ConnectionId, Connection)>, MapError> {
+        let Entry(binding) = self.tokens.get(&Entry(TokenKey { token }), 0)?;
+        let mut found = Vec::new();
+        for id in binding.connections.into_iter().filter(|id| *id != 0) {
+            match self.connections.get(&id, 0) {
+                Ok(Entry(connection)) => found.push((id, connection)),
+                Err(MapError::KeyNotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives a stray its rank, and a connection if it has none: the one of its tokens, which is made with this number where
+    /// this edge does not have it.
+    pub fn settle(&mut self, settlement: &Settlement, new: ConnectionId) -> Result<(), MapError> {
+        let Settlement { stray, peer, .. } = *settlement;
+        let mut flow = self.flow(&stray.flow)?;
+        let is_settled = flow.connection != 0 && flow.rank == settlement.rank;
+        if is_settled || flow.opened != stray.opened || flow.is_closed() {
+            return Ok(());
+        }
+        if flow.connection == 0 {
+            let known = match self.connections_of(stray.token) {
+                Err(MapError::KeyNotFound) => Vec::new(),
+                found => found?,
+            };
+            let is_it = |connection: &Connection| {
+                [connection.local_token, connection.remote_token]
+                    .iter()
+                    .all(|token| [stray.token, peer].contains(token))
+            };
+            let known = known.into_iter().find(|(_, connection)| is_it(connection));
+            flow.connection = match known {
+                Some((id, _)) => id,
+                None => {
+                    self.bind(settlement, &flow, new)?;
+                    new
+                }
+            };
+            flow.flags &= !Flow::HASHED;
+        }
+        flow.rank = settlement.rank;
+        self.set_flow(&stray.flow, flow)
+    }
+
+    /// Makes a connection of what other edges said, and lets its tokens stand for it where they stand for nothing.
+    fn bind(&mut self, settlement: &Settlement, flow: &Flow, id: ConnectionId) -> Result<(), MapError> {
+        let Settlement { stray, peer, subflows, .. } = *settlement;
+        let (local_token, remote_token) =
+            if stray.is_ours { (peer, stray.token) } else { (stray.token, peer) };
+        let connection = Connection {
+            initial: stray.flow,
+            version: 1,
+            learned: 1,
+            opened: flow.opened,
+            local_token,
+            remote_token,
+            local: Attachment { edge: THIS_EDGE, port: flow.local_switch_port },
+            remote: flow.remote,
+            subflows,
+            ..Connection::EMPTY
+        };
+        self.connections.insert(id, Entry(connection), 0)?;
+        for token in [local_token, remote_token] {
+            let binding = TokenBinding { connections: [id, 0], crowded: 0 };
+            match self.tokens.insert(Entry(TokenKey { token }), Entry(binding), NO_EXIST) {
+                Ok(()) => {}
+                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Sums every counter over the CPUs.

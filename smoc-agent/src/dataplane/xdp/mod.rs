@@ -204,6 +204,7 @@ fn found<V>(value: Result<V, MapError>) -> Result<Option<V>, MapError> {
     match value {
         Ok(value) => Ok(Some(value)),
         Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(None),
+        Err(error) if errno(&error) == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use smoc_common::map::{Flow, TokenBinding};
-use smoc_control::dataplane::{Exits, Installed, KernelTables, Removal};
+use smoc_common::map::{Flow, FlowKey, TokenBinding};
+use smoc_control::{
+    clock::Nanos,
+    connections::{self, Claim},
+    dataplane::{Exits, Installed, KernelTables, Removal},
+    siblings::{Settlement, Stray},
+};
 
 use super::{
-    Transmit, gone_is_fine,
+    Transmit, found, gone_is_fine,
     maps::{self, ConfigMaps, Entry, KernelMaps, entries, read_error, remove_if, write_error},
 };
 use crate::dataplane::{DataplaneError, Observe};
@@ -108,6 +113,38 @@ impl Observe for XdpTables {
             Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
         };
         gone_is_fine(done).map_err(|error| write_error(map, error))
+    }
+
+    fn stray(&self, key: &FlowKey) -> Result<Option<Stray>, DataplaneError> {
+        let maps = self.maps();
+        let Some(flow) = found(maps.flow(key)).map_err(|error| read_error("FLOWS", error))? else {
+            return Ok(None);
+        };
+        let connection = found(maps.connections.get(&flow.connection, 0));
+        let connection = connection.map_err(|error| read_error("CONNECTIONS", error))?;
+        Ok(connections::stray(key, &flow, connection.map(|Entry(connection)| connection).as_ref()))
+    }
+
+    fn claims(&self, token: u32) -> Result<Vec<Claim>, DataplaneError> {
+        let bound = found(self.maps().connections_of(token)).map_err(|error| read_error("TOKENS", error))?;
+        let bound = bound.unwrap_or_default();
+        if bound.is_empty() {
+            return Ok(Vec::new());
+        }
+        let maps = self.maps();
+        let v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
+        let v4 = v4.map_err(|error| read_error("FLOWS_V4", error))?;
+        let v6 = entries(&maps.flows, self.capacity("FLOWS")).map_err(|error| read_error("FLOWS", error))?;
+        let v4 = v4.into_iter().map(|(Entry(key), Entry(flow))| (FlowKey::from(key), flow));
+        let flows: Vec<(FlowKey, Flow)> =
+            v4.chain(v6.into_iter().map(|(Entry(key), Entry(flow))| (key, flow))).collect();
+        Ok(connections::claims(token, &bound, flows.iter().map(|(key, flow)| (key, flow))))
+    }
+
+    fn settle(&self, settlement: &Settlement, now: Nanos) -> Result<(), DataplaneError> {
+        // The kernel's own have the number of their CPU in the lowest byte, and no switch has so many.
+        let id = now.0 | 0xff;
+        gone_is_fine(self.maps().settle(settlement, id)).map_err(|error| write_error("FLOWS", error))
     }
 
     fn capacities(&self) -> Vec<(&'static str, u32)> {

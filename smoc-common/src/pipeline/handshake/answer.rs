@@ -72,18 +72,28 @@ pub(super) fn settle<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice
 }
 
 /// Both hosts agree on a join: it gets the next number of its connection, and at the responder's edge that number's
-/// rank, unless its SYN has moved; the other edge learns the rank from the label.
+/// rank, unless its SYN has moved; the other edge learns the rank from the label, also where it does not know the connection. At
+/// the responder's edge a join from another edge than the connection's follows that one, which may move it.
 #[inline(never)]
 pub(super) fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
     let Some(half) = tables.half_open().get(subflow.key) else { return };
     let (token, owner) = (half.flow.token, connection::owner(subflow.ends, half.flow.flags));
-    let is_moved = half.moved != 0;
-    let Ok(id) = connection::find(tables, token, owner) else { return };
-    let own = take_rank(tables, id, subflow.ends.remote.edge);
+    let (is_moved, mut own) = (half.moved != 0, half.flow.rank);
+    let mut id = 0;
+    if let Ok(found) = connection::find(tables, token, owner) {
+        id = found;
+        own = take_rank(tables, id, subflow.ends.remote.edge);
+    }
+    let is_elsewhere = is_elsewhere(tables, id, subflow.ends.remote.edge);
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
-        half.flow.flags &= !Flow::HASHED;
-        // A SYN/ACK that has left its path for now does not say which that is.
+        if id != 0 {
+            half.flow.flags &= !Flow::HASHED;
+        }
+        if is_elsewhere && half.flow.flags & Flow::LOCAL_OPENED == 0 {
+            half.flow.flags |= Flow::FOLLOWS;
+        }
+        // A SYN/ACK that has left its path for now, or came over the base network, does not say which that is.
         let has_left = subflow.label.is_moved() && !is_moved;
         if !subflow.is_from_local && !has_left {
             half.flow.rank = subflow.label.rank().get();
@@ -91,6 +101,12 @@ pub(super) fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
             half.flow.rank = own;
         }
     }
+}
+
+/// Whether a connection's other host is attached to another edge than this one.
+#[inline(never)]
+fn is_elsewhere<T: Tables>(tables: &mut T, id: ConnectionId, edge: EdgeIndex) -> bool {
+    tables.connections().get(&id).is_some_and(|connection| connection.remote.edge != edge)
 }
 
 /// The rank of the next number of a connection, which nobody else gets.

@@ -41,7 +41,8 @@ pub(super) fn acknowledged<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> 
     } else if is_third_ack && awaited.left_out == 0 {
         // The initiator has the last word about the path. Where its SYN kept to its own, this frame alone has left that,
         // because it is down for now.
-        if !subflow.is_from_local && (half.moved != 0 || !subflow.label.is_moved()) {
+        let says_rank = !subflow.label.is_unrouted() && (half.moved != 0 || !subflow.label.is_moved());
+        if !subflow.is_from_local && says_rank {
             half.flow.rank = subflow.label.rank().get();
         }
         return Choice::THIRD_ACK;
@@ -131,6 +132,11 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
     let (ours, theirs) = (half.isn.wrapping_add(1), half.responder_isn.wrapping_add(1));
     let flow = &mut half.flow;
+    // Who was not known when the SYN came may be by now.
+    subflow.ends.enter(flow);
+    if subflow.label.is_unrouted() {
+        flow.flags |= Flow::FOLLOWS;
+    }
     let connection = flow.connection;
     let (rank, is_join) = (flow.rank, flow.flags & Flow::JOIN != 0);
     flow.closing = if is_join { Flow::UNCONFIRMED } else { 0 };

@@ -145,3 +145,58 @@ fn both_directions_keep_the_rank_of_the_path_that_answered() {
     }
     network.rank_of(A, &syn);
 }
+
+/// A connection that only the responder's edge knows, and a join to it from an edge that has not seen it.
+fn unseen() -> Network {
+    let mut network = Network::new();
+    network.connect(Version::V1, [A, B], KEYS);
+    network.edges[0].connections.entries.clear();
+    network.edges[0].tokens.entries.clear();
+    for connection in network.edges[1].connections.entries.values_mut() {
+        connection.remote.edge = 7;
+    }
+    network
+}
+
+#[test]
+fn join_at_an_edge_that_has_not_seen_its_connection_takes_the_rank_that_the_other_edge_gives_it() {
+    for port in 1..20 {
+        let mut network = unseen();
+        for (from, frame) in join_handshake(A.at(port), B, server()) {
+            network.send(from, &frame).unwrap();
+        }
+        let [near, far] = [network.flow(A.at(port), B), network.flow(B, A.at(port))].map(Option::unwrap);
+        assert_eq!((near.rank, far.rank), (1, 1), "port {port}");
+        assert!(near.flags & Flow::HASHED != 0 && far.flags & Flow::HASHED == 0);
+    }
+}
+
+#[test]
+fn subflow_that_its_initiators_edge_moves_is_moved_in_both_directions() {
+    let mut network = unseen();
+    for (from, frame) in join_handshake(A.at(3), B, server()) {
+        network.send(from, &frame).unwrap();
+    }
+    let data = |from, to| Build::tcp(from, to).numbers(1_001, 0).payload(b"data").frame();
+    for rank in [3, 0, 2] {
+        network.edges[0].flows.entries.get_mut(&key(A.at(3), B)).unwrap().rank = rank;
+        assert_eq!(network.rank_of(A, &data(A.at(3), B)), rank);
+        assert_eq!(network.rank_of(B, &data(B, A.at(3))), rank);
+    }
+    network.edges[1].flows.entries.get_mut(&key(B, A.at(3))).unwrap().rank = 1;
+    network.rank_of(B, &data(B, A.at(3)));
+    assert_eq!(network.flow(A.at(3), B).unwrap().rank, 2, "the initiator's edge follows nobody");
+}
+
+#[test]
+fn subflow_follows_no_frame_that_has_only_left_its_path_for_now() {
+    let mut network = unseen();
+    for (from, frame) in join_handshake(A.at(3), B, server()) {
+        network.send(from, &frame).unwrap();
+    }
+    let rank = network.flow(B, A.at(3)).unwrap().rank;
+    network.edges[0].down.insert(u16::from(rank) + 1);
+    let data = Build::tcp(A.at(3), B).numbers(1_001, 0).payload(b"data").frame();
+    assert_ne!(network.rank_of(A, &data), rank, "another path for now");
+    assert_eq!(network.flow(B, A.at(3)).unwrap().rank, rank);
+}
