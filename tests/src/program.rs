@@ -167,14 +167,21 @@ impl Programs {
         Ok((result.return_value, time.as_nanos() as f64 / f64::from(repeat)))
     }
 
+    /// One counter, over all CPUs.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn counter(&self, index: u32) -> Result<u64> {
+        let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
+        Ok(map.get(&index, 0)?.iter().sum())
+    }
+
     /// All counters, over all CPUs.
     ///
     /// # Errors
     /// The kernel refuses to say.
     pub fn counters(&self) -> Result<Vec<u64>> {
-        let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
-        let sum = |index| Ok(map.get(&index, 0)?.iter().sum());
-        (0..COUNTER_ENTRIES).map(sum).collect()
+        (0..COUNTER_ENTRIES).map(|index| self.counter(index)).collect()
     }
 
     /// Takes out what has been written to a ring buffer, oldest first.
