@@ -18,6 +18,8 @@ use crate::failover::{self, FailoverOptions};
 #[cfg(feature = "programs")]
 use crate::fuzz::{self, FuzzOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
+#[cfg(feature = "programs")]
+use crate::races::{self, RaceOptions};
 
 /// Topologies as network namespaces with real MPTCP hosts.
 #[derive(Parser, Debug)]
@@ -40,6 +42,9 @@ enum Command {
     /// Sends mutated frames through the programs in the kernel and through the pipeline in memory, and compares.
     #[cfg(feature = "programs")]
     Fuzz(FuzzOptions),
+    /// Sends frames of the same connections through the programs on two CPUs at the same moment, and looks at the tables.
+    #[cfg(feature = "programs")]
+    Races(RaceOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -143,6 +148,8 @@ pub fn run() -> ExitCode {
         Command::Demo(options) => show(&options),
         #[cfg(feature = "programs")]
         Command::Fuzz(options) => fuzz::show(&options),
+        #[cfg(feature = "programs")]
+        Command::Races(options) => races::show(&options),
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),

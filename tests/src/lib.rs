@@ -2,7 +2,7 @@
 //!
 //! Top floor first, every arrow points down:
 //! `cli -> demo, failover -> traffic -> lab -> netns, command`, `cli -> bench -> program` and
-//! `cli -> fuzz -> twins, chance -> program`.
+//! `cli -> fuzz, races -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
 pub mod bench;
@@ -18,6 +18,8 @@ pub mod lab;
 pub mod netns;
 #[cfg(feature = "programs")]
 pub mod program;
+#[cfg(feature = "programs")]
+pub mod races;
 pub mod subflows;
 pub mod testing;
 pub mod traffic;
