@@ -156,7 +156,7 @@ impl Run {
             }
         }
         for number in 0..frames {
-            if number % 32 == 0 {
+            if number.is_multiple_of(32) {
                 self.connection(&mut numbers)?;
             }
             self.mutated(number, &mut numbers, &mut seeds)?;
@@ -178,7 +178,7 @@ impl Run {
 
     fn mutated(&mut self, number: u64, numbers: &mut Numbers, seeds: &mut [Vec<u8>]) -> Result<()> {
         // Handshakes get far only if they come in many versions.
-        let made = (number % 4 == 0).then(|| conversation(numbers).1);
+        let made = number.is_multiple_of(4).then(|| conversation(numbers).1);
         let mut frame = made.unwrap_or_else(|| seeds[numbers.below(seeds.len())].clone());
         let side = numbers.pick(&[Side::Host, Side::Fabric]);
         if side == Side::Fabric && numbers.below(8) != 0 {

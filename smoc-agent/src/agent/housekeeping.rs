@@ -77,7 +77,7 @@ pub(super) async fn run(
 fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
     let (content, capacities) = (tables.tables()?, tables.capacities());
     memory.evictions.look(&content, &capacities);
-    let removals = memory.sweep.look(&content, clock::now());
+    let removals = memory.sweep.look(&content, &capacities, clock::now());
     if !removals.is_empty() {
         debug!(entries = removals.len(), "taking out what is closed");
     }

@@ -10,6 +10,14 @@ use crate::dataplane::KernelTables;
 /// Below this part of a table's room nothing is pushed out: what is missing then was only missed by the reading.
 const FULL: (usize, usize) = (3, 4);
 
+/// The tables from which the kernel may be pushing something out, or will soon.
+pub(super) fn full(tables: &KernelTables, capacities: &[(&'static str, u32)]) -> HashSet<&'static str> {
+    let is_full = |(table, capacity): &&(&'static str, u32)| {
+        tables.entries(table).is_some_and(|entries| entries * FULL.1 >= *capacity as usize * FULL.0)
+    };
+    capacities.iter().filter(is_full).map(|(table, _)| *table).collect()
+}
+
 /// How many entries in use each table has lost so far, by the map's name.
 #[derive(Clone, Debug, Default)]
 pub struct Evictions {
@@ -62,10 +70,7 @@ impl Evictions {
         let tokens = in_use().flat_map(|(_, it)| [it.local_token, it.remote_token]);
         let known: HashSet<_> = tables.tokens.iter().map(|(key, _)| *key).collect();
         self.tokens = tokens.map(|token| TokenKey { token }).filter(|key| known.contains(key)).collect();
-        let is_full = |(table, capacity): &&(&'static str, u32)| {
-            tables.entries(table).is_some_and(|entries| entries * FULL.1 >= *capacity as usize * FULL.0)
-        };
-        self.full = capacities.iter().filter(is_full).map(|(table, _)| *table).collect();
+        self.full = full(tables, capacities);
     }
 
     /// Entries in use that a table has lost so far.
