@@ -16,6 +16,8 @@ use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
 #[cfg(feature = "programs")]
+use crate::floods::{self, FloodOptions};
+#[cfg(feature = "programs")]
 use crate::fuzz::{self, FuzzOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
 #[cfg(feature = "programs")]
@@ -54,6 +56,9 @@ enum BenchCommand {
     Packet(PacketOptions),
     /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
     Failover(FailoverOptions),
+    /// What floods do to 1,000 connections that carry data: frames lost, connections forgotten, ports down, memory.
+    #[cfg(feature = "programs")]
+    Floods(FloodOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -153,6 +158,8 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
+        #[cfg(feature = "programs")]
+        Command::Bench(BenchCommand::Floods(options)) => floods::run(&options),
         Command::Lab(LabCommand::Up(arguments)) => up(&arguments),
         Command::Lab(LabCommand::Exec { node, command }) => exec(&node, &command),
         Command::Lab(LabCommand::Link { link, condition, share, direction }) => {

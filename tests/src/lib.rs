@@ -1,7 +1,7 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> demo, failover -> traffic -> lab -> netns, command`, `cli -> bench -> program` and
+//! `cli -> demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program` and
 //! `cli -> fuzz, races -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
@@ -12,6 +12,8 @@ pub mod cli;
 pub mod command;
 pub mod demo;
 pub mod failover;
+#[cfg(feature = "programs")]
+pub mod floods;
 #[cfg(feature = "programs")]
 pub mod fuzz;
 pub mod lab;

@@ -85,6 +85,8 @@ pub struct AgentOptions {
     pub paths: u32,
     /// What happens to traffic other than MPTCP: `none` or `flows`.
     pub spread: String,
+    /// Further lines of its configuration.
+    pub lines: String,
 }
 
 impl LabOptions {
@@ -96,7 +98,12 @@ impl LabOptions {
             mtu: 1500,
             routing: Routing::Smoc,
             subflows: None,
-            agent: AgentOptions { policy: "diverse".to_owned(), paths: 8, spread: "none".to_owned() },
+            agent: AgentOptions {
+                policy: "diverse".to_owned(),
+                paths: 8,
+                spread: "none".to_owned(),
+                lines: String::new(),
+            },
             wait: false,
             quiet: false,
         }

@@ -1,0 +1,190 @@
+//! `cargo xtask bench floods`: what floods do to connections that carry data.
+//!
+//! A lab of two edges and a switch between them; 1,000 connections over IPv4 and IPv6 between h1 and h2. Whatever floods comes
+//! from the same ports as they do, as fast as all of the lab's switches together take it: behind every few of its
+//! frames a living connection carries one each way, and what follows waits for that. So no queue of the lab runs over for want
+//! of a processor, and a frame that is lost was lost by a switch.
+
+mod kinds;
+mod live;
+mod report;
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::Format;
+use crate::lab::{Lab, LabOptions, Routing, check_interrupted, pin_directory};
+use crate::program::pinned_tables;
+use crate::testing::example;
+use live::{Connections, Place};
+
+pub use kinds::Flood;
+pub use report::{Outcome, Report};
+
+/// Connections that carry data.
+const LIVE: usize = 1_000;
+/// The topology, its switches and the edges of both hosts.
+const TOPOLOGY: &str = "line.yaml";
+const SWITCHES: [&str; 3] = ["e1", "m1", "e2"];
+const EDGES: [&str; 2] = ["e1", "e2"];
+/// Frames of a flood between two frames of living connections: a queue of a veth has room for 256.
+const BETWEEN: u64 = 30;
+
+/// What `bench floods` is told.
+#[derive(Args, Clone, Debug)]
+pub struct FloodOptions {
+    /// Only these floods.
+    #[arg(long, value_enum)]
+    pub only: Vec<Flood>,
+    /// One in so many of each flood's frames, and of the room in tables.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub part: u32,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// The lab cannot be built, or a flood did what it must not.
+pub fn run(options: &FloodOptions) -> Result<()> {
+    let floods = if options.only.is_empty() { Flood::ALL.to_vec() } else { options.only.clone() };
+    let report = measure(&floods, options.part, false)?;
+    match options.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        Format::Table => print!("{report}"),
+    }
+    report.floods.iter().try_for_each(Outcome::check)
+}
+
+/// Floods one lab with one of these after the other.
+///
+/// # Errors
+/// The lab cannot be built, or does not answer.
+pub fn measure(floods: &[Flood], part: u32, is_test: bool) -> Result<Report> {
+    let mut options = LabOptions {
+        wait: is_test,
+        quiet: is_test,
+        routing: Routing::Smoc,
+        ..LabOptions::new(example(TOPOLOGY))
+    };
+    if part > 1 {
+        // None below what the living connections need twice over.
+        let room = |whole: u32, least: u32| (whole / part).max(least);
+        let (flows, connections) = (room(131_072, 8_192), room(65_536, 8_192));
+        options.agent.lines = format!(
+            "tables: {{flows: {flows}, connections: {connections}, half_open: {}}}\n",
+            room(16_384, 2_048)
+        );
+    }
+    let lab = Lab::up(&options)?;
+    let places = [Place::at(&lab, "h1")?, Place::at(&lab, "h2")?];
+    let mut scene = Scene { connections: Connections::open(places, LIVE)?, lab };
+    let floods = floods.iter().map(|&flood| scene.flood(flood, flood.frames() / u64::from(part)));
+    Ok(Report { live: LIVE, floods: floods.collect::<Result<_>>()? })
+}
+
+struct Scene {
+    lab: Lab,
+    connections: Connections,
+}
+
+impl Scene {
+    fn flood(&mut self, flood: Flood, frames: u64) -> Result<Outcome> {
+        let (before, ports_before) = (self.connections.carried(), self.ports()?);
+        let joins_before = self.joins()?;
+        let memory_before = self.memory()?;
+        let counters_before = self.counters()?;
+        let start = Instant::now();
+        for number in 0..frames {
+            let (from, frame) = flood.frame(number, &self.connections);
+            self.connections.places[from].send(&frame)?;
+            if number % BETWEEN == BETWEEN - 1 {
+                self.connections.carry()?;
+            }
+            if number.is_multiple_of(10_000) {
+                check_interrupted()?;
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let memory = self.memory()?;
+        // Those that RSTs have closed since they carried something carry something.
+        for _ in 0..self.connections.count() {
+            self.connections.carry()?;
+        }
+        let carried = self.connections.carried();
+        let mut bound = [0; 2];
+        for (at, edge) in EDGES.into_iter().enumerate() {
+            bound[at] = self.connections.bound(&pinned_tables(&pin_directory(edge))?, at);
+        }
+        let counters = self.counters()?;
+        let changed = counters.iter().zip(&counters_before).filter(|(after, before)| after.1 > before.1);
+        Ok(Outcome {
+            flood,
+            frames,
+            seconds,
+            live: self.connections.count(),
+            carried: carried.sent - before.sent,
+            lost: carried.lost - before.lost,
+            bound,
+            joins: self.joins()?.saturating_sub(joins_before),
+            ports_lost: self.ports()?.saturating_sub(ports_before),
+            memory_before,
+            memory,
+            counters: changed.map(|((name, after), (_, before))| (name.clone(), after - before)).collect(),
+            warnings: self.warnings()?,
+        })
+    }
+
+    /// How often a fabric port of any switch went down so far; an error while one is.
+    fn ports(&self) -> Result<u64> {
+        let mut flaps = 0;
+        for switch in SWITCHES {
+            let status = self.lab.ask(switch, &["status"])?;
+            for port in status["ports"].as_array().context("the status has no ports")? {
+                let Some(liveness) = port["liveness"].as_object() else { continue };
+                ensure!(liveness["up"] == true, "a port of {switch} is down: {port}");
+                flaps += liveness["flaps"].as_u64().context("a port without flaps")?;
+            }
+        }
+        Ok(flaps)
+    }
+
+    /// Resident memory of all agents, in kB.
+    fn memory(&self) -> Result<u64> {
+        let resident = |pid: &i32| -> Option<u64> {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        let mut sum = 0;
+        for switch in SWITCHES {
+            sum += self.lab.pids(switch)?.iter().filter_map(resident).sum::<u64>();
+        }
+        Ok(sum)
+    }
+
+    /// What the programs of the first edge have counted.
+    fn counters(&self) -> Result<Vec<(String, u64)>> {
+        let status = self.lab.ask(EDGES[0], &["status"])?;
+        let counters = status["counters"].as_array().context("the status has no counters")?;
+        let one = |counter: &Value| Some((counter["name"].as_str()?.to_owned(), counter["value"].as_u64()?));
+        Ok(counters.iter().filter_map(one).collect())
+    }
+
+    fn warnings(&self) -> Result<Vec<String>> {
+        let status = self.lab.ask(EDGES[0], &["status"])?;
+        let warnings = status["warnings"].as_array().context("the status has no warnings")?;
+        Ok(warnings.iter().filter_map(|warning| Some(warning.as_str()?.to_owned())).collect())
+    }
+
+    /// How many additional subflows of the living connections have a number.
+    fn joins(&self) -> Result<u32> {
+        Ok(self.connections.joins(&pinned_tables(&pin_directory(EDGES[0]))?))
+    }
+}
