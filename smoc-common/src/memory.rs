@@ -140,13 +140,13 @@ impl Default for Switch {
 }
 
 impl Switch {
-    /// A frame comes in from a host port: `smoc_host`, and `smoc_choose` if that leaves it undecided.
+    /// A frame comes in from a host port: `smoc_host`, then `smoc_choose` and `smoc_meet` if the ones before leave it undecided.
     pub fn from_host(&mut self, frame: &mut [u8]) -> Verdict {
         self.clock += 1;
         let mut frame = Bytes(frame);
         match pipeline::from_host(&mut frame, self) {
             Some(verdict) => verdict,
-            None => pipeline::choose(&mut frame, self),
+            None => pipeline::choose(&mut frame, self).unwrap_or_else(|| pipeline::meet(&mut frame, self)),
         }
     }
 

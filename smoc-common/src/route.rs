@@ -168,6 +168,10 @@ impl Label {
     /// The label of a probe on its way out.
     pub const OUTBOUND_PROBE: Self = Self(Self::PROBE);
 
+    /// What stands for the label of a frame without one, that came over the base network: of no rank's path. It never
+    /// travels, for no probe comes back that is none.
+    pub const UNROUTED: Self = Self(Self::MOVED | Self::RETURNING);
+
     /// The label of a frame on the path of this rank; `routed` if the ingress edge forwarded it at layer 3,
     /// so that its source address at the far end is a router's.
     #[inline(always)]
@@ -209,6 +213,12 @@ impl Label {
     #[inline(always)]
     pub const fn is_routed(self) -> bool {
         self.0 & Self::ROUTED != 0
+    }
+
+    /// Whether it is [`Label::UNROUTED`].
+    #[inline(always)]
+    pub const fn is_unrouted(self) -> bool {
+        self.0 & (Self::PROBE | Self::RETURNING) == Self::RETURNING
     }
 
     /// Whether the frame has left its path for a detour; it does so once.

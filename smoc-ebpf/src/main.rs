@@ -45,12 +45,26 @@ mod programs {
     /// Goes on where [`smoc_host`] has to choose a path.
     #[xdp(frags)]
     pub fn smoc_choose(context: XdpContext) -> u32 {
-        slow(&context, choose)
+        match slow(&context, choose) {
+            Some(verdict) => act(verdict),
+            None => go_on(&context, Continuation::Meet),
+        }
     }
 
     #[inline(always)]
-    fn choose(context: &XdpContext) -> Verdict {
+    fn choose(context: &XdpContext) -> Option<Verdict> {
         pipeline::choose(&mut XdpFrame::new(context), &mut KernelTables::new(context))
+    }
+
+    /// Goes on where [`smoc_choose`] does not know a host.
+    #[xdp(frags)]
+    pub fn smoc_meet(context: XdpContext) -> u32 {
+        slow(&context, meet).map_or(xdp_action::XDP_PASS, act)
+    }
+
+    #[inline(always)]
+    fn meet(context: &XdpContext) -> Option<Verdict> {
+        Some(pipeline::meet(&mut XdpFrame::new(context), &mut KernelTables::new(context)))
     }
 
     /// For frames that other switches send.
@@ -65,27 +79,29 @@ mod programs {
     /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down.
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
-        slow(&context, arrive)
+        slow(&context, arrive).map_or(xdp_action::XDP_PASS, act)
     }
 
     #[inline(always)]
-    fn arrive(context: &XdpContext) -> Verdict {
-        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context))
+    fn arrive(context: &XdpContext) -> Option<Verdict> {
+        Some(pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context)))
     }
 
     #[cfg(not(feature = "log"))]
     #[inline(always)]
-    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Verdict) -> u32 {
-        act(decide(context))
+    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Option<Verdict>) -> Option<Verdict> {
+        decide(context)
     }
 
     #[cfg(feature = "log")]
     #[inline(always)]
-    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Verdict) -> u32 {
+    fn slow(context: &XdpContext, decide: impl Fn(&XdpContext) -> Option<Verdict>) -> Option<Verdict> {
         crate::kept::start();
         let verdict = decide(context);
-        crate::log::finish(context, verdict);
-        act(verdict)
+        if let Some(verdict) = verdict {
+            crate::log::finish(context, verdict);
+        }
+        verdict
     }
 
     /// The tail call to the second half of a pipeline. Without that program the frame passes.

@@ -59,7 +59,7 @@ static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
 #[map]
 static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
 #[map]
-static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRIES, 0);
+static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(OPENING_ENTRIES, 0);
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]

@@ -93,7 +93,7 @@ impl Programs {
             program.load().with_context(|| format!("the kernel refuses {name}"))?;
         }
         let mut programs = Self { ebpf };
-        for (of, name) in [(Continuation::Choose, "smoc_choose"), (Continuation::Arrive, "smoc_arrive")] {
+        for (of, name) in Continuation::ALL {
             if programs.ebpf.map("CONTINUATIONS").is_some() {
                 let program = programs.descriptor(name)?;
                 programs.set_program("CONTINUATIONS", of as u32, &program)?;

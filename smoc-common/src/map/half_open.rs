@@ -1,6 +1,7 @@
 //! `HALF_OPEN` and `OPENINGS`: subflows in their handshake, and how many of them a CPU takes note of.
 
 use super::{
+    PORT_ENTRIES,
     hosts::Attachment,
     subflows::{Flow, Traffic},
 };
@@ -83,6 +84,9 @@ impl HalfOpen {
         reserved: [0; 3],
     };
 }
+
+/// The place in `OPENINGS` of subflows of which a host is not known, whichever port they come in by.
+pub const STRANGERS: u16 = PORT_ENTRIES as u16;
 
 /// How many subflows one CPU was to take note of since a moment: of all ports, or of one port's hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

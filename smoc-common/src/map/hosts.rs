@@ -17,6 +17,11 @@ pub struct Attachment {
     pub port: u16,
 }
 
+impl Attachment {
+    /// Of a host that is not known yet: no edge has this index, and no path leads there.
+    pub const UNKNOWN: Self = Self { edge: EdgeIndex::MAX, port: 0 };
+}
+
 /// Where an address lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]

@@ -18,7 +18,7 @@
 //! | `FLOWS` | [`FlowKey`] | [`Flow`] | kernel | not an established subflow over IPv6 |
 //! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
-//! | `OPENINGS` | 0 | [`Openings`] per CPU | kernel | |
+//! | `OPENINGS` | port number, 0 for all, or [`STRANGERS`] | [`Openings`] per CPU | kernel | |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
 //! | `SCRATCH` | 0 | [`SCRATCH_BYTES`] bytes per CPU | kernel | |
@@ -54,7 +54,7 @@ mod subflows;
 
 pub use connections::{Connection, ConnectionId, TokenBinding, TokenKey};
 pub use flow_key::{FlowKey, FlowKeyV4};
-pub use half_open::{HalfOpen, Openings};
+pub use half_open::{HalfOpen, Openings, STRANGERS};
 pub use hosts::{Attachment, EdgeIndex, Host, THIS_EDGE};
 pub use paths::{EdgeName, Path, PathSet};
 pub use ports::{Detour, DetourKey, Port};
@@ -64,11 +64,13 @@ pub use subflows::{Flow, Traffic};
 use crate::{route::PortNumber, wire::ip::Address};
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
 /// Entries in `PORTS`, `FABRIC_PORTS`, `HELLO_PORTS`, `HOST_PORTS` and `INTERFACES`.
 pub const PORT_ENTRIES: u32 = PortNumber::MAX as u32 + 1;
+/// Entries in `OPENINGS`: one for each port, and [`STRANGERS`].
+pub const OPENING_ENTRIES: u32 = PORT_ENTRIES + 1;
 /// Entries in `EDGES` and `EDGE_NAMES` unless the agent asks for another number.
 pub const EDGE_ENTRIES: u32 = 4096;
 /// Entries in `PATH_SETS`: each edge can have the set in use and the one that replaces it.
@@ -82,7 +84,7 @@ pub const FLOW_ENTRIES: u32 = 131_072;
 /// Entries in `CONNECTIONS` unless configured; `TOKENS` has twice as many.
 pub const CONNECTION_ENTRIES: u32 = 65_536;
 /// Entries in `CONTINUATIONS`.
-pub const CONTINUATION_ENTRIES: u32 = 2;
+pub const CONTINUATION_ENTRIES: u32 = Continuation::ALL.len() as u32;
 /// Entries in `DETOURS`: a switch of 256 ports between switches of 256 ports.
 pub const DETOUR_ENTRIES: u32 = 65_536;
 /// Bytes in `SCRATCH`, in which the programs of one CPU work on a frame. Nothing in it outlives the frame that matters:
@@ -102,6 +104,14 @@ pub enum Continuation {
     Choose = 0,
     /// `smoc_arrive`, after `smoc_fabric`.
     Arrive = 1,
+    /// `smoc_meet`, after `smoc_choose`.
+    Meet = 2,
+}
+
+impl Continuation {
+    /// All of them, with the names of their programs.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Choose, "smoc_choose"), (Self::Arrive, "smoc_arrive"), (Self::Meet, "smoc_meet")];
 }
 
 /// Marks the types of this module: plain data, any bit pattern of the right size is a value.

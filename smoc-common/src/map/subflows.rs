@@ -78,6 +78,12 @@ impl Flow {
     pub const ROUTED: u8 = 8;
     /// The rank was hashed because the token was unknown or ambiguous.
     pub const HASHED: u8 = 16;
+    /// A host of it was not known when it was last looked up: its frames go over the base network until it is, and each of
+    /// them looks again.
+    pub const PENDING: u8 = 32;
+    /// This edge, the responder's, has not been told its rank: it is that of the initiator's frames, whenever they come
+    /// on another one.
+    pub const FOLLOWS: u8 = 64;
 
     /// The local host sent a FIN.
     pub const FIN_SENT: u32 = 1;

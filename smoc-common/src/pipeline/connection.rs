@@ -4,7 +4,7 @@
 //! long as no other that lives has the same. Of two that do, the one is meant whose host is where the join goes.
 
 use super::{
-    Table, Tables,
+    Table, Tables, note,
     subflow::{Ends, Subflow},
 };
 use crate::{
@@ -84,16 +84,34 @@ pub(super) fn take<T: Tables>(tables: &mut T, id: ConnectionId) -> (u32, u8) {
     (T::fetch_add(&mut connection.subflows, 1), connection.first_rank)
 }
 
-/// Makes a new connection with these tokens of the initiator and the responder, which [`claim`] binds to it; 0 if there is no
-/// room for it.
+/// What the hosts of a new connection have agreed on.
+#[derive(Clone, Copy)]
+pub(super) struct Agreed {
+    /// The token of the initiator's key.
+    pub initiator: u32,
+    /// The token of the responder's key.
+    pub responder: u32,
+    pub version: u8,
+    /// The rank of the initial subflow.
+    pub rank: u8,
+}
+
+/// Binds the tokens of the initiator and the responder to a new connection; 0 if there is no room for it.
+#[inline(always)]
+pub(super) fn bind<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, agreed: Agreed) -> ConnectionId {
+    // One step behind the other, as in `follow`.
+    let id = begin(tables, subflow, agreed);
+    let has_room = id != 0
+        && claim(tables, agreed.initiator, subflow.key, id)
+            & claim(tables, agreed.responder, subflow.key, id);
+    note(tables, if has_room { Note::Bound } else { Note::TableFull }, subflow.key, id, agreed.rank);
+    id
+}
+
+/// Makes a new connection, whose tokens [`claim`] binds to it; 0 if there is no room for it.
 #[inline(never)]
-pub(super) fn begin<T: Tables>(
-    tables: &mut T,
-    subflow: &Subflow<'_>,
-    (initiator, responder): (u32, u32),
-    version: u8,
-    rank: u8,
-) -> ConnectionId {
+fn begin<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, agreed: Agreed) -> ConnectionId {
+    let Agreed { initiator, responder, version, rank } = agreed;
     let local_opened = subflow.is_from_local;
     let (local_token, remote_token) =
         if local_opened { (initiator, responder) } else { (responder, initiator) };
@@ -119,7 +137,7 @@ pub(super) fn begin<T: Tables>(
 /// Adds a connection to those that a token stands for, instead of one that is not there any more. False if there is no
 /// room: then the token's joins are hashed.
 #[inline(never)]
-pub(super) fn claim<T: Tables>(tables: &mut T, token: u32, initial: &FlowKey, id: ConnectionId) -> bool {
+fn claim<T: Tables>(tables: &mut T, token: u32, initial: &FlowKey, id: ConnectionId) -> bool {
     let key = TokenKey { token };
     // One number each: several that are known to be 0 would be set by a function that the verifier refuses without
     // CAP_PERFMON.

@@ -6,11 +6,11 @@ use super::{
     Reroute, Table, Tables, Verdict, guard,
     handshake::{self, Way},
     rank,
-    subflow::{Ends, Known, Passing, Subflow, refresh},
+    subflow::{Ends, Known, Passing, Subflow, is_interface_of, refresh},
 };
 use crate::{
     event::Outcome,
-    map::{ConnectionId, EdgeIndex, Flow, FlowKey, PathSet, THIS_EDGE},
+    map::{Attachment, ConnectionId, EdgeIndex, Flow, FlowKey, Host, PathSet, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -110,7 +110,7 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     }
     let mut ends = of(tables, headers)?;
     // Else the verifier goes all further ways twice.
-    ends.routed = tables.obscured(ends.routed).ok_or(Outcome::NotConfigured)?;
+    ends.routed = tables.obscured(ends.routed).ok_or(Outcome::NotConfigured)? & Flow::ROUTED;
     // What is not sent teaches nothing.
     if ends.routed != 0 && packet.hops_left <= 1 {
         return Err(Outcome::TimeToLive);
@@ -197,6 +197,56 @@ fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Resul
         peer_mac: ethernet.destination,
         routed: if routed { Flow::ROUTED } else { 0 },
         epoch,
+    })
+}
+
+/// Learns from a segment of which a host is not known, or has another MAC address than the one that is: as soon as both
+/// hosts are known its subflow is as any other. Why the frame stays.
+#[inline(always)]
+pub(super) fn meet<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Outcome {
+    let mut room = Headers::default();
+    let Some(headers) = frame.headers(&mut room) else { return Outcome::NotForUs };
+    let Headers { ethernet, packet, segment, .. } = headers;
+    let Err(outcome) = of(tables, headers) else { return Outcome::UnknownHost };
+    if headers.is_tcp
+        && matches!(outcome, Outcome::UnknownHost | Outcome::OtherNextHop)
+        && let Some(ends) = strangers(tables, headers)
+    {
+        let (key, bytes, vlan) = (&key_of(headers), packet.end, ethernet.vlan);
+        let label = Label::new(Rank::BEST, false);
+        let subflow = Subflow { key, bytes, segment, ends: &ends, is_from_local: true, vlan, label };
+        if refresh(tables, &subflow).is_none() {
+            handshake::follow(frame, tables, &subflow);
+            frame.forget();
+        }
+    }
+    outcome
+}
+
+/// Both hosts of a frame from a host port, as far as they are known; `None` if what is known contradicts the frame.
+#[inline(always)]
+fn strangers(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Option<Ends> {
+    let epoch = tables.settings()?.epoch;
+    let local = match tables.host(&packet.source) {
+        None => Attachment::UNKNOWN,
+        Some(&Host { attachment, .. }) if attachment.edge == THIS_EDGE => attachment,
+        Some(_) => return None,
+    };
+    if local != Attachment::UNKNOWN && !is_interface_of(tables, local.port) {
+        return None;
+    }
+    let remote = tables.host(&packet.destination).map_or(Attachment::UNKNOWN, |host| host.attachment);
+    if remote.edge == THIS_EDGE {
+        return None;
+    }
+    Some(Ends {
+        local,
+        remote,
+        local_mac: ethernet.source,
+        peer_mac: ethernet.destination,
+        routed: Flow::PENDING,
+        // Never the one of the time.
+        epoch: epoch.wrapping_sub(1),
     })
 }
 

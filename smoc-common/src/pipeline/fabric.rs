@@ -3,7 +3,7 @@
 use super::{Reroute, Tables, Verdict, deliver, probe};
 use crate::{
     event::Outcome,
-    route::{PushedRoute, Route},
+    route::{Label, PushedRoute, Route},
     wire::Frame,
 };
 
@@ -13,13 +13,13 @@ use crate::{
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
     let Some((addresses, _)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
     let Some(PushedRoute { label, route }) = PushedRoute::parse(addresses) else {
-        return Some(Err(Outcome::Unrouted));
+        return if deliver::is_awaited(frame, tables) { None } else { Some(Err(Outcome::Unrouted)) };
     };
     if label.is_probe() {
         return None;
     }
     if route == Route::END {
-        return deliver::forward(frame, tables);
+        return deliver::forward(frame, tables, label);
     }
     let Some(settings) = tables.settings() else { return Some(Err(Outcome::NotConfigured)) };
     let (port, route) = route.pop(settings.port_width)?;
@@ -30,11 +30,15 @@ pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Opti
     Some(rewritten.map(|()| Verdict { outcome: Outcome::Transit, port: port.get() }).ok_or(Outcome::NotForUs))
 }
 
-/// Decides about any frame that [`forward`] left: probes, frames that end here, and frames whose next port is down.
+/// Decides about any frame that [`forward`] left: probes, frames that end here or came over the base network, and frames
+/// whose next port is down.
 #[inline(always)]
 pub(super) fn arrive<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
     let (addresses, _) = frame.ethernet().ok_or(Outcome::NotForUs)?;
-    let PushedRoute { label, route } = PushedRoute::parse(addresses).ok_or(Outcome::Unrouted)?;
+    let base_network = PushedRoute { label: Label::UNROUTED, route: Route::END };
+    let PushedRoute { label, route } = PushedRoute::parse(addresses).unwrap_or(base_network);
+    // Else the verifier goes on twice.
+    let label = Label::from_bits(tables.obscured(label.bits()).ok_or(Outcome::NotConfigured)?);
     if label.is_probe() {
         return probe::follow(frame, tables, label, route);
     }

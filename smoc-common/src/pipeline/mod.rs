@@ -33,7 +33,7 @@ use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
-        PathSet, Port, Settings, TokenBinding, TokenKey,
+        PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
     },
     route::{Label, Route},
     token::{self, Version},
@@ -103,7 +103,7 @@ pub trait Tables {
     fn connections(&mut self) -> impl Table<'_, ConnectionId, Connection>;
     /// `TOKENS`.
     fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding>;
-    /// `OPENINGS`: this CPU's, of a host port's hosts; of all together for 0.
+    /// `OPENINGS`: this CPU's, of a host port's hosts; of all together for 0, of those of [`STRANGERS`].
     fn openings(&mut self, port: u16) -> Option<&mut Openings>;
 
     /// Adds to a number that other CPUs change at the same time, wrapping; the number before.
@@ -176,15 +176,26 @@ pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<V
     edge::forward(frame, tables).map(|result| counted(tables, result))
 }
 
-/// What [`from_host`] left undecided.
+/// What [`from_host`] left undecided. `None` if one of its hosts is not known, or not as it is known: [`meet`] goes on
+/// with it.
 #[inline(always)]
-pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
-    let result = edge::choose(frame, tables);
-    counted(tables, result)
+pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
+    match edge::choose(frame, tables) {
+        Err(Outcome::UnknownHost | Outcome::OtherNextHop) => None,
+        result => Some(counted(tables, result)),
+    }
+}
+
+/// What [`choose`] left undecided. A program of its own, for the verifier allows none to be larger than [`choose`] is.
+#[inline(always)]
+pub fn meet(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
+    let outcome = edge::meet(frame, tables);
+    counted(tables, Err(outcome))
 }
 
 /// A frame that came in from a fabric port. `None` if it is a probe, at its last switch and of no established
-/// subflow, or if its next port is down: [`arrive`] goes on with it.
+/// subflow, if its next port is down, or if it came over the base network and says something of a subflow whose hosts are
+/// not known yet: [`arrive`] goes on with it.
 #[inline(always)]
 pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
     fabric::forward(frame, tables).map(|result| counted(tables, result))
@@ -235,12 +246,16 @@ fn note(tables: &mut impl Tables, note: Note, key: &FlowKey, connection: Connect
 /// Nanoseconds over which openings are counted.
 const SECOND: u64 = 1_000_000_000;
 
-/// Whether this CPU takes note of one more subflow of a host port's hosts. Where it is flooded, tables that change with every
+/// Of how many subflows a second a CPU takes note although a host of them is not known: anybody can make up addresses.
+const MOST_STRANGERS: u32 = 1000;
+
+/// Whether this CPU takes note of one more subflow of a host port's hosts, or of [`STRANGERS`]. Where it is flooded, tables that change with every
 /// frame would help nobody.
 #[inline(always)]
 fn admitted(tables: &mut impl Tables, port: u16, now: u64) -> bool {
     let limits = tables.settings().map(|settings| (settings.port_openings, settings.openings));
     let (of_port, of_all) = limits.unwrap_or_default();
+    let of_port = if port == STRANGERS { MOST_STRANGERS } else { of_port };
     within(tables, port, of_port, now) && within(tables, 0, of_all, now)
 }
 

@@ -31,9 +31,10 @@ pub fn plain(set: &PathSet, spread: u8, key: &FlowKey) -> u8 {
 }
 
 /// The rank of a connection's n-th subflow, counted from that of its initial one, which is 0 unless its SYN had to move.
+/// Where no paths are known yet, the rank as it wraps around only once they are.
 #[inline(always)]
 pub fn of_number(set: Option<&PathSet>, first: u8, number: u32) -> u8 {
-    let count = set.map_or(1, |set| u32::from(set.count).max(1));
+    let count = set.map_or(Rank::COUNT as u32, |set| u32::from(set.count).max(1));
     (number.wrapping_add(u32::from(first)) % count) as u8
 }
 

@@ -7,7 +7,9 @@
 
 use super::{Table, Tables};
 use crate::{
-    map::{Attachment, Connection, ConnectionId, EdgeIndex, Flow, FlowKey, Port, Settings, TokenKey},
+    map::{
+        Attachment, Connection, ConnectionId, EdgeIndex, Flow, FlowKey, Port, STRANGERS, Settings, TokenKey,
+    },
     route::Label,
     wire::{
         ethernet::{self, MacAddress},
@@ -25,13 +27,20 @@ pub(super) struct Ends {
     pub remote: Attachment,
     pub local_mac: MacAddress,
     pub peer_mac: MacAddress,
-    /// [`Flow::ROUTED`], or 0 if the frame is bridged.
+    /// [`Flow::ROUTED`], or 0 if the frame is bridged; [`Flow::PENDING`] if a host is not known, whose place is then
+    /// [`Attachment::UNKNOWN`].
     pub routed: u8,
     /// [`Settings::epoch`] before they were looked up: if one moved since then, they are looked up again.
     pub epoch: u32,
 }
 
 impl Ends {
+    /// Whether a host is not known.
+    #[inline(always)]
+    pub const fn are_pending(&self) -> bool {
+        self.routed & Flow::PENDING != 0
+    }
+
     /// Writes what was looked up into a subflow's entry.
     #[inline(always)]
     pub fn enter(&self, flow: &mut Flow) {
@@ -39,7 +48,7 @@ impl Ends {
         flow.local_switch_port = self.local.port;
         flow.local_mac = self.local_mac;
         flow.peer_mac = self.peer_mac;
-        flow.flags = flow.flags & !Flow::ROUTED | self.routed;
+        flow.flags = flow.flags & !(Flow::ROUTED | Flow::PENDING) | self.routed;
         flow.epoch = self.epoch;
     }
 }
@@ -55,11 +64,26 @@ pub(super) struct Subflow<'a> {
     pub is_from_local: bool,
     /// Its VID, 0 without a tag.
     pub vlan: u16,
-    /// The label that it came with, if the local host does not send it.
+    /// The label that it came with, if the local host does not send it; [`Label::UNROUTED`] over the base network.
     pub label: Label,
 }
 
 impl Subflow<'_> {
+    /// Whether a host of it is not known, here or where it came from: it says something only of subflows that wait for
+    /// that.
+    #[inline(always)]
+    pub fn is_strange(&self) -> bool {
+        self.ends.are_pending() | self.label.is_unrouted()
+    }
+
+    /// Where it is counted in `OPENINGS`.
+    #[inline(always)]
+    pub fn counted_at(&self) -> u16 {
+        let port = self.ends.local.port;
+        // Without a branch: the verifier would go all further ways twice.
+        port ^ ((port ^ STRANGERS) & 0u16.wrapping_sub(u16::from(self.is_strange())))
+    }
+
     /// Counts the segment for its subflow.
     #[inline(always)]
     pub fn count(&self, flow: &mut Flow) {
@@ -129,34 +153,23 @@ impl Passing<'_> {
         if other != 0 || (flow.flags & Flow::ROUTED != 0 && hops_left <= 1) {
             return None;
         }
-        let says_more = self.says_more(flow, tick);
-        if says_more && self.is_quick {
-            return None;
-        }
-        let known = self.note(flow);
-        if !self.is_quick {
-            tables.look_closer(self.key, self.segment, true);
-        }
+        let known = self.note(flow, tick)?;
+        self.look_closer(tables);
         Some(known)
     }
 
-    /// Follows a segment whose route is used up. `None`, and nothing noted, as for [`Passing::sent`].
+    /// Follows a segment whose route is used up and that had this label. `None`, and nothing noted, as for
+    /// [`Passing::sent`], or if it shows another rank to follow.
     #[inline(always)]
-    pub fn received<T: Tables>(self, tables: &mut T) -> Option<Known> {
+    pub fn received<T: Tables>(self, tables: &mut T, label: Label) -> Option<Known> {
         let epoch = tables.settings()?.epoch;
         let tick = tables.tick();
         let flow = tables.flows().get(self.key)?;
-        if (flow.epoch ^ epoch) | u32::from(flow.vlan ^ self.vlan) != 0 {
+        if (flow.epoch ^ epoch) | u32::from(flow.vlan ^ self.vlan) != 0 || shows_rank(flow, label) {
             return None;
         }
-        let says_more = self.says_more(flow, tick);
-        if says_more && self.is_quick {
-            return None;
-        }
-        let known = self.note(flow);
-        if !self.is_quick {
-            tables.look_closer(self.key, self.segment, false);
-        }
+        let known = self.note(flow, tick)?;
+        self.look_closer(tables);
         Some(known)
     }
 
@@ -169,9 +182,12 @@ impl Passing<'_> {
         ends | stands | u32::from(flow.touched ^ tick) != 0
     }
 
-    /// Notes what every segment says about its subflow.
+    /// Notes what every segment says about its subflow; `None` if that is to be left to the slower way.
     #[inline(always)]
-    fn note(self, flow: &mut Flow) -> Known {
+    fn note(self, flow: &mut Flow, tick: u8) -> Option<Known> {
+        if self.says_more(flow, tick) && self.is_quick {
+            return None;
+        }
         if self.is_from_local {
             flow.sent.add(self.bytes);
         } else {
@@ -182,7 +198,15 @@ impl Passing<'_> {
         } else if self.is_quick {
             flow.received_sequence = self.segment.sequence;
         }
-        Known::of(flow)
+        Some(Known::of(flow))
+    }
+
+    /// What only the slower way has room for.
+    #[inline(always)]
+    fn look_closer<T: Tables>(self, tables: &mut T) {
+        if !self.is_quick {
+            tables.look_closer(self.key, self.segment, self.is_from_local);
+        }
     }
 }
 
@@ -208,7 +232,14 @@ impl Known {
     }
 }
 
-/// The rank of an established subflow whose hosts had to be looked up again; what the segment says is noted as ever.
+/// Whether the initiator's edge sends a subflow that follows it on another rank, and not only for now.
+#[inline(always)]
+fn shows_rank(flow: &Flow, label: Label) -> bool {
+    flow.flags & Flow::FOLLOWS != 0 && !label.is_moved() && flow.rank != label.rank().get()
+}
+
+/// The rank of an established subflow whose hosts had to be looked up again; what the segment says is noted as ever. `None`
+/// if there is no such subflow, or if the segment says nothing of it.
 #[inline(always)]
 pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Option<u8> {
     let Subflow { key, segment, is_from_local, vlan, .. } = *subflow;
@@ -216,11 +247,18 @@ pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Optio
         return None;
     }
     let flow = tables.flows().get(key)?;
-    if flow.vlan != vlan {
+    if flow.vlan != vlan || (subflow.is_strange() && flow.flags & Flow::PENDING == 0) {
         return None;
+    }
+    if !is_from_local && shows_rank(flow, subflow.label) {
+        flow.rank = subflow.label.rank().get();
     }
     let (id, rank) = (flow.connection, flow.rank);
     subflow.count(flow);
+    if subflow.ends.are_pending() {
+        tables.look_closer(key, segment, is_from_local);
+        return Some(rank);
+    }
     subflow.ends.enter(flow);
     // Its tokens are found by its place where two hosts have the same.
     if let Some(connection) = tables.connections().get(&id) {

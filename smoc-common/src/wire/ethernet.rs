@@ -122,6 +122,12 @@ impl Header {
     }
 }
 
+/// Whether a tag follows, and not the payload.
+#[inline(always)]
+pub const fn is_tag(ether_type: u16) -> bool {
+    matches!(ether_type, TPID_CUSTOMER | TPID_SERVICE)
+}
+
 /// Follows the tags at `payload`, if `ether_type` announces one: the EtherType behind them all and the offset
 /// behind it; `None` if the frame ends within a tag.
 #[inline(always)]

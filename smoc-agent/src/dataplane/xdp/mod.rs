@@ -55,10 +55,6 @@ fn program_of(role: Role) -> &'static str {
     }
 }
 
-/// Programs that go on where those on the ports leave off.
-const CONTINUATIONS: [(&str, Continuation); 2] =
-    [("smoc_choose", Continuation::Choose), ("smoc_arrive", Continuation::Arrive)];
-
 /// Loaded programs and the maps they use.
 pub struct XdpDataplane {
     pins: PinDirectory,
@@ -176,7 +172,7 @@ fn load_object(
     let array = ebpf.take_map("CONTINUATIONS").ok_or_else(|| bad("it has no map CONTINUATIONS".into()))?;
     let failed = |error| write_error("CONTINUATIONS", error);
     let mut array: ProgramArray<MapData> = array.try_into().map_err(failed)?;
-    for (name, place) in CONTINUATIONS {
+    for (place, name) in Continuation::ALL {
         let (_, fd) = load_program(&mut ebpf, name, &bad)?;
         array.set(place as u32, &fd, 0).map_err(failed)?;
     }

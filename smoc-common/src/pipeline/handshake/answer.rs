@@ -83,7 +83,7 @@ pub(super) fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
         half.flow.flags &= !Flow::HASHED;
-        // A SYN/ACK that has left its path for now does not say which that is.
+        // A SYN/ACK that has left its path for now, or came over the base network, does not say which that is.
         let has_left = subflow.label.is_moved() && !is_moved;
         if !subflow.is_from_local && !has_left {
             half.flow.rank = subflow.label.rank().get();

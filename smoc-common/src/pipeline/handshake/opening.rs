@@ -47,7 +47,7 @@ pub(super) fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Su
     if option.is_none() && !is_used_again {
         return Choice::NO_HANDSHAKE;
     }
-    if !admitted(tables, subflow.ends.local.port, now) {
+    if !admitted(tables, subflow.counted_at(), now) {
         return untold(tables, subflow, Note::Stateless, option.is_some());
     }
     if !tables.half_open().insert(key, &HALF_OPEN) {
@@ -62,7 +62,7 @@ pub(super) fn opened<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &Su
     let opened = subflow.ends.routed | if is_from_local { Flow::LOCAL_OPENED } else { 0 };
     half.flow.flags = opened;
     half.flow.rank = subflow.label.rank().get();
-    half.moved = u8::from(subflow.label.is_moved());
+    half.moved = u8::from(subflow.label.is_moved() && !subflow.label.is_unrouted());
     subflow.ends.enter(&mut half.flow);
     subflow.count(&mut half.flow);
     match option {
@@ -119,12 +119,12 @@ fn again<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> 
         note(tables, Note::FellBack, subflow.key, 0, before);
         return Choice::NO_HANDSHAKE;
     }
-    if !subflow.is_from_local && !is_answered {
+    if !subflow.is_from_local && !is_answered && !subflow.label.is_unrouted() {
         half.flow.rank = subflow.label.rank().get();
         half.moved = u8::from(subflow.label.is_moved());
     }
     let here = Choice::of(half);
-    if !subflow.is_from_local || waited < LEAST_BACKOFF || is_answered {
+    if !subflow.is_from_local || waited < LEAST_BACKOFF || is_answered || subflow.ends.are_pending() {
         note(tables, Note::SynAgain, subflow.key, 0, here.0 as u8);
         return here;
     }
@@ -160,7 +160,8 @@ fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32, flags: u8)
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
         half.flow.rank = rank;
-        half.flow.flags = flags | if id == 0 { Flow::HASHED } else { 0 };
+        let unbound = if subflow.is_from_local { Flow::HASHED } else { Flow::HASHED | Flow::FOLLOWS };
+        half.flow.flags = flags | if id == 0 { unbound } else { 0 };
     }
     rank
 }

@@ -7,8 +7,13 @@ use super::{
 };
 use crate::{
     event::Note,
-    map::{ConnectionId, Flow, HalfOpen},
-    pipeline::{Table, Tables, connection, note, subflow::Subflow},
+    map::{Flow, HalfOpen},
+    pipeline::{
+        Table, Tables,
+        connection::{self, Agreed},
+        note,
+        subflow::Subflow,
+    },
     token::Version,
     wire::{
         Frame,
@@ -36,7 +41,8 @@ pub(super) fn acknowledged<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> 
     } else if is_third_ack && awaited.left_out == 0 {
         // The initiator has the last word about the path. Where its SYN kept to its own, this frame alone has left that,
         // because it is down for now.
-        if !subflow.is_from_local && (half.moved != 0 || !subflow.label.is_moved()) {
+        let says_rank = !subflow.label.is_unrouted() && (half.moved != 0 || !subflow.label.is_moved());
+        if !subflow.is_from_local && says_rank {
             half.flow.rank = subflow.label.rank().get();
         }
         return Choice::THIRD_ACK;
@@ -100,31 +106,14 @@ pub(super) fn finish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice
     if awaited.connection == 0 && awaited.is_join {
         agree(tables, subflow);
     } else if awaited.connection == 0 {
-        let tokens = (half.initiator_token, half.responder_tokens[0]);
-        let id = bind(tables, subflow, tokens, awaited.version, awaited.rank);
+        let (initiator, responder) = (half.initiator_token, half.responder_tokens[0]);
+        let agreed = Agreed { initiator, responder, version: awaited.version, rank: awaited.rank };
+        let id = connection::bind(tables, subflow, agreed);
         if let Some(half) = tables.half_open().get(subflow.key) {
             half.flow.connection = id;
         }
     }
     establish(tables, subflow)
-}
-
-/// Binds the tokens of the initiator and the responder to a new connection; 0 if there is no room for it.
-#[inline(always)]
-fn bind<T: Tables>(
-    tables: &mut T,
-    subflow: &Subflow<'_>,
-    (initiator, responder): (u32, u32),
-    version: u8,
-    rank: u8,
-) -> ConnectionId {
-    // One step behind the other, as in `follow`.
-    let id = connection::begin(tables, subflow, (initiator, responder), version, rank);
-    let has_room = id != 0
-        && connection::claim(tables, initiator, subflow.key, id)
-            & connection::claim(tables, responder, subflow.key, id);
-    note(tables, if has_room { Note::Bound } else { Note::TableFull }, subflow.key, id, rank);
-    id
 }
 
 /// Whether version and tokens of a third ACK are those of its SYN and of a SYN/ACK.
@@ -143,6 +132,11 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
     let (ours, theirs) = (half.isn.wrapping_add(1), half.responder_isn.wrapping_add(1));
     let flow = &mut half.flow;
+    // Who was not known when the SYN came may be by now.
+    subflow.ends.enter(flow);
+    if subflow.label.is_unrouted() {
+        flow.flags |= Flow::FOLLOWS;
+    }
     let connection = flow.connection;
     let (rank, is_join) = (flow.rank, flow.flags & Flow::JOIN != 0);
     flow.closing = if is_join { Flow::UNCONFIRMED } else { 0 };

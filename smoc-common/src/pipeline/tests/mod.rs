@@ -35,6 +35,7 @@ mod probes;
 mod properties;
 mod races;
 mod routing;
+mod strangers;
 mod trouble;
 
 /// A frame that reached a host.

@@ -138,7 +138,8 @@ fn data_keeps_connection_and_tokens_in_use_every_few_seconds() {
             let mut frame = Build::tcp(A, B).numbers(1_001 + n, 0).payload(b"d").frame();
             let mut frame = Bytes(&mut frame);
             let verdict = pipeline::from_host(&mut frame, &mut tables);
-            let verdict = verdict.unwrap_or_else(|| pipeline::choose(&mut frame, &mut tables));
+            let verdict = verdict.or_else(|| pipeline::choose(&mut frame, &mut tables));
+            let verdict = verdict.unwrap_or_else(|| pipeline::meet(&mut frame, &mut tables));
             assert_eq!(verdict.outcome, Outcome::Established);
         }
         touched.push(tables.touched);
