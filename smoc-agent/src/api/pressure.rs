@@ -22,8 +22,8 @@ pub(super) fn warnings(counters: &[u64], fills: &[Fill]) -> Vec<String> {
     }
     if count(Note::Stateless) > 0 {
         said.push(format!(
-            "{} subflows were opened while a CPU saw more than openings a second, or more than port_openings of one port, and are \
-             hashed: raise openings or port_openings in the configuration, or stop who floods",
+            "{} subflows were opened while a CPU saw more than openings a second, or more than port_openings of one port under way, \
+             and are hashed: raise openings or port_openings in the configuration, or stop who floods",
             count(Note::Stateless)
         ));
     }
