@@ -16,7 +16,7 @@ use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
 #[cfg(feature = "programs")]
-use crate::floods::{self, FloodOptions};
+use crate::floods::{self, ChurnOptions, FloodOptions};
 #[cfg(feature = "programs")]
 use crate::fuzz::{self, FuzzOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
@@ -59,6 +59,9 @@ enum BenchCommand {
     /// What floods do to 1,000 connections that carry data: frames lost, connections forgotten, ports down, memory.
     #[cfg(feature = "programs")]
     Floods(FloodOptions),
+    /// What 100,000 connections that say little keep while short ones come and go for ten minutes.
+    #[cfg(feature = "programs")]
+    Churn(ChurnOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -160,6 +163,8 @@ pub fn run() -> ExitCode {
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Floods(options)) => floods::run(&options),
+        #[cfg(feature = "programs")]
+        Command::Bench(BenchCommand::Churn(options)) => floods::churn::run(&options),
         Command::Lab(LabCommand::Up(arguments)) => up(&arguments),
         Command::Lab(LabCommand::Exec { node, command }) => exec(&node, &command),
         Command::Lab(LabCommand::Link { link, condition, share, direction }) => {

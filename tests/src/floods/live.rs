@@ -21,8 +21,11 @@ use crate::traffic::{FrameReceiver, FrameSender, mac_of};
 const LENGTH: usize = 777;
 /// How long such a frame may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// TCP ports of the clients begin here.
+/// TCP ports of the clients begin here, and are that many; then those of the servers go up by one.
 const FIRST_PORT: u16 = 20_000;
+const PORTS: usize = 40_000;
+/// Frames in a row of which none waits: a queue of a veth has room for 256.
+pub const AT_A_TIME: usize = 30;
 
 /// A host of the lab as a place to send from and to receive at.
 pub struct Place {
@@ -128,24 +131,45 @@ impl Connections {
     pub fn open(places: [Place; 2], count: usize) -> Result<Self> {
         let live = |number: usize| {
             let is_v4 = number % 5 != 0;
-            let client = places[0].end(is_v4, number / 5).at(FIRST_PORT + number as u16);
-            let server = places[1].end(is_v4, 0).at(80);
+            let client = places[0].end(is_v4, number / 5).at(FIRST_PORT + (number % PORTS) as u16);
+            let server = places[1].end(is_v4, 0).at(80 + (number / PORTS) as u16);
             let key = number as u64;
             Live { ends: [client, server], keys: [key << 8 | 1 << 40, key << 8 | 1 << 41], next: [1_001, 0] }
         };
         let all = (0..count).map(live).collect();
         let mut this = Self { places, all, turn: 0, carried: Carried::default() };
-        for number in 0..count {
-            let Live { ends, keys, .. } = this.all[number];
-            for (from, frame) in handshake(Version::V1, ends, keys) {
-                let from = usize::from(from != ends[0]);
-                this.places[from].send(&frame)?;
-            }
-            // What is behind a handshake has arrived once this has: frames of one path do not overtake.
+        let all: Vec<Live> = this.all.clone();
+        for some in all.chunks(AT_A_TIME) {
+            this.shake_hands(&some.iter().map(|live| (live.ends, live.keys)).collect::<Vec<_>>())?;
+        }
+        for _ in 0..count {
             this.carry()?;
         }
         ensure!(this.carried.lost == 0, "{:?} before anything floods", this.carried);
         Ok(this)
+    }
+
+    /// The handshakes of new connections, no more than [`AT_A_TIME`]: no host answers what it has not heard.
+    pub fn shake_hands(&self, connections: &[([End; 2], [u64; 2])]) -> Result<()> {
+        let steps = connections.iter().map(|&(ends, keys)| handshake(Version::V1, ends, keys));
+        let steps: Vec<_> = steps.collect();
+        for (step, from) in [0, 1, 0].into_iter().enumerate() {
+            for connection in &steps {
+                self.places[from].send(&connection[step].1)?;
+            }
+            self.wait(from)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until what one of the hosts has sent was dealt with.
+    pub fn wait(&self, from: usize) -> Result<()> {
+        let ends = [0, 1].map(|place: usize| self.places[place].end(true, 0).at(9));
+        let frame = Build::udp(ends[from], ends[1 - from]).payload(&[0; LENGTH - 42]).frame();
+        self.places[from].send(&frame)?;
+        let arrived = self.places[1 - from].receiver.receive(PATIENCE)?;
+        ensure!(arrived.is_some_and(|arrived| arrived == frame), "a datagram behind a flood was lost");
+        Ok(())
     }
 
     /// One of them.

@@ -5,6 +5,7 @@
 //! frames a living connection carries one each way, and what follows waits for that. So no queue of the lab runs over for want
 //! of a processor, and a frame that is lost was lost by a switch.
 
+pub mod churn;
 mod kinds;
 mod live;
 mod report;
@@ -20,8 +21,9 @@ use crate::cli::Format;
 use crate::lab::{Lab, LabOptions, Routing, check_interrupted, pin_directory};
 use crate::program::pinned_tables;
 use crate::testing::example;
-use live::{Connections, Place};
+use live::{AT_A_TIME, Connections, Place};
 
+pub use churn::{ChurnOptions, Churned};
 pub use kinds::Flood;
 pub use report::{Outcome, Report};
 
@@ -31,8 +33,8 @@ const LIVE: usize = 1_000;
 const TOPOLOGY: &str = "line.yaml";
 const SWITCHES: [&str; 3] = ["e1", "m1", "e2"];
 const EDGES: [&str; 2] = ["e1", "e2"];
-/// Frames of a flood between two frames of living connections: a queue of a veth has room for 256.
-const BETWEEN: u64 = 30;
+/// Frames of a flood between two frames of living connections.
+const BETWEEN: u64 = AT_A_TIME as u64;
 
 /// What `bench floods` is told.
 #[derive(Args, Clone, Debug)]
@@ -82,9 +84,7 @@ pub fn measure(floods: &[Flood], part: u32, is_test: bool) -> Result<Report> {
             room(16_384, 2_048)
         );
     }
-    let lab = Lab::up(&options)?;
-    let places = [Place::at(&lab, "h1")?, Place::at(&lab, "h2")?];
-    let mut scene = Scene { connections: Connections::open(places, LIVE)?, lab };
+    let mut scene = Scene::open(&options, LIVE)?;
     let floods = floods.iter().map(|&flood| scene.flood(flood, flood.frames() / u64::from(part)));
     Ok(Report { live: LIVE, floods: floods.collect::<Result<_>>()? })
 }
@@ -95,6 +95,22 @@ struct Scene {
 }
 
 impl Scene {
+    /// A lab with so many connections.
+    fn open(options: &LabOptions, live: usize) -> Result<Self> {
+        let lab = Lab::up(options)?;
+        let places = [Place::at(&lab, "h1")?, Place::at(&lab, "h2")?];
+        Ok(Self { connections: Connections::open(places, live)?, lab })
+    }
+
+    /// How many of the living connections each edge knows as before.
+    fn bound(&self) -> Result<[usize; 2]> {
+        let mut bound = [0; 2];
+        for (at, edge) in EDGES.into_iter().enumerate() {
+            bound[at] = self.connections.bound(&pinned_tables(&pin_directory(edge))?, at);
+        }
+        Ok(bound)
+    }
+
     fn flood(&mut self, flood: Flood, frames: u64) -> Result<Outcome> {
         let (before, ports_before) = (self.connections.carried(), self.ports()?);
         let joins_before = self.joins()?;
@@ -118,10 +134,7 @@ impl Scene {
             self.connections.carry()?;
         }
         let carried = self.connections.carried();
-        let mut bound = [0; 2];
-        for (at, edge) in EDGES.into_iter().enumerate() {
-            bound[at] = self.connections.bound(&pinned_tables(&pin_directory(edge))?, at);
-        }
+        let bound = self.bound()?;
         let counters = self.counters()?;
         let changed = counters.iter().zip(&counters_before).filter(|(after, before)| after.1 > before.1);
         Ok(Outcome {
