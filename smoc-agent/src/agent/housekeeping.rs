@@ -27,8 +27,10 @@ use crate::{
 
 /// Min time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Reading takes at most 1/20 of the time: after a long one the pause is longer.
+/// Reading takes at most 1/20 of the time: after a long one the pause is longer. Where a table is nearly full it takes 1/5, so
+/// that what is over leaves before the kernel pushes out what lives.
 const SHARE: u32 = 20;
+const SHARE_WHEN_FULL: u32 = 5;
 
 /// What is remembered from one reading to the next.
 #[derive(Default)]
@@ -59,8 +61,13 @@ pub(super) async fn run(
         });
         let (back, outcome) = done.await.map_err(|error| error.to_string())?;
         memory = back;
+        let mut share = SHARE;
         match outcome {
             Ok(found) => {
+                let is_full = |fill: &Fill| fill.entries * 4 >= fill.capacity as usize * 3;
+                if found.fills.iter().any(is_full) {
+                    share = SHARE_WHEN_FULL;
+                }
                 fills.send_replace(found.fills);
                 let used = snapshots.borrow().as_ref().map(|snapshot| used_paths(&found.used, snapshot));
                 // Without a prober the agent ends.
@@ -70,7 +77,7 @@ pub(super) async fn run(
             }
             Err(error) => warn!(%error, "the tables could not be read"),
         }
-        tokio::time::sleep(PERIOD.max(started.elapsed() * SHARE)).await;
+        tokio::time::sleep(PERIOD.max(started.elapsed() * share)).await;
     }
 }
 

@@ -49,14 +49,17 @@ impl Flood {
     pub const ALL: [Self; 7] =
         [Self::Syns, Self::Joins, Self::Udp, Self::Neighbours, Self::Resets, Self::Forged, Self::Connections];
 
-    /// How many frames a whole flood has.
-    pub const fn frames(self) -> u64 {
+    /// How many frames one in so many parts of a flood has.
+    pub const fn frames(self, part: u32) -> u64 {
+        let part = part as u64;
         match self {
-            Self::Syns | Self::Udp | Self::Resets => 1_000_000,
+            Self::Syns | Self::Udp | Self::Resets => 1_000_000 / part,
+            // All of them have a token and sources to tell apart.
             Self::Joins => 10_000,
-            Self::Neighbours | Self::Forged => 200_000,
+            Self::Neighbours | Self::Forged => 200_000 / part,
             // More connections than any table has room for.
-            Self::Connections => 3 * 300_000,
+            Self::Connections if part == 1 => 3 * 300_000,
+            Self::Connections => 3 * 70_000,
         }
     }
 
@@ -88,7 +91,7 @@ impl Flood {
             Self::Forged => (n % 2, forged(number, live)),
             Self::Connections => {
                 let (connection, step) = (number / 3, (number % 3) as usize);
-                let is_v4 = !connection.is_multiple_of(3);
+                let is_v4 = connection.is_multiple_of(2);
                 let (from, to) = (ports(connection).0, 2_000 + ports(connection).1);
                 let client = live.places[0].end(is_v4, connection as usize).at(from);
                 let server = live.places[1].end(is_v4, 0).at(to);
