@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use smoc_control::{
     connections::{Evictions, Sweep},
-    dataplane::{Fill, KernelTables},
+    dataplane::{Fill, KernelTables, is_full},
     switch::Snapshot,
 };
 
@@ -64,8 +64,7 @@ pub(super) async fn run(
         let mut share = SHARE;
         match outcome {
             Ok(found) => {
-                let is_full = |fill: &Fill| fill.entries * 4 >= fill.capacity as usize * 3;
-                if found.fills.iter().any(is_full) {
+                if found.fills.iter().any(|fill| is_full(fill.entries, fill.capacity)) {
                     share = SHARE_WHEN_FULL;
                 }
                 fills.send_replace(found.fills);
@@ -83,11 +82,13 @@ pub(super) async fn run(
 
 fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
     let (content, capacities) = (tables.tables()?, tables.capacities());
-    memory.evictions.look(&content, &capacities);
-    let removals = memory.sweep.look(&content, &capacities, clock::now());
-    if !removals.is_empty() {
-        debug!(entries = removals.len(), "taking out what is closed");
+    // What is put back needs the room of what is taken out.
+    let mut removals = memory.sweep.look(&content, &capacities, clock::now());
+    let restored = memory.evictions.look(&content, &capacities);
+    if !removals.is_empty() || !restored.is_empty() {
+        debug!(closed = removals.len(), restored = restored.len(), "tidying the tables");
     }
+    removals.extend(restored);
     removals.into_iter().try_for_each(|removal| tables.remove(removal))?;
     let place = |flow: &Flow| (flow.remote.edge, flow.rank);
     let used = content.flows.iter().map(|(_, flow)| place(flow));

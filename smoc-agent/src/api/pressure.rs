@@ -16,8 +16,8 @@ pub(super) fn warnings(counters: &[u64], fills: &[Fill]) -> Vec<String> {
     for Fill { table, entries, capacity, evicted } in fills.iter().filter(|fill| fill.evicted > 0) {
         let Some(key) = key(table) else { continue };
         said.push(format!(
-            "{table} has {entries} of {capacity} entries, and {evicted} had to go that were in use; their subflows or joins \
-             are hashed: raise {key} in the configuration after `smoc detach`, or look in `smoc conns` for who opens so many"
+            "{table} has {entries} of {capacity} entries, and {evicted} had to go that were in use, whose subflows or joins \
+             are hashed until they are put back: raise {key} in the configuration after `smoc detach`, or look in `smoc conns` for who opens so many"
         ));
     }
     if count(Note::Stateless) > 0 {

@@ -11,7 +11,7 @@ mod live;
 mod report;
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -35,6 +35,9 @@ const SWITCHES: [&str; 3] = ["e1", "m1", "e2"];
 const EDGES: [&str; 2] = ["e1", "e2"];
 /// Frames of a flood between two frames of living connections.
 const BETWEEN: u64 = AT_A_TIME as u64;
+
+/// How long agents may take to put back what was pushed out: they look every 5 s, or less often where that takes long.
+const SETTLING: Duration = Duration::from_secs(20);
 
 /// Room that a part of the flood of whole connections fills. `CONNECTIONS` still has room for those of some seconds: data shows
 /// about once a second that a connection is in use.
@@ -127,12 +130,14 @@ impl Scene {
         }
         let seconds = start.elapsed().as_secs_f64();
         let memory = self.memory()?;
-        // Those that RSTs have closed since they carried something carry something.
-        for _ in 0..self.connections.count() {
-            self.connections.carry()?;
+        let bound_at_once = self.bound()?;
+        // Those that RSTs have closed since they carried something carry something, and agents put back what they lost.
+        let deadline = Instant::now() + SETTLING;
+        let mut bound = self.carry_all()?;
+        while bound.iter().any(|bound| *bound < self.connections.count()) && Instant::now() < deadline {
+            bound = self.carry_all()?;
         }
         let carried = self.connections.carried();
-        let bound = self.bound()?;
         let counters = self.counters()?;
         let changed = counters.iter().zip(&counters_before).filter(|(after, before)| after.1 > before.1);
         Ok(Outcome {
@@ -142,6 +147,7 @@ impl Scene {
             live: self.connections.count(),
             carried: carried.sent - before.sent,
             lost: carried.lost - before.lost,
+            bound_at_once,
             bound,
             joins: self.joins()?.saturating_sub(joins_before),
             ports_lost: self.ports()?.saturating_sub(ports_before),
@@ -150,6 +156,14 @@ impl Scene {
             counters: changed.map(|((name, after), (_, before))| (name.clone(), after - before)).collect(),
             warnings: self.warnings()?,
         })
+    }
+
+    /// All living connections carry something; how many are known then.
+    fn carry_all(&mut self) -> Result<[usize; 2]> {
+        for _ in 0..self.connections.count() {
+            self.connections.carry()?;
+        }
+        self.bound()
     }
 
     /// How often a fabric port of any switch went down so far; an error while one is.

@@ -22,7 +22,9 @@ pub struct Outcome {
     pub carried: u64,
     /// Those that did not arrive.
     pub lost: u64,
-    /// Living connections that each edge knows as before: subflow, connection and both tokens.
+    /// Living connections that each edge knows as before at the end of the flood: subflow, connection and both tokens.
+    pub bound_at_once: [usize; 2],
+    /// The same once all have carried something and the agents have looked.
     pub bound: [usize; 2],
     /// Additional subflows that living connections have now and had not before.
     pub joins: u32,
@@ -70,22 +72,27 @@ impl Outcome {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} connections carry data. KEPT: known to both edges as before.\n", self.live)?;
-        let [frames, seconds, carried, lost] = ["FRAMES", "SECONDS", "CARRIED", "LOST"];
-        let [kept, ports, memory] = ["KEPT", "PORTS DOWN", "AGENTS MB"];
         writeln!(
             f,
-            "{:<12} {frames:>9} {seconds:>8} {carried:>8} {lost:>6} {kept:>12} {ports:>11} {memory:>12}",
+            "{} connections carry data. KEPT: known to each edge as before, at the end of the flood and some seconds later.\n",
+            self.live
+        )?;
+        let [frames, seconds, carried, lost] = ["FRAMES", "SECONDS", "CARRIED", "LOST"];
+        let [kept, then, ports, memory] = ["KEPT", "THEN", "PORTS DOWN", "AGENTS MB"];
+        writeln!(
+            f,
+            "{:<12} {frames:>9} {seconds:>8} {carried:>8} {lost:>6} {kept:>12} {then:>12} {ports:>11} {memory:>12}",
             "FLOOD"
         )?;
         for outcome in &self.floods {
             let name = format!("{:?}", outcome.flood).to_lowercase();
-            let Outcome { frames, seconds, carried, lost, bound: [one, other], ports_lost, .. } = outcome;
-            let kept = format!("{one}, {other}");
+            let Outcome { frames, seconds, carried, lost, ports_lost, .. } = outcome;
+            let [kept, then] =
+                [outcome.bound_at_once, outcome.bound].map(|[one, other]| format!("{one}, {other}"));
             let memory = format!("{} to {}", outcome.memory_before / 1024, outcome.memory / 1024);
             writeln!(
                 f,
-                "{name:<12} {frames:>9} {seconds:>8.1} {carried:>8} {lost:>6} {kept:>12} {ports_lost:>11} {memory:>12}"
+                "{name:<12} {frames:>9} {seconds:>8.1} {carried:>8} {lost:>6} {kept:>12} {then:>12} {ports_lost:>11} {memory:>12}"
             )?;
         }
         Ok(())

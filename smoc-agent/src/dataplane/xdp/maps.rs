@@ -103,6 +103,8 @@ impl MapShape {
     }
 }
 
+/// `BPF_NOEXIST` of bpf(2): an entry that is there stays as it is.
+pub(super) const NOEXIST: u64 = 1;
 /// `BPF_EXIST` of bpf(2): an entry that is gone is not made again.
 const EXIST: u64 = 2;
 
@@ -181,7 +183,7 @@ impl KernelMaps {
 }
 
 /// Removes an entry if it is still the one that is meant. Programs may change it between the two calls, which the kernel does
-/// not join into one; what a look takes for superfluous has been so for a minute.
+/// not join into one; what a look takes for superfluous has been so for a minute, in a full table for some seconds.
 pub(super) fn remove_if<K: Plain, V: Plain>(
     map: &mut HashMap<MapData, Entry<K>, Entry<V>>,
     key: K,

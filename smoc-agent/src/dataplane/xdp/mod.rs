@@ -39,8 +39,8 @@ use smoc_control::{
 use super::{BoxError, Dataplane, DataplaneError, Observe, errno};
 use attach::NewLinks;
 use maps::{
-    ConfigMaps, Entry, KernelMaps, SHAPES, edge_name, entries, parse_edge_name, read_error, remove_if, sizes,
-    write_error,
+    ConfigMaps, Entry, KernelMaps, NOEXIST, SHAPES, edge_name, entries, parse_edge_name, read_error,
+    remove_if, sizes, write_error,
 };
 use smoc_control::{
     config::{Config, XdpMode},
@@ -493,8 +493,23 @@ impl Observe for XdpTables {
             }
             Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
             Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
+            Removal::RestoreFlow(key, flow) => match key.v4() {
+                Some(key) => ("FLOWS_V4", maps.flows_v4.insert(Entry(key), Entry(flow), NOEXIST)),
+                None => ("FLOWS", maps.flows.insert(Entry(key), Entry(flow), NOEXIST)),
+            },
+            Removal::RestoreConnection(id, connection) => {
+                ("CONNECTIONS", maps.connections.insert(id, Entry(connection), NOEXIST))
+            }
+            Removal::RestoreToken(key, binding) => {
+                ("TOKENS", maps.tokens.insert(Entry(key), Entry(binding), NOEXIST))
+            }
         };
-        gone_is_fine(done).map_err(|error| write_error(map, error))
+        let done = match done {
+            // Somebody else has the key by now.
+            Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(()),
+            other => gone_is_fine(other),
+        };
+        done.map_err(|error| write_error(map, error))
     }
 
     fn capacities(&self) -> Vec<(&'static str, u32)> {
