@@ -71,7 +71,7 @@ impl Flood {
         let ports = |n: u64| (1_024 + (n % 16_000) as u16, 1_000 + (n / 16_000) as u16);
         match self {
             Self::Syns => {
-                let ([client, server], (from, to)) = (ends(n % 8 != 0, 0), ports(number));
+                let ([client, server], (from, to)) = (ends(!n.is_multiple_of(8), 0), ports(number));
                 let syn = Build::tcp(client.at(from), server.at(to)).flags(SYN).numbers(number as u32, 0);
                 (0, syn.options(&capable(Version::V1, &[])).frame())
             }
@@ -83,7 +83,7 @@ impl Flood {
                 (0, syn.options(&join(target.token(), source as u8)).frame())
             }
             Self::Udp => {
-                let ([client, server], (from, to)) = (ends(n % 8 != 0, 0), ports(number));
+                let ([client, server], (from, to)) = (ends(!n.is_multiple_of(8), 0), ports(number));
                 (0, Build::udp(client.at(from), server.at(to)).payload(b"flood").frame())
             }
             Self::Neighbours => (0, neighbour(number)),

@@ -130,7 +130,7 @@ impl Connections {
     /// Opens so many between two hosts, every fifth over IPv6.
     pub fn open(places: [Place; 2], count: usize) -> Result<Self> {
         let live = |number: usize| {
-            let is_v4 = number % 5 != 0;
+            let is_v4 = !number.is_multiple_of(5);
             let client = places[0].end(is_v4, number / 5).at(FIRST_PORT + (number % PORTS) as u16);
             let server = places[1].end(is_v4, 0).at(80 + (number / PORTS) as u16);
             let key = number as u64;
