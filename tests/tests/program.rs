@@ -110,6 +110,34 @@ fn switch_without_settings_is_treated_alike() {
 }
 
 #[test]
+fn hosts_that_are_not_known_are_treated_alike() {
+    if !can_run("hosts_that_are_not_known_are_treated_alike") {
+        return;
+    }
+    for forgotten in [&[A, A_OTHER, A_V6][..], &[B, B_OTHER, B_V6], &[A, B], &[A_OTHER, B_V6]] {
+        let mut switch = switch();
+        switch.ingress = LOOPBACK;
+        for port in [FIRST, SECOND] {
+            switch.ports.get_mut(&port).unwrap().interface = LOOPBACK;
+        }
+        switch.hosts.retain(|address, _| forgotten.iter().all(|host| host.address != *address));
+        let mut twins = Twins::new(switch).unwrap();
+        let mut numbers = Numbers(3);
+        for _ in 0..1_500 {
+            let (from, frame) = conversation(&mut numbers);
+            let is_local = PLACES.iter().any(|(end, edge, _)| end.address == from.address && *edge == 0);
+            let side = if is_local { Side::Host } else { Side::Fabric };
+            // Most come over the base network.
+            let is_pushed = !is_local && numbers.below(3) == 0;
+            let frame = if is_pushed { pushed(&frame, numbers.below(16), 1) } else { frame };
+            twins.take(side, &frame).unwrap();
+        }
+        twins.compare_tables().unwrap();
+        assert!(!twins.host.connections.entries.is_empty(), "nothing is bound");
+    }
+}
+
+#[test]
 fn conversations_teach_both_the_same() {
     if !can_run("conversations_teach_both_the_same") {
         return;

@@ -64,6 +64,26 @@ pub fn mount_bpf() -> Result<()> {
         .with_context(|| format!("mount a BPF file system at {} (this needs root)", directory.display()))
 }
 
+/// Writes the topology that the agents get.
+pub fn write_topology(topology: &Path, with_hosts: bool) -> Result<()> {
+    let text = fs::read_to_string(topology).with_context(|| format!("read {}", topology.display()))?;
+    let path = Path::new(RUN_DIRECTORY).join("topology.yaml");
+    let text = if with_hosts { text } else { without_hosts(&text) };
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// A topology file without what it says of hosts.
+fn without_hosts(text: &str) -> String {
+    let mut is_left_out = false;
+    let keep = |line: &&str| {
+        if !line.starts_with([' ', '#', '-']) {
+            is_left_out = line.starts_with("hosts:");
+        }
+        !is_left_out
+    };
+    text.lines().filter(keep).map(|line| format!("{line}\n")).collect()
+}
+
 /// Writes a switch's configuration.
 pub fn write_config(switch: &Switch, options: &AgentOptions, programs: &Programs) -> Result<()> {
     let path = config_file(&switch.name);
@@ -202,4 +222,15 @@ pub fn last_words(switch: &str) -> String {
     let log = fs::read_to_string(log_file(switch)).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(8)..].iter().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_without_hosts_has_all_else() {
+        let text = "# all\nhosts:\n  - {name: h1}\n  # h2\n  - {name: h2}\nlinks:\n  - {a: \"e1:1\"}\n";
+        assert_eq!(without_hosts(text), "# all\nlinks:\n  - {a: \"e1:1\"}\n");
+    }
 }

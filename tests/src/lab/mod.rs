@@ -20,7 +20,7 @@ mod state;
 mod wire;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Output};
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ pub struct AgentOptions {
     pub spread: String,
     /// Further lines of its configuration.
     pub lines: String,
+    /// Whether agents are told of hosts by the topology file; else they have to learn of them.
+    pub knows_hosts: bool,
 }
 
 impl LabOptions {
@@ -103,6 +105,7 @@ impl LabOptions {
                 paths: 8,
                 spread: "none".to_owned(),
                 lines: String::new(),
+                knows_hosts: true,
             },
             wait: false,
             quiet: false,
@@ -324,7 +327,7 @@ impl Lab {
         };
         fs::create_dir_all(RUN_DIRECTORY).with_context(|| format!("create {RUN_DIRECTORY}"))?;
         self.state.write()?;
-        fs::copy(&options.topology, Path::new(RUN_DIRECTORY).join("topology.yaml"))?;
+        agents::write_topology(&options.topology, options.agent.knows_hosts)?;
         let (routing, plan) = (self.state.routing, self.state.plan.clone());
         say(&format!(
             "{} switches, {} links, {} hosts",

@@ -8,7 +8,8 @@ use super::origins::Origin;
 use crate::clock::Nanos;
 
 /// An address moves at once; again only after the first of these, twice as long with each move, up to the second. After the
-/// second without a move its past is forgotten.
+/// second without a move its past is forgotten. A MAC address that is new behind the same port waits no longer for it than it has
+/// to anyway: one host was replaced by another, and not two fight.
 pub const HELD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Who says that an address is there: the switch, `None` being this one, and the port.
@@ -29,6 +30,8 @@ pub(super) struct Claims {
     pub(super) all: Vec<(Claimant, Claim)>,
     /// The claim that counts, as it was when it was chosen.
     pub(super) chosen: Option<(Claimant, MacAddress)>,
+    /// The MAC address of the choice before.
+    left: MacAddress,
     moved: Nanos,
     /// Moves in a row.
     moves: u32,
@@ -59,10 +62,11 @@ impl Claims {
     }
 
     pub(super) fn choose(&mut self, best: Option<(Claimant, MacAddress)>, now: Nanos) {
-        if self.chosen.is_some() && best.is_some() {
+        if let (Some((place, mac)), Some((to, new))) = (self.chosen, best) {
             let is_soon = self.moves > 0 && now < self.free_at() + HELD.1;
-            self.moves = if is_soon { self.moves.saturating_add(1) } else { 1 };
-            self.moved = now;
+            let is_replaced = place == to && new != self.left;
+            self.moves = if is_soon { self.moves.saturating_add(u32::from(!is_replaced)) } else { 1 };
+            (self.moved, self.left) = (now, mac);
         }
         self.chosen = best;
     }

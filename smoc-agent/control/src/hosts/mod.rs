@@ -196,8 +196,9 @@ impl HostTable {
         self.held.iter().filter_map(|address| self.claims.get(address)).map(Claims::free_at).min()
     }
 
-    /// What this switch tells the others: all that it learned and that counts, and that the file does not know better.
-    pub fn to_announce(&self) -> Vec<Sighting> {
+    /// What this switch tells the others: all that it learned and that counts, as it is `known`, and that the file does not
+    /// know better.
+    pub fn to_announce(&self, known: &BTreeMap<IpAddr, KnownHost>, this: SwitchId) -> Vec<Sighting> {
         if !self.has_learned() {
             return Vec::new();
         }
@@ -207,6 +208,11 @@ impl HostTable {
                 return None;
             }
             let seen = claims.of(claimant)?.seen;
+            let is_known =
+                |host: &KnownHost| host.at == End { switch: this, port: claimant.1 } && host.mac == *mac;
+            if !known.get(address).is_some_and(is_known) {
+                return None;
+            }
             Some(Sighting { address: *address, mac: *mac, port: claimant.1, seen })
         };
         self.claims.iter().filter_map(ours).collect()

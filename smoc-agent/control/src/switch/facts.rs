@@ -120,7 +120,6 @@ impl Switch {
         let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
-            self.announcer.hurry_hosts(now);
         }
         self.stale.hosts |= self.hosts.has_changed();
         is_new || self.hosts.has_changed() || self.hosts.waiting() != waiting
@@ -173,8 +172,9 @@ impl Switch {
 
     /// What this switch tells all others.
     pub(super) fn own_parts(&self) -> Vec<Part> {
-        let lists =
-            Lists { hosts: self.hosts.to_announce(), down: self.own_ports_down().into_iter().collect() };
+        // What is not in the maps yet is not told: frames would come that this switch could not deliver.
+        let hosts = self.hosts.to_announce(&self.known, self.this);
+        let lists = Lists { hosts, down: self.own_ports_down().into_iter().collect() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 

@@ -68,6 +68,8 @@ use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
 pub const PAUSE: Duration = Duration::from_millis(100);
+/// News of hosts need not wait so long, so many times in a row: who comes to a network speaks with one that came with it.
+const HOSTS_AT_ONCE: u32 = 8;
 /// The same after so many searches of paths, but for the second time here at the longest. A search takes some 0.2 ms, so
 /// that, however often links go down and up in a large network, searches take a tenth of the time and seldom more.
 const PAUSE_PER_SEARCH: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(800));
@@ -176,6 +178,8 @@ pub struct Switch {
     /// While catching up: when to stop listening, at the latest and if nothing more is heard.
     catching_up: Option<(Nanos, Nanos)>,
     settled: Nanos,
+    /// When news of hosts would have been looked at last, had they come one [`PAUSE`] apart.
+    hosts_settled: Nanos,
     /// When paths may be searched again.
     rested: Nanos,
     /// See [`Switch::deadline`].
@@ -233,6 +237,7 @@ impl Switch {
             stale: Stale::ALL,
             catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
             settled: Nanos(0),
+            hosts_settled: Nanos(0),
             rested: Nanos(0),
             due: now,
             ticked: now,

@@ -17,12 +17,13 @@ use smoc_paths::{
 };
 use tracing::{debug, info, warn};
 
-use super::{Effect, PAUSE, PAUSE_PER_SEARCH, Stale, Switch, TICK, Wish};
+use super::{Effect, HOSTS_AT_ONCE, PAUSE, PAUSE_PER_SEARCH, Stale, Switch, TICK, Wish};
 use crate::{
     base_network::{SILENCE, Tree},
     clock::Nanos,
     dataplane::Change,
     discovery::announcement,
+    hosts::{KnownHost, Source},
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
     plan::{DownPort, Inputs, PathBook, spanning_tree},
@@ -68,6 +69,9 @@ impl Switch {
         }
         if self.derives_at().is_some_and(|due| due <= now) {
             self.settled = now;
+            if self.stale.hosts {
+                self.hosts_settled = self.hosts_settled.max(now) + PAUSE;
+            }
             let before = self.controller.book().searches();
             self.derive(now);
             let searches = self.controller.book().searches().saturating_sub(before);
@@ -112,11 +116,11 @@ impl Switch {
     /// When [`Switch::derive`] is due, if something waits for it.
     pub(super) fn derives_at(&self) -> Option<Nanos> {
         let Stale { plan, hosts, links, .. } = self.stale;
-        let soon = plan || hosts || self.incomplete;
-        (soon || links).then(|| {
-            let earliest = self.settled + PAUSE;
-            if soon { earliest } else { earliest.max(self.rested) }
-        })
+        let soon = plan || self.incomplete;
+        let earliest = self.settled + PAUSE;
+        let plan = (soon || links).then(|| if soon { earliest } else { earliest.max(self.rested) });
+        let hosts = hosts.then(|| self.hosts_settled - PAUSE * HOSTS_AT_ONCE);
+        plan.into_iter().chain(hosts).min()
     }
 
     /// Hosts, trees, paths and detours, and the maps that follow from them.
@@ -129,6 +133,10 @@ impl Switch {
         if self.hosts.has_changed() {
             let known = Arc::make_mut(&mut self.known);
             moved = self.hosts.refresh(known, &self.topology, self.this);
+        }
+        let is_ours = |host: &KnownHost| host.at.switch == self.this && host.source != Source::Announced;
+        if moved.iter().any(|address| self.known.get(address).is_some_and(is_ours)) {
+            self.announcer.hurry_hosts(now);
         }
         if !links
             && !plan
