@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use smoc_control::{
     connections::{Evictions, Sweep},
-    dataplane::{Fill, KernelTables, is_full},
+    dataplane::{Fill, KernelTables},
     switch::Snapshot,
 };
 
@@ -27,10 +27,10 @@ use crate::{
 
 /// Min time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Reading takes at most 1/20 of the time: after a long one the pause is longer. Where a table is nearly full it takes 1/5, so
-/// that what is over leaves before the kernel pushes out what lives.
+/// Reading takes at most 1/20 of the time: after a long one the pause is longer. Once a table is half full it takes 1/5, so
+/// that what is over leaves before the table is full and the kernel pushes out what lives.
 const SHARE: u32 = 20;
-const SHARE_WHEN_FULL: u32 = 5;
+const SHARE_WHEN_FILLING: u32 = 5;
 
 /// What is remembered from one reading to the next.
 #[derive(Default)]
@@ -64,8 +64,8 @@ pub(super) async fn run(
         let mut share = SHARE;
         match outcome {
             Ok(found) => {
-                if found.fills.iter().any(|fill| is_full(fill.entries, fill.capacity)) {
-                    share = SHARE_WHEN_FULL;
+                if found.fills.iter().any(|fill| fill.entries * 2 >= fill.capacity as usize) {
+                    share = SHARE_WHEN_FILLING;
                 }
                 fills.send_replace(found.fills);
                 let used = snapshots.borrow().as_ref().map(|snapshot| used_paths(&found.used, snapshot));
