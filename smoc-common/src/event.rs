@@ -104,7 +104,7 @@ counted! {
     SynMoved, "syn_moved", "A SYN was sent again because nothing answered: its subflow goes on on the next path.";
     Blackhole, "blackhole", "A SYN was answered only after it had left out MP_CAPABLE: something on its path swallows the option.";
     FellBack, "fell_back", "A handshake went on without its MPTCP option.";
-    Stateless, "stateless", "More subflows were opened in a second than a CPU takes note of: this one is hashed.";
+    Stateless, "stateless", "More subflows were opened in a second, or of one port are under way, than a CPU takes note of: this one is hashed.";
     AckDisagrees, "ack_disagrees", "A third ACK contradicts SYN and SYN/ACK: nothing was bound.";
     FailedOver, "failed_over", "Another rank was taken because that of the subflow is down or broken.";
     Detoured, "detoured", "The next port was down: the frame was sent around the neighbour or the link.";

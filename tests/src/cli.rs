@@ -16,8 +16,12 @@ use crate::bench::{self, PacketOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
 #[cfg(feature = "programs")]
+use crate::floods::{self, ChurnOptions, FloodOptions};
+#[cfg(feature = "programs")]
 use crate::fuzz::{self, FuzzOptions};
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, failure_status, socket};
+#[cfg(feature = "programs")]
+use crate::races::{self, RaceOptions};
 
 /// Topologies as network namespaces with real MPTCP hosts.
 #[derive(Parser, Debug)]
@@ -40,6 +44,9 @@ enum Command {
     /// Sends mutated frames through the programs in the kernel and through the pipeline in memory, and compares.
     #[cfg(feature = "programs")]
     Fuzz(FuzzOptions),
+    /// Sends frames of the same connections through the programs on two CPUs at the same moment, and looks at the tables.
+    #[cfg(feature = "programs")]
+    Races(RaceOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -49,6 +56,12 @@ enum BenchCommand {
     Packet(PacketOptions),
     /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
     Failover(FailoverOptions),
+    /// What floods do to 1,000 connections that carry data: frames lost, connections forgotten, ports down, memory.
+    #[cfg(feature = "programs")]
+    Floods(FloodOptions),
+    /// What 100,000 connections that say little keep while short ones come and go for ten minutes.
+    #[cfg(feature = "programs")]
+    Churn(ChurnOptions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -144,8 +157,14 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "programs")]
         Command::Fuzz(options) => fuzz::show(&options),
         #[cfg(feature = "programs")]
+        Command::Races(options) => races::show(&options),
+        #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
+        #[cfg(feature = "programs")]
+        Command::Bench(BenchCommand::Floods(options)) => floods::run(&options),
+        #[cfg(feature = "programs")]
+        Command::Bench(BenchCommand::Churn(options)) => floods::churn::run(&options),
         Command::Lab(LabCommand::Up(arguments)) => up(&arguments),
         Command::Lab(LabCommand::Exec { node, command }) => exec(&node, &command),
         Command::Lab(LabCommand::Link { link, condition, share, direction }) => {

@@ -2,13 +2,16 @@
 //! with each, and change nothing that the design does not let them change.
 //!
 //! What the frames are made of: every kind that the pipeline tells apart, handshakes in any order, frames that others
-//! captured, and every truncation of all of these. The seed names the run: a failure comes again.
+//! captured, and every truncation of all of these. A seed names each block of frames: a failure comes again.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use smoc_common::event::{COUNTER_ENTRIES, Note, Outcome};
 use smoc_common::frames::End;
 use smoc_common::memory::Side;
@@ -27,6 +30,9 @@ const LONGEST: usize = 200;
 /// BPF_PROG_TEST_RUN takes no shorter frame.
 const SHORTEST: usize = 14;
 
+/// Mutated frames in one block: a block has a seed of its own, so it comes again by itself, whoever ran it.
+const BLOCK: u64 = 100_000;
+
 /// How much to try.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct FuzzOptions {
@@ -36,15 +42,32 @@ pub struct FuzzOptions {
     /// Names the run: the same seed gives the same frames.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// How many blocks of frames are tried at a time [default: one for each CPU].
+    #[arg(long)]
+    pub threads: Option<NonZero<usize>>,
 }
 
 /// What a run came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuzzed {
     /// Frames that were compared.
     pub frames: u64,
+    /// Differences that show nothing: see [`STALE`].
+    pub excused: u64,
     /// What was counted, by counter.
     pub counters: [u64; COUNTER_ENTRIES as usize],
+}
+
+impl Fuzzed {
+    const NONE: Self = Self { frames: 0, excused: 0, counters: [0; COUNTER_ENTRIES as usize] };
+
+    fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.excused += other.excused;
+        for (sum, count) in self.counters.iter_mut().zip(other.counters) {
+            *sum += count;
+        }
+    }
 }
 
 /// Runs and says what it came to.
@@ -53,41 +76,109 @@ pub struct Fuzzed {
 /// As of [`run`].
 pub fn show(options: &FuzzOptions) -> Result<()> {
     let start = Instant::now();
-    let Fuzzed { frames, counters } = run(options)?;
+    let Fuzzed { frames, excused, counters } = run(options)?;
     let outcomes = Outcome::ALL.iter().map(|outcome| (outcome.name(), outcome.counter()));
     for (name, counter) in outcomes.chain(Note::ALL.iter().map(|note| (note.name(), note.counter()))) {
         println!("{name:<22}{:>12}", counters[counter as usize]);
+    }
+    if excused > 0 {
+        println!("{excused} differences show nothing, for the machine stood still before them");
     }
     println!("{frames} frames were treated alike, in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// Sends every truncation of every seed, and then mutated seeds.
+/// Sends every truncation of every seed, and then mutated seeds in blocks: that many threads, each with programs and
+/// tables of its own.
 ///
 /// # Errors
-/// A frame was not treated alike, which is named with its number in the run; or the programs cannot be loaded.
+/// A frame was not treated alike, which is named with the seed of its block and its number there; or the programs cannot be
+/// loaded.
 pub fn run(options: &FuzzOptions) -> Result<Fuzzed> {
-    let mut run = Run { twins: Twins::new(switch())?, frames: 0, born: Instant::now() };
-    let mut numbers = Numbers(options.seed);
-    let mut seeds = seeds(&mut numbers)?;
-    for seed in &seeds {
-        for length in SHORTEST..=seed.len() {
-            run.give(Side::Host, &seed[..length], options.seed)?;
-            run.give(Side::Fabric, &pushed(&seed[..length], 1, 1), options.seed)?;
+    let threads = match options.threads {
+        Some(threads) => threads,
+        None => thread::available_parallelism()?,
+    };
+    let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let work = || -> Result<Fuzzed> {
+        let mut run = Run::new()?;
+        while !has_failed.load(Ordering::Relaxed)
+            && let block = next.fetch_add(1, Ordering::Relaxed)
+            && block * BLOCK < options.frames
+        {
+            let frames = BLOCK.min(options.frames - block * BLOCK);
+            run.block(options.seed.wrapping_add(block), frames, block == 0)?;
         }
+        Ok(run.found())
+    };
+    let mut all = Fuzzed::NONE;
+    thread::scope(|scope| {
+        let start = |_| scope.spawn(|| work().inspect_err(|_| has_failed.store(true, Ordering::Relaxed)));
+        let workers: Vec<_> = (0..threads.get()).map(start).collect();
+        for worker in workers {
+            let found = worker.join().map_err(|_| anyhow!("a thread of the run panicked"))?;
+            all.add(&found?);
+        }
+        Ok(all)
+    })
+}
+
+struct Run {
+    twins: Twins,
+    frames: u64,
+    excused: u64,
+    /// Names the block.
+    seed: u64,
+    /// When both began to learn.
+    born: Instant,
+}
+
+impl Run {
+    fn new() -> Result<Self> {
+        Ok(Self { twins: Twins::new(switch())?, frames: 0, excused: 0, seed: 0, born: Instant::now() })
     }
-    for number in 0..options.frames {
-        if number % 32 == 0 {
-            for (from, frame) in connection(&mut numbers) {
-                if from.address == A.address {
-                    run.give(Side::Host, &frame, options.seed)?;
-                } else {
-                    run.give(Side::Fabric, &pushed(&frame, numbers.below(4), 1), options.seed)?;
-                }
+
+    /// What it has come to so far.
+    fn found(&self) -> Fuzzed {
+        Fuzzed { frames: self.frames, excused: self.excused, counters: self.twins.host.counters }
+    }
+
+    /// So many mutated frames, which `seed` names, behind every truncation of what they are made of where that is asked for.
+    fn block(&mut self, seed: u64, frames: u64, with_truncations: bool) -> Result<()> {
+        self.seed = seed;
+        let mut numbers = Numbers(seed);
+        let mut seeds = seeds(&mut numbers)?;
+        self.forget()?;
+        for seed in seeds.iter().filter(|_| with_truncations) {
+            for length in SHORTEST..=seed.len() {
+                self.give(Side::Host, &seed[..length])?;
+                self.give(Side::Fabric, &pushed(&seed[..length], 1, 1))?;
             }
         }
+        for number in 0..frames {
+            if number.is_multiple_of(32) {
+                self.connection(&mut numbers)?;
+            }
+            self.mutated(number, &mut numbers, &mut seeds)?;
+        }
+        self.forget()
+    }
+
+    /// A connection from its beginning to its end, nearly as hosts would have it.
+    fn connection(&mut self, numbers: &mut Numbers) -> Result<()> {
+        for (from, frame) in connection(numbers) {
+            if from.address == A.address {
+                self.give(Side::Host, &frame)?;
+            } else {
+                self.give(Side::Fabric, &pushed(&frame, numbers.below(4), 1))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mutated(&mut self, number: u64, numbers: &mut Numbers, seeds: &mut [Vec<u8>]) -> Result<()> {
         // Handshakes get far only if they come in many versions.
-        let made = (number % 4 == 0).then(|| conversation(&mut numbers).1);
+        let made = number.is_multiple_of(4).then(|| conversation(numbers).1);
         let mut frame = made.unwrap_or_else(|| seeds[numbers.below(seeds.len())].clone());
         let side = numbers.pick(&[Side::Host, Side::Fabric]);
         if side == Side::Fabric && numbers.below(8) != 0 {
@@ -97,43 +188,37 @@ pub fn run(options: &FuzzOptions) -> Result<Fuzzed> {
         if numbers.below(4) != 0 {
             numbers.mutate(&mut frame);
         }
-        run.give(side, &frame, options.seed)?;
+        self.give(side, &frame)?;
         if numbers.below(1_000) == 0 {
             let place = numbers.below(seeds.len());
             frame.truncate(LONGEST);
             seeds[place] = frame;
         }
+        Ok(())
     }
-    run.forget(options.seed)?;
-    Ok(Fuzzed { frames: run.frames, counters: run.twins.host.counters })
-}
 
-struct Run {
-    twins: Twins,
-    frames: u64,
-    /// When both began to learn.
-    born: Instant,
-}
-
-impl Run {
-    fn give(&mut self, side: Side, frame: &[u8], seed: u64) -> Result<()> {
+    fn give(&mut self, side: Side, frame: &[u8]) -> Result<()> {
         let treated = self.twins.take(side, frame);
-        if self.born.elapsed() < STALE {
-            treated.with_context(|| format!("seed {seed}, frame {}", self.frames))?;
-        }
+        self.judge(treated)?;
         self.frames += 1;
-        if self.born.elapsed() >= LIFE { self.forget(seed) } else { Ok(()) }
+        if self.born.elapsed() >= LIFE { self.forget() } else { Ok(()) }
     }
 
-    /// Compares what both have learned, and begins anew.
-    fn forget(&mut self, seed: u64) -> Result<()> {
+    /// Compares what both have learned and counted, and begins anew.
+    fn forget(&mut self) -> Result<()> {
         let compared = self.twins.compare_tables();
-        if self.born.elapsed() < STALE {
-            compared.with_context(|| format!("seed {seed}, after {} frames", self.frames))?;
-        }
+        self.judge(compared)?;
         self.twins.forget()?;
         self.born = Instant::now();
         Ok(())
+    }
+
+    fn judge(&mut self, compared: Result<()>) -> Result<()> {
+        if self.born.elapsed() >= STALE {
+            self.excused += u64::from(compared.is_err());
+            return Ok(());
+        }
+        compared.with_context(|| format!("seed {}, frame {} of its thread", self.seed, self.frames))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> demo, failover -> traffic -> lab -> netns, command`, `cli -> bench -> program` and
-//! `cli -> fuzz -> twins, chance -> program`.
+//! `cli -> demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program` and
+//! `cli -> fuzz, races -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
 pub mod bench;
@@ -13,11 +13,15 @@ pub mod command;
 pub mod demo;
 pub mod failover;
 #[cfg(feature = "programs")]
+pub mod floods;
+#[cfg(feature = "programs")]
 pub mod fuzz;
 pub mod lab;
 pub mod netns;
 #[cfg(feature = "programs")]
 pub mod program;
+#[cfg(feature = "programs")]
+pub mod races;
 pub mod subflows;
 pub mod testing;
 pub mod traffic;

@@ -1,10 +1,11 @@
 //! The XDP programs, loaded but attached to nothing: they are run on frames with BPF_PROG_TEST_RUN.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{Array, DevMap, HashMap, Map, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, DevMap, HashMap, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
@@ -32,6 +33,38 @@ struct Entry<T: Plain>(T);
 
 // SAFETY: `Plain` marks types without padding for which any bit pattern is a value.
 unsafe impl<T: Plain> Pod for Entry<T> {}
+
+/// The tables that the packet path of a running agent writes, by the directory in which it pins them.
+///
+/// # Errors
+/// They are not there.
+pub fn pinned_tables(pins: &Path) -> Result<Switch> {
+    let names = ["FLOWS", "FLOWS_V4", "HALF_OPEN", "TOKENS", "CONNECTIONS"];
+    let open = |name| Ok((name, Map::from_map_data(MapData::from_pin(pins.join(name))?)?));
+    let maps: BTreeMap<&str, Map> = names.into_iter().map(open).collect::<Result<_>>()?;
+    let mut switch = Switch::default();
+    read_all(&mut switch, |name| maps.get(name).context("no such table"))?;
+    Ok(switch)
+}
+
+fn read_all<'a>(switch: &mut Switch, map: impl Fn(&'static str) -> Result<&'a Map>) -> Result<()> {
+    switch.flows = Entries::default();
+    switch.flows.entries.extend(read::<FlowKey, Flow>(map("FLOWS")?)?);
+    let flows_v4 = read::<FlowKeyV4, Flow>(map("FLOWS_V4")?)?;
+    switch.flows.entries.extend(flows_v4.into_iter().map(|(key, flow)| (key.into(), flow)));
+    switch.half_open.entries = read::<FlowKey, HalfOpen>(map("HALF_OPEN")?)?.into_iter().collect();
+    switch.tokens.entries = read::<TokenKey, TokenBinding>(map("TOKENS")?)?.into_iter().collect();
+    let map: HashMap<_, ConnectionId, Entry<Connection>> = map("CONNECTIONS")?.try_into()?;
+    let entry = |entry: Result<(_, Entry<_>), _>| entry.map(|(key, value)| (key, value.0));
+    switch.connections.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+fn read<K: Plain, V: Plain>(map: &Map) -> Result<Vec<(K, V)>> {
+    let map: HashMap<_, Entry<K>, Entry<V>> = map.try_into()?;
+    let entry = |entry: Result<(Entry<K>, Entry<V>), _>| entry.map(|(key, value)| (key.0, value.0));
+    Ok(map.iter().map(entry).collect::<Result<_, _>>()?)
+}
 
 /// A loaded object.
 pub struct Programs {
@@ -167,14 +200,21 @@ impl Programs {
         Ok((result.return_value, time.as_nanos() as f64 / f64::from(repeat)))
     }
 
+    /// One counter, over all CPUs.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn counter(&self, index: u32) -> Result<u64> {
+        let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
+        Ok(map.get(&index, 0)?.iter().sum())
+    }
+
     /// All counters, over all CPUs.
     ///
     /// # Errors
     /// The kernel refuses to say.
     pub fn counters(&self) -> Result<Vec<u64>> {
-        let map: PerCpuArray<_, u64> = self.map("COUNTERS")?.try_into()?;
-        let sum = |index| Ok(map.get(&index, 0)?.iter().sum());
-        (0..COUNTER_ENTRIES).map(sum).collect()
+        (0..COUNTER_ENTRIES).map(|index| self.counter(index)).collect()
     }
 
     /// Takes out what has been written to a ring buffer, oldest first.
@@ -195,16 +235,7 @@ impl Programs {
     /// # Errors
     /// The kernel refuses to say.
     pub fn read_tables(&self, switch: &mut Switch) -> Result<()> {
-        self.read::<FlowKey, Flow>("FLOWS", &mut switch.flows)?;
-        let mut flows_v4 = Entries::default();
-        self.read::<FlowKeyV4, Flow>("FLOWS_V4", &mut flows_v4)?;
-        switch.flows.entries.extend(flows_v4.entries.into_iter().map(|(key, flow)| (key.into(), flow)));
-        self.read::<FlowKey, HalfOpen>("HALF_OPEN", &mut switch.half_open)?;
-        self.read::<TokenKey, TokenBinding>("TOKENS", &mut switch.tokens)?;
-        let map: HashMap<_, ConnectionId, Entry<Connection>> = self.map("CONNECTIONS")?.try_into()?;
-        let entry = |entry: Result<(_, Entry<_>), _>| entry.map(|(key, value)| (key, value.0));
-        switch.connections.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
-        Ok(())
+        read_all(switch, |name| self.map(name))
     }
 
     /// Removes every entry of the tables of `switch` that the packet path writes.
@@ -244,17 +275,6 @@ impl Programs {
     pub fn scratch(&self) -> Result<Vec<u8>> {
         let map: PerCpuArray<_, [u8; SCRATCH_BYTES]> = self.map("SCRATCH")?.try_into()?;
         Ok(map.get(&0, 0)?.iter().flatten().copied().collect())
-    }
-
-    fn read<K, V>(&self, map: &str, to: &mut Entries<K, V>) -> Result<()>
-    where
-        K: Plain + Ord,
-        V: Plain,
-    {
-        let map: HashMap<_, Entry<K>, Entry<V>> = self.map(map)?.try_into()?;
-        let entry = |entry: Result<(Entry<K>, Entry<V>), _>| entry.map(|(key, value)| (key.0, value.0));
-        to.entries = map.iter().map(entry).collect::<Result<_, _>>()?;
-        Ok(())
     }
 
     fn map(&self, name: &str) -> Result<&Map> {

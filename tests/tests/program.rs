@@ -303,7 +303,7 @@ fn mutated_frames_are_treated_alike() {
     if !can_run("mutated_frames_are_treated_alike") {
         return;
     }
-    let found = fuzz::run(&FuzzOptions { frames: 20_000, seed: 2 }).unwrap();
+    let found = fuzz::run(&FuzzOptions { frames: 20_000, seed: 2, threads: None }).unwrap();
     assert!(found.frames >= 20_000);
     for note in [Note::Bound, Note::Joined, Note::JoinUnknownToken, Note::FailedOver] {
         assert!(found.counters[note.counter() as usize] > 0, "no frame gets as far as {note:?}");

@@ -1,6 +1,6 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, lab, demo, bench, fuzz, sim -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, lab, demo, bench, fuzz, races, sim -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
@@ -13,6 +13,7 @@ mod fuzz;
 mod imports;
 mod lab;
 mod products;
+mod races;
 mod requirements;
 mod sim;
 mod test;
@@ -67,10 +68,12 @@ enum Verb {
     Lab(Passed),
     /// The main job in one command: TCP, MPTCP over ECMP and MPTCP over smoc on the same four paths
     Demo(Passed),
-    /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover)
+    /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover), `floods`, `churn`
     Bench(Passed),
     /// Send mutated frames through the XDP programs and the pipeline in memory, and compare: `--frames`, `--seed`
     Fuzz(Passed),
+    /// Send the same handshakes and ends through the XDP programs on two CPUs at once, a million times: `--rounds`, `--only`
+    Races(Passed),
     /// Run whole fabrics of real agents in virtual time, with faults drawn from seeds: `--seed N` runs one again
     Sim(Passed),
 }
@@ -105,6 +108,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Demo(Passed { arguments }) => demo::run(&arguments)?,
         Verb::Bench(Passed { arguments }) => bench::run(&arguments)?,
         Verb::Fuzz(Passed { arguments }) => fuzz::run(&arguments)?,
+        Verb::Races(Passed { arguments }) => races::run(&arguments)?,
         Verb::Sim(Passed { arguments }) => sim::run_seeds(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

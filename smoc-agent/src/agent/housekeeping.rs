@@ -27,8 +27,10 @@ use crate::{
 
 /// Min time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Reading takes at most 1/20 of the time: after a long one the pause is longer.
+/// Reading takes at most 1/20 of the time: after a long one the pause is longer. Once a table is half full it takes 1/5, so
+/// that what is over leaves before the table is full and the kernel pushes out what lives.
 const SHARE: u32 = 20;
+const SHARE_WHEN_FILLING: u32 = 5;
 
 /// What is remembered from one reading to the next.
 #[derive(Default)]
@@ -59,8 +61,12 @@ pub(super) async fn run(
         });
         let (back, outcome) = done.await.map_err(|error| error.to_string())?;
         memory = back;
+        let mut share = SHARE;
         match outcome {
             Ok(found) => {
+                if found.fills.iter().any(|fill| fill.entries * 2 >= fill.capacity as usize) {
+                    share = SHARE_WHEN_FILLING;
+                }
                 fills.send_replace(found.fills);
                 let used = snapshots.borrow().as_ref().map(|snapshot| used_paths(&found.used, snapshot));
                 // Without a prober the agent ends.
@@ -70,17 +76,19 @@ pub(super) async fn run(
             }
             Err(error) => warn!(%error, "the tables could not be read"),
         }
-        tokio::time::sleep(PERIOD.max(started.elapsed() * SHARE)).await;
+        tokio::time::sleep(PERIOD.max(started.elapsed() * share)).await;
     }
 }
 
 fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
     let (content, capacities) = (tables.tables()?, tables.capacities());
-    memory.evictions.look(&content, &capacities);
-    let removals = memory.sweep.look(&content, clock::now());
-    if !removals.is_empty() {
-        debug!(entries = removals.len(), "taking out what is closed");
+    // What is put back needs the room of what is taken out.
+    let mut removals = memory.sweep.look(&content, &capacities, clock::now());
+    let restored = memory.evictions.look(&content, &capacities);
+    if !removals.is_empty() || !restored.is_empty() {
+        debug!(closed = removals.len(), restored = restored.len(), "tidying the tables");
     }
+    removals.extend(restored);
     removals.into_iter().try_for_each(|removal| tables.remove(removal))?;
     let place = |flow: &Flow| (flow.remote.edge, flow.rank);
     let used = content.flows.iter().map(|(_, flow)| place(flow));

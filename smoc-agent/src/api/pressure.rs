@@ -16,14 +16,14 @@ pub(super) fn warnings(counters: &[u64], fills: &[Fill]) -> Vec<String> {
     for Fill { table, entries, capacity, evicted } in fills.iter().filter(|fill| fill.evicted > 0) {
         let Some(key) = key(table) else { continue };
         said.push(format!(
-            "{table} has {entries} of {capacity} entries, and {evicted} had to go that were in use; their subflows or joins \
-             are hashed: raise {key} in the configuration after `smoc detach`, or look in `smoc conns` for who opens so many"
+            "{table} has {entries} of {capacity} entries, and {evicted} had to go that were in use, whose subflows or joins \
+             are hashed until they are put back: raise {key} in the configuration after `smoc detach`, or look in `smoc conns` for who opens so many"
         ));
     }
     if count(Note::Stateless) > 0 {
         said.push(format!(
-            "{} subflows were opened while a CPU saw more than openings a second, or more than port_openings of one port, and are \
-             hashed: raise openings or port_openings in the configuration, or stop who floods",
+            "{} subflows were opened while a CPU saw more than openings a second, or more than port_openings of one port under way, \
+             and are hashed: raise openings or port_openings in the configuration, or stop who floods",
             count(Note::Stateless)
         ));
     }

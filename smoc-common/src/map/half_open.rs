@@ -62,6 +62,8 @@ impl HalfOpen {
             closing: 0,
             sent_sequence: 0,
             received_sequence: 0,
+            sent_acknowledgment: 0,
+            received_acknowledgment: 0,
             local_switch_port: 0,
             vlan: 0,
             rank: 0,
@@ -88,7 +90,8 @@ impl HalfOpen {
 /// The place in `OPENINGS` of subflows of which a host is not known, whichever port they come in by.
 pub const STRANGERS: u16 = PORT_ENTRIES as u16;
 
-/// How many subflows one CPU was to take note of since a moment: of all ports, or of one port's hosts.
+/// How many subflows one CPU has taken note of since a moment: of all ports, or of one port's hosts those whose handshake is
+/// not over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Openings {

@@ -34,7 +34,7 @@
 //! | [`HalfOpen::progress`] | atomic or, atomic and | one CPU answers, one completes |
 //! | [`Connection::subflows`], `joined`, `confirmed` | atomic add | no change is lost |
 //! | [`Flow::sent`], [`Flow::received`] | plain add | a frame may go uncounted |
-//! | `sent_sequence`, `received_sequence`, `touched` | plain store | the last one stays: any of them will do |
+//! | `sent_sequence`, `sent_acknowledgment` and those received, `touched` | plain store | the last one stays: any of them will do |
 //! | what [`Flow::epoch`] vouches for | plain stores, epoch last | the same values, from the same tables |
 //! | [`HalfOpen`] beside `progress` | plain stores | a SYN again or a second answer: the last one stays |
 //! | [`TokenBinding`] | replaced as a whole | of two new claims at once one may be lost: its joins are hashed |
@@ -82,7 +82,7 @@ pub const HALF_OPEN_ENTRIES: u32 = 16_384;
 /// Entries in `FLOWS` and in `FLOWS_V4` unless configured.
 pub const FLOW_ENTRIES: u32 = 131_072;
 /// Entries in `CONNECTIONS` unless configured; `TOKENS` has twice as many.
-pub const CONNECTION_ENTRIES: u32 = 65_536;
+pub const CONNECTION_ENTRIES: u32 = 131_072;
 /// Entries in `CONTINUATIONS`.
 pub const CONTINUATION_ENTRIES: u32 = Continuation::ALL.len() as u32;
 /// Entries in `DETOURS`: a switch of 256 ports between switches of 256 ports.
@@ -128,6 +128,6 @@ macro_rules! plain {
 
 plain! {
     Settings = 32, Port = 16, Address = 16, Host = 16, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
-    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 96, HalfOpen = 136, Connection = 80, TokenKey = 4, TokenBinding = 24,
+    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 104, HalfOpen = 144, Connection = 80, TokenKey = 4, TokenBinding = 24,
     Openings = 16,
 }

@@ -23,7 +23,8 @@ pub struct Settings {
     pub reserved: u8,
     /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
     pub openings: u32,
-    /// The same for the hosts of one port, so that one that floods leaves the others their share. 0: all of them.
+    /// How many handshakes of one port's hosts that are not over each CPU takes note of, of those that began in one second: so
+    /// one that floods leaves the others their share of `HALF_OPEN`. 0: all of them.
     pub port_openings: u32,
     /// The MAC address under which the kernel takes frames of this switch (its bridge's, or a port's).
     pub mac: MacAddress,

@@ -48,6 +48,10 @@ pub struct Flow {
     pub sent_sequence: u32,
     /// The sequence number of the remote host's last segment, or of its FIN.
     pub received_sequence: u32,
+    /// The acknowledgment number of the local host's last segment: what it has taken of the remote host's data.
+    pub sent_acknowledgment: u32,
+    /// The acknowledgment number of the remote host's last segment.
+    pub received_acknowledgment: u32,
     /// The switch port of the local host.
     pub local_switch_port: u16,
     /// VID of its frames, 0 without a tag.
@@ -58,7 +62,7 @@ pub struct Flow {
     pub flags: u8,
     /// The address id of the join's initiator.
     pub address_id: u8,
-    /// When its connection was looked up last, in ticks of some seconds that wrap around.
+    /// When its connection was looked up last, in ticks of about a second that wrap around.
     pub touched: u8,
     /// The MAC address under which the local host reaches the remote one: that host's own, or this switch's
     /// where it routes.

@@ -135,7 +135,7 @@ pub trait Tables {
     }
     /// Nanoseconds of CLOCK_MONOTONIC.
     fn now(&self) -> u64;
-    /// Counts ticks of some seconds, and wraps around: costs less than [`Tables::now`].
+    /// Counts ticks of about a second, and wraps around: costs less than [`Tables::now`].
     fn tick(&self) -> u8;
     /// A number that no other connection of this switch has or had, and that is not 0.
     fn new_connection_id(&self) -> ConnectionId;
@@ -251,8 +251,9 @@ const SECOND: u64 = 1_000_000_000;
 /// Of how many subflows a second a CPU takes note although a host of them is not known: anybody can make up addresses.
 const MOST_STRANGERS: u32 = 1000;
 
-/// Whether this CPU takes note of one more subflow of a host port's hosts, or of [`STRANGERS`]. Where it is flooded, tables that change with every
-/// frame would help nobody.
+/// Whether this CPU takes note of one more subflow of a host port's hosts, or of [`STRANGERS`]: so many of all together in a
+/// second, and of one port so many whose handshake is not over and began in the same second. Where it is flooded, tables
+/// that change with every frame would help nobody.
 #[inline(always)]
 fn admitted(tables: &mut impl Tables, port: u16, now: u64) -> bool {
     let limits = tables.settings().map(|settings| (settings.port_openings, settings.openings));
@@ -271,6 +272,7 @@ fn within(tables: &mut impl Tables, port: u16, most: u32, now: u64) -> bool {
         openings.since = now;
         openings.count = 0;
     }
-    openings.count += 1;
-    openings.count <= u64::from(most)
+    let has_room = openings.count < u64::from(most);
+    openings.count += u64::from(has_room);
+    has_room
 }

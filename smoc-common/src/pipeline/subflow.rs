@@ -1,9 +1,10 @@
 //! An established subflow: which one a segment belongs to, and what the segment changes about it. Edge and delivery,
 //! the quick way and the slow one all come here, so that no way forgets what another notes.
 //!
-//! Hosts ignore a FIN or RST whose sequence number is not in the receiver's window, and so does this, as far as somebody
-//! in the middle can know it: a number that is further from the sender's last one than any window is certainly ignored.
-//! The rest is believed until data proves the opposite.
+//! Hosts take a RST whose sequence number is exactly what they expect next, and question any other one (RFC 9293, 3.10.7.4;
+//! RFC 5961, 3.2); a FIN ends what they have. Somebody in the middle knows that the receiver expects something between what it
+//! acknowledged last and what the sender sent last. What is not there is ignored, or [`AHEAD`] of it: all numbers but one in
+//! 16,000 while nothing is on its way. The rest is believed until data proves the opposite.
 
 use super::{Table, Tables};
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 
 /// No window of a Linux host is larger unless somebody has raised its limits: bytes.
 const WINDOW: u32 = 1 << 26;
+
+/// What may be behind a sender's last segment that was seen: that segment, and others that were lost or are elsewhere. Bytes.
+const AHEAD: u32 = 1 << 18;
 
 /// Where the two hosts of a packet are attached, and how the local one addresses the other.
 #[derive(Clone, Copy)]
@@ -195,8 +199,10 @@ impl Passing<'_> {
         }
         if self.is_quick && self.is_from_local {
             flow.sent_sequence = self.segment.sequence;
+            flow.sent_acknowledgment = self.segment.acknowledgment;
         } else if self.is_quick {
             flow.received_sequence = self.segment.sequence;
+            flow.received_acknowledgment = self.segment.acknowledgment;
         }
         Some(Known::of(flow))
     }
@@ -343,10 +349,14 @@ fn count<T: Tables>(tables: &mut T, id: ConnectionId, changes: Changes) {
 #[inline(always)]
 fn said(flow: &mut Flow, segment: &Segment, is_from_local: bool, is_responders: bool) -> (u32, u32) {
     let fin = if is_from_local { Flow::FIN_SENT } else { Flow::FIN_RECEIVED };
-    let last = if is_from_local { flow.sent_sequence } else { flow.received_sequence };
+    let (last, taken) = if is_from_local {
+        (flow.sent_sequence, flow.received_acknowledgment)
+    } else {
+        (flow.received_sequence, flow.sent_acknowledgment)
+    };
     let (has_rst, has_fin) = (segment.has(tcp::RST), segment.has(tcp::FIN));
     let end = segment.sequence.wrapping_add(u32::from(segment.data));
-    let is_near = segment.sequence.wrapping_sub(last).wrapping_add(WINDOW) <= 2 * WINDOW;
+    let is_near = is_expected(segment.sequence, last, taken);
     let is_ended = flow.closing & fin != 0;
     // Where its FIN was is remembered: data behind it shows that there was none.
     let is_behind_fin = is_ended && segment.data != 0 && end.wrapping_sub(last) as i32 > 0;
@@ -359,7 +369,8 @@ fn said(flow: &mut Flow, segment: &Segment, is_from_local: bool, is_responders: 
         gone |= if is_behind_fin { fin } else { 0 };
         gone |= if is_responders { Flow::UNCONFIRMED } else { 0 };
     }
-    if !has_rst && (is_near || !has_fin) && (!is_ended || is_behind_fin) {
+    let counts = !has_rst && (is_near || !has_fin);
+    if counts && (!is_ended || is_behind_fin) {
         let last = if has_fin { end } else { segment.sequence };
         if is_from_local {
             flow.sent_sequence = last;
@@ -367,7 +378,22 @@ fn said(flow: &mut Flow, segment: &Segment, is_from_local: bool, is_responders: 
             flow.received_sequence = last;
         }
     }
+    if counts && is_from_local {
+        flow.sent_acknowledgment = segment.acknowledgment;
+    } else if counts {
+        flow.received_acknowledgment = segment.acknowledgment;
+    }
     (new, gone)
+}
+
+/// Whether a FIN or RST with this number may be what its receiver expects, which has acknowledged the sender's data up to
+/// `taken`, when the sender's last segment was seen at `last`.
+#[inline(always)]
+fn is_expected(sequence: u32, last: u32, taken: u32) -> bool {
+    // Below 0 when the last segment was acknowledged.
+    let under_way = last.wrapping_sub(taken);
+    let under_way = if under_way > WINDOW { 0 } else { under_way };
+    sequence.wrapping_sub(taken) <= under_way + AHEAD
 }
 
 /// Sets bits of [`Flow::closing`] and takes away others.
@@ -409,6 +435,22 @@ pub(super) fn forget<T: Tables>(tables: &mut T, key: &FlowKey) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_expected_from_what_was_acknowledged_to_what_was_sent() {
+        const SENT: u32 = 1 << 20;
+        for start in [0, 1_000, u32::MAX - 10, u32::MAX - SENT / 2] {
+            let at = |offset: u32| start.wrapping_add(offset);
+            for (offset, expected) in [(0, true), (1_000, true), (SENT, true), (SENT + AHEAD, true)] {
+                assert_eq!(is_expected(at(offset), at(SENT), start), expected, "{start} {offset}");
+            }
+            for (offset, expected) in [(u32::MAX, false), (SENT + AHEAD + 1, false), (1 << 31, false)] {
+                assert_eq!(is_expected(at(offset), at(SENT), start), expected, "{start} {offset}");
+            }
+            // The last segment was acknowledged, with all that it carried.
+            assert!(is_expected(at(1_000), start, at(1_000)) && !is_expected(at(999), start, at(1_000)));
+        }
+    }
 
     #[test]
     fn changes_are_those_of_living_and_confirmed_subflows() {

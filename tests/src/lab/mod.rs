@@ -85,6 +85,8 @@ pub struct AgentOptions {
     pub paths: u32,
     /// What happens to traffic other than MPTCP: `none` or `flows`.
     pub spread: String,
+    /// Further lines of its configuration.
+    pub lines: String,
     /// Whether agents are told of hosts by the topology file; else they have to learn of them.
     pub knows_hosts: bool,
 }
@@ -102,6 +104,7 @@ impl LabOptions {
                 policy: "diverse".to_owned(),
                 paths: 8,
                 spread: "none".to_owned(),
+                lines: String::new(),
                 knows_hosts: true,
             },
             wait: false,

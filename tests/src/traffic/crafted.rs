@@ -20,6 +20,16 @@ pub struct Station {
     address: [u8; 4],
 }
 
+/// The MAC address that the topology gives a host.
+///
+/// # Errors
+/// When it gives none.
+pub fn mac_of(host: &Host) -> Result<[u8; 6]> {
+    let mac = host.mac.as_deref().with_context(|| format!("{} has no MAC address", host.name))?;
+    let octets: Vec<u8> = mac.split(':').filter_map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
+    octets.try_into().map_err(|_| anyhow::anyhow!("{mac} is no MAC address"))
+}
+
 /// A subflow between two stations: the ports, client first.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
@@ -38,10 +48,8 @@ impl Station {
         let Some(IpAddr::V4(address)) = host.addresses.first() else {
             bail!("{} has no IPv4 address", host.name)
         };
-        let mac = host.mac.as_deref().with_context(|| format!("{} has no MAC address", host.name))?;
-        let octets: Vec<u8> = mac.split(':').filter_map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
-        let mac = octets.try_into().map_err(|_| anyhow::anyhow!("{mac} is no MAC address"))?;
-        Ok(Self { sender: FrameSender::open(&host.namespace(), "eth0")?, mac, address: address.octets() })
+        let sender = FrameSender::open(&host.namespace(), "eth0")?;
+        Ok(Self { sender, mac: mac_of(host)?, address: address.octets() })
     }
 
     /// Its MAC address.

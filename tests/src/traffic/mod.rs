@@ -11,9 +11,9 @@ use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 
-pub use crafted::{Ports, Station, join_connection, open_connection};
+pub use crafted::{Ports, Station, join_connection, mac_of, open_connection};
 pub use datagram::{Arrived, Datagrams};
-pub use frame::{Capture, FrameSender};
+pub use frame::{Capture, FrameReceiver, FrameSender};
 pub use ping::{Answer, checksum, ping};
 pub use stream::ByteStream;
 pub use transfer::{Amount, Protocol, Received, Running, Transfer};

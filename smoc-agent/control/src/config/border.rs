@@ -36,15 +36,15 @@ pub struct Border {
     pub guards: BTreeMap<PortNumber, Guard>,
     /// How many new subflows a second each CPU takes note of; 0: all.
     pub openings: u32,
-    /// The same for the hosts of one port; 0: all.
+    /// How many handshakes of one port's hosts that are not over, of those that began in one second; 0: all.
     pub port_openings: u32,
 }
 
 impl Border {
     /// New subflows a second and CPU unless configured.
     pub const OPENINGS: u32 = 125_000;
-    /// The same of one port: whoever floods leaves the others half.
-    pub const PORT_OPENINGS: u32 = Self::OPENINGS / 2;
+    /// Handshakes of one port's hosts under way: whoever floods needs 16 s to fill the table of half-open subflows.
+    pub const PORT_OPENINGS: u32 = 1024;
 
     /// The guard of a port.
     pub fn guard_of(&self, port: PortNumber) -> Guard {

@@ -13,12 +13,12 @@
 //! spread: none                      # or flows
 //! guard: {9: source, 10: strict}    # what hosts may send, by port; off where nothing is said
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
-//! port_openings: 62500              # those of one host port
+//! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
-//! tables: {flows: 131072, half_open: 16384, connections: 65536, hosts: 65536}
+//! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without

@@ -30,7 +30,7 @@ fn three_keys_suffice_and_names_are_relative_to_the_file() {
     assert!(config.learn && config.bridge.is_none());
     assert_eq!((config.spread, config.xdp), (Spread::None, XdpMode::Native));
     assert_eq!(config.tables, Tables::default());
-    assert_eq!((config.border.openings, config.border.port_openings), (125_000, 62_500));
+    assert_eq!((config.border.openings, config.border.port_openings), (125_000, 1024));
 }
 
 #[test]

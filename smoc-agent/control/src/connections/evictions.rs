@@ -1,14 +1,22 @@
 //! What the kernel pushed out of full tables although it was in use: nothing counts that, so successive readings are
 //! compared. A table that forgets what is over, or silent, is as it should be.
+//!
+//! The kernel's LRU pushes out entries in use now and then: where it finds 128 of them in a row, it takes the next one
+//! (bpf_lru_list.c, force shrink). So what is missing is put back.
 
 use std::collections::{HashMap, HashSet};
 
-use smoc_common::map::{ConnectionId, Flow, FlowKey, TokenKey};
+use smoc_common::map::{Connection, ConnectionId, Flow, FlowKey, TokenBinding, TokenKey};
 
-use crate::dataplane::KernelTables;
+use crate::dataplane::{KernelTables, Removal, is_full};
 
-/// Below this part of a table's room nothing is pushed out: what is missing then was only missed by the reading.
-const FULL: (usize, usize) = (3, 4);
+/// The tables from which the kernel may be pushing something out, or will soon.
+pub(super) fn full(tables: &KernelTables, capacities: &[(&'static str, u32)]) -> HashSet<&'static str> {
+    let is_full = |(table, capacity): &&(&'static str, u32)| {
+        tables.entries(table).is_some_and(|entries| is_full(entries, *capacity))
+    };
+    capacities.iter().filter(is_full).map(|(table, _)| *table).collect()
+}
 
 /// How many entries in use each table has lost so far, by the map's name.
 #[derive(Clone, Debug, Default)]
@@ -16,34 +24,41 @@ pub struct Evictions {
     /// The packets of every subflow.
     packets: HashMap<FlowKey, u64>,
     /// Subflows that had packets between the last two readings, their connections, and the tokens of these.
-    flows: HashSet<FlowKey>,
-    connections: HashSet<ConnectionId>,
-    tokens: HashSet<TokenKey>,
+    flows: HashMap<FlowKey, Flow>,
+    connections: HashMap<ConnectionId, Connection>,
+    tokens: HashMap<TokenKey, TokenBinding>,
     lost: HashMap<&'static str, u64>,
     full: HashSet<&'static str>,
 }
 
 impl Evictions {
-    /// Compares the tables, which have room for so many entries, with those of the last call.
-    pub fn look(&mut self, tables: &KernelTables, capacities: &[(&'static str, u32)]) {
+    /// Compares the tables, which have room for so many entries, with those of the last call; what was pushed out while it was
+    /// in use, to be put back.
+    pub fn look(&mut self, tables: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Removal> {
         let flows: HashSet<_> = tables.flows.iter().map(|(key, _)| *key).collect();
         let half_open: HashSet<_> = tables.half_open.iter().map(|(key, _)| *key).collect();
         let connections: HashSet<_> = tables.connections.iter().map(|(id, _)| *id).collect();
         let tokens: HashSet<_> = tables.tokens.iter().map(|(key, _)| *key).collect();
         // Who is in a handshake again has begun a new life.
-        let is_gone = |key: &&FlowKey| !flows.contains(key) && !half_open.contains(key);
-        let gone: Vec<&FlowKey> = self.flows.iter().filter(is_gone).collect();
-        let v4 = gone.iter().filter(|key| key.v4().is_some()).count();
-        let lost = [
-            ("FLOWS_V4", v4),
-            ("FLOWS", gone.len() - v4),
-            ("CONNECTIONS", self.connections.difference(&connections).count()),
-            ("TOKENS", self.tokens.difference(&tokens).count()),
-        ];
-        for (table, count) in lost.into_iter().filter(|(table, _)| self.full.contains(table)) {
-            *self.lost.entry(table).or_default() += count as u64;
+        let is_gone = |key: &FlowKey| !flows.contains(key) && !half_open.contains(key);
+        let flows = self.flows.iter().filter(|(key, _)| is_gone(key)).map(|(key, flow)| {
+            (if key.v4().is_some() { "FLOWS_V4" } else { "FLOWS" }, Removal::RestoreFlow(*key, *flow))
+        });
+        let connections = self.connections.iter().filter(|(id, _)| !connections.contains(id));
+        let connections =
+            connections.map(|(id, connection)| ("CONNECTIONS", Removal::RestoreConnection(*id, *connection)));
+        let tokens = self.tokens.iter().filter(|(key, _)| !tokens.contains(key));
+        let tokens = tokens.map(|(key, binding)| ("TOKENS", Removal::RestoreToken(*key, *binding)));
+        let mut back = Vec::new();
+        // Elsewhere the reading only missed it.
+        let now_full = full(tables, capacities);
+        let is_full = |table: &str| self.full.contains(table) || now_full.contains(table);
+        for (table, restored) in flows.chain(connections).chain(tokens).filter(|(table, _)| is_full(table)) {
+            *self.lost.entry(table).or_default() += 1;
+            back.push(restored);
         }
         self.remember(tables, capacities);
+        back
     }
 
     /// What must still be there the next time, unless it is pushed out.
@@ -54,18 +69,16 @@ impl Evictions {
             !flow.is_closed() && before.get(key).is_some_and(|before| *before != packets(flow))
         };
         let living = || tables.flows.iter().filter(goes_on);
-        self.flows = living().map(|(key, _)| *key).collect();
+        self.flows = living().copied().collect();
         let used: HashSet<_> = living().map(|(_, flow)| flow.connection).collect();
         self.packets = tables.flows.iter().map(|(key, flow)| (*key, packets(flow))).collect();
         let in_use = || tables.connections.iter().filter(|(id, _)| used.contains(id));
-        self.connections = in_use().map(|(id, _)| *id).collect();
+        self.connections = in_use().copied().collect();
         let tokens = in_use().flat_map(|(_, it)| [it.local_token, it.remote_token]);
-        let known: HashSet<_> = tables.tokens.iter().map(|(key, _)| *key).collect();
-        self.tokens = tokens.map(|token| TokenKey { token }).filter(|key| known.contains(key)).collect();
-        let is_full = |(table, capacity): &&(&'static str, u32)| {
-            tables.entries(table).is_some_and(|entries| entries * FULL.1 >= *capacity as usize * FULL.0)
-        };
-        self.full = capacities.iter().filter(is_full).map(|(table, _)| *table).collect();
+        let known: HashMap<_, _> = tables.tokens.iter().copied().collect();
+        let binding = |token| Some((TokenKey { token }, *known.get(&TokenKey { token })?));
+        self.tokens = tokens.filter_map(binding).collect();
+        self.full = full(tables, capacities);
     }
 
     /// Entries in use that a table has lost so far.
@@ -76,7 +89,7 @@ impl Evictions {
 
 #[cfg(test)]
 mod tests {
-    use smoc_common::{map::Connection, wire::ip::Address};
+    use smoc_common::wire::ip::Address;
 
     use super::*;
 
@@ -111,14 +124,16 @@ mod tests {
     #[test]
     fn what_is_missing_from_a_full_table_and_was_in_use_was_pushed_out() {
         let (mut evictions, mut tables) = watched();
+        let (before, token) = (tables.flows[0], tables.tokens[1]);
         tables.flows.retain(|(key, _)| key.local_port() == 2);
         tables.tokens.pop();
-        evictions.look(&tables, &CAPACITIES);
+        let back = evictions.look(&tables, &CAPACITIES);
+        assert_eq!(back, [Removal::RestoreFlow(before.0, before.1), Removal::RestoreToken(token.0, token.1)]);
         assert_eq!(["FLOWS_V4", "CONNECTIONS", "TOKENS"].map(|table| evictions.of(table)), [1, 0, 1]);
         // Port 3 was closed and port 4 silent. Now the table of flows is not full any more, and the connection is not in use.
         tables.flows.clear();
         tables.connections.clear();
-        evictions.look(&tables, &CAPACITIES);
+        assert_eq!(evictions.look(&tables, &CAPACITIES), []);
         assert_eq!(["FLOWS_V4", "CONNECTIONS"].map(|table| evictions.of(table)), [1, 0]);
     }
 
@@ -127,7 +142,7 @@ mod tests {
         let (mut evictions, mut tables) = watched();
         let (key, _) = tables.flows.remove(0);
         tables.half_open.push((key, Default::default()));
-        evictions.look(&tables, &CAPACITIES);
+        assert_eq!(evictions.look(&tables, &CAPACITIES), []);
         assert_eq!(evictions.of("FLOWS_V4"), 0);
     }
 }

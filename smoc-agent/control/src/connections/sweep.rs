@@ -3,16 +3,21 @@
 //! The packet path adds to [`Connection::joined`] and takes away from it by what it sees. Silence, eviction and the move of
 //! a subflow to another edge are not seen: so the numbers are counted anew. The kernel may change them at the same moment;
 //! what two successive looks find equally wrong is set right, and what that may spoil is set right by the next two.
+//!
+//! What is over stays for a while, because late segments still ask for it. Where a table is full it does not: the kernel would
+//! push out what was idle longest, and that may be a connection that lives. So what is over leaves as soon as two
+//! successive looks have found it so.
 
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
 
-use smoc_common::map::{Connection, ConnectionId, FlowKey, TokenBinding, TokenKey};
+use smoc_common::map::{Connection, ConnectionId, Flow, FlowKey, TokenBinding, TokenKey};
 
 use crate::{
     clock::Nanos,
+    connections::evictions::full,
     dataplane::{Joins, KernelTables, Removal},
 };
 
@@ -22,37 +27,64 @@ pub const CLOSED_FOR: Duration = Duration::from_secs(60);
 /// How long a connection without any subflow stays: hosts may open another for a while (RFC 8684, 3.6).
 pub const ALONE_FOR: Duration = Duration::from_secs(120);
 
+/// A subflow in one of its lives: when that began.
+type Life = (FlowKey, u64);
+
+/// A closed subflow since it was found so for the first time.
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    since: Nanos,
+    /// The sequence numbers of both hosts at that time. RSTs do not change them: where others go on, none was true.
+    sequences: [u32; 2],
+}
+
 /// Remembers since when an entry has been superfluous.
 #[derive(Clone, Debug, Default)]
 pub struct Sweep {
-    /// Closed subflows, by key and the time they were opened: the key may be used again.
-    closed: HashMap<(FlowKey, u64), Nanos>,
+    closed: HashMap<Life, Closed>,
+    /// Connections without a subflow that lives, and without any.
+    over: HashMap<ConnectionId, Nanos>,
     alone: HashMap<ConnectionId, Nanos>,
     /// Connections whose numbers of joins were wrong the last time: as stated and as counted.
     miscounted: HashMap<ConnectionId, (Joins, Joins)>,
 }
 
 impl Sweep {
-    /// Looks through the tables and says what to remove now.
-    pub fn look(&mut self, tables: &KernelTables, now: Nanos) -> Vec<Removal> {
-        let mut removals = self.flows(tables, now);
-        let used: HashSet<ConnectionId> = (tables.flows.iter().map(|(_, flow)| flow.connection))
-            .chain(tables.half_open.iter().map(|(_, half_open)| half_open.flow.connection))
-            .collect();
-        let alone = tables.connections.iter().map(|(id, _)| *id).filter(|id| !used.contains(id));
-        self.alone = alone.map(|id| (id, self.alone.get(&id).copied().unwrap_or(now))).collect();
-        let gone: HashSet<ConnectionId> = self
-            .alone
-            .iter()
-            .filter(|(_, since)| now.since(**since) >= ALONE_FOR)
-            .map(|(id, _)| *id)
-            .collect();
+    /// Looks through the tables, which have room for so many entries, and says what to remove now.
+    pub fn look(
+        &mut self,
+        tables: &KernelTables,
+        capacities: &[(&'static str, u32)],
+        now: Nanos,
+    ) -> Vec<Removal> {
+        let full = full(tables, capacities);
+        let mut removals = self.flows(tables, &full, now);
+        let gone = self.connections(tables, full.contains("CONNECTIONS") || full.contains("TOKENS"), now);
         if !gone.is_empty() {
             removals.extend(tokens(tables, &gone));
             removals.extend(gone.iter().copied().map(Removal::Connection));
         }
         removals.extend(self.recount(tables).filter(|removal| !concerns(removal, &gone)));
         removals
+    }
+
+    /// Connections that nobody needs any more.
+    fn connections(&mut self, tables: &KernelTables, is_full: bool, now: Nanos) -> HashSet<ConnectionId> {
+        let opening = || tables.half_open.iter().map(|(_, half_open)| half_open.flow.connection);
+        let of = |flows: &mut dyn Iterator<Item = &Flow>| -> HashSet<ConnectionId> {
+            flows.map(|flow| flow.connection).chain(opening()).collect()
+        };
+        let flows = || tables.flows.iter().map(|(_, flow)| flow);
+        let (used, living) = (of(&mut flows()), of(&mut flows().filter(|flow| !flow.is_closed())));
+        let lacking = |before: &mut HashMap<ConnectionId, Nanos>, others: &HashSet<ConnectionId>| {
+            let ids = tables.connections.iter().map(|(id, _)| *id).filter(|id| !others.contains(id));
+            *before = ids.map(|id| (id, before.get(&id).copied().unwrap_or(now))).collect();
+        };
+        lacking(&mut self.alone, &used);
+        lacking(&mut self.over, &living);
+        let long_alone = self.alone.iter().filter(|(_, since)| now.since(**since) >= ALONE_FOR);
+        let twice_over = self.over.iter().filter(|(_, since)| is_full && **since < now);
+        long_alone.chain(twice_over).map(|(id, _)| *id).collect()
     }
 
     fn recount(&mut self, tables: &KernelTables) -> impl Iterator<Item = Removal> {
@@ -72,12 +104,18 @@ impl Sweep {
         miscounted.into_iter().filter(is_twice).map(|(id, (_, counted))| Removal::Recount(id, counted))
     }
 
-    fn flows(&mut self, tables: &KernelTables, now: Nanos) -> Vec<Removal> {
-        let closed = tables.flows.iter().filter(|(_, flow)| flow.is_closed());
-        let closed = closed.map(|(key, flow)| (*key, flow.opened));
-        self.closed = closed.map(|flow| (flow, self.closed.get(&flow).copied().unwrap_or(now))).collect();
-        let due = self.closed.iter().filter(|(_, since)| now.since(**since) >= CLOSED_FOR);
-        due.map(|((key, opened), _)| Removal::Flow(*key, *opened)).collect()
+    fn flows(&mut self, tables: &KernelTables, full: &HashSet<&str>, now: Nanos) -> Vec<Removal> {
+        let closed = tables.flows.iter().filter(|(_, flow)| flow.is_closed()).map(|(key, flow)| {
+            let (life, sequences) = ((*key, flow.opened), [flow.sent_sequence, flow.received_sequence]);
+            let before = self.closed.get(&life).filter(|before| before.sequences == sequences);
+            (life, before.copied().unwrap_or(Closed { since: now, sequences }))
+        });
+        self.closed = closed.collect();
+        let is_due = |((key, _), Closed { since, .. }): &(&Life, &Closed)| {
+            let table = if key.v4().is_some() { "FLOWS_V4" } else { "FLOWS" };
+            now.since(*since) >= CLOSED_FOR || (full.contains(table) && *since < now)
+        };
+        self.closed.iter().filter(is_due).map(|((key, opened), _)| Removal::Flow(*key, *opened)).collect()
     }
 }
 

@@ -18,6 +18,8 @@ use smoc_paths::{
 const SECOND: u64 = 1_000_000_000;
 const REMOTE: Attachment = Attachment { edge: 1, port: 9 };
 const LOCAL: Attachment = Attachment { edge: 0, port: 9 };
+/// Far more than any table of these tests has.
+const ROOM: [(&str, u32); 4] = [("FLOWS_V4", 100), ("FLOWS", 100), ("CONNECTIONS", 100), ("TOKENS", 200)];
 
 fn key(port: u16) -> FlowKey {
     let [local, remote] = ["10.0.0.1", "10.0.0.2"].map(|text| map_address(text.parse().unwrap()));
@@ -126,13 +128,66 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     let closed = Flow { closing: Flow::RESET, ..flow(1, 0, 0) };
     let mut tables = KernelTables { flows: vec![(key(1), closed)], ..KernelTables::default() };
     let mut sweep = Sweep::default();
-    assert_eq!(sweep.look(&tables, Nanos(0)), []);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), []);
     let reused = sweep.clone();
-    assert_eq!(sweep.look(&tables, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), closed.opened)]);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), closed.opened)]);
     tables.flows[0].1.opened += 1;
-    assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "another subflow");
+    assert_eq!(reused.clone().look(&tables, &ROOM, Nanos(0) + CLOSED_FOR), [], "another subflow");
     tables.flows[0].1.closing = 0;
-    assert_eq!(reused.clone().look(&tables, Nanos(0) + CLOSED_FOR), [], "not closed");
+    assert_eq!(reused.clone().look(&tables, &ROOM, Nanos(0) + CLOSED_FOR), [], "not closed");
+}
+
+#[test]
+fn a_subflow_that_goes_on_behind_each_forged_rst_never_goes() {
+    let mut tables = KernelTables::default();
+    let mut sweep = Sweep::default();
+    for look in 0..100 {
+        let flow = Flow { closing: Flow::RESET, sent_sequence: look, ..flow(1, 0, 0) };
+        tables.flows = vec![(key(1), flow)];
+        assert_eq!(sweep.look(&tables, &ROOM, Nanos(u64::from(look) * SECOND)), [], "look {look}");
+    }
+}
+
+/// Subflows of ports 1 to 4 and their connections: the last one lives and is silent.
+fn three_are_over() -> KernelTables {
+    let closed = [Flow::RESET, Flow::FIN_SENT | Flow::FIN_RECEIVED, Flow::RESET, 0];
+    let connections: Vec<_> = (1..=4).map(|id| (id.into(), connection(id, 0x80 + id))).collect();
+    let mut tables = bound(&connections);
+    tables.flows =
+        (1..=4).zip(closed).map(|(n, closing)| (key(n), Flow { closing, ..flow(n.into(), 0, 0) })).collect();
+    tables
+}
+
+#[test]
+fn what_is_over_leaves_a_full_table_before_what_lives() {
+    let tables = three_are_over();
+    let flows = |removals: &[Removal]| removals.iter().filter(|it| matches!(it, Removal::Flow(..))).count();
+    let connections = |removals: &[Removal]| {
+        let mut gone: Vec<u64> = removals
+            .iter()
+            .filter_map(|it| if let Removal::Connection(id) = it { Some(*id) } else { None })
+            .collect();
+        gone.sort_unstable();
+        gone
+    };
+    let soon = Nanos(5 * SECOND);
+    for (room, gone_flows, gone_connections) in [
+        ([("FLOWS_V4", 100), ("CONNECTIONS", 100), ("TOKENS", 200)], 0, &[][..]),
+        ([("FLOWS_V4", 5), ("CONNECTIONS", 100), ("TOKENS", 200)], 3, &[]),
+        ([("FLOWS_V4", 100), ("CONNECTIONS", 5), ("TOKENS", 200)], 0, &[1, 2, 3]),
+        ([("FLOWS_V4", 100), ("CONNECTIONS", 100), ("TOKENS", 10)], 0, &[1, 2, 3]),
+    ] {
+        let mut sweep = Sweep::default();
+        assert_eq!(sweep.look(&tables, &room, Nanos(0)), [], "once may be a mistake: {room:?}");
+        let removals = sweep.look(&tables, &room, soon);
+        assert_eq!(
+            (flows(&removals), &connections(&removals)[..]),
+            (gone_flows, gone_connections),
+            "{room:?}"
+        );
+        let tokens = removals.iter().filter(|it| matches!(it, Removal::Token(..))).count();
+        assert_eq!(tokens, 2 * gone_connections.len(), "{room:?}");
+    }
 }
 
 #[test]
@@ -152,13 +207,13 @@ fn numbers_of_joins_are_counted_anew_after_what_nobody_saw() {
         ..KernelTables::default()
     };
     let mut sweep = Sweep::default();
-    assert_eq!(sweep.look(&tables, Nanos(0)), [], "the kernel may just be about to change it");
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), [], "the kernel may just be about to change it");
     let recount = Removal::Recount(4, Joins { joined: 2, confirmed: 1 });
-    assert_eq!(sweep.look(&tables, Nanos(5)), [recount]);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(5)), [recount]);
     tables.connections[0].1.joined = 7;
-    assert_eq!(sweep.look(&tables, Nanos(10)), [], "it is another number now");
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(10)), [], "it is another number now");
     tables.connections[0].1 = right;
-    assert_eq!(sweep.look(&tables, Nanos(15)), []);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(15)), []);
 }
 
 fn bound(connections: &[(u64, Connection)]) -> KernelTables {
@@ -183,10 +238,10 @@ fn a_connection_without_subflows_goes_with_its_tokens() {
     let mut tables = bound(&[(4, connection(0x11, 0x22))]);
     let mut sweep = Sweep::default();
     tables.flows.push((key(1), flow(4, 0, 0)));
-    assert_eq!(sweep.look(&tables, Nanos(0)), []);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), []);
     tables.flows.clear();
-    assert_eq!(sweep.look(&tables, Nanos(9)), []);
-    let removals = sweep.look(&tables, Nanos(9) + ALONE_FOR);
+    assert_eq!(sweep.look(&tables, &ROOM, Nanos(9)), []);
+    let removals = sweep.look(&tables, &ROOM, Nanos(9) + ALONE_FOR);
     let token = |(key, binding): &(TokenKey, TokenBinding)| Removal::Token(*key, *binding);
     let [first, second] = &tables.tokens[..] else { panic!("{:?}", tables.tokens) };
     assert_eq!(removals, [token(first), token(second), Removal::Connection(4)]);
@@ -197,8 +252,8 @@ fn a_token_that_two_claimed_means_the_one_that_stays() {
     let mut tables = bound(&[(4, connection(0x11, 0x22)), (5, connection(0x33, 0x22))]);
     tables.flows.push((key(1), flow(5, 0, 0)));
     let mut sweep = Sweep::default();
-    sweep.look(&tables, Nanos(0));
-    let removals = sweep.look(&tables, Nanos(0) + ALONE_FOR);
+    sweep.look(&tables, &ROOM, Nanos(0));
+    let removals = sweep.look(&tables, &ROOM, Nanos(0) + ALONE_FOR);
     let key = TokenKey { token: 0x22 };
     let before = tables.tokens.iter().find(|(of, _)| *of == key).unwrap().1;
     let rebound =

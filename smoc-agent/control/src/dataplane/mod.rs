@@ -171,6 +171,12 @@ pub enum Removal {
     Rebind(TokenKey, TokenBinding, TokenBinding),
     /// A connection whose numbers of joins are not those of its subflows.
     Recount(ConnectionId, Joins),
+    /// A subflow that the kernel has pushed out while it was in use, as it was last seen. What has its key by now stays.
+    RestoreFlow(FlowKey, Flow),
+    /// The same of a connection.
+    RestoreConnection(ConnectionId, Connection),
+    /// The same of a token.
+    RestoreToken(TokenKey, TokenBinding),
 }
 
 /// The additional subflows of a connection that live, as its entry has them.
@@ -195,6 +201,12 @@ impl Joins {
             self.confirmed += (flow.closing & Flow::UNCONFIRMED == 0) as u32;
         }
     }
+}
+
+/// Whether a table with so many entries is so full that the kernel may be pushing something out, or will soon: below that
+/// part of its room it never does.
+pub const fn is_full(entries: usize, capacity: u32) -> bool {
+    entries * 4 >= capacity as usize * 3
 }
 
 /// How full a table is.

@@ -103,10 +103,10 @@ impl MapShape {
     }
 }
 
+/// `BPF_NOEXIST` of bpf(2): an entry that is there stays as it is.
+pub(super) const NOEXIST: u64 = 1;
 /// `BPF_EXIST` of bpf(2): an entry that is gone is not made again.
 const EXIST: u64 = 2;
-/// `BPF_NOEXIST`: an entry that is there stays.
-const NO_EXIST: u64 = 1;
 
 /// What the agent writes.
 pub(super) struct ConfigMaps {
@@ -260,7 +260,7 @@ impl KernelMaps {
         self.connections.insert(id, Entry(connection), 0)?;
         for token in [local_token, remote_token] {
             let binding = TokenBinding { connections: [id, 0], crowded: 0 };
-            match self.tokens.insert(Entry(TokenKey { token }), Entry(binding), NO_EXIST) {
+            match self.tokens.insert(Entry(TokenKey { token }), Entry(binding), NOEXIST) {
                 Ok(()) => {}
                 Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {
                 }
@@ -277,7 +277,7 @@ impl KernelMaps {
 }
 
 /// Removes an entry if it is still the one that is meant. Programs may change it between the two calls, which the kernel does
-/// not join into one; what a look takes for superfluous has been so for a minute.
+/// not join into one; what a look takes for superfluous has been so for a minute, in a full table for some seconds.
 pub(super) fn remove_if<K: Plain, V: Plain>(
     map: &mut HashMap<MapData, Entry<K>, Entry<V>>,
     key: K,

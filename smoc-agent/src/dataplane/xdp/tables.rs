@@ -12,9 +12,9 @@ use smoc_control::{
 
 use super::{
     Transmit, found, gone_is_fine,
-    maps::{self, ConfigMaps, Entry, KernelMaps, entries, read_error, remove_if, write_error},
+    maps::{self, ConfigMaps, Entry, KernelMaps, NOEXIST, entries, read_error, remove_if, write_error},
 };
-use crate::dataplane::{DataplaneError, Observe};
+use crate::dataplane::{DataplaneError, Observe, errno};
 
 /// Reads what is in the maps, and tidies what the kernel writes.
 pub struct XdpTables {
@@ -111,8 +111,23 @@ impl Observe for XdpTables {
             }
             Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
             Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
+            Removal::RestoreFlow(key, flow) => match key.v4() {
+                Some(key) => ("FLOWS_V4", maps.flows_v4.insert(Entry(key), Entry(flow), NOEXIST)),
+                None => ("FLOWS", maps.flows.insert(Entry(key), Entry(flow), NOEXIST)),
+            },
+            Removal::RestoreConnection(id, connection) => {
+                ("CONNECTIONS", maps.connections.insert(id, Entry(connection), NOEXIST))
+            }
+            Removal::RestoreToken(key, binding) => {
+                ("TOKENS", maps.tokens.insert(Entry(key), Entry(binding), NOEXIST))
+            }
         };
-        gone_is_fine(done).map_err(|error| write_error(map, error))
+        let done = match done {
+            // Somebody else has the key by now.
+            Err(error) if errno(&error) == Some(libc::EEXIST) => Ok(()),
+            other => gone_is_fine(other),
+        };
+        done.map_err(|error| write_error(map, error))
     }
 
     fn stray(&self, key: &FlowKey) -> Result<Option<Stray>, DataplaneError> {

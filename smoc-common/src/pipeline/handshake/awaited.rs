@@ -40,10 +40,24 @@ pub(super) fn follows(half: &HalfOpen, number: u32) -> bool {
     number.wrapping_sub(half.isn).wrapping_sub(1) <= u32::from(half.data)
 }
 
+/// The handshake is over, whatever has become of it: its port may have another one.
+#[inline(never)]
+pub(super) fn leave<T: Tables>(tables: &mut T, key: &FlowKey) {
+    let Some(half) = tables.half_open().get(key) else { return };
+    let port = half.flow.local_switch_port;
+    tables.half_open().remove(key);
+    // 0 stands for all ports, of which every opening counts.
+    if port != 0
+        && let Some(openings) = tables.openings(port)
+    {
+        openings.count = openings.count.saturating_sub(1);
+    }
+}
+
 /// The hosts go on without MPTCP.
 #[inline(never)]
 pub(super) fn fall_back<T: Tables>(tables: &mut T, key: &FlowKey, awaited: Awaited) -> Choice {
-    tables.half_open().remove(key);
+    leave(tables, key);
     forget(tables, key);
     let Awaited { left_out, is_answered, opened_here, rank, .. } = awaited;
     if left_out == 0 {

@@ -2,7 +2,7 @@
 
 use super::{
     answer::agree,
-    awaited::{Awaited, fall_back, follows},
+    awaited::{Awaited, fall_back, follows, leave},
     choice::Choice,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) fn acknowledged<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> 
     let is_third_ack = is_initiators && awaited.is_answered && follows(half, segment.sequence);
     if segment.has(tcp::RST) {
         if is_refusal(half, subflow, is_initiators) {
-            tables.half_open().remove(key);
+            leave(tables, key);
         }
     } else if is_third_ack && awaited.left_out == 0 {
         // The initiator has the last word about the path. Where its SYN kept to its own, this frame alone has left that,
@@ -140,8 +140,10 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     let connection = flow.connection;
     let (rank, is_join) = (flow.rank, flow.flags & Flow::JOIN != 0);
     flow.closing = if is_join { Flow::UNCONFIRMED } else { 0 };
-    flow.sent_sequence = if subflow.is_from_local { ours } else { theirs };
-    flow.received_sequence = if subflow.is_from_local { theirs } else { ours };
+    (flow.sent_sequence, flow.received_sequence) =
+        if subflow.is_from_local { (ours, theirs) } else { (theirs, ours) };
+    // Each has acknowledged the other's SYN.
+    (flow.sent_acknowledgment, flow.received_acknowledgment) = (flow.received_sequence, flow.sent_sequence);
     // The next segment looks its connection up.
     flow.touched = tick.wrapping_sub(1);
     if !tables.establish(key) {
@@ -151,7 +153,7 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
         note(tables, Note::TableFull, key, connection, rank);
         return Choice::rank(rank);
     }
-    tables.half_open().remove(key);
+    leave(tables, key);
     if is_join {
         if let Some(connection) = tables.connections().get(&connection) {
             T::fetch_add(&mut connection.joined, 1);

@@ -209,6 +209,29 @@ fn a_port_that_floods_leaves_the_others_their_share() {
 }
 
 #[test]
+fn a_handshake_that_is_over_makes_room_for_another_of_its_port() {
+    let mut network = connected();
+    network.edges.iter_mut().for_each(|edge| edge.settings.as_mut().unwrap().port_openings = 2);
+    let key = |port: u16| [u64::from(port) << 8 | 1, u64::from(port) << 8 | 2];
+    for port in 1..=50 {
+        // Done, refused, and answered by a host without MPTCP.
+        network.connect(Version::V1, [A.at(port), B], key(port));
+        let [(_, syn), ..] = handshake(Version::V1, [A.at(100 + port), B], key(port));
+        network.send(A, &syn).unwrap();
+        let rst = Build::tcp(B, A.at(100 + port)).flags(RST | ACK).numbers(0, 1_001);
+        network.send(B, &rst.frame()).unwrap();
+        let [(_, syn), (_, answer), _] =
+            exchange(A.at(200 + port), B, [&capable(Version::V1, &[]), &[], &[]]);
+        network.send(A, &syn).unwrap();
+        network.send(B, &answer).unwrap();
+    }
+    for edge in 0..2 {
+        assert_eq!(network.noted(edge, Note::Stateless), 0);
+        assert!(network.edges[edge].half_open.entries.is_empty());
+    }
+}
+
+#[test]
 fn openings_beyond_the_limit_are_forwarded_by_hash_and_leave_no_trace() {
     let mut network = connected();
     network.edges.iter_mut().for_each(|edge| edge.settings.as_mut().unwrap().openings = 10);

@@ -148,8 +148,10 @@ fn syn_flood_creates_no_token_and_evicts_no_flow() {
 fn fin_of_both_sides_or_a_rst_closes() {
     let mut network = Network::new();
     network.connect(Version::V1, [A, B], KEYS);
-    for (from, to, closing) in [(A, B, Flow::FIN_SENT), (B, A, Flow::FIN_SENT | Flow::FIN_RECEIVED)] {
-        network.rank_of(from, &Build::tcp(from, to).flags(FIN | ACK).frame());
+    for (from, to, numbers, closing) in
+        [(A, B, (1_001, 0), Flow::FIN_SENT), (B, A, (0, 1_002), Flow::FIN_SENT | Flow::FIN_RECEIVED)]
+    {
+        network.rank_of(from, &Build::tcp(from, to).flags(FIN | ACK).numbers(numbers.0, numbers.1).frame());
         assert_eq!(network.flow(A, B).unwrap().closing, closing);
     }
     assert!(network.flow(A, B).unwrap().is_closed() && network.flow(B, A).unwrap().is_closed());

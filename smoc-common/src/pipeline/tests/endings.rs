@@ -43,7 +43,7 @@ fn end_is_noted_on_every_way_there() {
             let mut network = connected();
             network.join(A.at(7), B, server());
             change(&mut network);
-            network.rank_of(A, &Build::tcp(A.at(7), B).flags(flag).frame());
+            network.rank_of(A, &Build::tcp(A.at(7), B).flags(flag).numbers(1_001, 0).frame());
             if flag != RST {
                 network.rank_of(B, &Build::tcp(B, A.at(7)).flags(FIN | ACK).frame());
             }
@@ -59,7 +59,7 @@ fn rst_of_a_moved_host_is_all_that_is_noted() {
     let mut network = connected();
     network.join(A.at(7), B, server());
     raise_epoch(&mut network);
-    network.rank_of(A, &Build::tcp(A.at(7), B).flags(RST).frame());
+    network.rank_of(A, &Build::tcp(A.at(7), B).flags(RST).numbers(1_001, 0).frame());
     let closing = [network.flow(A.at(7), B).unwrap().closing, network.flow(B, A.at(7)).unwrap().closing];
     assert_eq!(closing, [Flow::RESET; 2]);
 }
@@ -71,6 +71,8 @@ fn rst_that_hosts_ignore_closes_nothing() {
     let rst = |from: End, sequence| Build::tcp(from, B).flags(RST).numbers(sequence, 0).frame();
     assert_eq!(network.send(A, &rst(forged, 1_001)), Err(Outcome::UnknownHost), "another's MAC address");
     network.rank_of(A, &rst(A, 0xdead_beef));
+    network.rank_of(A, &rst(A, 1_000));
+    network.rank_of(A, &rst(A, 1_001 + (1 << 20)));
     network.rank_of(A, &Build::tcp(A, B).flags(FIN | ACK).numbers(0xdead_beef, 0).frame());
     let flows =
         |network: &Network| [network.flow(A, B).unwrap().closing, network.flow(B, A).unwrap().closing];
@@ -79,6 +81,27 @@ fn rst_that_hosts_ignore_closes_nothing() {
         network.rank_of(A, &Build::tcp(A, B).numbers(1_001, 0).payload(b"data").frame());
     }
     assert_eq!(flows(&network), [0; 2]);
+}
+
+/// What the receiver expects is between what it has acknowledged and what was sent.
+#[test]
+fn rst_in_the_middle_of_what_is_under_way_counts_and_behind_it_does_not() {
+    let reset_at = |number: u32| {
+        let mut network = connected();
+        for sent in 0..1_000 {
+            network
+                .rank_of(A, &Build::tcp(A, B).numbers(1_001 + sent * 1_000, 0).payload(&[0; 1_000]).frame());
+        }
+        network.rank_of(B, &Build::tcp(B, A).numbers(0, 501_001).frame());
+        network.rank_of(A, &Build::tcp(A, B).flags(RST).numbers(number, 0).frame());
+        [network.flow(A, B).unwrap().is_closed(), network.flow(B, A).unwrap().is_closed()]
+    };
+    for number in [501_001, 750_001, 1_001_001] {
+        assert_eq!(reset_at(number), [true; 2], "{number}");
+    }
+    for number in [501_000, 1_001, 0, 2_000_000] {
+        assert_eq!(reset_at(number), [false; 2], "{number}");
+    }
 }
 
 /// What an agent removes is closed: data keeps a live subflow from that, and with it its rank.
@@ -136,7 +159,8 @@ fn crossing_ends_of_a_join_count_once() {
         network.join(A.at(7), B, server());
         network.rank_of(B, &Build::tcp(B, A.at(7)).payload(b"data").frame());
         assert_eq!(joined(&network), [(1, 1); 2]);
-        let ends = [Build::tcp(A.at(7), B), Build::tcp(B, A.at(7))].map(|end| end.flags(flags).frame());
+        let ends = [Build::tcp(A.at(7), B).numbers(1_001, 0), Build::tcp(B, A.at(7)).numbers(4, 1_001)];
+        let ends = ends.map(|end| end.flags(flags).frame());
         for _ in 0..3 {
             network.rank_of(A, &ends[0]);
             network.rank_of(B, &ends[1]);

@@ -155,8 +155,8 @@ fn what_closes_over_the_base_network_is_closed() {
     for (from, frame) in handshake(Version::V1, [A, B], KEYS) {
         ignorant.send(from, &frame);
     }
-    for (from, to, number) in [(A, B, 1_001), (B, A, 0)] {
-        let fin = Build::tcp(from, to).flags(tcp_fin()).numbers(number, 1).frame();
+    for (from, to, number, taken) in [(A, B, 1_001, 0), (B, A, 0, 1_002)] {
+        let fin = Build::tcp(from, to).flags(tcp_fin()).numbers(number, taken).frame();
         assert_eq!(ignorant.send(from, &fin), None);
     }
     for flow in ignorant.flows(A, B) {
