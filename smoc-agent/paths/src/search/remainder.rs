@@ -8,10 +8,12 @@ use super::query::Used;
 use super::reduced::{Network, Reduced};
 use super::share::Shares;
 
-/// What is left of a flow from `start` to `root`; its switches are numbered from 0.
+/// What is left of a flow from `start` to `root`; its switches are numbered from 0. The memory is that of the next flow.
+#[derive(Default)]
 pub(super) struct Remainder {
-    /// What the switches are called outside.
+    /// What the switches are called outside, and what those that are met here are called here.
     switches: Vec<u32>,
+    number: Vec<u32>,
     /// Sorted by first switch, then link.
     arcs: Vec<Used>,
     /// Cost and tie of each arc.
@@ -26,6 +28,10 @@ pub(super) struct Remainder {
     best: Vec<Option<(Weight, usize)>>,
     start: usize,
     root: usize,
+    /// The arcs into each switch that are not sorted yet.
+    arriving: Vec<u32>,
+    ways: Vec<WayOff>,
+    same: Vec<usize>,
 }
 
 /// A path that follows a ranked one for `depth` links, then takes `arc` and from there the best way.
@@ -38,43 +44,49 @@ struct WayOff {
 
 impl Remainder {
     /// All of a flow.
-    pub fn new(network: &Reduced, mut arcs: Vec<Used>) -> Self {
+    pub fn begin(&mut self, network: &Reduced, flow: &[Used]) {
         let (start, root) = network.ends();
-        let mut switches = vec![start, root];
-        switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
+        let Self { switches, number, arcs, lengths, weights, first, best, .. } = self;
+        switches.clear();
+        switches.extend([start, root]);
+        switches.extend(flow.iter().flat_map(|arc| [arc.from, arc.to]));
         switches.sort_unstable();
         switches.dedup();
-        let local = |switch| switches.partition_point(|&s| s < switch);
-        for arc in &mut arcs {
-            (arc.from, arc.to) = (local(arc.from) as u32, local(arc.to) as u32);
+        number.resize(number.len().max(network.len()), 0);
+        for (here, &switch) in (0..).zip(&*switches) {
+            number[switch as usize] = here;
         }
+        let local = |switch: u32| number[switch as usize];
+        arcs.clear();
+        arcs.extend(flow.iter().map(|arc| Used { from: local(arc.from), to: local(arc.to), ..*arc }));
         arcs.sort_unstable_by_key(|arc| (arc.from, arc.link));
-        let mut left = Self {
-            first: (0..=switches.len())
-                .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
-                .collect(),
-            lengths: arcs.iter().map(|arc| network.weight(arc.link)).collect(),
-            weights: vec![0; arcs.len()],
-            best: vec![None; switches.len()],
-            order: Vec::new(),
-            arcs,
-            start: local(start),
-            root: local(root),
-            switches,
-        };
-        left.order = left.sorted();
-        left
+        first.clear();
+        first.resize(switches.len() + 1, 0);
+        arcs.iter().for_each(|arc| first[arc.from as usize + 1] += 1);
+        for switch in 0..switches.len() {
+            first[switch + 1] += first[switch];
+        }
+        lengths.clear();
+        lengths.extend(arcs.iter().map(|arc| network.weight(arc.link)));
+        weights.clear();
+        weights.resize(arcs.len(), 0);
+        best.clear();
+        best.resize(switches.len(), None);
+        (self.start, self.root) = (local(start) as usize, local(root) as usize);
+        self.sort();
     }
 
-    /// The switches, each after all that it leads to (Kahn 1962, from the start on; then reversed).
-    fn sorted(&self) -> Vec<usize> {
-        let mut arriving = vec![0; self.switches.len()];
-        self.arcs.iter().for_each(|arc| arriving[arc.to as usize] += 1);
-        let mut order = Vec::with_capacity(self.switches.len());
-        order.push(self.start);
+    /// Sorts the switches, each after all that it leads to (Kahn 1962, from the start on; then reversed).
+    fn sort(&mut self) {
+        let Self { switches, arcs, first, order, start, arriving, .. } = self;
+        arriving.clear();
+        arriving.resize(switches.len(), 0);
+        arcs.iter().for_each(|arc| arriving[arc.to as usize] += 1);
+        order.clear();
+        order.push(*start);
         let mut next = 0;
         while next < order.len() {
-            for arc in &self.arcs[self.first[order[next]]..self.first[order[next] + 1]] {
+            for arc in &arcs[first[order[next]]..first[order[next] + 1]] {
                 arriving[arc.to as usize] -= 1;
                 if arriving[arc.to as usize] == 0 {
                     order.push(arc.to as usize);
@@ -83,7 +95,6 @@ impl Remainder {
             next += 1;
         }
         order.reverse();
-        order
     }
 
     fn leaving(&self, at: usize) -> impl Iterator<Item = usize> {
@@ -170,25 +181,31 @@ impl Remainder {
     }
 
     /// The best way from start to root that is none of `ranked` paths.
-    fn new_path(&self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+    fn new_path(&mut self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
         if ranked.is_empty() {
             return self.cheapest_from(self.start);
         }
-        let ways: Vec<_> = (0..ranked.len()).flat_map(|path| self.ways_off(path, ranked)).collect();
-        let least = ways.iter().map(|way| way.weight).min()?;
+        let (mut ways, mut same) = (std::mem::take(&mut self.ways), std::mem::take(&mut self.same));
+        ways.clear();
+        for path in 0..ranked.len() {
+            self.ways_off(path, ranked, &mut same, &mut ways);
+        }
+        let least = ways.iter().map(|way| way.weight).min();
         let links = |way: &WayOff| {
             let arc = &self.arcs[way.arc];
             let rest = self.cheapest_from(arc.to as usize)?;
             Some([&ranked[way.path][..way.depth], &[arc.link], &rest].concat())
         };
-        ways.iter().filter(|way| way.weight == least).filter_map(links).min()
+        let best = ways.iter().filter(|way| Some(way.weight) == least).filter_map(links).min();
+        (self.ways, self.same) = (ways, same);
+        best
     }
 
     /// The ways that follow a ranked path, as far as that is left, and leave it together with all ranked paths that
     /// have come the same way; without those that such a path of better rank has as well.
-    fn ways_off(&self, path: usize, ranked: &[Vec<u32>]) -> Vec<WayOff> {
-        let mut ways = Vec::new();
-        let mut same: Vec<usize> = (0..ranked.len()).collect();
+    fn ways_off(&self, path: usize, ranked: &[Vec<u32>], same: &mut Vec<usize>, ways: &mut Vec<WayOff>) {
+        same.clear();
+        same.extend(0..ranked.len());
         let (mut at, mut before) = (self.start, 0);
         for (depth, &link) in ranked[path].iter().enumerate() {
             let is_new = |arc: &Used| same.iter().all(|&other| ranked[other][depth] != arc.link);
@@ -202,7 +219,6 @@ impl Remainder {
             at = self.arcs[i].to as usize;
             same.retain(|&other| ranked[other][depth] == link);
         }
-        ways
     }
 
     /// Takes a unit of each link of a path.
