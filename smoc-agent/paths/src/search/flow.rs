@@ -44,14 +44,16 @@ pub(super) trait Residual: Default {
     fn steps_into(&self, network: &Reduced, state: u32, visit: impl FnMut(Step));
     /// Sends a unit along a step.
     fn push(&mut self, from: u32, to: u32, link: u32);
-    /// Units on each link, towards the higher switch if positive.
-    fn units(&self) -> &[i32];
+    /// The links that carry units, by number, and how many; towards the higher switch if positive.
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)>;
 }
 
 /// Links alone are protected: a state is a switch.
 #[derive(Default)]
 pub(super) struct LinkFlow {
     units: Vec<i32>,
+    /// The links that have, or had, units.
+    touched: Vec<u32>,
 }
 
 impl LinkFlow {
@@ -89,7 +91,7 @@ impl Residual for LinkFlow {
     }
 
     fn clear(&mut self, network: &Reduced) {
-        self.units.clear();
+        self.touched.drain(..).for_each(|link| self.units[link as usize] = 0);
         self.units.resize(network.links(), 0);
     }
 
@@ -109,10 +111,14 @@ impl Residual for LinkFlow {
 
     fn push(&mut self, from: u32, to: u32, link: u32) {
         self.units[link as usize] += if from < to { 1 } else { -1 };
+        self.touched.push(link);
     }
 
-    fn units(&self) -> &[i32] {
-        &self.units
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)> {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        let units = |&link: &u32| (link, self.units[link as usize]);
+        self.touched.iter().map(units).filter(|(_, units)| *units != 0)
     }
 }
 
@@ -185,7 +191,8 @@ impl Residual for NodeFlow {
             let units = self.links.units[arc.link as usize];
             let inwards = if arc.to < switch { units } else { -units };
             if !leaving {
-                let weight = network.weight(arc.link) + Weight::from(inwards.max(0)) * network.share(arc.link);
+                let weight =
+                    network.weight(arc.link) + Weight::from(inwards.max(0)) * network.share(arc.link);
                 visit(Step { to: 2 * arc.to + 1, link: arc.link, weight });
             } else if inwards < 0 {
                 let weight = Weight::from(inwards + 1) * network.share(arc.link) - network.weight(arc.link);
@@ -202,7 +209,7 @@ impl Residual for NodeFlow {
         }
     }
 
-    fn units(&self) -> &[i32] {
-        self.links.units()
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)> {
+        self.links.carrying()
     }
 }

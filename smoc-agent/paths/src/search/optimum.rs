@@ -169,7 +169,7 @@ impl<R: Residual> FlowSearch<R> {
         while let (Some(near), Some(far)) = (from_start.nearest(), to_goal.nearest())
             && best.is_none_or(|best| near + far < best.length)
         {
-            if from_start.settled.len() <= to_goal.settled.len() {
+            if from_start.heap.len() <= to_goal.heap.len() {
                 let (here, at) = from_start.settle();
                 let leaving = here - potential[at as usize];
                 flow.steps(network, at, |step| {
@@ -189,9 +189,8 @@ impl<R: Residual> FlowSearch<R> {
     }
 
     /// The links that carry the flow.
-    fn used(&self, network: &Reduced) -> Vec<Used> {
-        let carrying = self.flow.units().iter().zip(0..).filter(|&(&units, _)| units != 0);
-        let used = carrying.map(|(&units, link)| {
+    fn used(&mut self, network: &Reduced) -> Vec<Used> {
+        let used = self.flow.carrying().map(|(link, units)| {
             let (low, high) = network.ends_of(link);
             let (from, to) = if units > 0 { (low, high) } else { (high, low) };
             Used { from, to, link, units: units.unsigned_abs() }
@@ -229,7 +228,15 @@ impl Side {
 
     /// A step from a settled state to another one, `there` from this side's end.
     #[inline]
-    fn reach(&mut self, other: &Self, now: u32, at: u32, step: Step, there: Weight, best: &mut Option<Meeting>) {
+    fn reach(
+        &mut self,
+        other: &Self,
+        now: u32,
+        at: u32,
+        step: Step,
+        there: Weight,
+        best: &mut Option<Meeting>,
+    ) {
         let to = step.to as usize;
         if best.is_some_and(|best| there >= best.length)
             || self.round[to] == now && there >= self.distance[to]

@@ -8,6 +8,8 @@ use super::query::Used;
 use super::reduced::{Network, Reduced};
 use super::share::Shares;
 
+const UNREACHED: Weight = Weight::MAX / 4;
+
 /// What is left of a flow from `start` to `root`; its switches are numbered from 0. The memory is that of the next flow.
 #[derive(Default)]
 pub(super) struct Remainder {
@@ -24,8 +26,8 @@ pub(super) struct Remainder {
     first: Vec<usize>,
     /// Switches, each after all that it leads to.
     order: Vec<usize>,
-    /// Weight of the best way to the root, and the arc by which it begins.
-    best: Vec<Option<(Weight, usize)>>,
+    /// Weight of the best way to the root, [`UNREACHED`] if there is none, and the arc by which it begins.
+    best: Vec<(Weight, usize)>,
     start: usize,
     root: usize,
     /// The arcs into each switch that are not sorted yet.
@@ -71,7 +73,7 @@ impl Remainder {
         weights.clear();
         weights.resize(arcs.len(), 0);
         best.clear();
-        best.resize(switches.len(), None);
+        best.resize(switches.len(), (UNREACHED, 0));
         (self.start, self.root) = (local(start) as usize, local(root) as usize);
         self.sort();
     }
@@ -111,21 +113,31 @@ impl Remainder {
 
     /// The best ways by the weights as they are.
     fn settle(&mut self) {
-        for position in 0..self.order.len() {
-            let at = self.order[position];
-            let onward = |i: usize| Some((self.weights[i] + self.weight_from(self.arcs[i].to)?, i));
-            self.best[at] = self.leaving(at).filter_map(onward).min();
+        let Self { order, first, arcs, weights, best, root, .. } = self;
+        for &at in &*order {
+            let mut least = (if at == *root { 0 } else { UNREACHED }, 0);
+            for i in first[at]..first[at + 1] {
+                let weight = weights[i] + best[arcs[i].to as usize].0;
+                if arcs[i].units > 0 && weight < least.0 {
+                    least = (weight, i);
+                }
+            }
+            best[at] = least;
         }
     }
 
     fn weight_from(&self, at: u32) -> Option<Weight> {
-        if at as usize == self.root { Some(0) } else { self.best[at as usize].map(|(weight, _)| weight) }
+        self.reached(at as usize).map(|(weight, _)| weight)
+    }
+
+    fn reached(&self, at: usize) -> Option<(Weight, usize)> {
+        Some(self.best[at]).filter(|(weight, _)| *weight < UNREACHED)
     }
 
     fn cheapest_from(&self, mut at: usize) -> Option<Vec<u32>> {
         let mut links = Vec::new();
         while at != self.root {
-            let (_, i) = self.best[at]?;
+            let (_, i) = self.reached(at)?;
             links.push(self.arcs[i].link);
             at = self.arcs[i].to as usize;
         }
@@ -145,7 +157,7 @@ impl Remainder {
         let mut taken = vec![0u32; self.arcs.len()];
         let mut at = self.start;
         while at != self.root {
-            let (_, i) = self.best[at]?;
+            let (_, i) = self.reached(at)?;
             taken[i] = 1;
             at = self.arcs[i].to as usize;
         }
