@@ -3,8 +3,9 @@
 //! A min-cost flow of k units with convex arc costs by successive shortest paths with potentials
 //! (Ahuja, Magnanti, Orlin, "Network Flows", 1993, algorithm 9.7 and section 14.5; for two paths this is
 //! Suurballe 1974, Suurballe and Tarjan 1984). The first potentials are the exact distances to the goal, computed once
-//! for all pairs of that root, so that each search is an A* (Hart, Nilsson, Raphael 1968) that runs
-//! straight at its goal; each search changes the potentials only where it has been.
+//! for all pairs of that root, so that each search is an A* (Hart, Nilsson, Raphael 1968), from both ends (Nicholson, "Finding
+//! the shortest route between two points in a network", Computer Journal 9, 1966); it changes the potentials only where it has
+//! been.
 //!
 //! All link costs are positive, so an optimal flow has no cycles and every way to take it apart into unit
 //! paths gives simple ones.
@@ -157,7 +158,7 @@ impl<R: Residual> FlowSearch<R> {
         }
     }
 
-    /// Dijkstra over reduced costs from both ends (Nicholson 1966), always on the side that has settled less: where links
+    /// Dijkstra over reduced costs from both ends (Nicholson 1966), always on the side with fewer open states: where links
     /// must be shared near both ends, a search from one of them alone would see all that lies between. Leaves the parents.
     fn search(&mut self, network: &Reduced) -> Option<Meeting> {
         let Self { flow, potential, from_start, to_goal, now } = self;
