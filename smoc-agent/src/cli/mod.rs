@@ -21,6 +21,7 @@ mod ping;
 mod search;
 mod simulate;
 mod socket;
+mod stream;
 mod table;
 mod topology;
 mod what_if;

@@ -100,15 +100,38 @@ pub(super) fn describe(topology: &Topology, path: &Path) -> String {
 const RANK_COLOURS: [&str; 8] =
     ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#000000"];
 
+/// The colour of a rank.
+pub(super) fn rank_colour(rank: usize) -> &'static str {
+    RANK_COLOURS[rank % RANK_COLOURS.len()]
+}
+
 /// The links of ranked paths, each in the colours of its ranks.
 pub(super) fn colours(paths: &[Path]) -> Colours {
-    let mut colours = Colours::new();
-    for (rank, path) in paths.iter().enumerate() {
+    let mut colourist = Colourist::default();
+    paths.iter().for_each(|path| colourist.add(path));
+    colourist.colours
+}
+
+/// Gives one path after another the next colour.
+#[derive(Default)]
+pub(super) struct Colourist {
+    /// Of each link those of its paths, each once.
+    pub colours: Colours,
+    paths: usize,
+}
+
+impl Colourist {
+    /// The next path.
+    pub fn add(&mut self, path: &Path) {
+        let colour = rank_colour(self.paths);
+        self.paths += 1;
         for &link in &path.links {
-            colours.entry(link).or_default().push(RANK_COLOURS[rank % RANK_COLOURS.len()]);
+            let colours = self.colours.entry(link).or_default();
+            if !colours.contains(&colour) {
+                colours.push(colour);
+            }
         }
     }
-    colours
 }
 
 /// Has Graphviz lay out a DOT graph and draw it.

@@ -20,7 +20,7 @@ pub use targets::TARGETS;
 /// What reads bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// The name of its file in `libfuzzer/fuzz_targets`.
+    /// The name of its binary in `libfuzzer/Cargo.toml`.
     pub name: &'static str,
     /// Reads the bytes, and checks what must hold of what was read.
     pub run: fn(&[u8]),

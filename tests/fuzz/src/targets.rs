@@ -13,10 +13,23 @@ use smoc_control::config::Config;
 use smoc_control::discovery::announcement::{self, Message};
 use smoc_control::discovery::neighbor;
 use smoc_paths::topology::convert::{parse, to_yaml};
-use smoc_paths::topology::{Topology, TopologyFile};
+use smoc_paths::topology::{Format, Topology, TopologyFile};
 
 use crate::Target;
 use crate::seeds::{files, frames, pcap};
+
+/// A target for one format of topologies: what is in another format is left to that one's, so a fuzzer stays with this
+/// reader. The seeds are the files whose names end so.
+macro_rules! of_format {
+    ($name:literal, $format:pat, $endings:expr) => {
+        Target {
+            name: $name,
+            run: |bytes| of_format(bytes, |format| matches!(format, $format)),
+            seeds: || files("smoc-agent/paths/tests/formats", &$endings),
+            times: 400,
+        }
+    };
+}
 
 /// One for everything that reads bytes of others.
 pub const TARGETS: &[Target] = &[
@@ -30,6 +43,26 @@ pub const TARGETS: &[Target] = &[
     Target { name: "announcement", run: announcement, seeds: announcements, times: 10_000 },
     Target { name: "statement", run: statement, seeds: statements, times: 20_000 },
     Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
+    of_format!("agent_view", Format::AgentView, ["agent.json"]),
+    of_format!("batfish", Format::Batfish, ["layer1_topology.json"]),
+    of_format!("containerlab", Format::Containerlab, [".clab.yml"]),
+    of_format!("cytoscape", Format::Cytoscape, [".cytoscape.json"]),
+    of_format!("dot", Format::Dot, [".dot"]),
+    of_format!("fnss", Format::Fnss, [".fnss.xml"]),
+    of_format!("gml", Format::Gml, [".gml"]),
+    of_format!("gns3", Format::Gns3, [".gns3"]),
+    of_format!("graphml", Format::GraphMl, [".graphml"]),
+    of_format!("miniedit", Format::MiniEdit, [".mn"]),
+    of_format!("mininet_script", Format::MininetScript, [".mininet.py"]),
+    of_format!(
+        "node_link",
+        Format::NodeLink,
+        ["d3.json", ".node_link.json", ".netjson.json", ".sndlib.json"]
+    ),
+    of_format!("p4", Format::P4, [".p4.json"]),
+    of_format!("rfc8345", Format::Rfc8345, [".rfc8345.json"]),
+    of_format!("sndlib_native", Format::SndlibNative, [".sndlib.txt"]),
+    of_format!("sndlib_xml", Format::SndlibXml, [".sndlib.xml"]),
 ];
 
 /// A topology in any format: what can be read is written, and read back the same.
@@ -37,6 +70,13 @@ fn topology(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(file) = parse(Path::new("t"), text, &mut Vec::new()) {
         reads_back(&file.topology);
+    }
+}
+
+/// A topology in one format.
+fn of_format(bytes: &[u8], is_meant: impl Fn(&Format) -> bool) {
+    if std::str::from_utf8(bytes).is_ok_and(|text| is_meant(&Format::of(text))) {
+        topology(bytes);
     }
 }
 

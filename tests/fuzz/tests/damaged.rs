@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smoc_fuzz::damage::{Random, damaged};
 use smoc_fuzz::{TARGETS, Target};
+use smoc_paths::topology::Format;
 
 fn survives(target: &Target, bytes: &[u8]) {
     let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(bytes)));
@@ -37,12 +38,25 @@ fn every_target_survives_damaged_seeds() {
 }
 
 #[test]
-fn every_target_has_a_file_for_the_fuzzer() {
+fn the_seeds_of_every_format_are_of_that_format() {
+    let formats = TARGETS.iter().skip_while(|target| target.name != "agent_view");
+    let seeds = formats.flat_map(|target| (target.seeds)());
+    let read: Vec<_> =
+        seeds.map(|seed| Format::of(std::str::from_utf8(&seed).unwrap()).to_string()).collect();
+    assert_eq!(read.len(), 21, "each file belongs to one target");
+    let of_our_own = [Format::Smoc, Format::BrokenJson((0, String::new()))].map(|format| format.to_string());
+    assert!(read.iter().all(|format| !of_our_own.contains(format)), "{read:?}");
+}
+
+#[test]
+fn every_target_is_built_for_the_fuzzer() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/libfuzzer");
     let manifest = std::fs::read_to_string(format!("{directory}/Cargo.toml")).unwrap();
     for Target { name, .. } in TARGETS {
-        let file = std::fs::read_to_string(format!("{directory}/fuzz_targets/{name}.rs")).unwrap();
-        assert!(file.contains(&format!("run(\"{name}\", bytes)")), "{name}");
-        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"\npath = \"fuzz_targets/target.rs\"")),
+            "{name}"
+        );
     }
+    assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
 }

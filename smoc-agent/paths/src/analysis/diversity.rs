@@ -73,7 +73,7 @@ impl<'a> Diversities<'a> {
             disjoint_paths: ford_fulkerson(&self.unit, from, to).0,
             ranks: pair.paths.len(),
             disjoint_ranks: pair.paths.iter().filter(|path| path.shared_links == 0).count(),
-            most_shared: most_shared(self.topology, pair.paths.iter()),
+            most_shared: uses_of(&pair.paths).most(self.topology),
             throughput_share: if most == 0.0 { 0.0 } else { reached / most },
         }
     }
@@ -83,17 +83,27 @@ impl<'a> Diversities<'a> {
     }
 }
 
-/// The link that most of these paths use, by name, and how many do; of several the first.
-pub fn most_shared<'a>(
-    topology: &Topology,
-    paths: impl Iterator<Item = &'a Path>,
-) -> Option<(String, usize)> {
-    let mut uses: HashMap<LinkId, usize> = HashMap::new();
-    for link in paths.flat_map(|path| &path.links) {
-        *uses.entry(*link).or_default() += 1;
+fn uses_of(paths: &[Path]) -> Uses {
+    let mut uses = Uses::default();
+    paths.iter().for_each(|path| uses.add(path));
+    uses
+}
+
+/// How many paths use each link.
+#[derive(Clone, Debug, Default)]
+pub struct Uses(HashMap<LinkId, usize>);
+
+impl Uses {
+    /// Another path.
+    pub fn add(&mut self, path: &Path) {
+        path.links.iter().for_each(|link| *self.0.entry(*link).or_default() += 1);
     }
-    let most = uses.into_iter().max_by_key(|&(link, times)| (times, std::cmp::Reverse(link)))?;
-    Some((topology.link_name(most.0), most.1))
+
+    /// The link that most paths use, by name, and how many do; of several the first.
+    pub fn most(&self, topology: &Topology) -> Option<(String, usize)> {
+        let most = self.0.iter().max_by_key(|&(&link, &times)| (times, std::cmp::Reverse(link)))?;
+        Some((topology.link_name(*most.0), *most.1))
+    }
 }
 
 #[cfg(test)]

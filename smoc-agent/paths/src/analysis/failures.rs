@@ -1,6 +1,7 @@
 //! What a failure does to every pair of edges: which ranks break, what each becomes, who is cut off.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use crate::search::{OptionsError, Pair, Path, PathFinder, PathOptions, substituted};
 use crate::topology::{LinkId, SwitchId, Topology};
@@ -78,22 +79,28 @@ impl Failure {
         edges: &[SwitchId],
         progress: impl Fn(usize) + Sync,
     ) -> Result<Effects, OptionsError> {
-        let pairs = PathFinder::new(topology, options)?.all_pairs(edges, progress);
+        let whole = PathFinder::new(topology, options)?;
         let finder = PathFinder::without(topology, options, &self.links)?;
+        let broken = |path: &Path| path.links.iter().any(|link| self.links.contains(link));
+        let is_gone = |pair: &Pair| [pair.from, pair.to].iter().any(|switch| self.switches.contains(switch));
+        // Of a pair that is not concerned only that is kept.
+        let lost = |pair: Pair| {
+            if is_gone(&pair) {
+                return Err(true);
+            }
+            let lost: Vec<_> = (0..pair.paths.len()).filter(|&rank| broken(&pair.paths[rank])).collect();
+            if lost.is_empty() { Err(false) } else { Ok((pair, lost)) }
+        };
         let mut effects = Effects { untouched: 0, gone: 0, concerned: Vec::new() };
         let mut source: Option<(SwitchId, crate::search::Source<'_>)> = None;
-        for before in pairs {
-            if [before.from, before.to].iter().any(|switch| self.switches.contains(switch)) {
-                effects.gone += 1;
-                continue;
-            }
-            let broken = |path: &Path| path.links.iter().any(|link| self.links.contains(link));
-            let lost: Vec<usize> =
-                (0..before.paths.len()).filter(|&rank| broken(&before.paths[rank])).collect();
-            if lost.is_empty() {
-                effects.untouched += 1;
-                continue;
-            }
+        whole.for_each_pair(edges, progress, lost, |found| {
+            let (before, lost) = match found {
+                Ok(concerned) => concerned,
+                Err(is_gone) => {
+                    *(if is_gone { &mut effects.gone } else { &mut effects.untouched }) += 1;
+                    return ControlFlow::Continue(());
+                }
+            };
             if source.as_ref().is_none_or(|(from, _)| *from != before.from) {
                 source = Some((before.from, finder.source(before.from)));
             }
@@ -102,7 +109,8 @@ impl Failure {
             let ranked = substituted(topology, &before.paths, is_down, after.clone());
             let in_use = ranked.into_iter().map(|path| Some(path).filter(|path| !broken(path))).collect();
             effects.concerned.push(Effect { before, after, in_use, lost });
-        }
+            ControlFlow::Continue(())
+        });
         Ok(effects)
     }
 }

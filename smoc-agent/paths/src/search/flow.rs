@@ -11,7 +11,7 @@ use super::reduced::{Network, Reduced};
 /// One step of the residual network.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
-    /// State it leads to.
+    /// State it leads to, or comes from where steps into a state are asked for.
     pub to: u32,
     /// Link, or [`Step::INSIDE`] for the passage through a switch.
     pub link: u32,
@@ -40,23 +40,25 @@ pub(super) trait Residual: Default {
     fn clear(&mut self, network: &Reduced);
     /// All steps from a state.
     fn steps(&self, network: &Reduced, state: u32, visit: impl FnMut(Step));
-    /// All steps over links into a state, with the state that each comes from.
-    fn steps_into(&self, network: &Reduced, state: u32, visit: impl FnMut(u32, Step));
+    /// All steps into a state; [`Step::to`] is the state that each comes from.
+    fn steps_into(&self, network: &Reduced, state: u32, visit: impl FnMut(Step));
     /// Sends a unit along a step.
     fn push(&mut self, from: u32, to: u32, link: u32);
-    /// Units on each link, towards the higher switch if positive.
-    fn units(&self) -> &[i32];
+    /// The links that carry units, by number, and how many; towards the higher switch if positive.
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)>;
 }
 
 /// Links alone are protected: a state is a switch.
 #[derive(Default)]
 pub(super) struct LinkFlow {
     units: Vec<i32>,
+    /// The links that have, or had, units.
+    touched: Vec<u32>,
 }
 
 impl LinkFlow {
     /// The step over a link from one switch to the other.
-    #[inline]
+    #[inline(always)]
     fn step(&self, network: &Reduced, from: u32, to: u32, link: u32) -> Step {
         let units = self.units[link as usize];
         let units = if from < to { units } else { -units };
@@ -89,7 +91,7 @@ impl Residual for LinkFlow {
     }
 
     fn clear(&mut self, network: &Reduced) {
-        self.units.clear();
+        self.touched.drain(..).for_each(|link| self.units[link as usize] = 0);
         self.units.resize(network.links(), 0);
     }
 
@@ -100,18 +102,23 @@ impl Residual for LinkFlow {
         }
     }
 
-    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(u32, Step)) {
-        for arc in network.arcs(state) {
-            visit(arc.to, self.step(network, arc.to, state, arc.link));
+    #[inline]
+    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(Step)) {
+        for &Arc { to: from, link, .. } in network.arcs(state) {
+            visit(Step { to: from, ..self.step(network, from, state, link) });
         }
     }
 
     fn push(&mut self, from: u32, to: u32, link: u32) {
         self.units[link as usize] += if from < to { 1 } else { -1 };
+        self.touched.push(link);
     }
 
-    fn units(&self) -> &[i32] {
-        &self.units
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)> {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        let units = |&link: &u32| (link, self.units[link as usize]);
+        self.touched.iter().map(units).filter(|(_, units)| *units != 0)
     }
 }
 
@@ -171,13 +178,26 @@ impl Residual for NodeFlow {
         }
     }
 
-    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(u32, Step)) {
+    fn steps_into(&self, network: &Reduced, state: u32, mut visit: impl FnMut(Step)) {
         let switch = state / 2;
+        let through = Weight::from(self.through[switch as usize]);
+        let leaving = state % 2 == 1;
+        if leaving {
+            visit(Step { to: state - 1, link: Step::INSIDE, weight: through * network.switch_share });
+        } else if through > 0 {
+            visit(Step { to: state + 1, link: Step::INSIDE, weight: (1 - through) * network.switch_share });
+        }
         for arc in network.arcs(switch) {
             let units = self.links.units[arc.link as usize];
             let inwards = if arc.to < switch { units } else { -units };
-            let weight = network.weight(arc.link) + Weight::from(inwards.max(0)) * network.share(arc.link);
-            visit(2 * arc.to + 1, Step { to: state, link: arc.link, weight });
+            if !leaving {
+                let weight =
+                    network.weight(arc.link) + Weight::from(inwards.max(0)) * network.share(arc.link);
+                visit(Step { to: 2 * arc.to + 1, link: arc.link, weight });
+            } else if inwards < 0 {
+                let weight = Weight::from(inwards + 1) * network.share(arc.link) - network.weight(arc.link);
+                visit(Step { to: 2 * arc.to, link: arc.link, weight });
+            }
         }
     }
 
@@ -189,7 +209,7 @@ impl Residual for NodeFlow {
         }
     }
 
-    fn units(&self) -> &[i32] {
-        self.links.units()
+    fn carrying(&mut self) -> impl Iterator<Item = (u32, i32)> {
+        self.links.carrying()
     }
 }

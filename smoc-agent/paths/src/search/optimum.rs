@@ -3,8 +3,9 @@
 //! A min-cost flow of k units with convex arc costs by successive shortest paths with potentials
 //! (Ahuja, Magnanti, Orlin, "Network Flows", 1993, algorithm 9.7 and section 14.5; for two paths this is
 //! Suurballe 1974, Suurballe and Tarjan 1984). The first potentials are the exact distances to the goal, computed once
-//! for all pairs of that root, so that each search is an A* (Hart, Nilsson, Raphael 1968) that runs
-//! straight at its goal; each search changes the potentials only where it has been.
+//! for all pairs of that root, so that each search is an A* (Hart, Nilsson, Raphael 1968), from both ends (Nicholson, "Finding
+//! the shortest route between two points in a network", Computer Journal 9, 1966); it changes the potentials only where it has
+//! been.
 //!
 //! All link costs are positive, so an optimal flow has no cycles and every way to take it apart into unit
 //! paths gives simple ones.
@@ -23,13 +24,28 @@ pub(super) struct FlowSearch<R> {
     flow: R,
     /// No reduced cost (weight of a step, plus the potential where it leads, less where it begins) is negative.
     potential: Vec<Weight>,
-    distance: Vec<Weight>,
-    parent: Vec<(u32, u32)>,
-    /// In which round `distance` and `parent` of a state were written.
-    round: Vec<u32>,
+    from_start: Side,
+    to_goal: Side,
     now: u32,
+}
+
+/// What is known of the ways from the start, or to the goal.
+#[derive(Default)]
+struct Side {
+    /// The least sum of reduced costs found, if `round` says that it is of this search.
+    distance: Vec<Weight>,
+    /// The state next to this one on the way to the side's end, and the link between.
+    parent: Vec<(u32, u32)>,
+    round: Vec<u32>,
     settled: Vec<u32>,
     heap: BinaryHeap<Reverse<(Weight, u32)>>,
+}
+
+/// A path found: the sum of its reduced costs, and a state on it that both sides know.
+#[derive(Clone, Copy)]
+struct Meeting {
+    length: Weight,
+    at: u32,
 }
 
 /// The optimal flows of two units and of all; in no particular order.
@@ -55,9 +71,9 @@ impl<R: Residual> FlowSearch<R> {
                 continue;
             }
             self.raise_ends(network);
-            let Some(length) = self.search(network) else { break };
-            self.raise_potentials(length);
-            self.push(network);
+            let Some(meeting) = self.search(network) else { break };
+            self.raise_potentials(meeting.length);
+            self.push(network, meeting.at);
         }
         let whole = self.used(network);
         Optimum { pair: pair.unwrap_or_else(|| whole.clone()), whole }
@@ -68,10 +84,12 @@ impl<R: Residual> FlowSearch<R> {
         self.flow.clear(network);
         self.potential.clear();
         self.potential.extend((0..states as u32).map(|state| network.rest(R::switch(state))));
-        if self.round.len() < states {
-            self.round.resize(states, 0);
-            self.distance.resize(states, 0);
-            self.parent.resize(states, (0, 0));
+        for side in [&mut self.from_start, &mut self.to_goal] {
+            if side.round.len() < states {
+                side.round.resize(states, 0);
+                side.distance.resize(states, 0);
+                side.parent.resize(states, (0, 0));
+            }
         }
     }
 
@@ -101,71 +119,140 @@ impl<R: Residual> FlowSearch<R> {
         });
         potential[start as usize] += if least == Weight::MAX { 0 } else { least };
         least = Weight::MAX;
-        flow.steps_into(network, goal, |from, step| {
-            least = least.min(step.weight + potential[goal as usize] - potential[from as usize]);
+        flow.steps_into(network, goal, |step| {
+            least = least.min(step.weight + potential[goal as usize] - potential[step.to as usize]);
         });
         potential[goal as usize] -= if least == Weight::MAX { 0 } else { least };
     }
 
-    /// Makes all reduced costs of the residual network not negative again once the path found is used.
+    /// Makes all reduced costs of the residual network not negative again once a path of that length is used.
+    ///
+    /// With `near + far` the length, potentials rise by what is missing to `near` from the start, and fall by what is
+    /// missing to `far` to the goal. No step loses more than its reduced cost by both, or there would be a shorter path;
+    /// the steps of the path lose all of it.
     fn raise_potentials(&mut self, length: Weight) {
-        for &state in &self.settled {
-            self.potential[state as usize] += (length - self.distance[state as usize]).max(0);
+        let Self { potential, from_start, to_goal, .. } = self;
+        let near = from_start.nearest().map_or(length, |nearest| nearest.min(length));
+        for &state in &from_start.settled {
+            potential[state as usize] += (near - from_start.distance[state as usize]).max(0);
+        }
+        for &state in &to_goal.settled {
+            potential[state as usize] -= (length - near - to_goal.distance[state as usize]).max(0);
         }
     }
 
     /// Sends one unit along the path found.
-    fn push(&mut self, network: &Reduced) {
+    fn push(&mut self, network: &Reduced, meeting: u32) {
         let (start, goal) = network.ends();
-        let mut at = R::goal(goal);
+        let mut at = meeting;
         while at != R::start(start) {
-            let (from, link) = self.parent[at as usize];
+            let (from, link) = self.from_start.parent[at as usize];
             self.flow.push(from, at, link);
             at = from;
         }
+        at = meeting;
+        while at != R::goal(goal) {
+            let (to, link) = self.to_goal.parent[at as usize];
+            self.flow.push(at, to, link);
+            at = to;
+        }
     }
 
-    /// Dijkstra over reduced costs; leaves `parent`, and in `settled` whatever is nearer than the goal.
-    fn search(&mut self, network: &Reduced) -> Option<Weight> {
-        let Self { flow, potential, distance, parent, round, settled, heap, now, .. } = self;
+    /// Dijkstra over reduced costs from both ends (Nicholson 1966), always on the side with fewer open states: where links
+    /// must be shared near both ends, a search from one of them alone would see all that lies between. Leaves the parents.
+    fn search(&mut self, network: &Reduced) -> Option<Meeting> {
+        let Self { flow, potential, from_start, to_goal, now } = self;
         let (start, goal) = network.ends();
-        let (start, goal) = (R::start(start), R::goal(goal));
         *now += 1;
-        settled.clear();
-        heap.clear();
-        (round[start as usize], distance[start as usize]) = (*now, 0);
-        heap.push(Reverse((0, start)));
-        while let Some(Reverse((here, at))) = heap.pop() {
-            if at == goal {
-                return Some(here);
+        from_start.begin(R::start(start), *now);
+        to_goal.begin(R::goal(goal), *now);
+        let mut best: Option<Meeting> = None;
+        while let (Some(near), Some(far)) = (from_start.nearest(), to_goal.nearest())
+            && best.is_none_or(|best| near + far < best.length)
+        {
+            if from_start.heap.len() <= to_goal.heap.len() {
+                let (here, at) = from_start.settle();
+                let leaving = here - potential[at as usize];
+                flow.steps(network, at, |step| {
+                    let there = leaving + step.weight + potential[step.to as usize];
+                    from_start.reach(to_goal, *now, at, step, there, &mut best);
+                });
+            } else {
+                let (here, at) = to_goal.settle();
+                let arriving = here + potential[at as usize];
+                flow.steps_into(network, at, |step| {
+                    let there = arriving + step.weight - potential[step.to as usize];
+                    to_goal.reach(from_start, *now, at, step, there, &mut best);
+                });
             }
-            if here > distance[at as usize] {
-                continue;
-            }
-            settled.push(at);
-            let leaving = here - potential[at as usize];
-            flow.steps(network, at, |step: Step| {
-                let there = leaving + step.weight + potential[step.to as usize];
-                let known = round[step.to as usize] == *now;
-                if !known || there < distance[step.to as usize] {
-                    round[step.to as usize] = *now;
-                    distance[step.to as usize] = there;
-                    parent[step.to as usize] = (at, step.link);
-                    heap.push(Reverse((there, step.to)));
-                }
-            });
         }
-        None
+        best
     }
 
     /// The links that carry the flow.
-    fn used(&self, network: &Reduced) -> Vec<Used> {
-        let carrying = self.flow.units().iter().zip(0..).filter(|&(&units, _)| units != 0);
-        let used = carrying.map(|(&units, link)| {
+    fn used(&mut self, network: &Reduced) -> Vec<Used> {
+        let used = self.flow.carrying().map(|(link, units)| {
             let (low, high) = network.ends_of(link);
             let (from, to) = if units > 0 { (low, high) } else { (high, low) };
             Used { from, to, link, units: units.unsigned_abs() }
         });
         used.collect()
+    }
+}
+
+impl Side {
+    /// Knows its own end only.
+    fn begin(&mut self, end: u32, now: u32) {
+        self.settled.clear();
+        self.heap.clear();
+        (self.round[end as usize], self.distance[end as usize]) = (now, 0);
+        self.heap.push(Reverse((0, end)));
+    }
+
+    /// The distance of the nearest state that is not settled.
+    fn nearest(&mut self) -> Option<Weight> {
+        while let Some(&Reverse((here, at))) = self.heap.peek() {
+            if here <= self.distance[at as usize] {
+                return Some(here);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+
+    /// Settles the nearest state, which there is.
+    fn settle(&mut self) -> (Weight, u32) {
+        let Reverse((here, at)) = self.heap.pop().unwrap_or_default();
+        self.settled.push(at);
+        (here, at)
+    }
+
+    /// A step from a settled state to another one, `there` from this side's end.
+    #[inline]
+    fn reach(
+        &mut self,
+        other: &Self,
+        now: u32,
+        at: u32,
+        step: Step,
+        there: Weight,
+        best: &mut Option<Meeting>,
+    ) {
+        let to = step.to as usize;
+        if best.is_some_and(|best| there >= best.length)
+            || self.round[to] == now && there >= self.distance[to]
+        {
+            return;
+        }
+        self.round[to] = now;
+        self.distance[to] = there;
+        self.parent[to] = (at, step.link);
+        self.heap.push(Reverse((there, step.to)));
+        if other.round[to] == now {
+            let length = there + other.distance[to];
+            if best.is_none_or(|best| length < best.length) {
+                *best = Some(Meeting { length, at: step.to });
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! All pairs of edges, on all cores.
 
 use std::num::NonZero;
-use std::sync::Mutex;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::finder::PathFinder;
 use super::path::Path;
@@ -35,32 +36,52 @@ impl PathFinder<'_> {
         keep: impl Fn(Pair) -> Option<T> + Sync,
         enough: usize,
     ) -> Vec<T> {
-        let (next, done, kept) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        let rows: Vec<Mutex<Vec<T>>> = edges.iter().map(|_| Mutex::default()).collect();
-        let work = || {
-            // Rows are taken in order, so all before a row that is done are done or under way, and will be.
-            while kept.load(Ordering::Relaxed) < enough
-                && let position = next.fetch_add(1, Ordering::Relaxed)
-                && position < edges.len()
-            {
-                let from = edges[position];
-                let mut source = self.source(from);
-                let others = &edges[position + 1..];
-                let pairs = others.iter().map(|&to| Pair { from, to, paths: source.to(to) });
-                let row: Vec<T> = pairs.filter_map(&keep).take(enough).collect();
-                kept.fetch_add(row.len(), Ordering::Relaxed);
-                progress(done.fetch_add(others.len(), Ordering::Relaxed) + others.len());
-                *rows[position].lock().expect("no thread panics with a row in hand") = row;
-            }
-        };
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(edges.len());
-        std::thread::scope(|scope| {
-            for _ in 1..cores {
-                scope.spawn(work);
-            }
-            work();
+        let mut kept = Vec::new();
+        self.for_each_pair(edges, progress, keep, |found| {
+            kept.extend(found);
+            if kept.len() < enough { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        let rows = rows.into_iter().flat_map(|row| row.into_inner().expect("no thread panicked"));
-        rows.take(enough).collect()
+        kept
+    }
+
+    /// Gives `take` what `make` makes of every pair, in the same order, as it is found: `make` runs on all cores and
+    /// `take` on this thread. No more than the pairs of a few switches wait for it, so memory is linear in the
+    /// switches. If it breaks off the search ends.
+    pub fn for_each_pair<T: Send>(
+        &self,
+        edges: &[SwitchId],
+        progress: impl Fn(usize) + Sync,
+        make: impl Fn(Pair) -> T + Sync,
+        mut take: impl FnMut(T) -> ControlFlow<()>,
+    ) {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(edges.len());
+        let (done, make, progress) = (AtomicUsize::new(0), &make, &progress);
+        // A core takes every so many-th switch, so their rows come in turn, and one waits for room.
+        let row = |position: usize| {
+            let from = edges[position];
+            let mut source = self.source(from);
+            let others = &edges[position + 1..];
+            let made = others.iter().map(|&to| make(Pair { from, to, paths: source.to(to) })).collect();
+            progress(done.fetch_add(others.len(), Ordering::Relaxed) + others.len());
+            made
+        };
+        let row = &row;
+        std::thread::scope(|scope| {
+            let rows = |core: usize| -> Receiver<Vec<T>> {
+                let (send, receive) = sync_channel(1);
+                scope.spawn(move || {
+                    let mut positions = (core..edges.len()).step_by(cores);
+                    while positions.next().is_some_and(|position| send.send(row(position)).is_ok()) {}
+                });
+                receive
+            };
+            let receivers: Vec<_> = (0..cores).map(rows).collect();
+            for position in 0..edges.len() {
+                let Ok(row) = receivers[position % cores].recv() else { return };
+                if row.into_iter().any(|made| take(made).is_break()) {
+                    return;
+                }
+            }
+        });
     }
 }

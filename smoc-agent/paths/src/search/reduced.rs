@@ -5,7 +5,7 @@
 //! hangs off is left out ([`super::blocks`]). Wide-area networks become several times smaller by this, fabrics do not.
 
 use super::graph::{Arc, Graph, Seed, Weight};
-use super::query::Query;
+use super::query::{Query, Used};
 use super::share::Shares;
 
 /// A network in which a search can look for simple paths.
@@ -316,6 +316,21 @@ impl Reduced {
     /// Cost and tie of a path.
     pub fn length(&self, links: &[u32]) -> Weight {
         links.iter().map(|&link| self.weight(link)).sum()
+    }
+
+    /// What a flow weighs: n(n-1)/2 sharings of a link or a switch that n units pass, and the length of all.
+    pub fn weight_of(&self, flow: &[Used]) -> Weight {
+        let pairs = |units: u32| Weight::from(units) * (Weight::from(units) - 1) / 2;
+        let links = flow.iter().map(|arc| {
+            Weight::from(arc.units) * self.weight(arc.link) + pairs(arc.units) * self.share(arc.link)
+        });
+        let links: Weight = links.sum();
+        if self.switch_share == 0 {
+            return links;
+        }
+        let mut passing = vec![0; self.names.len()];
+        flow.iter().filter(|arc| arc.to != self.goal).for_each(|arc| passing[arc.to as usize] += arc.units);
+        links + passing.into_iter().map(pairs).sum::<Weight>() * self.switch_share
     }
 
     /// What it weighs to use a link and to pass the switch behind it once more, beside the paths added to `shares`.

@@ -8,10 +8,14 @@ use super::query::Used;
 use super::reduced::{Network, Reduced};
 use super::share::Shares;
 
-/// What is left of a flow from `start` to `root`; its switches are numbered from 0.
+const UNREACHED: Weight = Weight::MAX / 4;
+
+/// What is left of a flow from `start` to `root`; its switches are numbered from 0. The memory is that of the next flow.
+#[derive(Default)]
 pub(super) struct Remainder {
-    /// What the switches are called outside.
+    /// What the switches are called outside, and what those that are met here are called here.
     switches: Vec<u32>,
+    number: Vec<u32>,
     /// Sorted by first switch, then link.
     arcs: Vec<Used>,
     /// Cost and tie of each arc.
@@ -22,10 +26,14 @@ pub(super) struct Remainder {
     first: Vec<usize>,
     /// Switches, each after all that it leads to.
     order: Vec<usize>,
-    /// Weight of the best way to the root, and the arc by which it begins.
-    best: Vec<Option<(Weight, usize)>>,
+    /// Weight of the best way to the root, [`UNREACHED`] if there is none, and the arc by which it begins.
+    best: Vec<(Weight, usize)>,
     start: usize,
     root: usize,
+    /// The arcs into each switch that are not sorted yet.
+    arriving: Vec<u32>,
+    ways: Vec<WayOff>,
+    same: Vec<usize>,
 }
 
 /// A path that follows a ranked one for `depth` links, then takes `arc` and from there the best way.
@@ -38,43 +46,49 @@ struct WayOff {
 
 impl Remainder {
     /// All of a flow.
-    pub fn new(network: &Reduced, mut arcs: Vec<Used>) -> Self {
+    pub fn begin(&mut self, network: &Reduced, flow: &[Used]) {
         let (start, root) = network.ends();
-        let mut switches = vec![start, root];
-        switches.extend(arcs.iter().flat_map(|arc| [arc.from, arc.to]));
+        let Self { switches, number, arcs, lengths, weights, first, best, .. } = self;
+        switches.clear();
+        switches.extend([start, root]);
+        switches.extend(flow.iter().flat_map(|arc| [arc.from, arc.to]));
         switches.sort_unstable();
         switches.dedup();
-        let local = |switch| switches.partition_point(|&s| s < switch);
-        for arc in &mut arcs {
-            (arc.from, arc.to) = (local(arc.from) as u32, local(arc.to) as u32);
+        number.resize(number.len().max(network.len()), 0);
+        for (here, &switch) in (0..).zip(&*switches) {
+            number[switch as usize] = here;
         }
+        let local = |switch: u32| number[switch as usize];
+        arcs.clear();
+        arcs.extend(flow.iter().map(|arc| Used { from: local(arc.from), to: local(arc.to), ..*arc }));
         arcs.sort_unstable_by_key(|arc| (arc.from, arc.link));
-        let mut left = Self {
-            first: (0..=switches.len())
-                .map(|s| arcs.partition_point(|arc| (arc.from as usize) < s))
-                .collect(),
-            lengths: arcs.iter().map(|arc| network.weight(arc.link)).collect(),
-            weights: vec![0; arcs.len()],
-            best: vec![None; switches.len()],
-            order: Vec::new(),
-            arcs,
-            start: local(start),
-            root: local(root),
-            switches,
-        };
-        left.order = left.sorted();
-        left
+        first.clear();
+        first.resize(switches.len() + 1, 0);
+        arcs.iter().for_each(|arc| first[arc.from as usize + 1] += 1);
+        for switch in 0..switches.len() {
+            first[switch + 1] += first[switch];
+        }
+        lengths.clear();
+        lengths.extend(arcs.iter().map(|arc| network.weight(arc.link)));
+        weights.clear();
+        weights.resize(arcs.len(), 0);
+        best.clear();
+        best.resize(switches.len(), (UNREACHED, 0));
+        (self.start, self.root) = (local(start) as usize, local(root) as usize);
+        self.sort();
     }
 
-    /// The switches, each after all that it leads to (Kahn 1962, from the start on; then reversed).
-    fn sorted(&self) -> Vec<usize> {
-        let mut arriving = vec![0; self.switches.len()];
-        self.arcs.iter().for_each(|arc| arriving[arc.to as usize] += 1);
-        let mut order = Vec::with_capacity(self.switches.len());
-        order.push(self.start);
+    /// Sorts the switches, each after all that it leads to (Kahn 1962, from the start on; then reversed).
+    fn sort(&mut self) {
+        let Self { switches, arcs, first, order, start, arriving, .. } = self;
+        arriving.clear();
+        arriving.resize(switches.len(), 0);
+        arcs.iter().for_each(|arc| arriving[arc.to as usize] += 1);
+        order.clear();
+        order.push(*start);
         let mut next = 0;
         while next < order.len() {
-            for arc in &self.arcs[self.first[order[next]]..self.first[order[next] + 1]] {
+            for arc in &arcs[first[order[next]]..first[order[next] + 1]] {
                 arriving[arc.to as usize] -= 1;
                 if arriving[arc.to as usize] == 0 {
                     order.push(arc.to as usize);
@@ -83,7 +97,6 @@ impl Remainder {
             next += 1;
         }
         order.reverse();
-        order
     }
 
     fn leaving(&self, at: usize) -> impl Iterator<Item = usize> {
@@ -100,21 +113,31 @@ impl Remainder {
 
     /// The best ways by the weights as they are.
     fn settle(&mut self) {
-        for position in 0..self.order.len() {
-            let at = self.order[position];
-            let onward = |i: usize| Some((self.weights[i] + self.weight_from(self.arcs[i].to)?, i));
-            self.best[at] = self.leaving(at).filter_map(onward).min();
+        let Self { order, first, arcs, weights, best, root, .. } = self;
+        for &at in &*order {
+            let mut least = (if at == *root { 0 } else { UNREACHED }, 0);
+            for i in first[at]..first[at + 1] {
+                let weight = weights[i] + best[arcs[i].to as usize].0;
+                if arcs[i].units > 0 && weight < least.0 {
+                    least = (weight, i);
+                }
+            }
+            best[at] = least;
         }
     }
 
     fn weight_from(&self, at: u32) -> Option<Weight> {
-        if at as usize == self.root { Some(0) } else { self.best[at as usize].map(|(weight, _)| weight) }
+        self.reached(at as usize).map(|(weight, _)| weight)
+    }
+
+    fn reached(&self, at: usize) -> Option<(Weight, usize)> {
+        Some(self.best[at]).filter(|(weight, _)| *weight < UNREACHED)
     }
 
     fn cheapest_from(&self, mut at: usize) -> Option<Vec<u32>> {
         let mut links = Vec::new();
         while at != self.root {
-            let (_, i) = self.best[at]?;
+            let (_, i) = self.reached(at)?;
             links.push(self.arcs[i].link);
             at = self.arcs[i].to as usize;
         }
@@ -134,7 +157,7 @@ impl Remainder {
         let mut taken = vec![0u32; self.arcs.len()];
         let mut at = self.start;
         while at != self.root {
-            let (_, i) = self.best[at]?;
+            let (_, i) = self.reached(at)?;
             taken[i] = 1;
             at = self.arcs[i].to as usize;
         }
@@ -170,25 +193,31 @@ impl Remainder {
     }
 
     /// The best way from start to root that is none of `ranked` paths.
-    fn new_path(&self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
+    fn new_path(&mut self, ranked: &[Vec<u32>]) -> Option<Vec<u32>> {
         if ranked.is_empty() {
             return self.cheapest_from(self.start);
         }
-        let ways: Vec<_> = (0..ranked.len()).flat_map(|path| self.ways_off(path, ranked)).collect();
-        let least = ways.iter().map(|way| way.weight).min()?;
+        let (mut ways, mut same) = (std::mem::take(&mut self.ways), std::mem::take(&mut self.same));
+        ways.clear();
+        for path in 0..ranked.len() {
+            self.ways_off(path, ranked, &mut same, &mut ways);
+        }
+        let least = ways.iter().map(|way| way.weight).min();
         let links = |way: &WayOff| {
             let arc = &self.arcs[way.arc];
             let rest = self.cheapest_from(arc.to as usize)?;
             Some([&ranked[way.path][..way.depth], &[arc.link], &rest].concat())
         };
-        ways.iter().filter(|way| way.weight == least).filter_map(links).min()
+        let best = ways.iter().filter(|way| Some(way.weight) == least).filter_map(links).min();
+        (self.ways, self.same) = (ways, same);
+        best
     }
 
     /// The ways that follow a ranked path, as far as that is left, and leave it together with all ranked paths that
     /// have come the same way; without those that such a path of better rank has as well.
-    fn ways_off(&self, path: usize, ranked: &[Vec<u32>]) -> Vec<WayOff> {
-        let mut ways = Vec::new();
-        let mut same: Vec<usize> = (0..ranked.len()).collect();
+    fn ways_off(&self, path: usize, ranked: &[Vec<u32>], same: &mut Vec<usize>, ways: &mut Vec<WayOff>) {
+        same.clear();
+        same.extend(0..ranked.len());
         let (mut at, mut before) = (self.start, 0);
         for (depth, &link) in ranked[path].iter().enumerate() {
             let is_new = |arc: &Used| same.iter().all(|&other| ranked[other][depth] != arc.link);
@@ -202,7 +231,6 @@ impl Remainder {
             at = self.arcs[i].to as usize;
             same.retain(|&other| ranked[other][depth] == link);
         }
-        ways
     }
 
     /// Takes a unit of each link of a path.

@@ -19,16 +19,15 @@
 
 use super::exhaust::Exhaustive;
 use super::groups;
-use super::prefixes::{Flow, Prefixes, Set, Work};
+use super::prefixes::{Prefixes, Remainders, Set, Work};
 use super::ranking::Ranking;
 use crate::search::blocks::Blocks;
 use crate::search::flow::Residual;
 use crate::search::graph::{Graph, Weight};
 use crate::search::lightest::{Lightest, Steps};
 use crate::search::optimum::{FlowSearch, Optimum};
-use crate::search::query::Query;
+use crate::search::query::{Query, Used};
 use crate::search::reduced::{Network, Reduced};
-use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
 use crate::search::tight::Tight;
 use crate::topology::Topology;
@@ -49,6 +48,7 @@ pub(in crate::search) struct Diverse<'a, R> {
     /// The whole network, if there is little to reduce.
     dense: Option<Reduced>,
     flow: FlowSearch<R>,
+    left: Remainders,
     work: Work,
 }
 
@@ -68,6 +68,7 @@ impl<'a, R: Residual> Diverse<'a, R> {
             network: Reduced::default(),
             dense: None,
             flow: FlowSearch::default(),
+            left: Remainders::default(),
             work: Work::new(topology, R::COUNTS_SWITCHES),
         }
     }
@@ -115,7 +116,7 @@ impl<'a, R: Residual> Diverse<'a, R> {
             return None;
         }
         let head = contracted(&self.network, &self.head);
-        let Optimum { pair, whole } = self.flow.optimal(&self.network, count, &head);
+        let optimum = self.flow.optimal(&self.network, count, &head);
         let mut ranking = Prefixes { network: &self.network, count, work: &mut self.work, has_all: false };
         let shortest = query.rest(query.start);
         let sharing =
@@ -123,13 +124,11 @@ impl<'a, R: Residual> Diverse<'a, R> {
         let is_least = |weight, paths: usize, sharing: Weight| {
             graph.untied(weight) == graph.untied(shortest * paths as Weight + sharing)
         };
-        let set = ranking.units(whole.clone(), count);
-        let lightest = ranking.units(pair.clone(), 2);
-        if !is_least(ranking.weight(&set), count, sharing) || !is_least(ranking.weight(&lightest), 2, 0) {
+        let lightest = self.network.weight_of(&optimum.pair);
+        if !is_least(self.network.weight_of(&optimum.whole), count, sharing) || !is_least(lightest, 2, 0) {
             return None;
         }
-        let left = Remainder::new(&self.network, whole.clone());
-        let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair })?;
+        let good = ranking.good_order(lightest, &mut self.left.flow(&self.network, &optimum))?;
         Some(ranking.expanded(good))
     }
 
@@ -152,20 +151,18 @@ impl<'a, R: Residual> Diverse<'a, R> {
             &self.network
         };
         let head = contracted(network, &self.head);
-        let Optimum { pair, whole } = self.flow.optimal(network, self.count, &head);
+        let optimum = self.flow.optimal(network, self.count, &head);
         let mut ranking = Prefixes { network, count: self.count, work: &mut self.work, has_all: true };
-        let mut lightest = ranking.units(pair.clone(), self.count.min(2));
+        let mut lightest = ranking.units(&mut self.left, &optimum.pair, self.count.min(2));
         lightest.dedup();
         if lightest.len() < 2 || self.count == 2 {
             return ranking.expanded(lightest);
         }
-        let left = Remainder::new(network, whole.clone());
-        let good = ranking.good_order(&lightest, &mut Flow { left, whole: &whole, pair });
-        let ranks = good
+        let least = network.weight_of(&optimum.pair);
+        let ranks = (ranking.good_order(least, &mut self.left.flow(network, &optimum)))
             .or_else(|| {
-                let set = ranking.units(whole, self.count);
-                let optimum = network.untied(ranking.weight(&set));
-                Exhaustive::new(network, &mut ranking.work.shares, self.count)?.order(optimum)
+                let mut all = Exhaustive::new(network, &mut ranking.work.shares, self.count)?;
+                all.order(network.untied(network.weight_of(&optimum.whole)))
             })
             .unwrap_or_else(|| ranking.extended(lightest));
         ranking.expanded(ranks)
@@ -175,13 +172,14 @@ impl<'a, R: Residual> Diverse<'a, R> {
     fn of_groups(&mut self, query: &Query<'_>) -> Vec<Vec<u32>> {
         self.network.whole(query, R::COUNTS_SWITCHES);
         let Optimum { pair, whole } = self.flow.optimal(&self.network, self.count, &[]);
+        let left = &mut self.left;
         let mut ranking =
             Prefixes { network: &self.network, count: self.count, work: &mut self.work, has_all: true };
-        let improved = |ranking: &mut Prefixes<'_>, flow, units| {
-            let flow = ranking.units(flow, units);
+        let mut improved = |ranking: &mut Prefixes<'_>, flow: &[Used], units| {
+            let flow = ranking.units(left, flow, units);
             groups::improve(query, self.topology, flow, units, R::COUNTS_SWITCHES, &mut ranking.work.spur)
         };
-        let (_, mut lightest) = improved(&mut ranking, pair, self.count.min(2));
+        let (_, mut lightest) = improved(&mut ranking, &pair, self.count.min(2));
         lightest.sort_by_key(|links| query.length(links));
         if self.count == 1 {
             return lightest;
@@ -191,10 +189,11 @@ impl<'a, R: Residual> Diverse<'a, R> {
         if lightest.len() < 2 || self.count == 2 {
             return ranking.extended(lightest);
         }
-        let (optimum, mut set) = improved(&mut ranking, whole, self.count);
+        let (optimum, mut set) = improved(&mut ranking, &whole, self.count);
         set.sort_by_key(|links| query.length(links));
+        let least = ranking.pair_weight(&lightest[0], &lightest[1]);
         ranking
-            .good_order(&lightest, &mut Set(set))
+            .good_order(least, &mut Set(set))
             .or_else(|| all.as_mut()?.order(self.network.untied(optimum)))
             .unwrap_or_else(|| ranking.extended(lightest))
     }

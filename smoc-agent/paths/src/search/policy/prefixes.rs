@@ -3,6 +3,7 @@
 use crate::search::deviation::Deviation;
 use crate::search::extension::Extension;
 use crate::search::graph::Weight;
+use crate::search::optimum::Optimum;
 use crate::search::query::Used;
 use crate::search::reduced::Reduced;
 use crate::search::remainder::Remainder;
@@ -51,10 +52,26 @@ pub(super) trait Supply {
 
 /// A flow that can be taken apart in several ways.
 pub(super) struct Flow<'a> {
-    pub left: Remainder,
-    pub whole: &'a [Used],
+    left: &'a mut Remainder,
+    whole: &'a [Used],
     /// The lightest of all pairs.
-    pub pair: Vec<Used>,
+    pair: &'a [Used],
+    of_pair: &'a mut Remainder,
+}
+
+/// Memory to take flows apart in.
+#[derive(Default)]
+pub(super) struct Remainders {
+    whole: Remainder,
+    part: Remainder,
+}
+
+impl Remainders {
+    /// A flow and the lightest of all pairs.
+    pub fn flow<'a>(&'a mut self, network: &Reduced, Optimum { pair, whole }: &'a Optimum) -> Flow<'a> {
+        self.whole.begin(network, whole);
+        Flow { left: &mut self.whole, whole, pair, of_pair: &mut self.part }
+    }
 }
 
 impl Supply for Flow<'_> {
@@ -63,16 +80,15 @@ impl Supply for Flow<'_> {
             let same = |used: &&Used| used.link == part.link && used.from == part.from;
             self.whole.iter().find(same).is_some_and(|used| used.units >= part.units)
         };
-        let pair = if self.pair.iter().all(within) {
-            self.pair.clone()
+        if self.pair.iter().all(within) {
+            self.of_pair.begin(network, self.pair);
         } else {
-            self.left.lightest_pair(network)?
-        };
+            self.of_pair.begin(network, &self.left.lightest_pair(network)?);
+        }
         shares.clear();
-        let mut left = Remainder::new(network, pair);
-        let first = left.best(network, shares, &[])?;
-        left.remove(&first);
-        let second = left.best(network, shares, &[])?;
+        let first = self.of_pair.best(network, shares, &[])?;
+        self.of_pair.remove(&first);
+        let second = self.of_pair.best(network, shares, &[])?;
         Some(vec![first, second])
     }
 
@@ -133,8 +149,9 @@ impl Prefixes<'_> {
 
     /// The paths of a flow of so many units: always the one that shares the least with those before, then is the
     /// cheapest. Only when nothing but these is left one of them comes again.
-    pub fn units(&mut self, flow: Vec<Used>, units: usize) -> Vec<Vec<u32>> {
-        let mut left = Remainder::new(self.network, flow);
+    pub fn units(&mut self, left: &mut Remainders, flow: &[Used], units: usize) -> Vec<Vec<u32>> {
+        let left = &mut left.part;
+        left.begin(self.network, flow);
         let mut paths: Vec<Vec<u32>> = Vec::with_capacity(units);
         self.work.shares.clear();
         while paths.len() < units {
@@ -147,31 +164,23 @@ impl Prefixes<'_> {
         paths
     }
 
-    /// What a set of paths weighs.
-    pub fn weight(&mut self, set: &[Vec<u32>]) -> Weight {
-        self.work.shares.clear();
-        let mut weight = 0;
-        for links in set {
-            weight += self.network.length(links) + self.network.shared(&self.work.shares, links);
-            self.add(links);
-        }
-        weight
-    }
-
     /// Begins with two paths.
     fn begin(&mut self, pair: &[Vec<u32>]) {
         self.work.shares.clear();
         pair.iter().for_each(|links| self.add(links));
     }
 
-    /// An order of the paths supplied of which every prefix is as good as can be; `lightest` is the lightest of all pairs.
-    pub fn good_order(&mut self, lightest: &[Vec<u32>], supply: &mut impl Supply) -> Option<Vec<Vec<u32>>> {
+    /// What two paths weigh together.
+    pub fn pair_weight(&mut self, a: &[u32], b: &[u32]) -> Weight {
+        pair_weight(self.network, &mut self.work.shares, a, b)
+    }
+
+    /// An order of the paths supplied of which every prefix is as good as can be; the lightest of all pairs weighs
+    /// `lightest`.
+    pub fn good_order(&mut self, lightest: Weight, supply: &mut impl Supply) -> Option<Vec<Vec<u32>>> {
         let network = self.network;
         let mut ranked = supply.pair(network, &mut self.work.shares)?;
-        let mut weight = |pair: &[Vec<u32>]| {
-            network.untied(pair_weight(network, &mut self.work.shares, &pair[0], &pair[1]))
-        };
-        if weight(&ranked) > weight(lightest) {
+        if network.untied(self.pair_weight(&ranked[0], &ranked[1])) > network.untied(lightest) {
             return None;
         }
         self.begin(&ranked);

@@ -32,7 +32,8 @@ impl Units {
     }
 }
 
-/// A name, and the unit of its numbers that have none, if the name gives it.
+/// A name, and the unit of its numbers that have none, if the name alone gives it; a unit behind the name, as in
+/// `delay_ms`, comes before that ([`unit_behind`]).
 type EdgeName = (&'static str, Option<&'static str>);
 
 /// What an attribute of an edge means, and its names, the first that an edge has counts.
@@ -45,6 +46,9 @@ const OF_EDGES: [(EdgeMeaning, &[EdgeName]); 6] = [
             ("bw", Some("Mbit")),
             ("linkspeedraw", Some("bit")),
             ("linkspeed", None),
+            ("linkcapacity", None),
+            ("linkbandwidth", None),
+            ("maxbandwidth", None),
             ("speed", None),
             ("datarate", None),
             ("rate", None),
@@ -59,6 +63,7 @@ const OF_EDGES: [(EdgeMeaning, &[EdgeName]); 6] = [
             ("propagationdelay", None),
             ("propdelay", None),
             ("linkdelay", None),
+            ("linklatency", None),
         ],
     ),
     (
@@ -77,6 +82,9 @@ const OF_EDGES: [(EdgeMeaning, &[EdgeName]); 6] = [
     (EdgeMeaning::SourcePort, &[("sourceport", None), ("srcport", None), ("sourceinterface", None)]),
     (EdgeMeaning::TargetPort, &[("targetport", None), ("dstport", None), ("targetinterface", None)]),
 ];
+
+/// What names the length of a link, if a unit is behind it: by that its latency, where nothing else says it.
+const LENGTHS: [&str; 5] = ["length", "distance", "dist", "fibrelength", "fiberlength"];
 
 /// What an attribute of a node means, and its names, the first that a node has counts.
 const OF_NODES: [(NodeMeaning, &[&str]); 7] = [
@@ -138,12 +146,43 @@ pub(super) fn plain_name(name: &str) -> String {
 }
 
 /// The attribute of an edge that has this meaning: its name there, its text, and its unit by that name.
-pub(super) fn of_edge(
-    attributes: &Attributes,
-    meaning: EdgeMeaning,
-) -> Option<(&str, &str, Option<&'static str>)> {
+pub(super) fn of_edge(attributes: &Attributes, meaning: EdgeMeaning) -> Option<(&str, &str, Option<&str>)> {
     let (_, names) = OF_EDGES.iter().find(|(one, _)| *one == meaning)?;
-    names.iter().find_map(|(plain, unit)| named(attributes, plain).map(|(name, text)| (name, text, *unit)))
+    let by_unit = |plain: &str| {
+        let said = attributes.iter().filter(|(_, text)| !text.is_empty());
+        let mut with_unit =
+            said.filter_map(|(name, text)| Some((name, text, unit_behind(name, plain, meaning)?)));
+        with_unit.next().map(|(name, text, unit)| (name.as_str(), text.as_str(), Some(unit)))
+    };
+    let one = |(plain, unit): &EdgeName| {
+        named(attributes, plain).map(|(name, text)| (name, text, *unit)).or_else(|| by_unit(plain))
+    };
+    let lengths = LENGTHS.iter().filter(|_| meaning == EdgeMeaning::Latency);
+    names.iter().find_map(one).or_else(|| lengths.copied().find_map(by_unit))
+}
+
+/// The unit that follows `plain` in a name, if this is a name of capacities or latencies: `ms` in `delay_ms`, `Mbit/s` in
+/// `Bandwidth [Mbit/s]`. One letter must stand apart, for `delays` are no seconds.
+fn unit_behind<'a>(name: &'a str, plain: &str, meaning: EdgeMeaning) -> Option<&'a str> {
+    let mut left = plain.chars().peekable();
+    let mut rest = name.char_indices().skip_while(|(_, c)| {
+        let is_next = c.is_alphanumeric() && left.peek().is_some_and(|next| c.to_lowercase().eq([*next]));
+        if is_next {
+            left.next();
+        }
+        is_next || !c.is_alphanumeric() && left.peek().is_some()
+    });
+    let (at, first) = rest.next().filter(|_| left.peek().is_none())?;
+    let unit = name[at..].trim_matches(|c: char| !c.is_alphanumeric());
+    let is_unit = match meaning {
+        EdgeMeaning::Capacity => unit.contains(['b', 'B']) && bits(unit).is_some(),
+        EdgeMeaning::Latency => match LENGTHS.contains(&plain) {
+            true => per_length(unit).is_some(),
+            false => nanos(unit).is_some(),
+        },
+        _ => false,
+    };
+    (is_unit && (unit.len() > 1 || !first.is_alphanumeric())).then_some(unit)
 }
 
 /// The attribute of a node that has this meaning, as text.
@@ -161,7 +200,9 @@ fn named<'a>(attributes: &'a Attributes, plain: &str) -> Option<(&'a str, &'a st
 /// Whether an attribute of an edge means something here.
 pub(super) fn is_of_edges(name: &str) -> bool {
     let plain = plain_name(name);
-    OF_EDGES.iter().any(|(_, names)| names.iter().any(|(one, _)| *one == plain))
+    let is_one = |meaning, one: &str| one == plain || unit_behind(name, one, meaning).is_some();
+    OF_EDGES.iter().any(|(meaning, names)| names.iter().any(|(one, _)| is_one(*meaning, one)))
+        || LENGTHS.iter().any(|one| unit_behind(name, one, EdgeMeaning::Latency).is_some())
         || SILENT.contains(&plain.as_str())
 }
 
@@ -230,7 +271,8 @@ pub(super) fn latency(attributes: &Attributes, units: &Units) -> Reading<Latency
     match unit {
         None => unclear(),
         Some(unit) => {
-            let nanos = nanos(unit).map(|factor| (number * factor).round());
+            let factor = nanos(unit).or_else(|| per_length(unit).filter(|_| own.is_empty()));
+            let nanos = factor.map(|factor| (number * factor).round());
             let nanos = nanos.filter(|nanos| (0.0..=6e10).contains(nanos));
             match nanos.and_then(|nanos| Latency::from_nanos(nanos as u64)) {
                 Some(latency) => Reading::Is(latency),
@@ -288,6 +330,16 @@ fn nanos(unit: &str) -> Option<f64> {
         "us" | "µs" | "μs" | "usec" | "microseconds" => 1e3,
         "ms" | "msec" | "milliseconds" => 1e6,
         "s" | "sec" | "seconds" => 1e9,
+        _ => return None,
+    })
+}
+
+/// How many nanoseconds light takes for a unit of length, in fibre: 200,000 km/s.
+fn per_length(unit: &str) -> Option<f64> {
+    Some(match unit.to_lowercase().as_str() {
+        "km" | "kilometers" | "kilometres" => 5e3,
+        "m" | "meters" | "metres" => 5.0,
+        "mi" | "miles" => 5e3 * 1.609_344,
         _ => return None,
     })
 }
@@ -356,6 +408,43 @@ mod tests {
         for value in ["soon", "-1ms", "61s", "5 m"] {
             assert!(matches!(latency(&one("latency", value), &units), Reading::Faulty(_)), "{value}");
         }
+    }
+
+    #[test]
+    fn a_unit_behind_a_name_is_that_of_its_numbers() {
+        let none = Units { capacity: Some("Kbps".into()), latency: Some("s".into()) };
+        for (name, value, answer) in [
+            ("bandwidth_mbps", "100", "100Mbit"),
+            ("capacityGbps", "2.5", "2500Mbit"),
+            ("Bandwidth [Mbit/s]", "10", "10Mbit"),
+            ("link-speed-gbit", "1", "1Gbit"),
+            ("rate_MBps", "1", "8Mbit"),
+            ("bw_kbit", "64", "64kbit"),
+            ("speed_mbps", "1Gbit", "1Gbit"),
+        ] {
+            let Reading::Is(capacity) = capacity(&one(name, value), &none) else { panic!("{name}: {value}") };
+            assert_eq!(capacity.to_string(), answer, "{name}: {value}");
+            assert!(is_of_edges(name), "{name}");
+        }
+        for (name, value, answer) in [
+            ("delay_ms", "5", "5ms"),
+            ("latencyUs", "10", "10us"),
+            ("propagation_delay (ms)", "0.5", "500us"),
+            ("delay_s", "0.25", "250ms"),
+            ("link_delay_nanoseconds", "7", "7ns"),
+            ("delay_ms", "3us", "3us"),
+            ("length_km", "200", "1ms"),
+            ("distance (m)", "2000", "10us"),
+        ] {
+            let Reading::Is(latency) = latency(&one(name, value), &none) else { panic!("{name}: {value}") };
+            assert_eq!(latency.to_string(), answer, "{name}: {value}");
+            assert!(is_of_edges(name), "{name}");
+        }
+        for name in ["delays", "delay_hours", "rates", "capacity_m", "length", "dist", "cost_ms", "rtt_ms"] {
+            assert!(!is_of_edges(name) && latency(&one(name, "5"), &none) == Reading::Absent, "{name}");
+        }
+        let both = Attributes::from([("delay_ms".into(), "5".into()), ("latency".into(), "1us".into())]);
+        assert!(matches!(latency(&both, &none), Reading::Is(latency) if latency.to_string() == "1us"));
     }
 
     #[test]
