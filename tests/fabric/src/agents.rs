@@ -186,8 +186,8 @@ impl Fabric {
         }
     }
 
-    fn fulfil(&mut self, node: u32, effect: Effect) {
-        self.say(|| match &effect {
+    fn say_effect(&self, node: u32, effect: &Effect) {
+        self.say(|| match effect {
             Effect::Publish(_) => format!("{}: publishes", self.name(node)),
             Effect::Watch(targets) => {
                 format!("{}: watches, generation {}", self.name(node), targets.generation)
@@ -197,6 +197,10 @@ impl Fabric {
             }
             effect => format!("{}: {effect:?}", self.name(node)),
         });
+    }
+
+    fn fulfil(&mut self, node: u32, effect: Effect) {
+        self.say_effect(node, &effect);
         let now = self.queue.now();
         let switch = &mut self.nodes[node as usize];
         let refuses = switch.refuses;

@@ -295,7 +295,9 @@ impl Agreement {
 
     /// The command was refused, or an earlier one: the port may be open until the kernel says otherwise.
     pub fn was_refused(&mut self, number: PortNumber) {
-        if let Some(port) = self.ports.get_mut(&number) {
+        if let Some(port) = self.ports.get_mut(&number)
+            && port.seen != Seen::Absent
+        {
             port.asked = Some(BridgePort::Forwarding);
         }
     }
