@@ -59,8 +59,9 @@
 //! # What it does not cover
 //!
 //! Ports that others open: the kernel makes a disabled bridge port forwarding when its carrier returns, and the agent closes
-//! it when it hears of that, some milliseconds later, or never if it is dead; a bridge forwards everywhere until its first
-//! agent starts; a cable that is in no topology file is nobody's port. Two trees of the same digest (64 bits) are taken for one.
+//! it when it hears of that, some milliseconds later, or never if it is dead. Programs let nothing in by such a port
+//! (`pipeline::base` in smoc-common), so only frames in the other direction cross its link. A bridge forwards everywhere until
+//! its first agent starts; a cable that is in no topology file is nobody's port. Two trees of the same digest (64 bits) are taken for one.
 
 mod agreement;
 #[cfg(test)]
