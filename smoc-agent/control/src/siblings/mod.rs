@@ -4,7 +4,7 @@
 //! fabric which connection its token belongs to ([`crate::discovery::inquiry`]). Who knows answers with the subflows that it
 //! has, and the edge of the join's initiator, which has the last word about its path, moves it if that overlaps others. The
 //! other edge follows the label. It asks again a few times, for siblings that were opened together may have moved
-//! together: then the one with the lower hash stays, and the other one moves.
+//! together: every other time the one with the lower hash stays, and the other one moves.
 //!
 //! An answer counts if it has the nonce of a question that is open. Two answers that name different connections leave the subflow where
 //! it is: tokens are unique within a host only.

@@ -95,8 +95,9 @@ impl Switch {
         }
         siblings.remove(&own);
         let subflows = siblings.len() as u32 + 1;
-        // Of two that may both move the one with the lower hash stays; at first all are left to each other.
-        siblings.retain(|hash, (_, sibling)| round == 0 || sibling.stays || *hash < own);
+        // Every other time all make room for all. In between, of two that may both move the one with the lower hash stays: else
+        // they would follow each other for ever; but alone that leaves one in the way that has the lowest hash of all.
+        siblings.retain(|hash, (_, sibling)| round.is_multiple_of(2) || sibling.stays || *hash < own);
         let rank = if stray.is_ours { self.rank_beside(stray, siblings.into_values()) } else { None };
         debug!(token = stray.token, round, ?rank, subflows, "other edges know the connection of a join");
         Some(Settlement { stray: *stray, peer, subflows, rank: rank.unwrap_or(stray.rank) })
