@@ -123,6 +123,7 @@ mod programs {
     }
 }
 
+// SAFETY: the loader reads the section of this name as the licence, and no other symbol has this one.
 #[cfg(target_arch = "bpf")]
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

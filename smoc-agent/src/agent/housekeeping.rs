@@ -83,13 +83,13 @@ pub(super) async fn run(
 fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
     let (content, capacities) = (tables.tables()?, tables.capacities());
     // What is put back needs the room of what is taken out.
-    let mut removals = memory.sweep.look(&content, &capacities, clock::now());
+    let mut corrections = memory.sweep.look(&content, &capacities, clock::now());
     let restored = memory.evictions.look(&content, &capacities);
-    if !removals.is_empty() || !restored.is_empty() {
-        debug!(closed = removals.len(), restored = restored.len(), "tidying the tables");
+    if !corrections.is_empty() || !restored.is_empty() {
+        debug!(closed = corrections.len(), restored = restored.len(), "tidying the tables");
     }
-    removals.extend(restored);
-    removals.into_iter().try_for_each(|removal| tables.remove(removal))?;
+    corrections.extend(restored);
+    corrections.into_iter().try_for_each(|correction| tables.correct(correction))?;
     let place = |flow: &Flow| (flow.remote.edge, flow.rank);
     let used = content.flows.iter().map(|(_, flow)| place(flow));
     let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));

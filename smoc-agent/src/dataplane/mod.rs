@@ -8,7 +8,7 @@ use smoc_common::map::FlowKey;
 use smoc_control::{
     clock::Nanos,
     connections::Claim,
-    dataplane::{Change, Exits, Installed, KernelTables, Removal},
+    dataplane::{Change, Correction, Exits, Installed, KernelTables},
     siblings::{Settlement, Stray},
 };
 
@@ -59,7 +59,7 @@ pub trait Observe: Send + Sync {
     ///
     /// # Errors
     /// A map that cannot be written.
-    fn remove(&self, removal: Removal) -> Result<(), DataplaneError>;
+    fn correct(&self, correction: Correction) -> Result<(), DataplaneError>;
 
     /// An established join, if this edge does not know all its siblings.
     ///

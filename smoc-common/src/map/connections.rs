@@ -39,7 +39,7 @@ pub struct Connection {
     /// nothing, for the responder may not have taken it.
     pub confirmed: u32,
     #[doc(hidden)]
-    pub unused: u32,
+    pub reserved: u32,
 }
 
 impl Connection {
@@ -58,7 +58,7 @@ impl Connection {
         subflows: 1,
         joined: 0,
         confirmed: 0,
-        unused: 0,
+        reserved: 0,
     };
 }
 

@@ -14,12 +14,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use smoc_common::memory::Side;
-use smoc_control::{clock::Nanos, interfaces::BridgePort};
+use smoc_control::clock::Nanos;
 
 use crate::{
     bounds,
-    fabric::{Break, CHECK, Fabric},
+    fabric::{CHECK, Fabric},
     faults,
     frame::Frame,
     link::{Link, Plug},
@@ -30,9 +29,9 @@ use crate::{
 /// A frame that has not arrived after this is lost.
 const LOST: Duration = Duration::from_secs(1);
 /// Frames that were sent so long before a fault may still have been under way.
-const UNDER_WAY: Duration = Duration::from_millis(20);
+pub(crate) const UNDER_WAY: Duration = Duration::from_millis(20);
 /// The base network is not looked at while agents lag, nor so long after.
-const MASKED: Duration = Duration::from_secs(4);
+pub(crate) const MASKED: Duration = Duration::from_secs(4);
 /// A link that changed is no way until ports have it, or this has passed: hold-downs grow.
 const HELD: Duration = Duration::from_secs(20);
 /// How often it is told how far the run has come.
@@ -68,17 +67,17 @@ pub struct Watch {
     /// Something happened while an agent lagged: losses are excused until none does.
     held: bool,
     /// Since when the base network has had a loop.
-    looping: Option<Nanos>,
+    pub(crate) looping: Option<Nanos>,
     /// Until when it last had one.
-    looped: Nanos,
+    pub(crate) looped: Nanos,
     /// Frames and bridges that they came to since then.
-    flooded: BTreeSet<(u64, u32)>,
+    pub(crate) flooded: BTreeSet<(u64, u32)>,
     /// Until when loops are excused.
-    masked: Nanos,
+    pub(crate) masked: Nanos,
     /// Until when cables count as being in the wrong place.
-    miswired: Nanos,
+    pub(crate) miswired: Nanos,
     /// Until when agents count as late, whose loops are excused or not.
-    lagged: Nanos,
+    pub(crate) lagged: Nanos,
     /// The pieces of the network that have a way between them, by switch.
     pieces: Vec<u32>,
     checks: u64,
@@ -112,7 +111,7 @@ impl Watch {
 }
 
 /// Disjoint sets.
-fn root(pieces: &mut [u32], mut at: u32) -> u32 {
+pub(crate) fn root(pieces: &mut [u32], mut at: u32) -> u32 {
     while pieces[at as usize] != at {
         pieces[at as usize] = pieces[pieces[at as usize] as usize];
         at = pieces[at as usize];
@@ -146,134 +145,6 @@ impl Fabric {
     /// Whether cables are in the wrong place, or were a moment ago.
     pub(crate) fn is_miswired(&self) -> bool {
         self.queue.now() < self.watch.miswired
-    }
-
-    /// Whether loops of the base network are excused now.
-    pub(crate) fn look_at_mask(&mut self) {
-        let now = self.queue.now();
-        // A port that cannot be closed is nobody's fault, and a cable in the wrong place must be found first.
-        let swapped = self.links.iter().any(|link| link.swapped);
-        if swapped {
-            self.watch.miswired = now + bounds::SETTLED;
-        }
-        let nobody = self.nodes.iter().any(|node| node.refuses.bridge) || swapped;
-        let missing = || {
-            let running = self.nodes.iter().filter(|node| node.runs > 0);
-            running.flat_map(|node| &node.ports).any(|port| !port.exists || port.program.is_none())
-        };
-        let files = || {
-            let mut files = self.nodes.iter().filter_map(|node| Some(node.agent.as_ref()?.file));
-            let first = files.next();
-            files.any(|file| Some(file) != first)
-        };
-        let lagging = !self.are_all_prompt() || missing() || files();
-        if lagging {
-            self.watch.lagged = self.watch.lagged.max(now + MASKED);
-        }
-        if nobody {
-            self.watch.masked = self.watch.masked.max(now + MASKED);
-        }
-    }
-
-    /// The switch at an end of a cable, if its bridge port forwards.
-    fn forwards(&self, plug: Plug) -> Option<u32> {
-        let Plug::Port(node, place) = plug else { return None };
-        let switch = &self.nodes[node as usize];
-        let port = &switch.ports[usize::from(place)];
-        (port.exists && port.carrier && !port.hangs && switch.bridge.state(place) == BridgePort::Forwarding)
-            .then_some(node)
-    }
-
-    /// Whether base frames come in at an end of a cable: the program there does not drop them.
-    fn lets_in(&self, plug: Plug) -> bool {
-        let Plug::Port(node, place) = plug else { return true };
-        if Break::lets_in(self.options.broken) {
-            return true;
-        }
-        let switch = &self.nodes[node as usize];
-        let port = &switch.ports[usize::from(place)];
-        port.program.is_none_or(|(_, side)| side != Side::Fabric)
-            || !switch.kernel.is_closed(port.number, switch.index(place))
-    }
-
-    /// The switches at both ends of a cable, if base frames go over it, in one direction at least: that is enough for a loop.
-    fn carries(&self, link: &Link) -> Option<[u32; 2]> {
-        let [Some(a), Some(b)] = link.ends.map(|end| self.forwards(end)) else { return None };
-        (link.is_whole() && link.ends.iter().any(|end| self.lets_in(*end))).then_some([a, b])
-    }
-
-    /// As [`Self::carries`], unless that is so because the kernel opened a port whose carrier came back, and an end has no program
-    /// of a fabric port or a map that takes nothing.
-    fn carries_as_wanted(&self, link: &Link) -> Option<[u32; 2]> {
-        let mut reopened = false;
-        let mut helpless = false;
-        for end in link.ends {
-            let Plug::Port(node, place) = end else { continue };
-            let switch = &self.nodes[node as usize];
-            reopened |= switch.bridge.is_reopened(place);
-            let is_known =
-                switch.ports[usize::from(place)].program.is_some_and(|(_, side)| side == Side::Fabric);
-            helpless |= !is_known || switch.refuses.maps;
-        }
-        self.carries(link).filter(|_| !(reopened && helpless))
-    }
-
-    /// A cable that closes a loop, of those that carry frames between two switches.
-    fn loop_over(&self, carries: impl Fn(&Link) -> Option<[u32; 2]>) -> Option<usize> {
-        let mut pieces: Vec<u32> = (0..self.nodes.len() as u32).collect();
-        let mut extra = None;
-        for (number, link) in self.links[..self.network.cables.len()].iter().enumerate() {
-            let Some(ends) = carries(link) else { continue };
-            let [a, b] = ends.map(|end| root(&mut pieces, end));
-            if a == b {
-                extra = Some(number);
-            }
-            pieces[a as usize] = b;
-        }
-        extra
-    }
-
-    /// Ports, carriers or links changed: is the base network a forest?
-    pub(crate) fn look_at_tree(&mut self) {
-        let extra = self.loop_over(|link| self.carries(link));
-        let now = self.queue.now();
-        match (extra, self.watch.looping) {
-            (None, looping) => {
-                if looping.is_some() {
-                    self.watch.looped = now;
-                }
-                self.watch.looping = None;
-                self.watch.flooded.clear();
-            }
-            (Some(link), None) => {
-                self.watch.looping = Some(now);
-                self.say(|| format!("the base network has a loop over {}", self.cable_name(link as u32)));
-            }
-            _ => {}
-        }
-        self.look_at_loop();
-    }
-
-    /// A loop of the base network over ports that somebody answers for.
-    fn look_at_loop(&mut self) {
-        if self.watch.looping.is_none() || self.queue.now() < self.watch.masked {
-            return;
-        }
-        if self.loop_over(|link| self.carries_as_wanted(link)).is_some() {
-            self.violated(format!("the base network has a loop: {}", self.open_cables()));
-        }
-    }
-
-    /// Whether the base network has a loop, had one a moment ago, or may have one.
-    fn has_looped(&self, now: Nanos) -> bool {
-        now < self.watch.masked || self.watch.looping.is_some() || now.since(self.watch.looped) < UNDER_WAY
-    }
-
-    /// The cables over which base frames go.
-    fn open_cables(&self) -> String {
-        let open =
-            (0..self.network.cables.len()).filter(|number| self.carries(&self.links[*number]).is_some());
-        open.map(|number| self.cable_name(number as u32)).collect::<Vec<_>>().join(", ")
     }
 
     /// A copy of a frame comes to a bridge that it has passed.

@@ -10,10 +10,11 @@
 //! | [`kernel`], [`node`] | a switch: maps, ports, bridge, agent |
 //! | [`fabric`] | the run and its loop |
 //! | `forwarding`, `agents`, `damage`, [`traffic`] | what an event does: to frames, agents, cables; from hosts |
-//! | [`bounds`], [`invariants`], [`settled`] | what must hold, and for how long it may not |
+//! | [`bounds`], [`invariants`], `base_network`, [`settled`] | what must hold, and for how long it may not |
 //! | [`report`], [`seeds`] | what came of a run; many runs |
 
 mod agents;
+mod base_network;
 pub mod bounds;
 pub mod bridge;
 pub mod clock;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use smoc_common::map::{Connection, ConnectionId, Flow, FlowKey, TokenBinding, TokenKey};
 
-use crate::dataplane::{KernelTables, Removal, is_full};
+use crate::dataplane::{Correction, KernelTables, is_full};
 
 /// The tables from which the kernel may be pushing something out, or will soon.
 pub(super) fn full(tables: &KernelTables, capacities: &[(&'static str, u32)]) -> HashSet<&'static str> {
@@ -34,7 +34,7 @@ pub struct Evictions {
 impl Evictions {
     /// Compares the tables, which have room for so many entries, with those of the last call; what was pushed out while it was
     /// in use, to be put back.
-    pub fn look(&mut self, tables: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Removal> {
+    pub fn look(&mut self, tables: &KernelTables, capacities: &[(&'static str, u32)]) -> Vec<Correction> {
         let flows: HashSet<_> = tables.flows.iter().map(|(key, _)| *key).collect();
         let half_open: HashSet<_> = tables.half_open.iter().map(|(key, _)| *key).collect();
         let connections: HashSet<_> = tables.connections.iter().map(|(id, _)| *id).collect();
@@ -42,13 +42,13 @@ impl Evictions {
         // Who is in a handshake again has begun a new life.
         let is_gone = |key: &FlowKey| !flows.contains(key) && !half_open.contains(key);
         let flows = self.flows.iter().filter(|(key, _)| is_gone(key)).map(|(key, flow)| {
-            (if key.v4().is_some() { "FLOWS_V4" } else { "FLOWS" }, Removal::RestoreFlow(*key, *flow))
+            (if key.v4().is_some() { "FLOWS_V4" } else { "FLOWS" }, Correction::RestoreFlow(*key, *flow))
         });
         let connections = self.connections.iter().filter(|(id, _)| !connections.contains(id));
-        let connections =
-            connections.map(|(id, connection)| ("CONNECTIONS", Removal::RestoreConnection(*id, *connection)));
+        let connections = connections
+            .map(|(id, connection)| ("CONNECTIONS", Correction::RestoreConnection(*id, *connection)));
         let tokens = self.tokens.iter().filter(|(key, _)| !tokens.contains(key));
-        let tokens = tokens.map(|(key, binding)| ("TOKENS", Removal::RestoreToken(*key, *binding)));
+        let tokens = tokens.map(|(key, binding)| ("TOKENS", Correction::RestoreToken(*key, *binding)));
         let mut back = Vec::new();
         // Elsewhere the reading only missed it.
         let now_full = full(tables, capacities);
@@ -128,7 +128,10 @@ mod tests {
         tables.flows.retain(|(key, _)| key.local_port() == 2);
         tables.tokens.pop();
         let back = evictions.look(&tables, &CAPACITIES);
-        assert_eq!(back, [Removal::RestoreFlow(before.0, before.1), Removal::RestoreToken(token.0, token.1)]);
+        assert_eq!(
+            back,
+            [Correction::RestoreFlow(before.0, before.1), Correction::RestoreToken(token.0, token.1)]
+        );
         assert_eq!(["FLOWS_V4", "CONNECTIONS", "TOKENS"].map(|table| evictions.of(table)), [1, 0, 1]);
         // Port 3 was closed and port 4 silent. Now the table of flows is not full any more, and the connection is not in use.
         tables.flows.clear();

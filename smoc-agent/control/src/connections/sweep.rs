@@ -18,7 +18,7 @@ use smoc_common::map::{Connection, ConnectionId, Flow, FlowKey, TokenBinding, To
 use crate::{
     clock::Nanos,
     connections::evictions::full,
-    dataplane::{Joins, KernelTables, Removal},
+    dataplane::{Correction, Joins, KernelTables},
 };
 
 /// How long a closed subflow stays: late segments and retransmitted FINs still find their path (TIME_WAIT is
@@ -56,16 +56,16 @@ impl Sweep {
         tables: &KernelTables,
         capacities: &[(&'static str, u32)],
         now: Nanos,
-    ) -> Vec<Removal> {
+    ) -> Vec<Correction> {
         let full = full(tables, capacities);
-        let mut removals = self.flows(tables, &full, now);
+        let mut corrections = self.flows(tables, &full, now);
         let gone = self.connections(tables, full.contains("CONNECTIONS") || full.contains("TOKENS"), now);
         if !gone.is_empty() {
-            removals.extend(tokens(tables, &gone));
-            removals.extend(gone.iter().copied().map(Removal::Connection));
+            corrections.extend(tokens(tables, &gone));
+            corrections.extend(gone.iter().copied().map(Correction::RemoveConnection));
         }
-        removals.extend(self.recount(tables).filter(|removal| !concerns(removal, &gone)));
-        removals
+        corrections.extend(self.recount(tables).filter(|correction| !concerns(correction, &gone)));
+        corrections
     }
 
     /// Connections that nobody needs any more.
@@ -87,7 +87,7 @@ impl Sweep {
         long_alone.chain(twice_over).map(|(id, _)| *id).collect()
     }
 
-    fn recount(&mut self, tables: &KernelTables) -> impl Iterator<Item = Removal> {
+    fn recount(&mut self, tables: &KernelTables) -> impl Iterator<Item = Correction> {
         let mut counted: HashMap<ConnectionId, Joins> = HashMap::new();
         // A reading may have an entry twice.
         let flows: HashMap<_, _> = tables.flows.iter().map(|(key, flow)| (key, flow)).collect();
@@ -101,10 +101,10 @@ impl Sweep {
         let miscounted: HashMap<_, _> = tables.connections.iter().filter_map(wrong).collect();
         let before = std::mem::replace(&mut self.miscounted, miscounted.clone());
         let is_twice = move |(id, numbers): &(ConnectionId, (Joins, Joins))| before.get(id) == Some(numbers);
-        miscounted.into_iter().filter(is_twice).map(|(id, (_, counted))| Removal::Recount(id, counted))
+        miscounted.into_iter().filter(is_twice).map(|(id, (_, counted))| Correction::Recount(id, counted))
     }
 
-    fn flows(&mut self, tables: &KernelTables, full: &HashSet<&str>, now: Nanos) -> Vec<Removal> {
+    fn flows(&mut self, tables: &KernelTables, full: &HashSet<&str>, now: Nanos) -> Vec<Correction> {
         let closed = tables.flows.iter().filter(|(_, flow)| flow.is_closed()).map(|(key, flow)| {
             let (life, sequences) = ((*key, flow.opened), [flow.sent_sequence, flow.received_sequence]);
             let before = self.closed.get(&life).filter(|before| before.sequences == sequences);
@@ -115,23 +115,27 @@ impl Sweep {
             let table = if key.v4().is_some() { "FLOWS_V4" } else { "FLOWS" };
             now.since(*since) >= CLOSED_FOR || (full.contains(table) && *since < now)
         };
-        self.closed.iter().filter(is_due).map(|((key, opened), _)| Removal::Flow(*key, *opened)).collect()
+        self.closed
+            .iter()
+            .filter(is_due)
+            .map(|((key, opened), _)| Correction::RemoveFlow(*key, *opened))
+            .collect()
     }
 }
 
-fn concerns(removal: &Removal, connections: &HashSet<ConnectionId>) -> bool {
-    matches!(removal, Removal::Recount(id, _) if connections.contains(id))
+fn concerns(correction: &Correction, connections: &HashSet<ConnectionId>) -> bool {
+    matches!(correction, Correction::Recount(id, _) if connections.contains(id))
 }
 
 /// The tokens of connections that go; one that another connection claims as well means that one from now on.
-fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
+fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Correction> {
     let mut claims: HashMap<u32, Vec<ConnectionId>> = HashMap::new();
     for (id, connection) in &tables.connections {
         for token in [connection.local_token, connection.remote_token] {
             claims.entry(token).or_default().push(*id);
         }
     }
-    let mut removals = Vec::new();
+    let mut corrections = Vec::new();
     for (key, binding) in &tables.tokens {
         let claimants = claims.get(&key.token).map_or(&[][..], Vec::as_slice);
         let left: Vec<_> = claimants.iter().filter(|id| !gone.contains(id)).copied().collect();
@@ -139,17 +143,17 @@ fn tokens(tables: &KernelTables, gone: &HashSet<ConnectionId>) -> Vec<Removal> {
         if !names_gone && claimants.iter().all(|id| !gone.contains(id)) {
             continue;
         }
-        removals.extend(match left[..] {
-            [] => Some(Removal::Token(*key, *binding)),
+        corrections.extend(match left[..] {
+            [] => Some(Correction::RemoveToken(*key, *binding)),
             [one] => rebind(*key, *binding, [one, 0]),
             [one, other] => rebind(*key, *binding, [one, other]),
             _ => None,
         });
     }
-    removals
+    corrections
 }
 
-fn rebind(key: TokenKey, before: TokenBinding, connections: [ConnectionId; 2]) -> Option<Removal> {
+fn rebind(key: TokenKey, before: TokenBinding, connections: [ConnectionId; 2]) -> Option<Correction> {
     let binding = TokenBinding { connections, ..TokenBinding::default() };
-    (binding != before).then_some(Removal::Rebind(key, before, binding))
+    (binding != before).then_some(Correction::Rebind(key, before, binding))
 }

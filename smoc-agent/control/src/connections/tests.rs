@@ -6,7 +6,7 @@ use super::sweep::{ALONE_FOR, CLOSED_FOR};
 use super::*;
 use crate::{
     clock::Nanos,
-    dataplane::{Joins, KernelTables, Removal},
+    dataplane::{Correction, Joins, KernelTables},
     hosts::map_address,
     plan::{EdgeNames, PathBook},
 };
@@ -130,7 +130,10 @@ fn a_closed_subflow_goes_after_a_while_unless_its_ports_are_used_again() {
     let mut sweep = Sweep::default();
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), []);
     let reused = sweep.clone();
-    assert_eq!(sweep.look(&tables, &ROOM, Nanos(0) + CLOSED_FOR), [Removal::Flow(key(1), closed.opened)]);
+    assert_eq!(
+        sweep.look(&tables, &ROOM, Nanos(0) + CLOSED_FOR),
+        [Correction::RemoveFlow(key(1), closed.opened)]
+    );
     tables.flows[0].1.opened += 1;
     assert_eq!(reused.clone().look(&tables, &ROOM, Nanos(0) + CLOSED_FOR), [], "another subflow");
     tables.flows[0].1.closing = 0;
@@ -161,11 +164,13 @@ fn three_are_over() -> KernelTables {
 #[test]
 fn what_is_over_leaves_a_full_table_before_what_lives() {
     let tables = three_are_over();
-    let flows = |removals: &[Removal]| removals.iter().filter(|it| matches!(it, Removal::Flow(..))).count();
-    let connections = |removals: &[Removal]| {
-        let mut gone: Vec<u64> = removals
+    let flows = |corrections: &[Correction]| {
+        corrections.iter().filter(|it| matches!(it, Correction::RemoveFlow(..))).count()
+    };
+    let connections = |corrections: &[Correction]| {
+        let mut gone: Vec<u64> = corrections
             .iter()
-            .filter_map(|it| if let Removal::Connection(id) = it { Some(*id) } else { None })
+            .filter_map(|it| if let Correction::RemoveConnection(id) = it { Some(*id) } else { None })
             .collect();
         gone.sort_unstable();
         gone
@@ -179,13 +184,13 @@ fn what_is_over_leaves_a_full_table_before_what_lives() {
     ] {
         let mut sweep = Sweep::default();
         assert_eq!(sweep.look(&tables, &room, Nanos(0)), [], "once may be a mistake: {room:?}");
-        let removals = sweep.look(&tables, &room, soon);
+        let corrections = sweep.look(&tables, &room, soon);
         assert_eq!(
-            (flows(&removals), &connections(&removals)[..]),
+            (flows(&corrections), &connections(&corrections)[..]),
             (gone_flows, gone_connections),
             "{room:?}"
         );
-        let tokens = removals.iter().filter(|it| matches!(it, Removal::Token(..))).count();
+        let tokens = corrections.iter().filter(|it| matches!(it, Correction::RemoveToken(..))).count();
         assert_eq!(tokens, 2 * gone_connections.len(), "{room:?}");
     }
 }
@@ -208,7 +213,7 @@ fn numbers_of_joins_are_counted_anew_after_what_nobody_saw() {
     };
     let mut sweep = Sweep::default();
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), [], "the kernel may just be about to change it");
-    let recount = Removal::Recount(4, Joins { joined: 2, confirmed: 1 });
+    let recount = Correction::Recount(4, Joins { joined: 2, confirmed: 1 });
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(5)), [recount]);
     tables.connections[0].1.joined = 7;
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(10)), [], "it is another number now");
@@ -241,10 +246,10 @@ fn a_connection_without_subflows_goes_with_its_tokens() {
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(0)), []);
     tables.flows.clear();
     assert_eq!(sweep.look(&tables, &ROOM, Nanos(9)), []);
-    let removals = sweep.look(&tables, &ROOM, Nanos(9) + ALONE_FOR);
-    let token = |(key, binding): &(TokenKey, TokenBinding)| Removal::Token(*key, *binding);
+    let corrections = sweep.look(&tables, &ROOM, Nanos(9) + ALONE_FOR);
+    let token = |(key, binding): &(TokenKey, TokenBinding)| Correction::RemoveToken(*key, *binding);
     let [first, second] = &tables.tokens[..] else { panic!("{:?}", tables.tokens) };
-    assert_eq!(removals, [token(first), token(second), Removal::Connection(4)]);
+    assert_eq!(corrections, [token(first), token(second), Correction::RemoveConnection(4)]);
 }
 
 #[test]
@@ -253,11 +258,11 @@ fn a_token_that_two_claimed_means_the_one_that_stays() {
     tables.flows.push((key(1), flow(5, 0, 0)));
     let mut sweep = Sweep::default();
     sweep.look(&tables, &ROOM, Nanos(0));
-    let removals = sweep.look(&tables, &ROOM, Nanos(0) + ALONE_FOR);
+    let corrections = sweep.look(&tables, &ROOM, Nanos(0) + ALONE_FOR);
     let key = TokenKey { token: 0x22 };
     let before = tables.tokens.iter().find(|(of, _)| *of == key).unwrap().1;
     let rebound =
-        Removal::Rebind(key, before, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
-    assert!(removals.contains(&rebound), "{removals:?}");
-    assert!(!removals.contains(&Removal::Connection(5)));
+        Correction::Rebind(key, before, TokenBinding { connections: [5, 0], ..TokenBinding::default() });
+    assert!(corrections.contains(&rebound), "{corrections:?}");
+    assert!(!corrections.contains(&Correction::RemoveConnection(5)));
 }

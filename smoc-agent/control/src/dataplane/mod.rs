@@ -160,13 +160,13 @@ impl KernelTables {
 /// Housekeeping in the tables that the kernel fills. An entry that is gone already is no error; one that is not as it was
 /// looked at any more stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
+pub enum Correction {
     /// A subflow that is closed, and when it was opened.
-    Flow(FlowKey, u64),
+    RemoveFlow(FlowKey, u64),
     /// A connection without subflows. No other one ever gets its number.
-    Connection(ConnectionId),
+    RemoveConnection(ConnectionId),
     /// The token of such a connection, and what it meant.
-    Token(TokenKey, TokenBinding),
+    RemoveToken(TokenKey, TokenBinding),
     /// A token that one of two claimants has left, and what it meant: from now on it means the other.
     Rebind(TokenKey, TokenBinding, TokenBinding),
     /// A connection whose numbers of joins are not those of its subflows.

@@ -90,6 +90,36 @@ fn a_join_whose_path_overlaps_a_siblings_is_moved_by_what_another_edge_answers()
 }
 
 #[test]
+fn the_join_with_the_lowest_hash_of_all_makes_room_when_it_asks_again() {
+    let mut bench = Bench::settled();
+    let stray = stray(&bench);
+    let overlapping = |bench: &Bench, question| {
+        let mut answered = answer(bench, question, 6);
+        let sibling = &mut answered.subflows[0];
+        (sibling.hash, sibling.stays) = (u32::MAX, false);
+        assert!(stray.hash() < sibling.hash);
+        answered
+    };
+    // At first the sibling is not in its way.
+    let question = ask(&mut bench, stray);
+    let alone = Answer { subflows: Vec::new(), ..overlapping(&bench, question) };
+    heard(&mut bench, 1, Inquiry::Answer(alone));
+    let mut ranks = Vec::new();
+    for _ in 0..3 {
+        let mut effects = bench.pass(Duration::from_millis(10));
+        while !matches!(inquiries(&effects)[..], [(_, Inquiry::Question(_)), ..]) {
+            ranks.extend(settlements(&effects).iter().map(|settled| settled.rank));
+            effects = bench.pass(Duration::from_millis(10));
+        }
+        let [(_, Inquiry::Question(question)), ..] = inquiries(&effects)[..] else { unreachable!() };
+        let answered = overlapping(&bench, question);
+        heard(&mut bench, 1, Inquiry::Answer(answered));
+    }
+    ranks.extend(settlements(&bench.pass(Duration::from_secs(1))).iter().map(|settled| settled.rank));
+    assert_eq!(ranks, [0, 0, 1, 1]);
+}
+
+#[test]
 fn a_join_that_another_host_opened_is_bound_and_not_moved() {
     let mut bench = Bench::settled();
     let stray = Stray { is_ours: false, ..stray(&bench) };

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use smoc_common::map::{Flow, FlowKey, TokenBinding};
+use aya::{
+    Pod,
+    maps::{HashMap, MapData},
+};
+use smoc_common::map::{Flow, FlowKey, Plain, TokenBinding};
 use smoc_control::{
     clock::Nanos,
     connections::{self, Claim},
-    dataplane::{Exits, Installed, KernelTables, Removal},
+    dataplane::{Correction, Exits, Installed, KernelTables},
     siblings::{Settlement, Stray},
 };
 
@@ -47,6 +51,27 @@ impl XdpTables {
     fn capacity(&self, name: &str) -> usize {
         self.capacities.iter().find(|(table, _)| *table == name).map_or(0, |(_, size)| *size as usize)
     }
+
+    /// All entries of a table.
+    fn read<K: Pod, V: Pod>(
+        &self,
+        name: &'static str,
+        map: &HashMap<MapData, K, V>,
+    ) -> Result<Vec<(K, V)>, DataplaneError> {
+        entries(map, self.capacity(name)).map_err(|error| read_error(name, error))
+    }
+
+    /// `FLOWS_V4` and `FLOWS`.
+    fn flows(&self, maps: &KernelMaps) -> Result<Vec<(FlowKey, Flow)>, DataplaneError> {
+        let v4 = self.read("FLOWS_V4", &maps.flows_v4)?;
+        let v4 = v4.into_iter().map(|(Entry(key), Entry(flow))| (key.into(), flow));
+        Ok(v4.chain(values(self.read("FLOWS", &maps.flows)?)).collect())
+    }
+}
+
+/// Entries without what aya sees them through.
+fn values<K: Plain, V: Plain>(entries: Vec<(Entry<K>, Entry<V>)>) -> Vec<(K, V)> {
+    entries.into_iter().map(|(Entry(key), Entry(value))| (key, value)).collect()
 }
 
 impl Observe for XdpTables {
@@ -60,34 +85,12 @@ impl Observe for XdpTables {
 
     fn tables(&self) -> Result<KernelTables, DataplaneError> {
         let maps = self.maps();
-        let flows_v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
-        let flows = entries(&maps.flows, self.capacity("FLOWS"));
-        let half_open = entries(&maps.half_open, self.capacity("HALF_OPEN"));
-        let connections = entries(&maps.connections, self.capacity("CONNECTIONS"));
-        let tokens = entries(&maps.tokens, self.capacity("TOKENS"));
-        let failed = |map| move |error| read_error(map, error);
+        let connections = self.read("CONNECTIONS", &maps.connections)?;
         Ok(KernelTables {
-            flows: flows_v4
-                .map_err(failed("FLOWS_V4"))?
-                .into_iter()
-                .map(|(Entry(k), Entry(v))| (k.into(), v))
-                .chain(flows.map_err(failed("FLOWS"))?.into_iter().map(|(Entry(k), Entry(v))| (k, v)))
-                .collect(),
-            half_open: half_open
-                .map_err(failed("HALF_OPEN"))?
-                .into_iter()
-                .map(|(Entry(k), Entry(v))| (k, v))
-                .collect(),
-            connections: connections
-                .map_err(failed("CONNECTIONS"))?
-                .into_iter()
-                .map(|(k, Entry(v))| (k, v))
-                .collect(),
-            tokens: tokens
-                .map_err(failed("TOKENS"))?
-                .into_iter()
-                .map(|(Entry(k), Entry(v))| (k, v))
-                .collect(),
+            flows: self.flows(&maps)?,
+            half_open: values(self.read("HALF_OPEN", &maps.half_open)?),
+            connections: connections.into_iter().map(|(id, Entry(connection))| (id, connection)).collect(),
+            tokens: values(self.read("TOKENS", &maps.tokens)?),
         })
     }
 
@@ -95,30 +98,30 @@ impl Observe for XdpTables {
         self.maps().counters().map_err(|error| read_error("COUNTERS", error))
     }
 
-    fn remove(&self, removal: Removal) -> Result<(), DataplaneError> {
+    fn correct(&self, correction: Correction) -> Result<(), DataplaneError> {
         let mut maps = self.maps();
-        let (map, done) = match removal {
-            Removal::Flow(key, opened) => {
+        let (map, done) = match correction {
+            Correction::RemoveFlow(key, opened) => {
                 let is_it = |flow: &Flow| flow.opened == opened && flow.is_closed();
                 match key.v4() {
                     Some(key) => ("FLOWS_V4", remove_if(&mut maps.flows_v4, key, is_it)),
                     None => ("FLOWS", remove_if(&mut maps.flows, key, is_it)),
                 }
             }
-            Removal::Connection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
-            Removal::Token(key, seen) => {
+            Correction::RemoveConnection(id) => ("CONNECTIONS", maps.connections.remove(&id)),
+            Correction::RemoveToken(key, seen) => {
                 ("TOKENS", remove_if(&mut maps.tokens, key, |binding: &TokenBinding| *binding == seen))
             }
-            Removal::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
-            Removal::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
-            Removal::RestoreFlow(key, flow) => match key.v4() {
+            Correction::Recount(id, joins) => ("CONNECTIONS", maps.recount(id, joins)),
+            Correction::Rebind(key, seen, binding) => ("TOKENS", maps.rebind(key, &seen, binding)),
+            Correction::RestoreFlow(key, flow) => match key.v4() {
                 Some(key) => ("FLOWS_V4", maps.flows_v4.insert(Entry(key), Entry(flow), NOEXIST)),
                 None => ("FLOWS", maps.flows.insert(Entry(key), Entry(flow), NOEXIST)),
             },
-            Removal::RestoreConnection(id, connection) => {
+            Correction::RestoreConnection(id, connection) => {
                 ("CONNECTIONS", maps.connections.insert(id, Entry(connection), NOEXIST))
             }
-            Removal::RestoreToken(key, binding) => {
+            Correction::RestoreToken(key, binding) => {
                 ("TOKENS", maps.tokens.insert(Entry(key), Entry(binding), NOEXIST))
             }
         };
@@ -146,13 +149,7 @@ impl Observe for XdpTables {
         if bound.is_empty() {
             return Ok(Vec::new());
         }
-        let maps = self.maps();
-        let v4 = entries(&maps.flows_v4, self.capacity("FLOWS_V4"));
-        let v4 = v4.map_err(|error| read_error("FLOWS_V4", error))?;
-        let v6 = entries(&maps.flows, self.capacity("FLOWS")).map_err(|error| read_error("FLOWS", error))?;
-        let v4 = v4.into_iter().map(|(Entry(key), Entry(flow))| (FlowKey::from(key), flow));
-        let flows: Vec<(FlowKey, Flow)> =
-            v4.chain(v6.into_iter().map(|(Entry(key), Entry(flow))| (key, flow))).collect();
+        let flows = self.flows(&self.maps())?;
         Ok(connections::claims(token, &bound, flows.iter().map(|(key, flow)| (key, flow))))
     }
 
