@@ -339,7 +339,8 @@ impl Checks {
                 agents.claim(self, agent, Section::Switches, switch.entry, "agent");
             }
             if switch.port_width > WIDEST {
-                let message = format!("{} is too many: a port number has {WIDEST} bits at most", switch.port_width);
+                let message =
+                    format!("{} is too many: a port number has {WIDEST} bits at most", switch.port_width);
                 self.add(Section::Switches, switch.entry, "port_width", message);
             }
         }

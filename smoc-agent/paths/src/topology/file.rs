@@ -192,7 +192,8 @@ impl Reader {
         let name = self.required(at("name"), NAME, raw, raw.value.name.as_ref(), |text| Ok(text.to_owned()));
         let agent = self.optional(at("agent"), raw.value.agent.as_ref(), address);
         let width = self.optional(at("port_width"), raw.value.port_width.as_ref(), |text| {
-            text.parse().map_err(|_| format!("\"{}\" is no number of bits: write 1 to 10", input::shown(text)))
+            text.parse()
+                .map_err(|_| format!("\"{}\" is no number of bits: write 1 to 10", input::shown(text)))
         });
         Some(DraftSwitch { entry, name: name?, agent: agent?, port_width: width?.unwrap_or(0) })
     }
