@@ -10,6 +10,7 @@ use smoc_control::{
     clock::Nanos,
     config::Spread,
     dataplane::Fill,
+    fabric::drain::{DRAIN, Target},
     hosts::KnownHost,
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
@@ -40,6 +41,9 @@ pub struct Status {
     pub edges: usize,
     /// Links of the network that are down.
     pub links_down: usize,
+    /// Links that operators drain.
+    #[serde(default)]
+    pub links_drained: usize,
     /// Ways around neighbours and links.
     pub detours: DetoursView,
     /// How paths are probed; null if the prober does not answer.
@@ -165,6 +169,9 @@ pub struct RankView {
     pub port: u16,
     /// Whether that port is usable.
     pub usable: bool,
+    /// Whether subflows of this rank take another rank's path: a link of it is down or drained, and nothing takes its place.
+    #[serde(default)]
+    pub left: bool,
     /// Links of the path that the rank has when all links are up, if it takes another one meanwhile.
     pub instead_of: Option<Vec<String>>,
     /// What probes say; null if it is not probed.
@@ -217,6 +224,36 @@ pub struct LinkView {
     pub tree: bool,
     /// Whether it works, as far as the switches at its ends say.
     pub up: bool,
+    /// Whether operators want traffic to leave it.
+    #[serde(default)]
+    pub drained: bool,
+    /// Whether paths may take it: a drained link stays in use where nothing else joins two parts of the network.
+    #[serde(default)]
+    pub used: bool,
+}
+
+/// The fabric as a whole, as one of its agents sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FabricView {
+    /// The switches.
+    pub switches: Vec<SwitchView>,
+    /// The links.
+    pub links: Vec<LinkView>,
+    /// Known addresses.
+    pub hosts: usize,
+    /// What operators drain.
+    pub drained: Vec<DrainView>,
+}
+
+/// What operators drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// A switch or a link.
+    pub target: String,
+    /// Why, if they said so.
+    pub reason: String,
+    /// Whether the fabric has it (still).
+    pub known: bool,
 }
 
 /// The status, with counters by index and the fill of the tables.
@@ -241,7 +278,8 @@ pub(super) fn status(
             .as_ref()
             .map(|bridge| BridgeView { interface: bridge.interface.clone(), managed: bridge.managed }),
         edges: snapshot.edges,
-        links_down: snapshot.book.down().len(),
+        links_down: snapshot.down.len(),
+        links_drained: snapshot.drained.len(),
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
@@ -353,6 +391,7 @@ fn ranks(
             shared_links: path.shared_links,
             port,
             usable: usable.get(&port).copied().unwrap_or(false),
+            left: path.links.iter().any(|link| snapshot.book.down().contains(link)),
             instead_of: paths.instead_of(rank).map(links),
             liveness: liveness(rank),
         }
@@ -378,10 +417,23 @@ pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
             capacity: link.capacity.map(|capacity| capacity.to_string()),
             latency: link.latency.map(|latency| latency.to_string()),
             tree: snapshot.tree.contains(&id),
-            up: !snapshot.book.down().contains(&id),
+            up: !snapshot.down.contains(&id),
+            drained: snapshot.drained.contains(&id),
+            used: !snapshot.book.down().contains(&id),
         }
     });
     TopologyView { switches: switches.collect(), links: links.collect() }
+}
+
+/// The fabric as a whole.
+pub(super) fn fabric(snapshot: &Snapshot) -> FabricView {
+    let TopologyView { switches, links } = topology(snapshot);
+    let drained = snapshot.records.under(DRAIN).map(|(target, reason)| DrainView {
+        target: target.to_owned(),
+        reason: reason.to_owned(),
+        known: Target::parse(&snapshot.topology, target).is_ok(),
+    });
+    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), switches, links }
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

@@ -17,6 +17,7 @@ use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, T
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+const DEFAULT_STATE: &str = "/var/lib/smoc";
 /// Min and max entries of a table.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
 /// Min and max interval of hellos and probes.
@@ -41,6 +42,7 @@ struct Raw {
     api: Option<Spanned<PathBuf>>,
     api_owner: Option<String>,
     api_group: Option<String>,
+    state: Option<PathBuf>,
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
@@ -109,6 +111,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         api_owner: raw.api_owner,
         api_group: raw.api_group,
         api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
+        state: directory.join(raw.state.unwrap_or_else(|| DEFAULT_STATE.into())),
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),

@@ -8,6 +8,7 @@
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
 //! api_group: root
+//! state: /var/lib/smoc              # directory for what is kept over restarts of the machine
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
 //! spread: none                      # or flows
@@ -67,6 +68,8 @@ pub struct Config {
     pub api_owner: Option<String>,
     /// The group that may use it, by name or number; by default that of the agent.
     pub api_group: Option<String>,
+    /// The directory for what is kept over restarts of the machine.
+    pub state: PathBuf,
     /// The BPF object, if the file names one.
     pub object: Option<PathBuf>,
     /// The directory, on a BPF file system, in which maps and links are pinned.
@@ -255,6 +258,7 @@ impl Config {
             ("api", self.api != new.api),
             ("api_owner", self.api_owner != new.api_owner),
             ("api_group", self.api_group != new.api_group),
+            ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),

@@ -47,8 +47,8 @@ pub struct Inputs<'a> {
     pub closed: &'a BTreeSet<PortNumber>,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
-    /// The links of the network that are down.
-    pub down: &'a BTreeSet<LinkId>,
+    /// The links of the network that are down or that paths are to leave.
+    pub unused: &'a BTreeSet<LinkId>,
     /// Ways around neighbours and links.
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
@@ -164,7 +164,7 @@ pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u1
     let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
     let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
     let is_broken = |path: &Path| {
-        path.links.iter().any(|link| inputs.down.contains(link))
+        path.links.iter().any(|link| inputs.unused.contains(link))
             || lossy.iter().any(|lossy| lossy.links == path.links)
     };
     let ranks = (0..Rank::COUNT).zip(ranked);

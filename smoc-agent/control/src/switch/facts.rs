@@ -21,6 +21,7 @@ use crate::{
         inquiry::Inquiry,
         neighbor,
     },
+    fabric::Record,
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
@@ -47,6 +48,7 @@ impl Switch {
                 true
             }
             Event::Looked(question, claims) => self.looked(question, claims, now),
+            Event::Recorded(records) => self.recorded(&records, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;
@@ -160,7 +162,8 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, .. })) = lists {
+        if let Some((hosts, Lists { down, records, .. })) = lists {
+            self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -187,8 +190,24 @@ impl Switch {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
-        let lists = Lists { hosts, down, ..Lists::default() };
+        let records = self.records.all().cloned().collect();
+        let lists = Lists { hosts, down, records, ..Lists::default() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    /// Takes note of what operators want; whether it is news, which others are told and which is kept.
+    fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
+        let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
+        for Record { name, text, .. } in &news {
+            info!(name, text, "an operator wants this");
+        }
+        if news.is_empty() {
+            return false;
+        }
+        self.effects.push(Effect::Remember(self.records.all().cloned().collect()));
+        self.announcer.hurry(now);
+        self.stale.links = true;
+        true
     }
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
@@ -229,7 +248,7 @@ impl Switch {
         self.known = Arc::default();
         self.roles = Roles::new(&self.config, &self.topology, this);
         self.links.told(&self.config.switch, self.own_ports_down());
-        self.down = self.links.down(&self.topology);
+        self.look_at_links();
         self.want_tree(now);
     }
 

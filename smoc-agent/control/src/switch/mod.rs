@@ -25,6 +25,8 @@ mod announcer;
 mod asking;
 #[cfg(test)]
 mod asking_tests;
+#[cfg(test)]
+mod drain_tests;
 mod effect;
 mod event;
 mod facts;
@@ -61,6 +63,7 @@ use crate::{
     config::Config,
     dataplane::{Exits, Installed},
     discovery::Flood,
+    fabric::{Record, Records},
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
@@ -105,6 +108,8 @@ pub struct Start {
     /// A first guess of an announcement's sequence that is higher than what an earlier agent used, such as microseconds
     /// since 1970. If it is not, the neighbours say so.
     pub sequence: u64,
+    /// What an earlier agent was asked to remember ([`Effect::Remember`]).
+    pub records: Vec<Record>,
 }
 
 /// What should be in the maps, after so many changes.
@@ -153,8 +158,11 @@ pub struct Switch {
     links: LinkStates,
     /// The links that are down, as `links` has them.
     down: BTreeSet<LinkId>,
+    /// The links that paths are to leave: those, and what operators drain, as far as paths can do without.
+    unused: BTreeSet<LinkId>,
     hosts: HostTable,
     flood: Flood,
+    records: Records,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -212,7 +220,8 @@ impl Switch {
     /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
-        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence } = start;
+        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, records } =
+            start;
         let adopted = installed.settings != Settings::default();
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
@@ -225,8 +234,10 @@ impl Switch {
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),
+            unused: BTreeSet::new(),
             hosts: HostTable::default(),
             flood: Flood::default(),
+            records: Records::default(),
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
@@ -263,13 +274,16 @@ impl Switch {
             topology,
             this,
         };
-        switch.take_over(adopted, now);
+        switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
     }
 
     /// Derives what can be from what is installed and from the files, and asks for the rest.
-    fn take_over(&mut self, adopted: bool, now: Nanos) {
+    fn take_over(&mut self, adopted: bool, records: &[Record], now: Nanos) {
+        for record in records {
+            self.records.hear(record);
+        }
         self.want_tree(now);
         self.agreement.seen(self.bridge_ports());
         if adopted {

@@ -11,6 +11,7 @@ use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
+    fabric::Records,
     hosts::KnownHost,
     interfaces::{AttachedMode, BridgePort},
     plan::{EdgeNames, PathBook},
@@ -32,6 +33,12 @@ pub struct Snapshot {
     pub book: Arc<PathBook>,
     /// The links that the base network uses.
     pub tree: Arc<BTreeSet<LinkId>>,
+    /// The links that are down, as the switches at their ends say.
+    pub down: BTreeSet<LinkId>,
+    /// The links that operators want traffic to leave.
+    pub drained: BTreeSet<LinkId>,
+    /// What operators want of the fabric.
+    pub records: Records,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// The ports.

@@ -34,7 +34,7 @@ fn port(number: u16) -> PortNumber {
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
 pub(super) struct Bench {
     pub(super) switch: Switch,
-    now: Nanos,
+    pub(super) now: Nanos,
     interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     refuses: bool,
@@ -81,6 +81,7 @@ impl Bench {
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
+            records: Vec::new(),
         };
         let (switch, effects) = Switch::start(start, START);
         let interfaces = all.into_iter().map(|interface| (interface.name.clone(), interface)).collect();
@@ -152,7 +153,7 @@ impl Bench {
         self.handle(Event::Found(Found { generation, failures }))
     }
 
-    fn snapshot(&mut self) -> Snapshot {
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         self.switch.snapshot()
     }
 }

@@ -5,7 +5,10 @@ use smoc_paths::analysis::buffer::shortage;
 use tracing::warn;
 
 use super::{Snapshot, Switch, Wish};
-use crate::{base_network::Unagreed, config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
+use crate::{
+    base_network::Unagreed, config::Config, fabric::drain::drained, interfaces::BridgePort, plan::EdgePaths,
+    ports::Role,
+};
 
 impl Switch {
     /// Everything as it is now, for whoever asks; what is new among the warnings is logged.
@@ -27,6 +30,9 @@ impl Switch {
             names: self.controller.names().clone(),
             book: self.controller.book().clone(),
             tree: self.tree.clone(),
+            down: self.down.clone(),
+            drained: drained(&self.topology, &self.records),
+            records: self.records.clone(),
             hosts: self.known.clone(),
             ports,
             bridge: self.bridge_state(),
