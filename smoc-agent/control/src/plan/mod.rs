@@ -7,6 +7,7 @@ mod desired;
 mod diff;
 mod link_states;
 mod names;
+mod routers;
 mod slots;
 #[cfg(test)]
 mod tests;
