@@ -25,6 +25,6 @@ pub use client::{ClientError, get};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
-    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Status, SwitchView, TableView,
-    TopologyView, UnroutableView,
+    BridgeView, CounterView, EdgeView, HostView, LearningView, LinkView, PortView, RankView, RefusalView,
+    Status, SwitchView, TableView, TopologyView, UnroutableView,
 };

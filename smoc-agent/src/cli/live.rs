@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
-use crate::api::{self, EdgeView, HostView, PortView, Status, TopologyView};
+use crate::api::{self, EdgeView, HostView, LearningView, PortView, RefusalView, Status, TopologyView};
 
 /// Which agent to ask, and how to print its answer.
 #[derive(clap::Args, Debug)]
@@ -86,6 +86,7 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         );
         text += &ports(&status.ports);
         text += &probing(status);
+        text += &learning(&status.learning);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -124,6 +125,18 @@ fn probing(status: &Status) -> String {
     text + &format!("{} detours, {} that no route fits\n", detours.installed, detours.unroutable)
 }
 
+/// Which addresses are learned, and what was turned away.
+fn learning(learning: &LearningView) -> String {
+    let within = match learning.prefixes.as_slice() {
+        [] => "learned without limit: set `prefixes` in the configuration".to_owned(),
+        prefixes => format!("learned within {} ({})", prefixes.join(", "), learning.known_from),
+    };
+    let LearningView { routed, refused, ignored, .. } = learning;
+    format!(
+        "hosts are {within}; {routed} prefixes behind routers; {refused} claims refused, {ignored} ignored\n"
+    )
+}
+
 /// What hellos say of a port.
 fn liveness(port: &PortView) -> [String; 3] {
     let Some(live) = &port.liveness else { return ["-".into(), String::new(), String::new()] };
@@ -160,7 +173,9 @@ fn ports(ports: &[PortView]) -> String {
 /// No agent answers.
 pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/hosts", |hosts: &Vec<HostView>| {
-        let mut table = Table::new(["address", "MAC address", "attached to", "name", "known from"]);
+        let heading =
+            ["address", "MAC address", "attached to", "name", "known from", "also claimed by (refused)"];
+        let mut table = Table::new(heading);
         for host in hosts {
             let age = host.age_seconds.map_or_else(String::new, |age| format!(", {age:.0} s ago"));
             table.row([
@@ -169,10 +184,15 @@ pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
                 format!("{}:{}", host.switch, host.port),
                 host.name.clone().unwrap_or_default(),
                 format!("{}{age}", host.source),
+                host.refused.iter().map(refusal).collect::<Vec<_>>().join(", "),
             ]);
         }
         table.to_string()
     })
+}
+
+fn refusal(RefusalView { mac, switch, port, age_seconds, .. }: &RefusalView) -> String {
+    format!("{mac} at {switch}:{port}, {age_seconds:.0} s ago")
 }
 
 /// `smoc conns`.

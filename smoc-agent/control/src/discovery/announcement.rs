@@ -22,6 +22,8 @@
 //! | 42.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
+//! | then 1 | number of contentions in this part; older versions read no further, and padding means none |
+//! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //!
 //! Numbers are big endian.
 
@@ -36,7 +38,7 @@ use crate::{
     base_network::Statement,
     clock::Nanos,
     discovery::inquiry::Inquiry,
-    hosts::{Sighting, ip_address, map_address},
+    hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
 
@@ -52,8 +54,9 @@ const STATEMENT: u16 = 1;
 /// Where the bytes of what has no lists begin.
 const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
-const HOSTS_PER_PART: usize = 40;
+const HOSTS_PER_PART: usize = 32;
 const PORTS_PER_PART: usize = 128;
+const CONTENTIONS_PER_PART: usize = 8;
 
 /// What one agent says to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,8 +108,12 @@ pub struct Lists {
     pub hosts: Vec<Sighting>,
     /// Its ports to other switches that are down.
     pub down: Vec<DownPort>,
+    /// Addresses that two claim.
+    pub contentions: Vec<Contention>,
 }
 
+/// The bit of a port that says that a claim is refused.
+const REFUSED: u16 = 1 << 15;
 /// The bit of a port that is [`DownPort::unanswered`].
 const UNANSWERED: u16 = 1 << 15;
 
@@ -123,7 +130,8 @@ fn port_from_bits(bits: u16) -> Option<DownPort> {
 pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<Part> {
     let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
     let mut down = lists.down.chunks(PORTS_PER_PART);
-    let parts = hosts.len().max(down.len()).clamp(1, usize::from(u16::MAX)) as u16;
+    let mut contentions = lists.contentions.chunks(CONTENTIONS_PER_PART);
+    let parts = hosts.len().max(down.len()).max(contentions.len()).clamp(1, usize::from(u16::MAX)) as u16;
     let part = |part: u16| Part {
         origin: origin.to_owned(),
         boot,
@@ -133,6 +141,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
         lists: Lists {
             hosts: hosts.next().unwrap_or_default().to_vec(),
             down: down.next().unwrap_or_default().to_vec(),
+            contentions: contentions.next().unwrap_or_default().to_vec(),
         },
     };
     (0..parts).map(part).collect()
@@ -174,9 +183,10 @@ fn begin(frame: &mut Vec<u8>, source: MacAddress) {
 impl Part {
     /// The frame, as sent from a port with this MAC address at this time.
     pub fn frame(&self, source: MacAddress, now: Nanos) -> Vec<u8> {
-        let Lists { hosts, down } = &self.lists;
-        let mut frame =
-            Vec::with_capacity(HEADER + self.origin.len() + hosts.len() * HOST + down.len() * PORT);
+        let Lists { hosts, down, contentions } = &self.lists;
+        let length = HEADER + self.origin.len() + 1;
+        let lists = (hosts.len() + contentions.len()) * HOST + down.len() * PORT;
+        let mut frame = Vec::with_capacity(length + lists);
         begin(&mut frame, source);
         frame.push(self.origin.len() as u8);
         frame.extend(self.part.to_be_bytes());
@@ -185,14 +195,12 @@ impl Part {
         frame.extend(self.sequence.to_be_bytes());
         frame.extend([hosts.len() as u8, down.len() as u8]);
         frame.extend(self.origin.as_bytes());
-        for host in hosts {
-            let age = now.since(host.seen).as_millis();
-            frame.extend(map_address(host.address).octets());
-            frame.extend(host.mac.octets());
-            frame.extend(host.port.get().to_be_bytes());
-            frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
-        }
+        hosts.iter().for_each(|host| write_host(&mut frame, host, 0, now));
         frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
+        frame.push(contentions.len() as u8);
+        for Contention { claim, is_refused } in contentions {
+            write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
+        }
         frame
     }
 }
@@ -241,7 +249,7 @@ impl Message {
         }
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         let (hosts, rest) = rest.split_at_checked(usize::from(header[40]) * HOST)?;
-        let down = rest.get(..usize::from(header[41]) * PORT)?;
+        let (down, rest) = rest.split_at_checked(usize::from(header[41]) * PORT)?;
         let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
@@ -252,9 +260,31 @@ impl Message {
             lists: Lists {
                 hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
                 down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
+                contentions: contentions(rest, now).unwrap_or_default(),
             },
         }))
     }
+}
+
+/// What follows the lists; `None` if that is nothing, as an older agent sends it.
+fn contentions(rest: &[u8], now: Nanos) -> Option<Vec<Contention>> {
+    let (count, rest) = rest.split_first()?;
+    let all = rest.get(..usize::from(*count) * HOST)?;
+    let contention = |bytes: &[u8]| {
+        let mut bytes: [u8; HOST] = bytes.try_into().ok()?;
+        let is_refused = bytes[22] & 0x80 != 0;
+        bytes[22] &= 0x7f;
+        Some(Contention { claim: host(&bytes, now)?, is_refused })
+    };
+    all.chunks_exact(HOST).map(contention).collect()
+}
+
+fn write_host(frame: &mut Vec<u8>, host: &Sighting, flag: u16, now: Nanos) {
+    let age = now.since(host.seen).as_millis();
+    frame.extend(map_address(host.address).octets());
+    frame.extend(host.mac.octets());
+    frame.extend((host.port.get() | flag).to_be_bytes());
+    frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
 }
 
 fn host(bytes: &[u8], now: Nanos) -> Option<Sighting> {
@@ -291,9 +321,16 @@ mod tests {
     }
 
     fn lists(hosts_in_it: u16, down: u16) -> Lists {
+        lists_with(hosts_in_it, down, 0)
+    }
+
+    fn lists_with(hosts_in_it: u16, down: u16, contended: u16) -> Lists {
+        let contention =
+            |(n, claim): (usize, Sighting)| Contention { claim, is_refused: n.is_multiple_of(3) };
+        let contentions = hosts(contended).into_iter().enumerate().map(contention).collect();
         let down = (1..=down).filter_map(PortNumber::new);
         let down = down.map(|number| DownPort { number, unanswered: number.get().is_multiple_of(3) });
-        Lists { hosts: hosts(hosts_in_it), down: down.collect() }
+        Lists { hosts: hosts(hosts_in_it), down: down.collect(), contentions }
     }
 
     fn part(frame: &[u8], now: Nanos) -> Option<Part> {
@@ -305,9 +342,18 @@ mod tests {
 
     #[test]
     fn lists_survive_the_wire() {
-        for (hosts, down) in [(0, 0), (1, 1), (40, 128), (41, 0), (0, 129), (500, 3), (3, 1023), (12_000, 0)]
-        {
-            let lists = lists(hosts, down);
+        let counts = [
+            (0, 0, 0),
+            (1, 1, 1),
+            (32, 128, 8),
+            (33, 0, 0),
+            (0, 129, 0),
+            (500, 3, 2),
+            (3, 1023, 9),
+            (12_000, 0, 256),
+        ];
+        for (hosts, down, contended) in counts {
+            let lists = lists_with(hosts, down, contended);
             let sent = parts("e1", (3, 7), &lists);
             let frames: Vec<_> = sent.iter().map(|part| part.frame(MAC, NOW)).collect();
             assert!(frames.iter().all(|frame| frame.len() <= 1514));
@@ -322,6 +368,8 @@ mod tests {
                 lists.hosts
             );
             assert_eq!(heard.iter().flat_map(|part| part.lists.down.clone()).collect::<Vec<_>>(), lists.down);
+            let contentions = heard.iter().flat_map(|part| part.lists.contentions.clone());
+            assert_eq!(contentions.collect::<Vec<_>>(), lists.contentions);
         }
     }
 
@@ -377,7 +425,8 @@ mod tests {
     #[test]
     fn what_is_no_announcement_is_refused() {
         let good = parts("e1", (3, 7), &lists(3, 2))[0].frame(MAC, NOW);
-        for length in 0..good.len() {
+        // Older agents say nothing of contentions, not even how many there are.
+        for length in 0..good.len() - 1 {
             assert_eq!(Message::parse(&good[..length], NOW), None, "{length} bytes");
         }
         for (at, byte) in

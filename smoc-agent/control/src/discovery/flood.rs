@@ -7,7 +7,10 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::announcement::{Head, Lists, Part};
-use crate::{hosts::Sighting, plan::DownPort};
+use crate::{
+    hosts::{Contention, Sighting},
+    plan::DownPort,
+};
 
 /// Max number of origins that are remembered: more than any network has switches.
 const MAX_ORIGINS: usize = 65_536;
@@ -42,8 +45,8 @@ pub enum Heard {
     Outdated,
     /// Pass it on.
     New,
-    /// Pass it on, and take over the lists of hosts and of ports that are down, which are complete now.
-    Complete(Arc<[Sighting]>, Vec<DownPort>),
+    /// Pass it on, and take over the lists of hosts, of ports that are down and of contentions, which are complete now.
+    Complete(Arc<[Sighting]>, Vec<DownPort>, Vec<Contention>),
 }
 
 impl Flood {
@@ -87,8 +90,8 @@ impl Flood {
         if latest.received.len() < usize::from(latest.parts) {
             Heard::New
         } else {
-            let (hosts, down) = latest.complete();
-            Heard::Complete(hosts, down)
+            let (hosts, down, contentions) = latest.complete();
+            Heard::Complete(hosts, down, contentions)
         }
     }
 
@@ -110,7 +113,7 @@ impl Latest {
     }
 
     /// Puts the lists of all parts together.
-    fn complete(&mut self) -> (Arc<[Sighting]>, Vec<DownPort>) {
+    fn complete(&mut self) -> (Arc<[Sighting]>, Vec<DownPort>, Vec<Contention>) {
         let mut hosts = Vec::new();
         for part in &mut self.received {
             let from = hosts.len();
@@ -119,7 +122,8 @@ impl Latest {
         }
         self.hosts = hosts.into();
         let down = self.received.iter().flat_map(|part| part.lists.down.iter().copied());
-        (self.hosts.clone(), down.collect())
+        let contentions = self.received.iter().flat_map(|part| part.lists.contentions.iter().copied());
+        (self.hosts.clone(), down.collect(), contentions.collect())
     }
 
     /// The parts as they were heard.
@@ -127,7 +131,7 @@ impl Latest {
         self.received.iter().enumerate().map(|(at, part)| {
             let Some(range) = self.ranges.get(at) else { return part.clone() };
             let hosts = self.hosts[range.clone()].to_vec();
-            Part { lists: Lists { hosts, down: part.lists.down.clone() }, ..part.clone() }
+            Part { lists: Lists { hosts, ..part.lists.clone() }, ..part.clone() }
         })
     }
 }
@@ -147,7 +151,7 @@ mod tests {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::New);
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
-        let Heard::Complete(_, down) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
+        let Heard::Complete(_, down, _) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
         assert_eq!(down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::Known);
     }
@@ -156,7 +160,7 @@ mod tests {
     fn a_newer_list_replaces_one_that_never_became_complete() {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::New);
-        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(_, down) if down.len() == 1));
+        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(_, down, _) if down.len() == 1));
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
     }
 
@@ -221,7 +225,7 @@ mod tests {
             flood.hear(&sent[number]);
         }
         assert_eq!(flood.all().collect::<Vec<_>>(), [sent[0].clone(), sent[2].clone()]);
-        let Heard::Complete(complete, _) = flood.hear(&sent[1]) else { panic!("not complete") };
+        let Heard::Complete(complete, ..) = flood.hear(&sent[1]) else { panic!("not complete") };
         assert_eq!(*complete, hosts.concat());
         assert_eq!((flood.all().collect::<Vec<_>>(), flood.of("e2").count()), (sent, 3));
     }
