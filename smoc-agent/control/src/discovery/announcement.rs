@@ -22,7 +22,8 @@
 //! | 42.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
-//! | then 1 | number of contentions in this part; older versions read no further, and padding means none |
+//! | then | neighbours and records, if there are any: [`super::more`] |
+//! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
 //! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //!
 //! Numbers are big endian.
@@ -37,7 +38,8 @@ use smoc_common::{
 use crate::{
     base_network::Statement,
     clock::Nanos,
-    discovery::inquiry::Inquiry,
+    discovery::{inquiry::Inquiry, more},
+    fabric::{Record, Report},
     hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -54,9 +56,12 @@ const STATEMENT: u16 = 1;
 /// Where the bytes of what has no lists begin.
 const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
-const HOSTS_PER_PART: usize = 32;
+const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
-const CONTENTIONS_PER_PART: usize = 8;
+/// Says that contentions follow. What agents of older versions do not know they do not read.
+const CONTENTIONS: u8 = 0xc0;
+/// The bit of a contention's port that says that the claim is refused.
+const REFUSED: u16 = 1 << 15;
 
 /// What one agent says to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,12 +113,14 @@ pub struct Lists {
     pub hosts: Vec<Sighting>,
     /// Its ports to other switches that are down.
     pub down: Vec<DownPort>,
+    /// What it says of its ports where no file does.
+    pub report: Report,
+    /// What it has heard that operators want.
+    pub records: Vec<Record>,
     /// Addresses that two claim.
     pub contentions: Vec<Contention>,
 }
 
-/// The bit of a port that says that a claim is refused.
-const REFUSED: u16 = 1 << 15;
 /// The bit of a port that is [`DownPort::unanswered`].
 const UNANSWERED: u16 = 1 << 15;
 
@@ -130,21 +137,23 @@ fn port_from_bits(bits: u16) -> Option<DownPort> {
 pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<Part> {
     let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
     let mut down = lists.down.chunks(PORTS_PER_PART);
-    let mut contentions = lists.contentions.chunks(CONTENTIONS_PER_PART);
-    let parts = hosts.len().max(down.len()).max(contentions.len()).clamp(1, usize::from(u16::MAX)) as u16;
-    let part = |part: u16| Part {
-        origin: origin.to_owned(),
-        boot,
-        sequence,
-        part,
-        parts,
-        lists: Lists {
+    let mut more = more::parts(lists);
+    let contentions = lists.contentions.chunks(HOSTS_PER_PART);
+    more.extend(contentions.map(|some| Lists { contentions: some.to_vec(), ..Lists::default() }));
+    let first = usize::from(more.is_empty());
+    let frames = hosts.len().max(down.len()).max(first);
+    let all: Vec<Lists> = (0..frames)
+        .map(|_| Lists {
             hosts: hosts.next().unwrap_or_default().to_vec(),
             down: down.next().unwrap_or_default().to_vec(),
-            contentions: contentions.next().unwrap_or_default().to_vec(),
-        },
-    };
-    (0..parts).map(part).collect()
+            ..Lists::default()
+        })
+        .chain(more)
+        .take(usize::from(u16::MAX))
+        .collect();
+    let parts = all.len() as u16;
+    let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
+    (0..parts).zip(all).map(part).collect()
 }
 
 /// The frame of a question, as sent from a port with this MAC address.
@@ -183,10 +192,9 @@ fn begin(frame: &mut Vec<u8>, source: MacAddress) {
 impl Part {
     /// The frame, as sent from a port with this MAC address at this time.
     pub fn frame(&self, source: MacAddress, now: Nanos) -> Vec<u8> {
-        let Lists { hosts, down, contentions } = &self.lists;
-        let length = HEADER + self.origin.len() + 1;
+        let Lists { hosts, down, contentions, .. } = &self.lists;
         let lists = (hosts.len() + contentions.len()) * HOST + down.len() * PORT;
-        let mut frame = Vec::with_capacity(length + lists);
+        let mut frame = Vec::with_capacity(HEADER + self.origin.len() + lists);
         begin(&mut frame, source);
         frame.push(self.origin.len() as u8);
         frame.extend(self.part.to_be_bytes());
@@ -197,10 +205,13 @@ impl Part {
         frame.extend(self.origin.as_bytes());
         hosts.iter().for_each(|host| write_host(&mut frame, host, 0, now));
         frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
-        frame.push(contentions.len() as u8);
+        if !contentions.is_empty() {
+            frame.extend([CONTENTIONS, contentions.len() as u8]);
+        }
         for Contention { claim, is_refused } in contentions {
             write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
         }
+        more::write(&self.lists, &mut frame);
         frame
     }
 }
@@ -249,26 +260,30 @@ impl Message {
         }
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         let (hosts, rest) = rest.split_at_checked(usize::from(header[40]) * HOST)?;
-        let (down, rest) = rest.split_at_checked(usize::from(header[41]) * PORT)?;
+        let (down, more) = rest.split_at_checked(usize::from(header[41]) * PORT)?;
         let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
+        let mut lists = Lists {
+            hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
+            down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
+            ..Lists::default()
+        };
+        match more.split_first() {
+            Some((&CONTENTIONS, more)) => lists.contentions = contentions(more, now)?,
+            _ => more::read(&mut lists, more)?,
+        }
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
             sequence: u64::from_be_bytes(header[32..40].try_into().ok()?),
             part,
             parts,
-            lists: Lists {
-                hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
-                down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
-                contentions: contentions(rest, now).unwrap_or_default(),
-            },
+            lists,
         }))
     }
 }
 
-/// What follows the lists; `None` if that is nothing, as an older agent sends it.
-fn contentions(rest: &[u8], now: Nanos) -> Option<Vec<Contention>> {
-    let (count, rest) = rest.split_first()?;
+fn contentions(bytes: &[u8], now: Nanos) -> Option<Vec<Contention>> {
+    let (count, rest) = bytes.split_first()?;
     let all = rest.get(..usize::from(*count) * HOST)?;
     let contention = |bytes: &[u8]| {
         let mut bytes: [u8; HOST] = bytes.try_into().ok()?;
@@ -321,16 +336,9 @@ mod tests {
     }
 
     fn lists(hosts_in_it: u16, down: u16) -> Lists {
-        lists_with(hosts_in_it, down, 0)
-    }
-
-    fn lists_with(hosts_in_it: u16, down: u16, contended: u16) -> Lists {
-        let contention =
-            |(n, claim): (usize, Sighting)| Contention { claim, is_refused: n.is_multiple_of(3) };
-        let contentions = hosts(contended).into_iter().enumerate().map(contention).collect();
         let down = (1..=down).filter_map(PortNumber::new);
         let down = down.map(|number| DownPort { number, unanswered: number.get().is_multiple_of(3) });
-        Lists { hosts: hosts(hosts_in_it), down: down.collect(), contentions }
+        Lists { hosts: hosts(hosts_in_it), down: down.collect(), ..Lists::default() }
     }
 
     fn part(frame: &[u8], now: Nanos) -> Option<Part> {
@@ -342,18 +350,9 @@ mod tests {
 
     #[test]
     fn lists_survive_the_wire() {
-        let counts = [
-            (0, 0, 0),
-            (1, 1, 1),
-            (32, 128, 8),
-            (33, 0, 0),
-            (0, 129, 0),
-            (500, 3, 2),
-            (3, 1023, 9),
-            (12_000, 0, 256),
-        ];
-        for (hosts, down, contended) in counts {
-            let lists = lists_with(hosts, down, contended);
+        for (hosts, down) in [(0, 0), (1, 1), (40, 128), (41, 0), (0, 129), (500, 3), (3, 1023), (12_000, 0)]
+        {
+            let lists = lists(hosts, down);
             let sent = parts("e1", (3, 7), &lists);
             let frames: Vec<_> = sent.iter().map(|part| part.frame(MAC, NOW)).collect();
             assert!(frames.iter().all(|frame| frame.len() <= 1514));
@@ -368,8 +367,25 @@ mod tests {
                 lists.hosts
             );
             assert_eq!(heard.iter().flat_map(|part| part.lists.down.clone()).collect::<Vec<_>>(), lists.down);
-            let contentions = heard.iter().flat_map(|part| part.lists.contentions.clone());
-            assert_eq!(contentions.collect::<Vec<_>>(), lists.contentions);
+        }
+    }
+
+    #[test]
+    fn contentions_survive_the_wire_and_nothing_that_is_cut_is_one() {
+        for count in [1, 40, 41, 256] {
+            let contention =
+                |(n, claim): (usize, Sighting)| Contention { claim, is_refused: n.is_multiple_of(3) };
+            let contentions: Vec<_> = hosts(count).into_iter().enumerate().map(contention).collect();
+            let lists = Lists { contentions: contentions.clone(), ..lists(3, 2) };
+            let frames = parts("e1", (3, 7), &lists).into_iter().map(|part| part.frame(MAC, NOW));
+            let frames: Vec<_> = frames.collect();
+            assert!(frames.iter().all(|frame| frame.len() <= 1514));
+            let heard = frames.iter().map(|frame| part(frame, NOW).unwrap().lists);
+            assert_eq!(heard.flat_map(|lists| lists.contentions).collect::<Vec<_>>(), contentions);
+            let last = frames.last().unwrap();
+            for length in HEADER + "e1".len() + 1..last.len() {
+                assert_eq!(Message::parse(&last[..length], NOW), None, "{length} of {} bytes", last.len());
+            }
         }
     }
 
@@ -425,8 +441,7 @@ mod tests {
     #[test]
     fn what_is_no_announcement_is_refused() {
         let good = parts("e1", (3, 7), &lists(3, 2))[0].frame(MAC, NOW);
-        // Older agents say nothing of contentions, not even how many there are.
-        for length in 0..good.len() - 1 {
+        for length in 0..good.len() {
             assert_eq!(Message::parse(&good[..length], NOW), None, "{length} bytes");
         }
         for (at, byte) in

@@ -155,13 +155,13 @@ impl Switch {
                 return false;
             }
             Heard::New => None,
-            Heard::Complete(hosts, down, contentions) => Some((hosts, down, contentions)),
+            Heard::Complete(hosts, others) => Some((hosts, others)),
         };
         let others: Vec<PortNumber> = self.fabric_sockets().filter(|port| *port != from).collect();
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, down, contentions)) = lists {
+        if let Some((hosts, Lists { down, contentions, .. })) = lists {
             self.hosts.announced(&part.origin, hosts, now);
             self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
@@ -189,7 +189,8 @@ impl Switch {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
-        let lists = Lists { hosts, down, contentions: self.hosts.to_contend(now) };
+        let contentions = self.hosts.to_contend(now);
+        let lists = Lists { hosts, down, contentions, ..Lists::default() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
