@@ -29,6 +29,6 @@ pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
-    BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LinkView, PortView, RankView, Status,
-    SwitchView, TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,
+    RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
 };

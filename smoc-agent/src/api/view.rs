@@ -11,7 +11,7 @@ use smoc_control::{
     config::Spread,
     dataplane::Fill,
     fabric::drain::{DRAIN, Target},
-    hosts::KnownHost,
+    hosts::{KnownHost, Reach},
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
     plan::EdgePaths,
@@ -54,6 +54,8 @@ pub struct Status {
     pub spread: Spread,
     /// How often hosts have moved.
     pub epoch: u32,
+    /// Which addresses are learned.
+    pub learning: LearningView,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -137,6 +139,40 @@ pub struct HostView {
     pub source: String,
     /// Time since it was last heard; null for hosts of the file.
     pub age_seconds: Option<f64>,
+    /// The prefixes behind it, if it is a router.
+    pub prefixes: Vec<String>,
+    /// Who else claims the address.
+    pub refused: Vec<RefusalView>,
+}
+
+/// Who else claims an address, and is refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// Its MAC address.
+    pub mac: String,
+    /// The switch behind which it is.
+    pub switch: String,
+    /// The port of that switch.
+    pub port: u16,
+    /// How often in a row, less where it claims it without pause.
+    pub times: u32,
+    /// Time since the last one.
+    pub age_seconds: f64,
+}
+
+/// Which addresses are learned.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LearningView {
+    /// The prefixes outside of which none is; empty: all are, of any family that has no prefix.
+    pub prefixes: Vec<String>,
+    /// `configured`, `on-link` (those of the bridge) or `none`.
+    pub known_from: String,
+    /// Prefixes behind routers.
+    pub routed: usize,
+    /// Claims to an address of another that were refused.
+    pub refused: u64,
+    /// How often an address was heard that is not to be learned.
+    pub ignored: u64,
 }
 
 /// The ranked paths to an edge.
@@ -283,6 +319,7 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
+        learning: learning(snapshot),
         warnings: snapshot
             .warnings
             .iter()
@@ -333,8 +370,42 @@ fn reason(snapshot: &Snapshot, report: &PortReport) -> String {
     }
 }
 
+fn learning(snapshot: &Snapshot) -> LearningView {
+    let Reach { configured, on_link, routed, .. } = &snapshot.reach;
+    let (prefixes, known_from) = match (configured.is_empty(), on_link.is_empty()) {
+        (false, _) => (configured, "configured"),
+        (true, false) => (on_link, "on-link"),
+        (true, true) => (on_link, "none"),
+    };
+    let (refused, ignored) = snapshot.turned_away;
+    LearningView {
+        prefixes: prefixes.iter().map(ToString::to_string).collect(),
+        known_from: known_from.to_owned(),
+        routed: routed.len(),
+        refused,
+        ignored,
+    }
+}
+
 /// All known addresses.
 pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
+    let mut refused: BTreeMap<IpAddr, Vec<RefusalView>> = BTreeMap::new();
+    for refusal in &snapshot.refusals {
+        refused.entry(refusal.address).or_default().push(RefusalView {
+            mac: refusal.mac.to_string(),
+            switch: match &refusal.edge {
+                Some(edge) => edge.clone(),
+                None => snapshot.topology.switch(snapshot.this).name.clone(),
+            },
+            port: refusal.port.get(),
+            times: refusal.times,
+            age_seconds: now.since(refusal.at).as_secs_f64().round(),
+        });
+    }
+    let prefixes = |host: &KnownHost| {
+        let declared = host.name.as_deref().and_then(|name| snapshot.topology.find_host(name));
+        declared.map_or_else(Vec::new, |host| host.prefixes.iter().map(ToString::to_string).collect())
+    };
     let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
         address: *address,
         mac: host.mac.to_string(),
@@ -343,6 +414,8 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
         name: host.name.clone(),
         source: format!("{:?}", host.source).to_lowercase(),
         age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
+        prefixes: prefixes(host),
+        refused: refused.get(address).cloned().unwrap_or_default(),
     };
     snapshot.hosts.iter().map(view).collect()
 }

@@ -8,7 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
-use crate::api::{self, EdgeView, HostView, LinkView, PortView, Status, SwitchView, TopologyView};
+use crate::api::{
+    self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView, TopologyView,
+};
 
 /// Which agent to ask, and how to print its answer.
 #[derive(clap::Args, Debug)]
@@ -95,6 +97,7 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         );
         text += &ports(&status.ports);
         text += &probing(status);
+        text += &learning(&status.learning);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -133,6 +136,18 @@ fn probing(status: &Status) -> String {
     text + &format!("{} detours, {} that no route fits\n", detours.installed, detours.unroutable)
 }
 
+/// Which addresses are learned, and what was turned away.
+fn learning(learning: &LearningView) -> String {
+    let within = match learning.prefixes.as_slice() {
+        [] => "learned without limit: set `prefixes` in the configuration".to_owned(),
+        prefixes => format!("learned within {} ({})", prefixes.join(", "), learning.known_from),
+    };
+    let LearningView { routed, refused, ignored, .. } = learning;
+    format!(
+        "hosts are {within}; {routed} prefixes behind routers; {refused} claims refused, {ignored} ignored\n"
+    )
+}
+
 /// What hellos say of a port.
 fn liveness(port: &PortView) -> [String; 3] {
     let Some(live) = &port.liveness else { return ["-".into(), String::new(), String::new()] };
@@ -169,7 +184,9 @@ fn ports(ports: &[PortView]) -> String {
 /// No agent answers.
 pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/hosts", |hosts: &Vec<HostView>| {
-        let mut table = Table::new(["address", "MAC address", "attached to", "name", "known from"]);
+        let heading =
+            ["address", "MAC address", "attached to", "name", "known from", "also claimed by (refused)"];
+        let mut table = Table::new(heading);
         for host in hosts {
             let age = host.age_seconds.map_or_else(String::new, |age| format!(", {age:.0} s ago"));
             table.row([
@@ -178,10 +195,15 @@ pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
                 format!("{}:{}", host.switch, host.port),
                 host.name.clone().unwrap_or_default(),
                 format!("{}{age}", host.source),
+                host.refused.iter().map(refusal).collect::<Vec<_>>().join(", "),
             ]);
         }
         table.to_string()
     })
+}
+
+fn refusal(RefusalView { mac, switch, port, age_seconds, .. }: &RefusalView) -> String {
+    format!("{mac} at {switch}:{port}, {age_seconds:.0} s ago")
 }
 
 /// `smoc conns`.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
@@ -54,6 +55,8 @@ struct Raw {
     #[serde(default = "yes")]
     learn: bool,
     #[serde(default)]
+    prefixes: Vec<Spanned<String>>,
+    #[serde(default)]
     xdp: XdpMode,
     hellos: Option<Spanned<Hellos>>,
     probes: Option<Spanned<Probes>>,
@@ -88,6 +91,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         faults.push((api.referenced.line(), message));
     }
     let guards = guards(raw.guard.as_ref(), &ports, &mut faults);
+    let prefixes = prefixes(&raw.prefixes, &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
@@ -122,6 +126,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
             port_openings: raw.port_openings.unwrap_or(Border::PORT_OPENINGS),
         },
         learn: raw.learn,
+        prefixes,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
@@ -179,6 +184,17 @@ fn guards(
         }
     }
     guards
+}
+
+fn prefixes(raw: &[Spanned<String>], faults: &mut Faults) -> Vec<IpNet> {
+    let mut prefixes = Vec::new();
+    for text in raw {
+        match input::prefix(&text.value) {
+            Ok(prefix) => prefixes.push(prefix),
+            Err(why) => faults.push((text.referenced.line(), format!("prefixes: {why}"))),
+        }
+    }
+    prefixes
 }
 
 fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {

@@ -16,6 +16,7 @@
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
 //! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
+//! prefixes: [10.0.0.0/16]           # of the fabric: nothing else is learned
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
@@ -23,7 +24,7 @@
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
-//! `bridge` no bridge is touched, and without `guard` no port has one.
+//! `bridge` no bridge is touched, and without `guard` no port has one, and without `prefixes` those of the bridge's own addresses count, or all if it has none.
 
 mod border;
 mod duration;
@@ -37,6 +38,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use smoc_common::{map, route::PortNumber};
 
@@ -82,6 +84,8 @@ pub struct Config {
     pub border: Border,
     /// Whether hosts are learned from ARP and neighbour discovery.
     pub learn: bool,
+    /// The prefixes of the fabric, outside of which no address is learned; without any those of the bridge's addresses, or all.
+    pub prefixes: Vec<IpNet>,
     /// How programs are attached.
     pub xdp: XdpMode,
     /// How fabric links are watched.
@@ -269,6 +273,7 @@ impl Config {
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
+            prefixes: new.prefixes.clone(),
             hellos: new.hellos,
             probes: new.probes,
             lines: new.lines.clone(),

@@ -7,7 +7,7 @@ use std::{
 
 use smoc_common::{
     map::{
-        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port,
+        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port, Prefix,
         Settings, THIS_EDGE,
     },
     route::{PortNumber, Rank},
@@ -17,6 +17,7 @@ use smoc_common::{
 use super::{
     book::{EdgePaths, PathBook},
     names::EdgeNames,
+    routers,
 };
 use crate::{
     config::{Border, Spread},
@@ -81,6 +82,8 @@ pub struct Desired {
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
+    /// `PREFIXES`.
+    pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGE_NAMES`.
     pub names: BTreeMap<EdgeIndex, String>,
     /// `DETOURS`.
@@ -119,8 +122,10 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
+    let prefixes = routers::prefixes(topology, this, &index_of);
     Desired {
-        settings: settings(inputs),
+        settings: Settings { routed: u8::from(!prefixes.is_empty()), ..settings(inputs) },
+        prefixes,
         ports: ports(inputs),
         hosts,
         names: names.all(),

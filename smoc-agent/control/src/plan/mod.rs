@@ -8,6 +8,7 @@ mod diff;
 mod link_states;
 mod names;
 mod pieces;
+mod routers;
 mod slots;
 #[cfg(test)]
 mod tests;

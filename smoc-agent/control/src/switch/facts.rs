@@ -38,7 +38,7 @@ impl Switch {
     pub(super) fn take_in(&mut self, event: Event, now: Nanos) -> bool {
         match event {
             Event::Time => true,
-            Event::Interfaces(interfaces) => self.interfaces_are(interfaces),
+            Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
@@ -67,15 +67,17 @@ impl Switch {
         }
     }
 
-    fn interfaces_are(&mut self, interfaces: Interfaces) -> bool {
+    fn interfaces_are(&mut self, interfaces: Interfaces, now: Nanos) -> bool {
         if interfaces == self.interfaces {
             return false;
         }
         let before = std::mem::replace(&mut self.interfaces, interfaces);
         let ours = self.config.ports.values().chain(&self.config.bridge);
-        if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
+        let same_addresses = before.all_addresses().eq(self.interfaces.all_addresses());
+        if same_addresses && ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
         }
+        self.limit_hosts(now);
         for (port, name) in &self.config.ports {
             let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
             if usable(&before) != usable(&self.interfaces) {
@@ -130,13 +132,12 @@ impl Switch {
 
     fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
         let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
-        let waiting = self.hosts.waiting();
         let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
         }
         self.stale.hosts |= self.hosts.has_changed();
-        is_new || self.hosts.has_changed() || self.hosts.waiting() != waiting
+        is_new || self.hosts.has_changed() || self.hosts.is_stirred()
     }
 
     fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
@@ -162,9 +163,10 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, .. })) = lists {
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
+            self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
             if self.links.told(&part.origin, down.into_iter().collect()) {
@@ -181,17 +183,18 @@ impl Switch {
             return;
         }
         self.answered.insert(port, now);
-        let known: Vec<Part> = self.flood.all().chain(self.own_parts()).collect();
+        let known: Vec<Part> = self.flood.all().chain(self.own_parts(now)).collect();
         self.send_parts(port, &known, now);
     }
 
     /// What this switch tells all others.
-    pub(super) fn own_parts(&self) -> Vec<Part> {
+    pub(super) fn own_parts(&self, now: Nanos) -> Vec<Part> {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
         let records = self.records.all().cloned().collect();
-        let lists = Lists { hosts, down, records, ..Lists::default() };
+        let contentions = self.hosts.to_contend(now);
+        let lists = Lists { hosts, down, records, contentions, ..Lists::default() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
@@ -225,6 +228,7 @@ impl Switch {
             }
         }
         self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.limit_hosts(now);
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
         true

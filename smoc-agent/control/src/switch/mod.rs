@@ -15,6 +15,7 @@
 //! | `facts` | events become facts |
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -30,6 +31,7 @@ mod drain_tests;
 mod effect;
 mod event;
 mod facts;
+mod owners;
 mod ports;
 mod retries;
 mod settle;
@@ -291,6 +293,7 @@ impl Switch {
         }
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
+        self.limit_hosts(now);
         self.remember_hosts(now);
         self.listen(now);
         self.ask_neighbors();
@@ -321,7 +324,8 @@ impl Switch {
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let inquiry = self.inquiries.next();
-        let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
+        let hosts = [self.hosts.release_at(), self.hosts.questions_at()].into_iter().flatten().min();
+        let others = [settle, hosts, self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
         soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
     }

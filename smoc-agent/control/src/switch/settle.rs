@@ -66,6 +66,7 @@ impl Switch {
             }
         }
         self.tick(now);
+        self.ask_owners(now);
         if self.refused && self.retries.admit(Wish::Maps, now) {
             self.refused = false;
             self.stale.plan = true;
@@ -91,7 +92,7 @@ impl Switch {
         self.tell_neighbors(now);
         self.ask_edges(now);
         if self.announcer.due(now).is_some() {
-            let parts = self.own_parts();
+            let parts = self.own_parts(now);
             let ports: Vec<PortNumber> = self.fabric_sockets().collect();
             ports.into_iter().for_each(|port| self.send_parts(port, &parts, now));
         }

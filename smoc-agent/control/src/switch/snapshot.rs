@@ -6,13 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use smoc_common::{route::PortNumber, wire::probe::link_id};
+use smoc_common::{
+    map::{Host, Prefix, THIS_EDGE},
+    route::PortNumber,
+    wire::probe::link_id,
+};
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
     fabric::Records,
-    hosts::KnownHost,
+    hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     plan::{EdgeNames, PathBook},
     ports::Role,
@@ -41,6 +45,14 @@ pub struct Snapshot {
     pub records: Records,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
+    /// `PREFIXES`: what is behind routers.
+    pub prefixes: BTreeMap<Prefix, Host>,
+    /// Claims to addresses of others that were refused lately.
+    pub refusals: Vec<Refusal>,
+    /// Which addresses are learned.
+    pub reach: Reach,
+    /// How many claims were refused so far, and how often an address was heard that is not to be learned.
+    pub turned_away: (u64, u64),
     /// The ports.
     pub ports: Vec<PortState>,
     /// The bridge, if one is configured and exists.
@@ -88,6 +100,19 @@ pub struct BridgeState {
 }
 
 impl Snapshot {
+    /// The edge behind which an address is, as a host's or behind a router.
+    pub fn edge_of(&self, address: IpAddr) -> Option<SwitchId> {
+        if let Some(host) = self.hosts.get(&address) {
+            return Some(host.at.switch);
+        }
+        let address = map_address(address);
+        let (_, router) = self.prefixes.iter().rev().find(|(prefix, _)| prefix.contains(&address))?;
+        match router.attachment.edge {
+            THIS_EDGE => Some(self.this),
+            edge => self.topology.find_switch(self.names.name(edge)?),
+        }
+    }
+
     /// The name of the link that hellos call by this number.
     pub fn link_of(&self, id: u32) -> Option<String> {
         let end = |end: End| (self.topology.switch(end.switch).name.as_str(), end.port.get());

@@ -34,6 +34,10 @@ impl Switch {
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
             hosts: self.known.clone(),
+            prefixes: installed.prefixes.clone(),
+            refusals: self.hosts.refusals(),
+            reach: self.hosts.reach().clone(),
+            turned_away: self.hosts.turned_away(),
             ports,
             bridge: self.bridge_state(),
             spread: self.config.spread,
@@ -50,6 +54,7 @@ impl Switch {
         warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
         warnings.extend(self.unagreed.iter().map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(self.plan_warnings.iter().cloned());
+        warnings.extend(self.contested());
         warnings
     }
 
