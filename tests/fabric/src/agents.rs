@@ -6,6 +6,7 @@ use smoc_common::memory::Side;
 use smoc_control::{
     clock::Nanos,
     dataplane::Change,
+    discovery::lldp,
     interfaces::BridgePort,
     liveness::prober::Prober,
     ports::{Programs, Role},
@@ -239,7 +240,8 @@ impl Fabric {
                 if let Some(place) = there
                     && self.options.broken != Some(Break::AgentsAreMute)
                 {
-                    let frame = self.frame(Kind::Announcement, bytes);
+                    let kind = if lldp::is_one(&bytes) { Kind::Advertisement } else { Kind::Announcement };
+                    let frame = self.frame(kind, bytes);
                     self.transmit(node, place, frame);
                 }
             }

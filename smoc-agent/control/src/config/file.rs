@@ -12,10 +12,11 @@ use smoc_common::route::{PortNumber, Rank};
 
 use smoc_paths::input::{self, Fault};
 
-use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
+use super::{Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode};
 
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
+const DEFAULT_FABRIC: &str = "default";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
 /// Min and max entries of a table.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
@@ -35,8 +36,10 @@ const SOCKET_PATH: usize = 107;
 #[serde(deny_unknown_fields)]
 struct Raw {
     switch: Spanned<String>,
+    fabric: Option<Spanned<String>>,
     topology: PathBuf,
     ports: Spanned<BTreeMap<u16, Spanned<String>>>,
+    roles: Option<Spanned<BTreeMap<u16, Spanned<PortRole>>>>,
     bridge: Option<Spanned<String>>,
     api: Option<Spanned<PathBuf>>,
     api_owner: Option<String>,
@@ -85,7 +88,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
         faults.push((api.referenced.line(), message));
     }
-    let guards = guards(raw.guard.as_ref(), &ports, &mut faults);
+    let roles = of_ports("roles", raw.roles.as_ref(), &ports, &mut faults);
+    let fabric = fabric(raw.fabric, &mut faults);
+    let guards = of_ports("guard", raw.guard.as_ref(), &ports, &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
@@ -104,6 +109,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
             paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
         },
         switch: raw.switch.value,
+        fabric,
+        roles,
         ports,
         bridge: raw.bridge.map(|bridge| bridge.value),
         api_owner: raw.api_owner,
@@ -160,22 +167,33 @@ fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> 
     ports
 }
 
-fn guards(
-    raw: Option<&Spanned<BTreeMap<u16, Spanned<Guard>>>>,
+/// What is said of some ports under a key.
+fn of_ports<T: Copy>(
+    key: &str,
+    raw: Option<&Spanned<BTreeMap<u16, Spanned<T>>>>,
     ports: &BTreeMap<PortNumber, String>,
     faults: &mut Faults,
-) -> BTreeMap<PortNumber, Guard> {
-    let mut guards = BTreeMap::new();
-    for (&number, guard) in raw.into_iter().flat_map(|raw| &raw.value) {
+) -> BTreeMap<PortNumber, T> {
+    let mut said = BTreeMap::new();
+    for (&number, value) in raw.into_iter().flat_map(|raw| &raw.value) {
         match PortNumber::new(number).filter(|port| ports.contains_key(port)) {
-            Some(port) => drop(guards.insert(port, guard.value)),
+            Some(port) => drop(said.insert(port, value.value)),
             None => {
-                let message = format!("guard.{number}: no port of this number is under ports");
-                faults.push((guard.referenced.line(), message));
+                let message = format!("{key}.{number}: no port of this number is under ports");
+                faults.push((value.referenced.line(), message));
             }
         }
     }
-    guards
+    said
+}
+
+fn fabric(raw: Option<Spanned<String>>, faults: &mut Faults) -> String {
+    let Some(Spanned { value, referenced, .. }) = raw else { return DEFAULT_FABRIC.to_owned() };
+    if !(1..=64).contains(&value.len()) || value.contains(char::is_control) {
+        let shown = input::shown(&value);
+        faults.push((referenced.line(), format!("fabric: \"{shown}\" is no name: write 1 to 64 bytes")));
+    }
+    value
 }
 
 fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {

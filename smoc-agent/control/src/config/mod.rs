@@ -3,7 +3,9 @@
 //! ```yaml
 //! switch: e1                        # its name in the topology
 //! topology: topology.yaml           # relative to this file
+//! fabric: default                   # only switches of the same one are neighbours
 //! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
+//! roles: {9: host}                  # what is behind a port: auto (it is found out), host, fabric, off
 //! bridge: br0                       # its port states are set so that the base network has no loop
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
@@ -57,6 +59,10 @@ pub struct Config {
     pub switch: String,
     /// The topology file.
     pub topology: PathBuf,
+    /// The fabric that it belongs to.
+    pub fabric: String,
+    /// What is behind ports, where that is not to be found out.
+    pub roles: BTreeMap<PortNumber, PortRole>,
     /// The interface of each port.
     pub ports: BTreeMap<PortNumber, String>,
     /// The bridge whose port states are managed.
@@ -99,6 +105,21 @@ pub enum Spread {
     None,
     /// Each flow is hashed over the paths of least cost.
     Flows,
+}
+
+/// What is behind a port, if the operator says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortRole {
+    /// That is found out.
+    #[default]
+    Auto,
+    /// Hosts, from the first moment; a switch that is heard there is refused.
+    Host,
+    /// A switch: the port stays closed until one is heard.
+    Fabric,
+    /// Nothing: the port stays closed.
+    Off,
 }
 
 /// Where in the kernel the programs run.
@@ -250,6 +271,7 @@ impl Config {
     pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
         let differs = [
             ("switch", self.switch != new.switch),
+            ("fabric", self.fabric != new.fabric),
             ("ports", self.ports != new.ports),
             ("bridge", self.bridge != new.bridge),
             ("api", self.api != new.api),
@@ -265,6 +287,7 @@ impl Config {
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
+            roles: new.roles.clone(),
             hellos: new.hellos,
             probes: new.probes,
             lines: new.lines.clone(),

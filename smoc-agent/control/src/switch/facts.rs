@@ -10,7 +10,7 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, settle::link_names};
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, settle::link_names};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -19,7 +19,7 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
-        neighbor,
+        lldp, neighbor,
     },
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
@@ -37,7 +37,7 @@ impl Switch {
     pub(super) fn take_in(&mut self, event: Event, now: Nanos) -> bool {
         match event {
             Event::Time => true,
-            Event::Interfaces(interfaces) => self.interfaces_are(interfaces),
+            Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
@@ -65,7 +65,7 @@ impl Switch {
         }
     }
 
-    fn interfaces_are(&mut self, interfaces: Interfaces) -> bool {
+    fn interfaces_are(&mut self, interfaces: Interfaces, now: Nanos) -> bool {
         if interfaces == self.interfaces {
             return false;
         }
@@ -81,6 +81,7 @@ impl Switch {
             }
         }
         self.agreement.seen(self.bridge_ports());
+        self.neighbors.carriers(&self.with_carrier(), now);
         self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
         true
     }
@@ -99,6 +100,8 @@ impl Switch {
             *quiet = now + CATCH_UP.0;
         }
         let is_news = match frame.role {
+            _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
         };
@@ -205,6 +208,7 @@ impl Switch {
             }
         }
         self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.neighbors.set_roles(meeting::roles(&self.config, &self.topology, self.this));
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
         true

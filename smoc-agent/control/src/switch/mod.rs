@@ -15,6 +15,7 @@
 //! | `facts` | events become facts |
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `meeting` | who is behind each port, and what follows for it |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -28,6 +29,7 @@ mod asking_tests;
 mod effect;
 mod event;
 mod facts;
+mod meeting;
 mod ports;
 mod retries;
 mod settle;
@@ -64,6 +66,7 @@ use crate::{
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
+    neighbors::Neighbors,
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
     siblings::Inquiries,
@@ -147,6 +150,7 @@ pub struct Switch {
     programs: Programs,
 
     interfaces: Interfaces,
+    neighbors: Neighbors,
     failures: Failures,
     /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
     left_broken: Vec<(String, Rank, Vec<String>)>,
@@ -217,11 +221,13 @@ impl Switch {
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = Roles::new(&config, &topology, this);
+        let neighbors = meeting::neighbors(&config, &topology, this, boot);
         let mut switch = Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
             programs,
             interfaces,
+            neighbors,
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),
@@ -272,8 +278,10 @@ impl Switch {
     fn take_over(&mut self, adopted: bool, now: Nanos) {
         self.want_tree(now);
         self.agreement.seen(self.bridge_ports());
+        self.neighbors.carriers(&self.with_carrier(), now);
         if adopted {
             self.agreement.take_over();
+            self.take_over_neighbors();
         }
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
@@ -287,6 +295,7 @@ impl Switch {
     pub fn handle(&mut self, event: Event, now: Nanos) -> Vec<Effect> {
         let is_news = self.take_in(event, now);
         if is_news || now >= self.due {
+            self.meet_neighbors(now);
             if self.is_caught_up(now) {
                 self.settle(now);
             }
@@ -302,14 +311,14 @@ impl Switch {
 
     fn next(&self) -> Nanos {
         if let Some((latest, quiet)) = self.catching_up {
-            return latest.min(quiet);
+            return latest.min(quiet).min(self.neighbors.next());
         }
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let inquiry = self.inquiries.next();
         let others = [settle, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
-        soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
+        soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next()).min(self.neighbors.next())
     }
 
     /// What should be in the maps now.

@@ -39,6 +39,7 @@ macro_rules! inputs {
             ports: &$switch.config.ports,
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
+            roles: &$switch.roles,
             closed: &$switch.closed,
             failures: &$switch.failures,
             down: &$switch.down,

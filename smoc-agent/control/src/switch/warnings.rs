@@ -42,7 +42,11 @@ impl Switch {
     fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.missing_interfaces();
         warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
-        warnings.extend(self.unagreed.iter().map(|(port, why)| self.disagreement(*port, why)));
+        let misplaced = self.misplaced();
+        let is_other = |port: &PortNumber| misplaced.contains_key(port);
+        let unagreed = self.unagreed.iter().filter(|(port, _)| !is_other(port));
+        warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
+        warnings.extend(misplaced.into_values());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings
     }
