@@ -85,6 +85,11 @@ impl Neighbors {
         }
     }
 
+    /// The fabric has other keys.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
     /// The width of this switch's port numbers is another one.
     pub fn set_port_bits(&mut self, bits: u8) {
         self.identity.port_bits = bits;

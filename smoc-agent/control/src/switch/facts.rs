@@ -24,7 +24,7 @@ use crate::{
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
-    ports::{Role, Roles},
+    ports::Role,
 };
 
 /// A neighbour that asks is told all that is known, but no more often than this.
@@ -70,6 +70,7 @@ impl Switch {
             return false;
         }
         let before = std::mem::replace(&mut self.interfaces, interfaces);
+        self.number_interfaces(now);
         let ours = self.config.ports.values().chain(&self.config.bridge);
         if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
@@ -141,8 +142,10 @@ impl Switch {
     }
 
     fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
-        let Some(origin) = self.topology.find_switch(&part.origin) else { return false };
-        if origin == self.this {
+        if !self.is_heeded(&part.origin) {
+            return false;
+        }
+        if part.origin == self.config.switch {
             let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
             if is_behind {
                 info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
@@ -195,19 +198,24 @@ impl Switch {
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
-        self.config = config;
+        self.config = if config.all_ports {
+            Arc::new(Config { ports: self.config.ports.clone(), ..(*config).clone() })
+        } else {
+            config
+        };
+        self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {
             self.controller.set_options(self.config.paths);
             self.targets = None;
             self.generation += 1;
         }
-        if topology != self.topology {
+        if topology != self.topology && !self.config.is_discovered() {
             match self.config.place(&topology) {
                 Ok(this) => self.topology_changed(topology, this, now),
                 Err(error) => warn!(%error, "the topology stays as it was"),
             }
         }
-        self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.roles = self.current_roles();
         self.neighbors.set_roles(meeting::roles(&self.config, &self.topology, self.this));
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
@@ -230,7 +238,7 @@ impl Switch {
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
-        self.roles = Roles::new(&self.config, &self.topology, this);
+        self.roles = self.current_roles();
         self.links.told(&self.config.switch, self.own_ports_down());
         self.down = self.links.down(&self.topology);
         self.want_tree(now);

@@ -1,6 +1,9 @@
 //! Who is behind each port, and what follows for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use smoc_common::route::PortNumber;
 use smoc_paths::topology::{End, SwitchId, Topology};
@@ -10,10 +13,10 @@ use super::{Effect, Switch};
 use crate::{
     clock::Nanos,
     config::{Config, PortRole},
-    discovery::key::Keys,
     interfaces::BridgePort,
     neighbors::{Identity, Neighbors, Peer, Refusal, Standing},
-    ports::Role,
+    plan::Controller,
+    ports::{Role, Roles},
 };
 
 /// The neighbours of a switch that has heard nothing yet.
@@ -24,7 +27,7 @@ pub(super) fn neighbors(config: &Config, topology: &Topology, this: SwitchId, bo
         boot,
         port_bits: topology.switch(this).port_width,
     };
-    Neighbors::new(identity, Keys::default(), roles(config, topology, this))
+    Neighbors::new(identity, config.keys.clone(), roles(config, topology, this))
 }
 
 /// What the ports are for: where the topology has a host, hosts are behind the port from the first moment.
@@ -38,7 +41,48 @@ pub(super) fn roles(config: &Config, topology: &Topology, this: SwitchId) -> BTr
     config.ports.keys().map(|port| (*port, role(port))).collect()
 }
 
+/// The roles of the ports as the file says, or, where the network is discovered, as an earlier agent left them.
+pub(super) fn left_roles(config: &Config, topology: &Topology, this: SwitchId, controller: &Controller) -> Roles {
+    if !config.is_discovered() {
+        return Roles::new(config, topology, this);
+    }
+    let left = controller.installed().ports.iter();
+    Roles::with(left.filter(|(_, entry)| Role::in_map(&entry.port) == Role::Fabric).map(|(port, _)| *port).collect())
+}
+
 impl Switch {
+    /// The roles of the ports.
+    pub(super) fn current_roles(&self) -> Roles {
+        if self.config.is_discovered() {
+            self.found_roles()
+        } else {
+            Roles::new(&self.config, &self.topology, self.this)
+        }
+    }
+
+    /// Where all interfaces of the bridge are ports: new ones are.
+    pub(super) fn number_interfaces(&mut self, now: Nanos) {
+        let Some(config) = self.config.with_interfaces(&self.interfaces) else { return };
+        self.config = Arc::new(config);
+        self.neighbors.set_roles(roles(&self.config, &self.topology, self.this));
+        if self.config.is_discovered() {
+            self.neighbors.set_port_bits(self.config.discovered_width());
+            self.tell_report(now);
+        }
+    }
+
+    /// The switch that is behind a fabric port, or should be.
+    pub(super) fn peer_at(&self, port: PortNumber) -> Option<Peer> {
+        if self.roles.of(port) == Role::Host {
+            return None;
+        }
+        let Some(link) = self.topology.link_at(End { switch: self.this, port }) else {
+            return if let Standing::Fabric(peer) = self.neighbors.standing(port) { Some(peer.clone()) } else { None };
+        };
+        let there = self.topology.link(link).other(self.this);
+        Some(Peer { switch: self.topology.switch(there.switch).name.clone(), port: there.port })
+    }
+
     /// Says who this switch is where that is due, and heeds what became of its ports.
     pub(super) fn meet_neighbors(&mut self, now: Nanos) {
         let before: Vec<(PortNumber, Standing)> = self.standings();
@@ -52,7 +96,9 @@ impl Switch {
             }
             self.stale.ports = true;
             self.stale.plan = true;
+            self.neighbors_changed(now);
         }
+        self.ask_who_was_met(now);
         let listening = &self.listening;
         for said in self.neighbors.due(|port| listening.contains_key(&port), now) {
             if let Some(mac) = self.socket_mac(said.port) {
@@ -72,6 +118,10 @@ impl Switch {
 
     /// Host ports that an earlier agent left open: it had found hosts there.
     pub(super) fn take_over_neighbors(&mut self) {
+        if self.config.is_discovered() {
+            let left = self.left_fabric();
+            self.neighbors.take_over_switches(&left);
+        }
         let installed = &self.controller.installed().ports;
         let is_open = |port: &PortNumber| {
             let entry = installed.get(port).map(|entry| entry.port);
@@ -117,9 +167,7 @@ impl Switch {
 
     /// What to do if the topology has another switch or port behind a port.
     fn is_elsewhere(&self, port: PortNumber, peer: &Peer) -> Option<String> {
-        let link = self.topology.link_at(End { switch: self.this, port })?;
-        let there = self.topology.link(link).other(self.this);
-        let wanted = Peer { switch: self.topology.switch(there.switch).name.clone(), port: there.port };
+        let wanted = self.peer_at(port).filter(|_| !self.config.is_discovered())?;
         (wanted != *peer).then(|| {
             format!(
                 "{peer} is there, and the topology says {wanted}: plug it in as the topology says, or change that"
