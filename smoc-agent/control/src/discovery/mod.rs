@@ -9,6 +9,7 @@ mod flood;
 pub mod inquiry;
 pub mod key;
 pub mod lldp;
+mod more;
 pub mod neighbor;
 
 pub use flood::{Flood, Heard};
