@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
 
-use smoc_paths::input::{self, Fault};
+use smoc_paths::{
+    input::{self, Fault},
+    topology::check_name,
+};
 
 use crate::discovery::key::Keys;
 
@@ -103,6 +106,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     }
     let roles = of_ports("roles", raw.roles.as_ref(), ports.as_ref(), &mut faults);
     let fabric = fabric(raw.fabric, &mut faults);
+    if let Err(why) = check_name(&raw.switch.value) {
+        faults.push((raw.switch.referenced.line(), format!("switch: {why}")));
+    }
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);

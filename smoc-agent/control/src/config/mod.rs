@@ -279,10 +279,16 @@ impl Config {
         let text =
             input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
-        if let Some(file) = &config.key_file {
-            config.keys = keys::read(file)?;
-        }
+        config.keys = config.check_keys()?;
         Ok(config)
+    }
+
+    /// The keys of the key file; none without one.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no sound keys.
+    pub fn check_keys(&self) -> Result<Keys, ConfigError> {
+        self.key_file.as_deref().map(keys::read).transpose().map(Option::unwrap_or_default)
     }
 
     /// Checks a text; relative names in it are relative to the directory of `path`.
@@ -393,6 +399,11 @@ impl Config {
             }
         }
         (ports != self.ports).then(|| Self { ports, ..self.clone() })
+    }
+
+    /// This configuration with the ports that an earlier one found, where all interfaces of the bridge are ports.
+    pub fn with_ports_of(&self, before: &Self) -> Option<Self> {
+        self.all_ports.then(|| Self { ports: before.ports.clone(), ..self.clone() })
     }
 
     /// Bits of this switch's port numbers in routes, where the network is discovered: rounded up, so that a port more seldom

@@ -200,11 +200,7 @@ impl Switch {
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
-        self.config = if config.all_ports {
-            Arc::new(Config { ports: self.config.ports.clone(), ..(*config).clone() })
-        } else {
-            config
-        };
+        self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
         self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {
             self.controller.set_options(self.config.paths);
@@ -224,7 +220,7 @@ impl Switch {
         true
     }
 
-    fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
+    pub(super) fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
         let book = self.controller.book();
         for (edge, rank) in std::mem::take(&mut self.failures.paths) {

@@ -13,7 +13,7 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, SwitchId, Topology},
+    topology::{LinkId, SwitchId, Topology},
 };
 use tracing::{debug, info, warn};
 
