@@ -134,8 +134,18 @@ fn liveness(port: &PortView) -> [String; 3] {
 }
 
 fn ports(ports: &[PortView]) -> String {
-    let heading =
-        ["port", "interface", "role", "neighbour", "link", "program", "base network", "state", "hello RTT", "flaps"];
+    let heading = [
+        "port",
+        "interface",
+        "role",
+        "neighbour",
+        "link",
+        "program",
+        "base network",
+        "state",
+        "hello RTT",
+        "flaps",
+    ];
     let mut table = Table::new(heading);
     for port in ports {
         let [state, round_trip, flaps] = liveness(port);

@@ -261,7 +261,8 @@ fn advertisements() -> Vec<Vec<u8>> {
         heard: 6,
     };
     let keys = [Keys::default(), Keys::new(vec![b"key".to_vec()])];
-    let frames = keys.iter().flat_map(|keys| PortNumber::new(3).map(|port| said(port).frame(scene::mac(1), keys)));
+    let frames =
+        keys.iter().flat_map(|keys| PortNumber::new(3).map(|port| said(port).frame(scene::mac(1), keys)));
     frames.collect()
 }
 

@@ -204,7 +204,8 @@ fn check_port_bits(
     let Some(Spanned { value: bits, referenced, .. }) = raw else { return };
     let widest = ports.and_then(|ports| ports.keys().next_back()).map_or(1, |port| port.width());
     if !(widest..=MAX_PORT_BITS).contains(bits) {
-        let message = format!("port_bits: {bits} is not from {widest}, which the ports need, to {MAX_PORT_BITS}");
+        let message =
+            format!("port_bits: {bits} is not from {widest}, which the ports need, to {MAX_PORT_BITS}");
         faults.push((referenced.line(), message));
     }
 }
@@ -245,9 +246,7 @@ fn of_ports<T: Copy>(
 ) -> BTreeMap<PortNumber, T> {
     let mut said = BTreeMap::new();
     for (&number, value) in raw.into_iter().flat_map(|raw| &raw.value) {
-        match PortNumber::new(number)
-            .filter(|port| ports.is_none_or(|ports| ports.contains_key(port)))
-        {
+        match PortNumber::new(number).filter(|port| ports.is_none_or(|ports| ports.contains_key(port))) {
             Some(port) => drop(said.insert(port, value.value)),
             None => {
                 let message = format!("{key}.{number}: no port of this number is under ports");

@@ -18,7 +18,8 @@ const MOST: usize = 2;
 /// # Errors
 /// The file cannot be read, or holds no sound keys; what it holds is not shown.
 pub(super) fn read(path: &Path) -> Result<Keys, ConfigError> {
-    let text = input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+    let text =
+        input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
     parse(&text).map_err(|why| ConfigError::Key { path: path.into(), why })
 }
 
@@ -48,7 +49,8 @@ mod tests {
         let key = "0123456789abcdef";
         assert_eq!(parse(&format!("# fabric\n\n{key}\n")), Ok(Keys::new(vec![key.into()])));
         assert!(parse(&format!("{key}\n{key}x\n")).is_ok());
-        for (text, said) in [("", "0 keys"), (&format!("{key}\n").repeat(3), "3 keys"), ("short", "16 bytes")] {
+        for (text, said) in [("", "0 keys"), (&format!("{key}\n").repeat(3), "3 keys"), ("short", "16 bytes")]
+        {
             let error = parse(text).unwrap_err();
             assert!(error.contains(said) && !error.contains(key), "{error}");
         }

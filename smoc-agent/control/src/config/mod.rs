@@ -317,7 +317,11 @@ impl Config {
             ("tables", self.tables != new.tables),
         ];
         let config = Self {
-            topology: if self.topology.is_some() && new.topology.is_some() { new.topology.clone() } else { self.topology.clone() },
+            topology: if self.topology.is_some() && new.topology.is_some() {
+                new.topology.clone()
+            } else {
+                self.topology.clone()
+            },
             key_file: new.key_file.clone(),
             keys: new.keys.clone(),
             paths: new.paths,

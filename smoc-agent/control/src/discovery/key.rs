@@ -40,7 +40,8 @@ impl Keys {
 
     /// Whether one of the keys made the tag, found out in a time that does not tell how much of it is right.
     pub fn accept(&self, said: &[u8], tag: [u8; TAG]) -> bool {
-        let is_of = |key: &Vec<u8>| made_with(key, said).is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok());
+        let is_of =
+            |key: &Vec<u8>| made_with(key, said).is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok());
         self.0.iter().any(is_of)
     }
 }
@@ -58,7 +59,8 @@ mod tests {
     fn a_tag_is_the_beginning_of_the_hmac_of_rfc_4231() {
         let keys = Keys::new(vec![b"Jefe".to_vec()]);
         let tag = keys.sign(b"what do ya want for nothing?").unwrap();
-        let of_test_case_2 = [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7];
+        let of_test_case_2 =
+            [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7];
         assert_eq!(tag, of_test_case_2);
         assert!(keys.accept(b"what do ya want for nothing?", tag));
         assert!(!keys.accept(b"what do ya want for nothing!", tag));

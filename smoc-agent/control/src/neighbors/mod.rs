@@ -67,6 +67,8 @@ pub struct Neighbors {
     random: Random,
     /// Frames that made a port refused, or that were not believed.
     refused: u64,
+    /// Something was decided otherwise since [`Neighbors::settle`] told.
+    changed: bool,
 }
 
 impl Neighbors {
@@ -74,7 +76,7 @@ impl Neighbors {
     pub fn new(identity: Identity, keys: Keys, roles: BTreeMap<PortNumber, PortRole>) -> Self {
         let random = Random(identity.boot);
         let ports = roles.into_iter().map(|(number, role)| (number, Port::new(role))).collect();
-        Self { identity, keys, ports, random, refused: 0 }
+        Self { identity, keys, ports, random, refused: 0, changed: false }
     }
 
     /// What the ports are configured for, where that changes; ports that are new are undecided.
@@ -122,13 +124,14 @@ impl Neighbors {
         let is_news = port.hear(heard, now);
         port.decide(&self.identity, now, false);
         self.refused += u64::from(matches!(port.standing, Standing::Refused(_)));
-        is_news || port.standing != before
+        self.changed |= port.standing != before;
+        is_news || self.changed
     }
 
     /// Decides again, as time goes on; which ports nothing but silence comes from, not even hellos. Whether anything is decided
     /// otherwise than before.
     pub fn settle(&mut self, is_dead: impl Fn(PortNumber) -> bool, now: Nanos) -> bool {
-        let mut changed = false;
+        let mut changed = std::mem::take(&mut self.changed);
         for (number, port) in &mut self.ports {
             let before = port.standing.clone();
             port.decide(&self.identity, now, is_dead(*number));
@@ -145,11 +148,13 @@ impl Neighbors {
 
     /// Ports behind which two switches of one name are, or one more of this switch's name: each is heard after the other.
     fn doubles(&self) -> BTreeSet<PortNumber> {
-        let all: Vec<_> = self.ports.iter().filter_map(|(number, port)| Some((*number, port.only()?))).collect();
+        let all: Vec<_> =
+            self.ports.iter().filter_map(|(number, port)| Some((*number, port.only()?))).collect();
         let mut doubles = BTreeSet::new();
         for (at, (number, seen)) in all.iter().enumerate() {
             for (other, of_other) in &all[at + 1..] {
-                let is_same = seen.said.switch == of_other.said.switch && seen.said.boot != of_other.said.boot;
+                let is_same =
+                    seen.said.switch == of_other.said.switch && seen.said.boot != of_other.said.boot;
                 if is_same && seen.last > of_other.first && of_other.last > seen.first {
                     doubles.extend([*number, *other]);
                 }

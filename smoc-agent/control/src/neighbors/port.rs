@@ -258,7 +258,7 @@ impl Port {
 
     /// When something is due, unless something happens before.
     pub(super) fn next(&self) -> Nanos {
-        if self.role == PortRole::Off {
+        if self.role == PortRole::Off || self.carrier.is_none() {
             return Nanos(u64::MAX);
         }
         let decides = self.carrier.filter(|_| self.is_deciding()).map(|since| since + SILENT);
@@ -267,6 +267,10 @@ impl Port {
 
     pub(super) fn is_deciding(&self) -> bool {
         let is_open = matches!(self.standing, Standing::Undecided | Standing::Awaited);
-        is_open && self.carrier.is_some() && self.role == PortRole::Auto && self.seen.is_empty() && !self.is_awaited
+        is_open
+            && self.carrier.is_some()
+            && self.role == PortRole::Auto
+            && self.seen.is_empty()
+            && !self.is_awaited
     }
 }

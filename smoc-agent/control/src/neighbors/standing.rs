@@ -64,7 +64,10 @@ impl std::fmt::Display for Refusal {
                 write!(f, "the cable ends at this switch again, at port {port}: unplug it")
             }
             Self::Namesake(peer) => {
-                write!(f, "another switch has this one's name ({peer}): change switch in the configuration of one")
+                write!(
+                    f,
+                    "another switch has this one's name ({peer}): change switch in the configuration of one"
+                )
             }
             Self::Double(peer) => write!(
                 f,
@@ -86,7 +89,10 @@ impl std::fmt::Display for Refusal {
                 write!(f, "{peer} has another key: give both the same key_file, or unplug the cable")
             }
             Self::Version(name) => {
-                write!(f, "{name} runs a version of smoc that this one does not understand: update one of them")
+                write!(
+                    f,
+                    "{name} runs a version of smoc that this one does not understand: update one of them"
+                )
             }
             Self::NotHost(peer) => write!(
                 f,

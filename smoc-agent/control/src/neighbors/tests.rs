@@ -183,12 +183,16 @@ fn one_of_two_behind_a_hub_that_is_taken_out_is_forgotten() {
 
 #[test]
 fn names_that_are_there_twice_are_refused() {
-    let twice = || vec![switch(identity("a", 1), &[]), switch(identity("b", 2), &[]), switch(identity("b", 3), &[])];
+    let twice =
+        || vec![switch(identity("a", 1), &[]), switch(identity("b", 2), &[]), switch(identity("b", 3), &[])];
     let mut room = Room::new(twice(), &[[(0, 1), (1, 1)], [(0, 2), (2, 1)]]);
     room.pass(SOON);
     // Each may be the one that was started anew, until the other speaks again.
     room.pass(REPEAT * 2 + REPEAT / 5);
-    assert_eq!((room.refusal(0, 1), room.refusal(0, 2)), (Refusal::Double(peer("b", 1)), Refusal::Double(peer("b", 1))));
+    assert_eq!(
+        (room.refusal(0, 1), room.refusal(0, 2)),
+        (Refusal::Double(peer("b", 1)), Refusal::Double(peer("b", 1)))
+    );
     let mut room = Room::new(twice(), &[[(1, 1), (2, 1)]]);
     room.pass(SOON);
     assert_eq!(room.refusal(1, 1), Refusal::Namesake(peer("b", 1)));
@@ -263,11 +267,10 @@ fn what_the_operator_says_of_a_port_counts() {
     let mut a = Neighbors::new(identity("a", 1), Keys::default(), roles);
     a.carriers(&[port(1), port(2), port(3)].into(), START);
     a.settle(|_| true, START);
-    assert_eq!([1, 2, 3].map(|number| a.standing(port(number)).clone()), [
-        Standing::Host,
-        Standing::Undecided,
-        Standing::Off
-    ]);
+    assert_eq!(
+        [1, 2, 3].map(|number| a.standing(port(number)).clone()),
+        [Standing::Host, Standing::Undecided, Standing::Off]
+    );
     let said: Vec<u16> = a.due(|_| true, START).iter().map(|said| said.port.get()).collect();
     assert_eq!(said, [1, 2]);
     let mut room = Room::new(vec![a, switch(identity("b", 2), &[])], &[[(0, 1), (1, 1)], [(0, 2), (1, 2)]]);

@@ -61,9 +61,8 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
 /// The changes that close installed ports for the base network or open them, and no others. That host ports are looked at is
 /// said before.
 pub fn closed(closed: &BTreeSet<PortNumber>, installed: &Installed) -> Vec<Change> {
-    let is_shut = |(number, entry): (&PortNumber, &PortEntry)| {
-        closed.contains(number) && entry.port.role == Port::HOST
-    };
+    let is_shut =
+        |(number, entry): (&PortNumber, &PortEntry)| closed.contains(number) && entry.port.role == Port::HOST;
     let mut settings = installed.settings;
     if settings != Settings::default() && installed.ports.iter().any(is_shut) {
         settings.guarded |= Settings::SHUT;

@@ -82,9 +82,11 @@ impl Switch {
         }
         let roles = self.found_roles();
         if roles != self.roles {
-            let met = self.config.ports.keys().filter(|port| {
-                roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host
-            });
+            let met = self
+                .config
+                .ports
+                .keys()
+                .filter(|port| roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host);
             self.discovered.asks.extend(met.map(|port| (*port, (now, ASKS.0))));
             self.roles = roles;
             self.listen(now);
@@ -152,8 +154,12 @@ impl Switch {
         if !std::mem::take(&mut self.discovered.is_news) {
             return;
         }
-        let reports =
-            self.discovered.reports.iter().map(|(name, (report, _))| (name.clone(), report.clone())).collect();
+        let reports = self
+            .discovered
+            .reports
+            .iter()
+            .map(|(name, (report, _))| (name.clone(), report.clone()))
+            .collect();
         let fabric = assemble(&reports);
         let own = fabric.discords.iter().filter(|discord| discord.switch == self.config.switch);
         let discords: Vec<String> = own.map(ToString::to_string).collect();

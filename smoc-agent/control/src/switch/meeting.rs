@@ -42,12 +42,19 @@ pub(super) fn roles(config: &Config, topology: &Topology, this: SwitchId) -> BTr
 }
 
 /// The roles of the ports as the file says, or, where the network is discovered, as an earlier agent left them.
-pub(super) fn left_roles(config: &Config, topology: &Topology, this: SwitchId, controller: &Controller) -> Roles {
+pub(super) fn left_roles(
+    config: &Config,
+    topology: &Topology,
+    this: SwitchId,
+    controller: &Controller,
+) -> Roles {
     if !config.is_discovered() {
         return Roles::new(config, topology, this);
     }
     let left = controller.installed().ports.iter();
-    Roles::with(left.filter(|(_, entry)| Role::in_map(&entry.port) == Role::Fabric).map(|(port, _)| *port).collect())
+    Roles::with(
+        left.filter(|(_, entry)| Role::in_map(&entry.port) == Role::Fabric).map(|(port, _)| *port).collect(),
+    )
 }
 
 impl Switch {
@@ -77,7 +84,11 @@ impl Switch {
             return None;
         }
         let Some(link) = self.topology.link_at(End { switch: self.this, port }) else {
-            return if let Standing::Fabric(peer) = self.neighbors.standing(port) { Some(peer.clone()) } else { None };
+            return if let Standing::Fabric(peer) = self.neighbors.standing(port) {
+                Some(peer.clone())
+            } else {
+                None
+            };
         };
         let there = self.topology.link(link).other(self.this);
         Some(Peer { switch: self.topology.switch(there.switch).name.clone(), port: there.port })

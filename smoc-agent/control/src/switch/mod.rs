@@ -261,7 +261,10 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((now + if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 }, now + CATCH_UP.0)),
+            catching_up: Some((
+                now + if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 },
+                now + CATCH_UP.0,
+            )),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),
@@ -335,7 +338,11 @@ impl Switch {
         let asks = self.discovered.next();
         let others = [settle, asks, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
-        soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next()).min(self.neighbors.next())
+        soonest
+            .min(self.ticked + TICK)
+            .min(self.announcer.next())
+            .min(self.agreement.next())
+            .min(self.neighbors.next())
     }
 
     /// What should be in the maps now.

@@ -108,18 +108,22 @@ impl Switch {
 
     /// Has a socket on each port: who is behind it is heard there, and what that one says.
     pub(super) fn listen(&mut self, now: Nanos) {
-        let wanted: BTreeMap<PortNumber, (IfIndex, Role)> = self
-            .present()
-            .map(|(port, role, interface)| (port, (interface.index, role)))
-            .collect();
+        let wanted: BTreeMap<PortNumber, (IfIndex, Role)> =
+            self.present().map(|(port, role, interface)| (port, (interface.index, role))).collect();
         for port in self.listening.keys().filter(|port| !wanted.contains_key(port)) {
             self.effects.push(Effect::StopListening(*port));
         }
         self.listening.retain(|port, _| wanted.contains_key(port));
         for (port, (index, role)) in wanted {
-            if self.listening.get(&port) == Some(&(index, role)) {
+            let listens = self.listening.get(&port).copied();
+            // Another socket in place of one that works is another wish.
+            if listens.is_some() {
                 self.stale.view |= self.retries.done(Wish::Socket(port));
-            } else if self.retries.admit(Wish::Socket(port), now) {
+            }
+            if listens == Some((index, role)) {
+                continue;
+            }
+            if self.retries.admit(Wish::Socket(port), now) {
                 self.listening.insert(port, (index, role));
                 self.effects.push(Effect::Listen(port, role, index));
             }

@@ -25,8 +25,8 @@ use crate::{
     discovery::announcement,
     hosts::{KnownHost, Source},
     interfaces::IfIndex,
-    neighbors::Peer,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
+    neighbors::Peer,
     plan::{DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
 };

@@ -87,7 +87,10 @@ fn a_closed_host_port_lets_nothing_into_the_bridge_but_link_local_groups() {
         assert_eq!(run(Port::OPEN, Settings::SHUT), open, "another port is closed");
         assert_eq!(run(Port::OPEN, 0), open);
     }
-    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut lldp.clone()).outcome, Outcome::NotForUs);
+    assert_eq!(
+        host_port(Port::CLOSED, Settings::SHUT).from_host(&mut lldp.clone()).outcome,
+        Outcome::NotForUs
+    );
 }
 
 #[test]
