@@ -51,6 +51,9 @@ pub struct Status {
     pub spread: Spread,
     /// How often hosts have moved.
     pub epoch: u32,
+    /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
+    #[serde(default)]
+    pub refused: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -249,6 +252,7 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
+        refused: snapshot.refused,
         warnings: snapshot
             .warnings
             .iter()

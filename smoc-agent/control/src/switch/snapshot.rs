@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
+    /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
+    pub refused: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }

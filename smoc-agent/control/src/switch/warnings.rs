@@ -35,6 +35,7 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
+            refused: self.neighbors.refused() + self.unbelieved,
             warnings,
         }
     }
