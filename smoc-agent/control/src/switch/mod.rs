@@ -31,6 +31,8 @@ mod effect;
 mod event;
 mod facts;
 mod meeting;
+#[cfg(test)]
+mod meeting_tests;
 mod ports;
 mod retries;
 mod settle;
