@@ -18,6 +18,7 @@ use crate::{
     fabric::Records,
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
+    neighbors::Standing,
     plan::{EdgeNames, PathBook},
     ports::Role,
 };
@@ -67,6 +68,8 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
+    /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
+    pub refused: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -88,6 +91,8 @@ pub struct PortState {
     pub attached: Option<AttachedMode>,
     /// Its state in the bridge, if it is a port of one.
     pub bridge: Option<BridgePort>,
+    /// Who is there, as far as that is known.
+    pub neighbor: Standing,
 }
 
 /// The bridge of the base network.
