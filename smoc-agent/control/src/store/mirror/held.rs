@@ -1,0 +1,177 @@
+//! Others' records: what the store says, and what counts until that is believed.
+//!
+//! A store can be emptied or restored from an old backup while the fabric works. So a record that is gone, or that went back
+//! to what it said earlier, is *doubted* first, and counts as it did:
+//!
+//! * a switch: as long as another switch hears it, however long that is ([`Held::expire`]); then for [`SETTLE`];
+//! * the hosts of a switch: as long as the switch is doubted; when it is in the store itself, for [`SETTLE`];
+//! * what operators wrote: not at all, but for the time of a lease if the store lost this switch's own records as well;
+//! * a record that went back: for the time of a lease, which is ample for its switch to write it again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    clock::Nanos,
+    store::{Bytes, Key, SwitchRecord},
+};
+
+/// How long a record counts that is gone, with nothing else for it: time to write it again.
+pub const SETTLE: Duration = Duration::from_secs(10);
+
+/// A record of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    /// What counts.
+    used: Bytes,
+    /// What the store says, if it has it.
+    stored: Option<Bytes>,
+    /// Since when that is something else.
+    doubted: Option<Nanos>,
+}
+
+/// What the store lost at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// What was deleted, or whose lease ended.
+    Some,
+    /// This switch's own records too, so it was emptied or restored.
+    OwnToo,
+}
+
+/// Others' records.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held(BTreeMap<Key, Entry>);
+
+impl Held {
+    /// Takes over what was saved.
+    pub(super) fn saved(records: BTreeMap<Key, Vec<u8>>) -> Self {
+        let entry = |(key, bytes): (Key, Vec<u8>)| {
+            let used: Bytes = bytes.into();
+            (key, Entry { stored: Some(used.clone()), used, doubted: None })
+        };
+        Self(records.into_iter().map(entry).collect())
+    }
+
+    /// What counts.
+    pub(super) fn used(&self) -> impl Iterator<Item = (&Key, &Bytes)> {
+        self.0.iter().map(|(key, entry)| (key, &entry.used))
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Bytes> {
+        self.0.get(key).map(|entry| &entry.used)
+    }
+
+    pub(super) fn doubted(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().filter(|(_, entry)| entry.doubted.is_some()).map(|(key, _)| key)
+    }
+
+    /// Somebody wrote a record; whether it says something else now.
+    pub(super) fn put(&mut self, key: Key, bytes: Bytes) -> bool {
+        let entry = Entry { used: bytes.clone(), stored: Some(bytes), doubted: None };
+        let before = self.0.insert(key, entry.clone());
+        before.is_none_or(|before| before.used != entry.used)
+    }
+
+    /// A record is gone; whether it stopped counting at once.
+    pub(super) fn delete(&mut self, key: &Key, loss: Loss, now: Nanos) -> bool {
+        if key.owner().is_none() && loss == Loss::Some {
+            return self.0.remove(key).is_some();
+        }
+        if let Some(entry) = self.0.get_mut(key) {
+            entry.stored = None;
+            entry.doubted.get_or_insert(now);
+        }
+        false
+    }
+
+    /// Everything that is in the store; the records that say something else now.
+    pub(super) fn read(
+        &mut self,
+        records: BTreeMap<Key, Bytes>,
+        went_back: bool,
+        loss: Loss,
+        now: Nanos,
+    ) -> BTreeSet<Key> {
+        let gone: Vec<Key> = self.0.keys().filter(|key| !records.contains_key(key)).cloned().collect();
+        let mut changed: BTreeSet<Key> =
+            gone.into_iter().filter(|key| self.delete(key, loss, now)).collect();
+        for (key, bytes) in records {
+            match self.0.get_mut(&key) {
+                Some(entry) if went_back && entry.used != bytes => {
+                    entry.stored = Some(bytes);
+                    entry.doubted.get_or_insert(now);
+                }
+                _ => {
+                    if self.put(key.clone(), bytes) {
+                        changed.insert(key);
+                    }
+                }
+            }
+        }
+        changed
+    }
+
+    /// Believes the store where there was time enough; the records that say something else now. `own` is what this switch
+    /// says of itself.
+    pub(super) fn expire(
+        &mut self,
+        this: &str,
+        own: Option<&Bytes>,
+        lease: Duration,
+        now: Nanos,
+    ) -> BTreeSet<Key> {
+        if self.doubted().next().is_none() {
+            return BTreeSet::new();
+        }
+        let heard = self.heard(this, own);
+        let is_over = |(key, entry): (&Key, &Entry)| {
+            let waited = now.since(entry.doubted?);
+            let is_over = match (key, &entry.stored) {
+                (_, Some(_)) => waited >= lease,
+                (Key::Switch(name), None) => waited >= SETTLE && !heard.contains(name.as_str()),
+                (Key::Hosts(name, _), None) => match self.0.get(&Key::Switch(name.clone())) {
+                    Some(Entry { stored: None, .. }) => false,
+                    _ => waited >= SETTLE,
+                },
+                (Key::Config | Key::Policy(_), None) => waited >= lease,
+            };
+            is_over.then(|| key.clone())
+        };
+        let over: BTreeSet<Key> = self.0.iter().filter_map(is_over).collect();
+        for key in &over {
+            let stored = self.0.remove(key).and_then(|entry| entry.stored);
+            if let Some(used) = stored {
+                self.0.insert(key.clone(), Entry { stored: Some(used.clone()), used, doubted: None });
+            }
+        }
+        over
+    }
+
+    /// The switches that this one, or one that is in the store, hears: directly, or by way of others that are heard.
+    fn heard(&self, this: &str, own: Option<&Bytes>) -> BTreeSet<String> {
+        let neighbors = |bytes: &Bytes| -> Vec<String> {
+            let record = SwitchRecord::parse(bytes).unwrap_or_default();
+            record.neighbors().map(str::to_owned).collect()
+        };
+        let mut heard = BTreeSet::from([this.to_owned()]);
+        let mut open: Vec<String> = own.map(neighbors).unwrap_or_default();
+        for (key, entry) in &self.0 {
+            if let Key::Switch(name) = key
+                && entry.stored.is_some()
+            {
+                open.push(name.clone());
+            }
+        }
+        while let Some(name) = open.pop() {
+            if let Some(entry) = self.0.get(&Key::Switch(name.clone()))
+                && heard.insert(name)
+            {
+                open.extend(neighbors(&entry.used));
+            }
+        }
+        heard
+    }
+}
