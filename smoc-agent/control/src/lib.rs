@@ -5,6 +5,7 @@
 //! | [`clock`] | times, which every decision is given |
 //! | [`config`] | the configuration of one switch |
 //! | [`interfaces`], [`ports`] | the interfaces behind the ports, and what a port leads to |
+//! | [`fabric`] | what switches say of themselves, and the network that follows |
 //! | [`hosts`], [`discovery`] | where addresses live, and what agents tell each other |
 //! | [`liveness`] | whether ports and paths work |
 //! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
@@ -21,6 +22,7 @@ pub mod config;
 pub mod connections;
 pub mod dataplane;
 pub mod discovery;
+pub mod fabric;
 pub mod hosts;
 pub mod interfaces;
 pub mod liveness;

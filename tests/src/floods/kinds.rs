@@ -173,7 +173,7 @@ fn told(number: u64) -> Vec<u8> {
         0 => {
             let host = Sighting { address: [10, 0, 2, 1].into(), mac: source, port: ONE, seen: Nanos(0) };
             let down = DownPort { number: ONE, unanswered: false };
-            let lists = Lists { hosts: vec![host], down: vec![down] };
+            let lists = Lists { hosts: vec![host], down: vec![down], ..Lists::default() };
             announcement::parts("m1", (u64::MAX, number), &lists)[0].frame(source, Nanos(0))
         }
         1 => announcement::question(source),

@@ -79,7 +79,7 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         seen: now(),
     };
     let down = DownPort { number: PortNumber::new(1).unwrap(), unanswered: false };
-    let lists = Lists { hosts: vec![sighting], down: vec![down] };
+    let lists = Lists { hosts: vec![sighting], down: vec![down], ..Lists::default() };
     let forged = announcement::parts("m1", (1, u64::MAX), &lists)[0].frame(MacAddress::new(HOST), now());
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
     for _ in 0..3 {

@@ -22,6 +22,7 @@
 //! | 42.. | name of the switch that has them, UTF-8, 1 to 64 bytes |
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
+//! | then | neighbours and records, if there are any: [`super::more`] |
 //!
 //! Numbers are big endian.
 
@@ -35,7 +36,8 @@ use smoc_common::{
 use crate::{
     base_network::Statement,
     clock::Nanos,
-    discovery::inquiry::Inquiry,
+    discovery::{inquiry::Inquiry, more},
+    fabric::{Record, Report},
     hosts::{Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -105,6 +107,10 @@ pub struct Lists {
     pub hosts: Vec<Sighting>,
     /// Its ports to other switches that are down.
     pub down: Vec<DownPort>,
+    /// What it says of its ports where no file does.
+    pub report: Report,
+    /// What it has heard that operators want.
+    pub records: Vec<Record>,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -123,19 +129,21 @@ fn port_from_bits(bits: u16) -> Option<DownPort> {
 pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<Part> {
     let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
     let mut down = lists.down.chunks(PORTS_PER_PART);
-    let parts = hosts.len().max(down.len()).clamp(1, usize::from(u16::MAX)) as u16;
-    let part = |part: u16| Part {
-        origin: origin.to_owned(),
-        boot,
-        sequence,
-        part,
-        parts,
-        lists: Lists {
+    let more = more::parts(lists);
+    let first = usize::from(more.is_empty());
+    let frames = hosts.len().max(down.len()).max(first);
+    let all: Vec<Lists> = (0..frames)
+        .map(|_| Lists {
             hosts: hosts.next().unwrap_or_default().to_vec(),
             down: down.next().unwrap_or_default().to_vec(),
-        },
-    };
-    (0..parts).map(part).collect()
+            ..Lists::default()
+        })
+        .chain(more)
+        .take(usize::from(u16::MAX))
+        .collect();
+    let parts = all.len() as u16;
+    let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
+    (0..parts).zip(all).map(part).collect()
 }
 
 /// The frame of a question, as sent from a port with this MAC address.
@@ -174,7 +182,7 @@ fn begin(frame: &mut Vec<u8>, source: MacAddress) {
 impl Part {
     /// The frame, as sent from a port with this MAC address at this time.
     pub fn frame(&self, source: MacAddress, now: Nanos) -> Vec<u8> {
-        let Lists { hosts, down } = &self.lists;
+        let Lists { hosts, down, .. } = &self.lists;
         let mut frame =
             Vec::with_capacity(HEADER + self.origin.len() + hosts.len() * HOST + down.len() * PORT);
         begin(&mut frame, source);
@@ -193,6 +201,7 @@ impl Part {
             frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
         }
         frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
+        more::write(&self.lists, &mut frame);
         frame
     }
 }
@@ -241,18 +250,21 @@ impl Message {
         }
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         let (hosts, rest) = rest.split_at_checked(usize::from(header[40]) * HOST)?;
-        let down = rest.get(..usize::from(header[41]) * PORT)?;
+        let (down, more) = rest.split_at_checked(usize::from(header[41]) * PORT)?;
         let port = |bytes: &[u8]| port_from_bits(u16::from_be_bytes([bytes[0], bytes[1]]));
+        let mut lists = Lists {
+            hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
+            down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
+            ..Lists::default()
+        };
+        more::read(&mut lists, more)?;
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
             sequence: u64::from_be_bytes(header[32..40].try_into().ok()?),
             part,
             parts,
-            lists: Lists {
-                hosts: hosts.chunks_exact(HOST).map(|bytes| host(bytes, now)).collect::<Option<_>>()?,
-                down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
-            },
+            lists,
         }))
     }
 }
@@ -293,7 +305,7 @@ mod tests {
     fn lists(hosts_in_it: u16, down: u16) -> Lists {
         let down = (1..=down).filter_map(PortNumber::new);
         let down = down.map(|number| DownPort { number, unanswered: number.get().is_multiple_of(3) });
-        Lists { hosts: hosts(hosts_in_it), down: down.collect() }
+        Lists { hosts: hosts(hosts_in_it), down: down.collect(), ..Lists::default() }
     }
 
     fn part(frame: &[u8], now: Nanos) -> Option<Part> {

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::announcement::{Head, Lists, Part};
-use crate::{hosts::Sighting, plan::DownPort};
+use crate::hosts::Sighting;
 
 /// Max number of origins that are remembered: more than any network has switches.
 const MAX_ORIGINS: usize = 65_536;
@@ -42,8 +42,8 @@ pub enum Heard {
     Outdated,
     /// Pass it on.
     New,
-    /// Pass it on, and take over the lists of hosts and of ports that are down, which are complete now.
-    Complete(Arc<[Sighting]>, Vec<DownPort>),
+    /// Pass it on, and take over the lists, which are complete now: the hosts, and all others.
+    Complete(Arc<[Sighting]>, Lists),
 }
 
 impl Flood {
@@ -87,8 +87,8 @@ impl Flood {
         if latest.received.len() < usize::from(latest.parts) {
             Heard::New
         } else {
-            let (hosts, down) = latest.complete();
-            Heard::Complete(hosts, down)
+            let (hosts, others) = latest.complete();
+            Heard::Complete(hosts, others)
         }
     }
 
@@ -110,16 +110,20 @@ impl Latest {
     }
 
     /// Puts the lists of all parts together.
-    fn complete(&mut self) -> (Arc<[Sighting]>, Vec<DownPort>) {
-        let mut hosts = Vec::new();
+    fn complete(&mut self) -> (Arc<[Sighting]>, Lists) {
+        let (mut hosts, mut all) = (Vec::new(), Lists::default());
         for part in &mut self.received {
             let from = hosts.len();
             hosts.append(&mut std::mem::take(&mut part.lists.hosts));
             self.ranges.push(from..hosts.len());
+            let Lists { down, report, records, .. } = &part.lists;
+            all.down.extend(down);
+            all.report.port_width = all.report.port_width.max(report.port_width);
+            all.report.adjacencies.extend_from_slice(&report.adjacencies);
+            all.records.extend_from_slice(records);
         }
         self.hosts = hosts.into();
-        let down = self.received.iter().flat_map(|part| part.lists.down.iter().copied());
-        (self.hosts.clone(), down.collect())
+        (self.hosts.clone(), all)
     }
 
     /// The parts as they were heard.
@@ -127,7 +131,7 @@ impl Latest {
         self.received.iter().enumerate().map(|(at, part)| {
             let Some(range) = self.ranges.get(at) else { return part.clone() };
             let hosts = self.hosts[range.clone()].to_vec();
-            Part { lists: Lists { hosts, down: part.lists.down.clone() }, ..part.clone() }
+            Part { lists: Lists { hosts, ..part.lists.clone() }, ..part.clone() }
         })
     }
 }
@@ -135,6 +139,7 @@ impl Latest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::DownPort;
 
     fn part(sequence: u64, part: u16, parts: u16) -> Part {
         let number = smoc_common::route::PortNumber::new(part + 1).unwrap();
@@ -147,8 +152,8 @@ mod tests {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::New);
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
-        let Heard::Complete(_, down) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
-        assert_eq!(down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
+        let Heard::Complete(_, lists) = flood.hear(&part(1, 0, 2)) else { panic!("not complete") };
+        assert_eq!(lists.down.iter().map(|port| port.number.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::Known);
     }
 
@@ -156,7 +161,7 @@ mod tests {
     fn a_newer_list_replaces_one_that_never_became_complete() {
         let mut flood = Flood::default();
         assert_eq!(flood.hear(&part(1, 0, 2)), Heard::New);
-        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(_, down) if down.len() == 1));
+        assert!(matches!(flood.hear(&part(2, 0, 1)), Heard::Complete(_, lists) if lists.down.len() == 1));
         assert_eq!(flood.hear(&part(1, 1, 2)), Heard::Known);
     }
 

@@ -6,6 +6,7 @@
 pub mod announcement;
 mod flood;
 pub mod inquiry;
+mod more;
 pub mod neighbor;
 
 pub use flood::{Flood, Heard};

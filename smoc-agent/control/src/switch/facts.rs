@@ -154,13 +154,13 @@ impl Switch {
                 return false;
             }
             Heard::New => None,
-            Heard::Complete(hosts, down) => Some((hosts, down)),
+            Heard::Complete(hosts, others) => Some((hosts, others)),
         };
         let others: Vec<PortNumber> = self.fabric_sockets().filter(|port| *port != from).collect();
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, down)) = lists {
+        if let Some((hosts, Lists { down, .. })) = lists {
             self.hosts.announced(&part.origin, hosts, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -186,7 +186,8 @@ impl Switch {
     pub(super) fn own_parts(&self) -> Vec<Part> {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
-        let lists = Lists { hosts, down: self.own_ports_down().into_iter().collect() };
+        let down = self.own_ports_down().into_iter().collect();
+        let lists = Lists { hosts, down, ..Lists::default() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 

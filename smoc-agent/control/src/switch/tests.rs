@@ -140,7 +140,7 @@ impl Bench {
     /// A switch announces, and that comes in through port 1.
     fn announced(&mut self, origin: &str, sequence: u64, down: &[u16]) -> Vec<Effect> {
         let down = down.iter().map(|number| DownPort { number: port(*number), unanswered: false }).collect();
-        let lists = Lists { down, hosts: Vec::new() };
+        let lists = Lists { down, ..Lists::default() };
         let part: Part = announcement::parts(origin, (7, sequence), &lists).remove(0);
         let bytes = part.frame(MacAddress::new([2, 0, 0, 0, 0, 9]), self.now);
         self.heard(1, Role::Fabric, bytes)

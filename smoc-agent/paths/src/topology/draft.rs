@@ -34,6 +34,8 @@ pub struct DraftSwitch {
     pub name: String,
     /// Its agent's address.
     pub agent: Option<IpAddr>,
+    /// Bits of its port numbers at least; 0 to have as many as its links need.
+    pub port_width: u8,
 }
 
 /// See [`Link`]; an end is a switch's name and a port.
@@ -126,6 +128,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The bits of the highest port number.
+const WIDEST: u8 = (u16::BITS - PortNumber::MAX.leading_zeros()) as u8;
+
 /// The longest name of a switch, host or shared-risk group, in bytes: tables and messages between agents hold 64.
 const LONGEST_NAME: usize = 63;
 
@@ -185,14 +190,14 @@ impl Draft {
     }
 
     fn number(self) -> Topology {
-        let mut agents: BTreeMap<String, Option<IpAddr>> = BTreeMap::new();
+        let mut said: BTreeMap<String, (Option<IpAddr>, u8)> = BTreeMap::new();
         for (name, _) in self.links.iter().flat_map(|l| [&l.a, &l.b]).chain(self.hosts.iter().map(|h| &h.at))
         {
-            agents.entry(name.clone()).or_default();
+            said.entry(name.clone()).or_default();
         }
-        agents.extend(self.switches.into_iter().map(|switch| (switch.name, switch.agent)));
+        said.extend(self.switches.into_iter().map(|switch| (switch.name, (switch.agent, switch.port_width))));
         let ids: HashMap<&str, SwitchId> =
-            agents.keys().zip(0..).map(|(name, id)| (name.as_str(), SwitchId(id))).collect();
+            said.keys().zip(0..).map(|(name, id)| (name.as_str(), SwitchId(id))).collect();
         let end = |(name, port): &(String, PortNumber)| End { switch: ids[name.as_str()], port: *port };
         let mut aliases: BTreeMap<String, Vec<SwitchId>> = BTreeMap::new();
         for (alias, switch) in &self.aliases {
@@ -218,13 +223,13 @@ impl Draft {
             .map(|host| Host { at: end(&host.at), name: host.name, mac: host.mac, addresses: host.addresses })
             .collect();
         hosts.sort_by(|a, b| a.name.cmp(&b.name));
-        let switches =
-            agents.into_iter().map(|(name, agent)| Switch { name, agent, port_width: 0 }).collect();
+        let switch = |(name, (agent, port_width))| Switch { name, agent, port_width };
+        let switches = said.into_iter().map(switch).collect();
         Topology { aliases, ..connect(switches, links, hosts, srlgs) }
     }
 }
 
-/// Lists each switch's links and derives the width of its port numbers.
+/// Lists each switch's links and widens its port numbers as they need.
 fn connect(mut switches: Vec<Switch>, links: Vec<Link>, hosts: Vec<Host>, srlgs: Vec<String>) -> Topology {
     let mut first = vec![0u32; switches.len() + 1];
     for end in links.iter().flat_map(|link| [link.a, link.b]) {
@@ -332,6 +337,11 @@ impl Checks {
         for switch in &draft.switches {
             if let Some(agent) = switch.agent {
                 agents.claim(self, agent, Section::Switches, switch.entry, "agent");
+            }
+            if switch.port_width > WIDEST {
+                let message =
+                    format!("{} is too many: a port number has {WIDEST} bits at most", switch.port_width);
+                self.add(Section::Switches, switch.entry, "port_width", message);
             }
         }
         let mut macs = Owners::default();

@@ -191,7 +191,11 @@ impl Reader {
         let at = |field| Place { section: Section::Switches, entry, field };
         let name = self.required(at("name"), NAME, raw, raw.value.name.as_ref(), |text| Ok(text.to_owned()));
         let agent = self.optional(at("agent"), raw.value.agent.as_ref(), address);
-        Some(DraftSwitch { entry, name: name?, agent: agent? })
+        let width = self.optional(at("port_width"), raw.value.port_width.as_ref(), |text| {
+            text.parse()
+                .map_err(|_| format!("\"{}\" is no number of bits: write 1 to 10", input::shown(text)))
+        });
+        Some(DraftSwitch { entry, name: name?, agent: agent?, port_width: width?.unwrap_or(0) })
     }
 
     fn link(&mut self, entry: usize, raw: &Spanned<RawLink>) -> Option<DraftLink> {

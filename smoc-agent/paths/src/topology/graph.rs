@@ -47,7 +47,8 @@ pub struct Switch {
     pub name: String,
     /// Where its agent is reached over the management network, if told.
     pub agent: Option<IpAddr>,
-    /// Bits that one of its fabric port numbers takes in a source route: enough for the highest; 0 without links.
+    /// Bits that one of its fabric port numbers takes in a source route: enough for the highest, and as many as the
+    /// description says; 0 without both.
     pub port_width: u8,
 }
 

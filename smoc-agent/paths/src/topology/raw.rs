@@ -69,16 +69,17 @@ raw_mapping!(RawFile {
     links: Vec<Spanned<RawLink>>,
     hosts: Vec<Spanned<RawHost>>
 });
-raw_mapping!(RawSwitch { name: Text, agent: Text });
+raw_mapping!(RawSwitch { name: Text, agent: Text, port_width: Text });
 raw_mapping!(RawLink { a: Text, b: Text, capacity: Text, latency: Text, cost: Text, srlg: Vec<Text> });
 raw_mapping!(RawHost { name: Text, port: Text, mac: Text, addresses: Vec<Text> });
 
-/// What `--format json` says of a switch although it follows from the ports: passed over, so that it reads back.
-const DERIVED: &str = "port_width";
-
 impl RawSwitch {
     fn field(&self, field: &str) -> Option<&Text> {
-        if field == "agent" { self.agent.as_ref() } else { self.name.as_ref() }
+        match field {
+            "agent" => self.agent.as_ref(),
+            "port_width" => self.port_width.as_ref(),
+            _ => self.name.as_ref(),
+        }
     }
 }
 
@@ -137,8 +138,7 @@ impl RawFile {
         };
         list(String::new(), &self.unknown, Self::KEYS);
         for (i, raw) in self.switches.iter().flatten().enumerate() {
-            let unknown = raw.value.unknown.iter().filter(|key| key.value != DERIVED);
-            list(format!("switches[{i}]."), &unknown.cloned().collect::<Vec<_>>(), RawSwitch::KEYS);
+            list(format!("switches[{i}]."), &raw.value.unknown, RawSwitch::KEYS);
         }
         for (i, raw) in self.links.iter().flatten().enumerate() {
             list(format!("links[{i}]."), &raw.value.unknown, RawLink::KEYS);

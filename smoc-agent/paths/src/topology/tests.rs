@@ -52,6 +52,21 @@ fn host_ports_do_not_widen_a_switch() {
 }
 
 #[test]
+fn a_width_that_is_said_leaves_room_for_ports_to_come() {
+    let wide = |text: &str| {
+        read(&format!("switches: [{{name: a, port_width: {text}}}]\nlinks: [{{a: \"a:5\", b: \"b:1\"}}]\n"))
+    };
+    let width = |text| wide(text).switch(SwitchId(0)).port_width;
+    assert_eq!([width("6"), width("3"), width("1"), width("10")], [6, 3, 3, 10], "three bits at least");
+    for bad in ["11", "-1", "wide"] {
+        let text =
+            format!("switches: [{{name: a, port_width: {bad}}}]\nlinks: [{{a: \"a:5\", b: \"b:1\"}}]\n");
+        let error = TopologyFile::parse(Path::new("t.yaml"), &text).unwrap_err().to_string();
+        assert!(error.contains("switches[0].port_width"), "{error}");
+    }
+}
+
+#[test]
 fn a_link_is_found_under_either_name() {
     let topology = read(DIAMOND);
     let link = topology.find_link("e2:9-m2:2").unwrap();

@@ -122,7 +122,7 @@ impl Importer {
         });
         let entry = self.import.draft.switches.len();
         self.import.lines.insert((Section::Switches, entry), line);
-        self.import.draft.switches.push(DraftSwitch { entry, name: name.to_owned(), agent });
+        self.import.draft.switches.push(DraftSwitch { entry, name: name.to_owned(), agent, port_width: 0 });
     }
 
     fn check_ends(&mut self, sheet: &Sheet) {
