@@ -3,8 +3,12 @@
 //! A store publishes complete snapshots; who watches it always sees the latest. The static store is the
 //! topology file; another one (etcd) needs only this trait.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod file;
 
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdStore, View};
 pub use file::FileStore;
 
 use std::sync::Arc;

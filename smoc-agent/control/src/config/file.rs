@@ -12,7 +12,10 @@ use smoc_common::route::{PortNumber, Rank};
 
 use smoc_paths::input::{self, Fault};
 
-use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
+use super::{
+    Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode,
+    store::{self, RawStore},
+};
 
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
@@ -56,6 +59,7 @@ struct Raw {
     hellos: Option<Spanned<Hellos>>,
     probes: Option<Spanned<Probes>>,
     tables: Option<Spanned<Tables>>,
+    store: Option<Spanned<RawStore>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -90,6 +94,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
     check_tables(raw.tables.as_ref(), &mut faults);
+    let store = store::check(raw.store, &raw.switch.value, directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -123,6 +128,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
+        store,
     })
 }
 

@@ -19,6 +19,7 @@
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
+//! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
 //! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
@@ -27,6 +28,7 @@
 mod border;
 mod duration;
 mod file;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +43,7 @@ use smoc_common::{map, route::PortNumber};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
+pub use store::{Etcd, Store};
 
 use smoc_paths::{
     input::{self, Fault},
@@ -87,6 +90,8 @@ pub struct Config {
     pub probes: Probes,
     /// How large the tables are.
     pub tables: Tables,
+    /// Where to find out what the other switches say.
+    pub store: Store,
     lines: Lines,
 }
 
@@ -259,6 +264,7 @@ impl Config {
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
+            ("store", self.store != new.store),
         ];
         let config = Self {
             topology: new.topology.clone(),

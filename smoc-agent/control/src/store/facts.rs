@@ -84,7 +84,7 @@ mod tests {
     fn a_record_that_cannot_be_read_leaves_what_was_known() {
         let mut facts = Facts::default();
         let key = Key::Switch("e2".into());
-        let good: Bytes = SwitchRecord { agent: "1".into(), ..SwitchRecord::default() }.to_bytes().into();
+        let good: Bytes = SwitchRecord { agent: "1".into(), ..SwitchRecord::default() }.to_bytes(1).into();
         let newer: Bytes = br#"{"version":9}"#.to_vec().into();
         facts.update(&key, Some(&good));
         facts.update(&key, Some(&newer));

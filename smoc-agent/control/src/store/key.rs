@@ -104,8 +104,19 @@ mod tests {
     #[test]
     fn other_names_are_no_records() {
         for name in [
-            "", "configs", "config/x", "switches", "switches/", "switches/a/b", "hosts/e1", "hosts/e1/0",
-            "hosts/e1/09", "hosts/e1/1024", "hosts//9", "hosts/e1/9/x", "links/e1",
+            "",
+            "configs",
+            "config/x",
+            "switches",
+            "switches/",
+            "switches/a/b",
+            "hosts/e1",
+            "hosts/e1/0",
+            "hosts/e1/09",
+            "hosts/e1/1024",
+            "hosts//9",
+            "hosts/e1/9/x",
+            "links/e1",
         ] {
             assert_eq!(Key::parse(name), None, "{name}");
         }

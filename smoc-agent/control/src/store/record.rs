@@ -1,16 +1,20 @@
 //! The contents of records: JSON objects with a version.
 //!
 //! ```json
-//! {"version": 1, "compatible": 1, "agent": "0.1.0", "ports": {"1": {"neighbor": "m1", "port": 2, "capacity": "1Gbit"}}}
-//! {"version": 1, "compatible": 1, "hosts": [{"address": "10.0.0.1", "mac": "02:00:00:00:00:01", "since": 1790000000}]}
+//! {"version": 1, "compatible": 1, "written": 1790000000000000, "agent": "0.1.0", "report": {"port_width": 5, "adjacencies": {"1": {"switch": "m1", "port": 2, "megabits": 1000}}}}
+//! {"version": 1, "compatible": 1, "written": 1790000000000000, "hosts": [{"address": "10.0.0.1", "mac": "02:00:00:00:00:01", "since": 1790000000}]}
 //! ```
 //!
 //! `version` is what its writer writes, `compatible` the lowest version that a reader has to know. A reader ignores members
-//! that it does not know, so agents of different versions share a fabric as long as `compatible` allows it.
+//! that it does not know, so agents of different versions share a fabric as long as `compatible` allows it. `written` is when its
+//! writer last changed it, in microseconds since 1970: of two records of one switch it tells which is the later one, which the
+//! revisions of a restored store do not.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::fabric::Report;
 
 /// The version of records that this agent writes, and the highest that it can read.
 pub const VERSION: u32 = 1;
@@ -42,40 +46,15 @@ struct Versions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchRecord {
     /// The version of the agent.
-    pub agent: String,
-    /// Bits of its port numbers in a source route, where it has agreed on more than its highest port needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub width: Option<u8>,
-    /// Its ports to other switches, by number.
     #[serde(default)]
-    pub ports: BTreeMap<u16, PortRecord>,
+    pub agent: String,
+    /// What it says of its ports.
+    #[serde(default)]
+    pub report: Report,
 }
 
-/// What a switch says of one of its ports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortRecord {
-    /// The switch that it hears there.
-    pub neighbor: String,
-    /// The port of that switch.
-    pub port: u16,
-    /// As in a topology file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<String>,
-    /// As in a topology file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<String>,
-    /// As in a topology file; 1 if nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<u32>,
-    /// As in a topology file.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub srlg: Vec<String>,
-    /// Whether the operator takes it out of all paths.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub drained: bool,
-}
-
-/// The hosts behind a port.
+/// The hosts behind a port. A port whose hosts have left keeps a record without any: so none disappears by what somebody else
+/// does to the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRecord {
     /// Sorted by address.
@@ -97,14 +76,26 @@ pub struct Attachment {
 struct Written<'a, T> {
     version: u32,
     compatible: u32,
+    written: u64,
     #[serde(flatten)]
     record: &'a T,
 }
 
 /// The bytes of a record.
-fn to_bytes<T: Serialize>(record: &T) -> Vec<u8> {
+fn to_bytes<T: Serialize>(record: &T, written: u64) -> Vec<u8> {
     // Names and numbers always become JSON.
-    serde_json::to_vec(&Written { version: VERSION, compatible: COMPATIBLE, record }).unwrap_or_default()
+    serde_json::to_vec(&Written { version: VERSION, compatible: COMPATIBLE, written, record })
+        .unwrap_or_default()
+}
+
+/// When a record was changed; 0 if it does not say so.
+pub(super) fn written(bytes: &[u8]) -> u64 {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        written: u64,
+    }
+    serde_json::from_slice(bytes).map_or(0, |head: Head| head.written)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
@@ -118,9 +109,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
 }
 
 impl SwitchRecord {
-    /// The bytes of the record.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
+    /// The bytes of the record, changed at this time in microseconds since 1970.
+    pub fn to_bytes(&self, written: u64) -> Vec<u8> {
+        to_bytes(self, written)
     }
 
     /// Reads a record.
@@ -133,14 +124,14 @@ impl SwitchRecord {
 
     /// The switches that it names, each once for each port.
     pub fn neighbors(&self) -> impl Iterator<Item = &str> {
-        self.ports.values().map(|port| port.neighbor.as_str())
+        self.report.adjacencies.iter().map(|adjacency| adjacency.switch.as_str())
     }
 }
 
 impl HostRecord {
-    /// The bytes of the record.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        to_bytes(self)
+    /// The bytes of the record, changed at this time in microseconds since 1970.
+    pub fn to_bytes(&self, written: u64) -> Vec<u8> {
+        to_bytes(self, written)
     }
 
     /// Reads a record.
@@ -154,39 +145,44 @@ impl HostRecord {
 
 #[cfg(test)]
 mod tests {
+    use smoc_common::route::PortNumber;
+
     use super::*;
+    use crate::fabric::Adjacency;
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let port = PortRecord {
-            neighbor: "m1".into(),
-            port: 2,
-            capacity: Some("1Gbit".into()),
-            latency: None,
-            cost: None,
-            srlg: Vec::new(),
-            drained: false,
-        };
-        let record =
-            SwitchRecord { agent: "0.1.0".into(), width: None, ports: BTreeMap::from([(1, port)]) };
-        let text = String::from_utf8(record.to_bytes()).unwrap();
-        let expected = r#"{"version":1,"compatible":1,"agent":"0.1.0","ports":{"1":{"neighbor":"m1","port":2,"capacity":"1Gbit"}}}"#;
+        let port = |number| PortNumber::new(number).unwrap();
+        let m1 = Adjacency { port: port(1), switch: "m1".into(), there: port(2), megabits: 1000 };
+        let report = Report { port_width: 5, adjacencies: vec![m1] };
+        let record = SwitchRecord { agent: "0.1.0".into(), report };
+        let text = String::from_utf8(record.to_bytes(7)).unwrap();
+        let expected = r#"{"version":1,"compatible":1,"written":7,"agent":"0.1.0","report":{"port_width":5,"adjacencies":{"1":{"switch":"m1","port":2,"megabits":1000}}}}"#;
         assert_eq!(text, expected);
         assert_eq!(SwitchRecord::parse(text.as_bytes()), Ok(record));
+        assert_eq!((written(text.as_bytes()), written(b"{}"), written(b"")), (7, 0, 0));
     }
 
     #[test]
     fn a_later_version_is_read_if_it_says_that_it_can_be() {
-        let later = br#"{"version":7,"compatible":1,"agent":"9","colour":"red","ports":{"1":{"neighbor":"m1","port":2,"lanes":4}}}"#;
-        assert_eq!(SwitchRecord::parse(later).unwrap().ports[&1].neighbor, "m1");
-        for changed in [r#"{"version":7,"compatible":2,"ports":[]}"#, r#"{"version":2}"#] {
+        let later = br#"{"version":7,"compatible":1,"agent":"9","colour":"red","report":{"adjacencies":{"1":{"switch":"m1","port":2,"lanes":4}}}}"#;
+        assert_eq!(SwitchRecord::parse(later).unwrap().neighbors().collect::<Vec<_>>(), ["m1"]);
+        for changed in [r#"{"version":7,"compatible":2,"adjacencies":[]}"#, r#"{"version":2}"#] {
             assert_eq!(SwitchRecord::parse(changed.as_bytes()), Err(RecordError::Newer { compatible: 2 }));
         }
     }
 
     #[test]
     fn what_is_no_record_says_why() {
-        for text in ["", "{", "[]", "null", "{\"version\":\"x\"}", "{\"ports\":{}}", "{\"version\":1,\"ports\":{\"x\":1}}"] {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{\"version\":\"x\"}",
+            "{\"adjacencies\":{}}",
+            "{\"version\":1,\"report\":{\"adjacencies\":{\"x\":1}}}",
+        ] {
             let error = SwitchRecord::parse(text.as_bytes()).unwrap_err();
             assert!(error.to_string().starts_with("is no record: "), "{text}: {error}");
         }

@@ -87,7 +87,8 @@ impl Saved {
             return Err(SavedError::Foreign);
         };
         let body = &file[end + 1..];
-        let is_whole = length == body.len().to_string() && checksum == format!("{:08x}", crc32fast::hash(body));
+        let is_whole =
+            length == body.len().to_string() && checksum == format!("{:08x}", crc32fast::hash(body));
         if !is_whole {
             return Err(SavedError::Damaged);
         }

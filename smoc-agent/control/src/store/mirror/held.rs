@@ -4,9 +4,10 @@
 //! to what it said earlier, is *doubted* first, and counts as it did:
 //!
 //! * a switch: as long as another switch hears it, however long that is ([`Held::expire`]); then for [`SETTLE`];
-//! * the hosts of a switch: as long as the switch is doubted; when it is in the store itself, for [`SETTLE`];
+//! * the hosts of a switch: as long as the switch is doubted; when it is in the store itself, for the time of a lease (that hosts
+//!   have left, their switch writes: it does not delete);
 //! * what operators wrote: not at all, but for the time of a lease if the store lost this switch's own records as well;
-//! * a record that went back: for the time of a lease, which is ample for its switch to write it again.
+//! * a record that went back, by what its switch says of when it was written: for the time of a lease, which is ample for its switch to write it again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ use std::{
 
 use crate::{
     clock::Nanos,
-    store::{Bytes, Key, SwitchRecord},
+    store::{Bytes, Key, SwitchRecord, record::written},
 };
 
 /// How long a record counts that is gone, with nothing else for it: time to write it again.
@@ -30,6 +31,14 @@ struct Entry {
     stored: Option<Bytes>,
     /// Since when that is something else.
     doubted: Option<Nanos>,
+}
+
+impl Entry {
+    /// Whether the store says again what was said before, not what is said now.
+    fn is_taken_back(&self, bytes: &Bytes, went_back: bool) -> bool {
+        let is_still = self.doubted.is_some() && self.stored.as_ref() == Some(bytes);
+        self.used != *bytes && (is_still || went_back && written(bytes) <= written(&self.used))
+    }
 }
 
 /// What the store lost at once.
@@ -96,11 +105,10 @@ impl Held {
         now: Nanos,
     ) -> BTreeSet<Key> {
         let gone: Vec<Key> = self.0.keys().filter(|key| !records.contains_key(key)).cloned().collect();
-        let mut changed: BTreeSet<Key> =
-            gone.into_iter().filter(|key| self.delete(key, loss, now)).collect();
+        let mut changed: BTreeSet<Key> = gone.into_iter().filter(|key| self.delete(key, loss, now)).collect();
         for (key, bytes) in records {
             match self.0.get_mut(&key) {
-                Some(entry) if went_back && entry.used != bytes => {
+                Some(entry) if entry.is_taken_back(&bytes, went_back) => {
                     entry.stored = Some(bytes);
                     entry.doubted.get_or_insert(now);
                 }
@@ -134,7 +142,8 @@ impl Held {
                 (Key::Switch(name), None) => waited >= SETTLE && !heard.contains(name.as_str()),
                 (Key::Hosts(name, _), None) => match self.0.get(&Key::Switch(name.clone())) {
                     Some(Entry { stored: None, .. }) => false,
-                    _ => waited >= SETTLE,
+                    Some(_) => waited >= lease,
+                    None => waited >= SETTLE,
                 },
                 (Key::Config | Key::Policy(_), None) => waited >= lease,
             };

@@ -12,9 +12,9 @@
 //! What becomes of records that are gone is in `held`, and the writing of own ones in `own`.
 
 mod held;
-mod own;
 #[cfg(test)]
 mod model;
+mod own;
 #[cfg(test)]
 mod tests;
 
@@ -100,7 +100,7 @@ pub enum Event {
     Compacted,
     /// There is a lease.
     Granted(LeaseId),
-    /// The lease was renewed; or there is none of this number.
+    /// The lease was renewed; or there is none of this number, which a write may show as well.
     Renewed(bool),
     /// The write is done, with this revision.
     Written(i64),
@@ -149,7 +149,7 @@ pub enum Effect {
     Grant(Duration),
     /// Renew it; answered by `Renewed`.
     Renew(LeaseId),
-    /// Write; answered by `Written` or `Refused`.
+    /// Write; answered by `Written`, `Refused` or `Renewed(false)`.
     Write(Write),
     /// These records say something else now: see [`Mirror::record`].
     Publish(BTreeSet<Key>),
@@ -361,7 +361,7 @@ impl Mirror {
         (self.error, self.failures) = (None, 0);
         let (own, others): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|record| self.is_own(&record.key));
-        self.own.read(own, now);
+        self.own.read(own, revision, now);
         let loss = if self.own.is_lost() || went_back { Loss::OwnToo } else { Loss::Some };
         let others = others.into_iter().map(|record| (record.key, record.bytes)).collect();
         let changed = self.held.read(others, went_back, loss, now);
@@ -421,6 +421,7 @@ impl Mirror {
         }
         info!("the lease has ended: asking for another one");
         self.lease = None;
+        self.own.lost();
         if self.phase == Phase::Following {
             self.effects.push(Effect::Grant(self.settings.lease));
         }

@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
+use smoc_common::route::PortNumber;
+
 use super::{Change, Effect, Event, LeaseId, Mirror, Record, Settings, Write};
 use crate::{
     clock::Nanos,
-    store::{Bytes, Key, Saved, SwitchRecord},
+    fabric::{Adjacency, Report},
+    store::{Bytes, HostRecord, Key, Saved, SwitchRecord},
 };
 
 pub(super) const LEASE: Duration = Duration::from_secs(600);
@@ -56,12 +59,16 @@ impl Server {
 
     fn write(&mut self, write: &Write) -> Event {
         if !self.leases.contains_key(&write.lease) {
-            return Event::Refused("requested lease not found".into());
+            return Event::Renewed(false);
         }
         self.revision += 1;
         for (key, bytes) in &write.puts {
-            let record =
-                Record { key: key.clone(), bytes: bytes.clone(), lease: write.lease, revision: self.revision };
+            let record = Record {
+                key: key.clone(),
+                bytes: bytes.clone(),
+                lease: write.lease,
+                revision: self.revision,
+            };
             self.change(key.clone(), Some(record));
         }
         for key in write.deletes.iter().filter(|key| self.records.contains_key(key)).collect::<Vec<_>>() {
@@ -156,12 +163,15 @@ pub(super) struct World {
 
 /// What a switch in a ring says: its neighbours, and a number that tells one record from the next.
 pub(super) fn record(number: u64, neighbors: &[&str]) -> Vec<u8> {
-    let port = |(place, name): (usize, &&str)| {
-        let port = serde_json::json!({"neighbor": name, "port": 1});
-        (place as u16 + 1, serde_json::from_value(port).unwrap())
+    let port = |place| PortNumber::new(place).unwrap();
+    let adjacency = |(place, name): (usize, &&str)| Adjacency {
+        port: port(place as u16 + 1),
+        switch: (*name).to_owned(),
+        there: port(1),
+        megabits: 0,
     };
-    let ports = neighbors.iter().enumerate().map(port).collect();
-    SwitchRecord { agent: number.to_string(), width: None, ports }.to_bytes()
+    let adjacencies = neighbors.iter().enumerate().map(adjacency).collect();
+    SwitchRecord { agent: number.to_string(), report: Report { port_width: 0, adjacencies } }.to_bytes(number)
 }
 
 fn start(name: &str, saved: Option<Saved>, now: Nanos) -> (Mirror, Vec<Effect>) {
@@ -219,8 +229,11 @@ impl World {
         let neighbors = [format!("e{left}"), format!("e{right}")];
         let names: Vec<&str> = neighbors.iter().map(String::as_str).collect();
         let name = self.agents[place].name.clone();
-        let host = Key::Hosts(name.clone(), smoc_common::route::PortNumber::new(9).unwrap());
-        let own = BTreeMap::from([(Key::Switch(name), record(number, &names)), (host, b"host".to_vec())]);
+        let host = Key::Hosts(name.clone(), PortNumber::new(9).unwrap());
+        let own = BTreeMap::from([
+            (Key::Switch(name), record(number, &names)),
+            (host, HostRecord::default().to_bytes(number)),
+        ]);
         self.agents[place].own = own.clone();
         self.tell(place, Event::Own(own));
     }
@@ -307,7 +320,8 @@ impl World {
     /// The store tells of changes.
     fn watchers(&mut self) {
         let Self { now, server, agents, .. } = self;
-        for agent in agents.iter_mut().filter(|agent| agent.is_connected && !agent.is_silent && server.is_up) {
+        for agent in agents.iter_mut().filter(|agent| agent.is_connected && !agent.is_silent && server.is_up)
+        {
             let Some(from) = agent.watching else { continue };
             if from <= server.compacted && from <= server.revision {
                 agent.watching = None;

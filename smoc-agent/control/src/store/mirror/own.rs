@@ -36,6 +36,8 @@ struct Stored {
 pub(super) struct Own {
     wanted: BTreeMap<Key, Bytes>,
     stored: BTreeMap<Key, Stored>,
+    /// The revision up to which `stored` is what the store told, rather than what was written.
+    told: i64,
     /// What is being written.
     writing: Option<Write>,
     next: Nanos,
@@ -62,7 +64,8 @@ impl Own {
     }
 
     /// Everything of this switch that is in the store.
-    pub(super) fn read(&mut self, records: Vec<Record>, now: Nanos) {
+    pub(super) fn read(&mut self, records: Vec<Record>, revision: i64, now: Nanos) {
+        self.told = revision;
         let before = std::mem::take(&mut self.stored);
         for record in records {
             self.note_foreign(&record, before.get(&record.key), now);
@@ -73,6 +76,7 @@ impl Own {
 
     /// A record of this switch is in the store, or is not any more.
     pub(super) fn changed(&mut self, key: Key, record: Option<Record>, revision: i64, now: Nanos) {
+        self.told = self.told.max(revision);
         if self.stored.get(&key).is_some_and(|stored| stored.revision >= revision) {
             return;
         }
@@ -155,15 +159,12 @@ impl Own {
     pub(super) fn written(&mut self, revision: i64) {
         let Some(Write { lease, puts, deletes }) = self.writing.take() else { return };
         self.refused = None;
-        for (key, bytes) in puts {
-            if self.stored.get(&key).is_none_or(|stored| stored.revision < revision) {
+        // Otherwise the store has told already what became of it.
+        if revision > self.told {
+            for (key, bytes) in puts {
                 self.stored.insert(key, Stored { bytes, lease, revision });
             }
-        }
-        for key in deletes {
-            if self.stored.get(&key).is_some_and(|stored| stored.revision <= revision) {
-                self.stored.remove(&key);
-            }
+            deletes.iter().for_each(|key| drop(self.stored.remove(key)));
         }
         self.confirm();
     }

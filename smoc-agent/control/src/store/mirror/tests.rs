@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
+use smoc_common::route::PortNumber;
 
 use super::{
     BACKOFF, Event, SETTLE, SILENCE,
@@ -118,19 +119,23 @@ fn a_switch_that_nobody_hears_disappears_after_its_lease() {
 }
 
 #[test]
-fn hosts_that_left_are_forgotten_and_policies_at_once() {
+fn hosts_that_left_and_policies_are_forgotten_at_once() {
     let mut world = World::ring(3, 6);
     world.server.put(Key::Policy("p".into()), b"x".to_vec().into(), 0);
     world.run(5 * SECOND);
     assert!(world.agents[0].published.contains_key(&Key::Policy("p".into())));
-    let only_switch = world.agents[1].own.iter().filter(|(key, _)| matches!(key, Key::Switch(_)));
-    world.agents[1].own = only_switch.map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
+    let hosts = Key::Hosts("e1".into(), PortNumber::new(9).unwrap());
+    world.agents[1].own.insert(hosts.clone(), b"none".to_vec());
     let own = world.agents[1].own.clone();
     world.tell(1, Event::Own(own));
     world.server.delete(|record| matches!(record.key, Key::Policy(_)));
     world.run(SECOND);
     assert!(!world.agents[0].published.contains_key(&Key::Policy("p".into())));
-    world.run(2 * SETTLE);
+    assert_settled(&world);
+    world.agents[1].own.remove(&hosts);
+    let own = world.agents[1].own.clone();
+    world.tell(1, Event::Own(own));
+    world.run(LEASE + MINUTE);
     assert_settled(&world);
 }
 
