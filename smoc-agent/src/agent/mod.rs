@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 use smoc_control::{
     config::{Config, ConfigError},
     liveness::Found,
-    switch::{Effect, Event, Expected, Start, Switch, TICK},
+    switch::{Effect, Event, Expected, Start, Switch, TICK, lone},
 };
 use smoc_paths::topology::Topology;
 use tokio::{
@@ -149,10 +149,13 @@ struct Agent {
 
 impl Agent {
     async fn start(config: Config) -> Result<(Self, Vec<Effect>), AgentError> {
-        let store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
+        let store = match &config.topology {
+            Some(file) => FileStore::open(file).map_err(ConfigError::from)?,
+            None => FileStore::of(lone(&config).0),
+        };
         let facts = store.watch();
         let topology = facts.borrow().clone();
-        let this = config.place(&topology)?;
+        let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
         let tasks = Tasks::start()?;
@@ -307,7 +310,9 @@ impl Agent {
         notify::reloading();
         let event = match read_again(&self.config) {
             Ok((config, topology)) => {
-                self.store.publish(topology);
+                if let Some(topology) = topology {
+                    self.store.publish(topology);
+                }
                 self.config = Arc::new(config);
                 info!("read configuration and topology again");
                 let topology = self.sources.facts.borrow_and_update().clone();
@@ -366,11 +371,13 @@ async fn alive(watchdog: &mut Option<Interval>) {
     }
 }
 
-/// Reads configuration and topology again; what needs a restart stays as it is.
-fn read_again(config: &Config) -> Result<(Config, Topology), ConfigError> {
+/// Reads configuration and topology again; what needs a restart stays as it is. No topology where the network is discovered.
+fn read_again(config: &Config) -> Result<(Config, Option<Topology>), ConfigError> {
     let (new, kept) = config.reloaded(&Config::load(&config.path)?);
-    let topology = Topology::load(&new.topology)?;
-    new.place(&topology)?;
+    let topology = new.topology.as_deref().map(Topology::load).transpose()?;
+    if let Some(topology) = &topology {
+        new.place(topology)?;
+    }
     if !kept.is_empty() {
         warn!(keys = kept.join(", "), "these keys changed: restart the agent to apply them");
     }

@@ -13,6 +13,7 @@ use smoc_control::{
     hosts::KnownHost,
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
+    neighbors::Standing,
     plan::EdgePaths,
     ports::Role,
     switch::{PortState, Snapshot},
@@ -77,6 +78,9 @@ pub struct PortView {
     pub mode: Option<String>,
     /// `forwarding` or `closed` for the base network; null if it is no bridge port.
     pub bridge: Option<String>,
+    /// Who is behind it: `switch:port`, `hosts`, `undecided`, `off`, or `refused` (the warnings say why).
+    #[serde(default)]
+    pub neighbor: String,
     /// What hellos say; null for host ports.
     pub liveness: Option<PortLivenessView>,
 }
@@ -276,10 +280,22 @@ fn port_view(snapshot: &Snapshot, port: &PortState, report: Option<&Report>) -> 
         attached: port.attached.is_some(),
         mode: port.attached.map(|mode| mode.name().to_owned()),
         bridge: port.bridge.map(bridge),
+        neighbor: neighbor(port),
         liveness: liveness.map(|report| PortLivenessView {
             reason: reason(snapshot, report),
             ..PortLivenessView::from(report)
         }),
+    }
+}
+
+fn neighbor(port: &PortState) -> String {
+    match &port.neighbor {
+        Standing::Fabric(peer) => peer.to_string(),
+        Standing::Host if port.role == Role::Host => "hosts".to_owned(),
+        Standing::Undecided | Standing::Host => "undecided".to_owned(),
+        Standing::Awaited => "awaited".to_owned(),
+        Standing::Refused(_) => "refused".to_owned(),
+        Standing::Off => "off".to_owned(),
     }
 }
 

@@ -134,8 +134,18 @@ fn liveness(port: &PortView) -> [String; 3] {
 }
 
 fn ports(ports: &[PortView]) -> String {
-    let heading =
-        ["port", "interface", "role", "link", "program", "base network", "state", "hello RTT", "flaps"];
+    let heading = [
+        "port",
+        "interface",
+        "role",
+        "neighbour",
+        "link",
+        "program",
+        "base network",
+        "state",
+        "hello RTT",
+        "flaps",
+    ];
     let mut table = Table::new(heading);
     for port in ports {
         let [state, round_trip, flaps] = liveness(port);
@@ -143,6 +153,7 @@ fn ports(ports: &[PortView]) -> String {
             port.number.to_string(),
             port.interface.clone(),
             port.role.clone(),
+            port.neighbor.clone(),
             if port.usable { "up" } else { "DOWN" }.to_owned(),
             port.mode.clone().unwrap_or_else(|| "NONE".to_owned()),
             port.bridge.clone().unwrap_or_else(|| "-".to_owned()),

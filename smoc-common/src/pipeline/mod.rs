@@ -5,7 +5,7 @@
 //! * [`guard`]: what no host may send.
 //! * [`failover`]: the path of a rank, or another one while that is down.
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
-//! * [`base`]: what no route leads, where a port is closed for it.
+//! * [`base`]: what no route leads, where a port is closed for it; of either kind.
 //! * [`detour`]: the way around a dead neighbour or link.
 //! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
@@ -175,7 +175,8 @@ impl Reroute for Bytes<'_> {}
 /// The kernel runs the two in two programs joined by a tail call, because each of them has 512 bytes of stack.
 #[inline(always)]
 pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
-    edge::forward(frame, tables).map(|result| counted(tables, result))
+    let result = edge::forward(frame, tables)?;
+    Some(counted_at_host(frame, tables, result))
 }
 
 /// What [`from_host`] left undecided. `None` if one of its hosts is not known, or not as it is known: [`meet`] goes on
@@ -184,7 +185,7 @@ pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<V
 pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
     match edge::choose(frame, tables) {
         Err(Outcome::UnknownHost | Outcome::OtherNextHop) => None,
-        result => Some(counted(tables, result)),
+        result => Some(counted_at_host(frame, tables, result)),
     }
 }
 
@@ -192,7 +193,7 @@ pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verd
 #[inline(always)]
 pub fn meet(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     let outcome = edge::meet(frame, tables);
-    counted(tables, Err(outcome))
+    counted_at_host(frame, tables, Err(outcome))
 }
 
 /// A frame that came in from a fabric port. `None` if it is a probe, at its last switch and of no established
@@ -221,6 +222,16 @@ pub fn look_closer(tables: &mut impl Tables, headers: &Headers, is_from_local: b
         FlowKey::new(ends[1].0, ends[1].1, ends[0].0, ends[0].1)
     };
     subflow::look_closer(tables, &key, segment, is_from_local);
+}
+
+#[inline(always)]
+fn counted_at_host(
+    frame: &impl Frame,
+    tables: &mut impl Tables,
+    result: Result<Verdict, Outcome>,
+) -> Verdict {
+    let result = result.map_err(|outcome| base::keep_out(frame, tables, outcome));
+    counted(tables, result)
 }
 
 #[inline(always)]

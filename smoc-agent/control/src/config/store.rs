@@ -22,6 +22,8 @@ pub enum Store {
     /// In its topology file.
     #[default]
     Static,
+    /// In what switches announce to each other.
+    Flood,
     /// In etcd.
     Etcd(Etcd),
 }
@@ -41,11 +43,12 @@ pub struct Etcd {
     pub snapshot: PathBuf,
 }
 
-/// As it stands in the file: `static`, or `{etcd: {...}}`.
+/// As it stands in the file: `static`, `flood`, or `{etcd: {...}}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawStore {
     Static,
+    Flood,
     Etcd(RawEtcd),
 }
 
@@ -74,11 +77,29 @@ impl Etcd {
 pub(super) fn check(
     raw: Option<Spanned<RawStore>>,
     switch: &str,
+    has_topology: bool,
     directory: &Path,
     faults: &mut Vec<Fault>,
 ) -> Store {
-    let Some(Spanned { value: RawStore::Etcd(raw), referenced, .. }) = raw else { return Store::Static };
-    let line = referenced.line();
+    let Some(Spanned { value, referenced, .. }) = raw else {
+        return if has_topology { Store::Static } else { Store::Flood };
+    };
+    let is_static = matches!(value, RawStore::Static);
+    if is_static && !has_topology {
+        let message = "store: static, and no file says what the network is: name it with topology: FILE";
+        faults.push((referenced.line(), message.into()));
+    } else if !is_static && has_topology {
+        let message = "store: is for a network that is discovered: leave topology away, or write store: static";
+        faults.push((referenced.line(), message.into()));
+    }
+    match value {
+        RawStore::Static => Store::Static,
+        RawStore::Flood => Store::Flood,
+        RawStore::Etcd(raw) => Store::Etcd(check_etcd(raw, referenced.line(), switch, directory, faults)),
+    }
+}
+
+fn check_etcd(raw: RawEtcd, line: u64, switch: &str, directory: &Path, faults: &mut Vec<Fault>) -> Etcd {
     if raw.endpoints.value.is_empty() {
         faults.push((
             raw.endpoints.referenced.line(),
@@ -106,13 +127,13 @@ pub(super) fn check(
         faults.push((line, format!("store.etcd.lease: {lease:?} is not from {least:?} to {most:?}")));
     }
     let snapshot = raw.snapshot.unwrap_or_else(|| Path::new(SNAPSHOTS).join(format!("{switch}.snapshot")));
-    Store::Etcd(Etcd {
+    Etcd {
         endpoints: raw.endpoints.value.into_iter().map(|endpoint| endpoint.value).collect(),
         ca: raw.ca.map(|ca| directory.join(ca)),
         identity,
         lease,
         snapshot: directory.join(snapshot),
-    })
+    }
 }
 
 fn check_endpoint(endpoint: &Spanned<String>, is_secured: bool, faults: &mut Vec<Fault>) {

@@ -23,7 +23,7 @@ fn topology(text: &str) -> Topology {
 fn three_keys_suffice_and_names_are_relative_to_the_file() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.switch, "e1");
-    assert_eq!(config.topology, Path::new("/etc/smoc/topology.yaml"));
+    assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/topology.yaml")));
     assert_eq!(config.api, Path::new("/run/smoc/api.sock"));
     assert_eq!(config.pin, Path::new("/sys/fs/bpf/smoc"));
     assert_eq!(config.ports[&PortNumber::new(9).unwrap()], "p9");
@@ -171,17 +171,21 @@ fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(kept, ["ports"]);
     assert_eq!(config.ports, before.ports);
     assert_eq!((config.spread, config.hellos.multiplier), (Spread::Flows, 5));
-    assert_eq!(config.topology, Path::new("/etc/smoc/other.yaml"));
+    assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/other.yaml")));
 }
+
+/// A switch whose network no file describes.
+const DISCOVERED: &str = "switch: e1\nports: {1: p1, 9: p9}\n";
 
 #[test]
 fn etcd_is_reached_as_the_file_says() {
     let text = "store:\n  etcd: {endpoints: [\"https://a:2379\", \"https://[::1]:2379\"], ca: ca.pem, cert: c.pem, key: c.key, lease: 30s}\n";
-    let Store::Etcd(etcd) = parse(&format!("{MINIMAL}{text}")).unwrap().store else { panic!("no etcd") };
+    let Store::Etcd(etcd) = parse(&format!("{DISCOVERED}{text}")).unwrap().store else { panic!("no etcd") };
     assert_eq!(etcd.endpoints, ["https://a:2379", "https://[::1]:2379"]);
     assert_eq!(etcd.identity, Some(("/etc/smoc/c.pem".into(), "/etc/smoc/c.key".into())));
     assert_eq!((etcd.lease.as_secs(), etcd.snapshot), (30, "/var/lib/smoc/e1.snapshot".into()));
     assert_eq!(parse(MINIMAL).unwrap().store, Store::Static);
+    assert_eq!(parse(DISCOVERED).unwrap().store, Store::Flood);
     assert_eq!(parse(&format!("{MINIMAL}store: static\n")).unwrap().store, Store::Static);
 }
 
@@ -202,9 +206,21 @@ fn an_etcd_that_cannot_be_reached_so_is_refused() {
         ("endpoints: [\"https://a:2379\"], user: root", "user"),
         ("ca: ca.pem", "endpoints"),
     ] {
-        let error = parse(&format!("{MINIMAL}store: {{etcd: {{{etcd}}}}}\n")).unwrap_err().to_string();
-        assert!(error.contains(":4") && error.contains(said), "{error}");
+        let error = parse(&format!("{DISCOVERED}store: {{etcd: {{{etcd}}}}}\n")).unwrap_err().to_string();
+        assert!(error.contains(":3") && error.contains(said), "{error}");
     }
-    let error = parse(&format!("{MINIMAL}store: consul\n")).unwrap_err().to_string();
+    let error = parse(&format!("{DISCOVERED}store: consul\n")).unwrap_err().to_string();
     assert!(error.contains("consul") && error.contains("etcd"), "{error}");
+}
+
+#[test]
+fn a_store_and_a_topology_that_do_not_go_together_are_refused() {
+    for (text, said) in [
+        (format!("{DISCOVERED}store: static\n"), "name it with topology: FILE"),
+        (format!("{MINIMAL}store: flood\n"), "leave topology away"),
+        (format!("{MINIMAL}store: {{etcd: {{endpoints: [\"http://a:1\"]}}}}\n"), "leave topology away"),
+    ] {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }

@@ -10,7 +10,7 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, settle::link_names};
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, settle::link_names};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -19,12 +19,12 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
-        neighbor,
+        lldp, neighbor,
     },
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
-    ports::{Role, Roles},
+    ports::Role,
 };
 
 /// A neighbour that asks is told all that is known, but no more often than this.
@@ -37,7 +37,7 @@ impl Switch {
     pub(super) fn take_in(&mut self, event: Event, now: Nanos) -> bool {
         match event {
             Event::Time => true,
-            Event::Interfaces(interfaces) => self.interfaces_are(interfaces),
+            Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
@@ -65,11 +65,12 @@ impl Switch {
         }
     }
 
-    fn interfaces_are(&mut self, interfaces: Interfaces) -> bool {
+    fn interfaces_are(&mut self, interfaces: Interfaces, now: Nanos) -> bool {
         if interfaces == self.interfaces {
             return false;
         }
         let before = std::mem::replace(&mut self.interfaces, interfaces);
+        self.number_interfaces(now);
         let ours = self.config.ports.values().chain(&self.config.bridge);
         if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
@@ -81,6 +82,7 @@ impl Switch {
             }
         }
         self.agreement.seen(self.bridge_ports());
+        self.neighbors.carriers(&self.with_carrier(), now);
         self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
         true
     }
@@ -99,6 +101,8 @@ impl Switch {
             *quiet = now + CATCH_UP.0;
         }
         let is_news = match frame.role {
+            _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
         };
@@ -138,8 +142,10 @@ impl Switch {
     }
 
     fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
-        let Some(origin) = self.topology.find_switch(&part.origin) else { return false };
-        if origin == self.this {
+        if !self.is_heeded(&part.origin) {
+            return false;
+        }
+        if part.origin == self.config.switch {
             let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
             if is_behind {
                 info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
@@ -160,7 +166,8 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, .. })) = lists {
+        if let Some((hosts, Lists { down, report, .. })) = lists {
+            self.heard_report(&part.origin, report, now);
             self.hosts.announced(&part.origin, hosts, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -187,31 +194,33 @@ impl Switch {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
-        let lists = Lists { hosts, down, ..Lists::default() };
+        let lists = Lists { hosts, down, report: self.own_report(), ..Lists::default() };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
-        self.config = config;
+        self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
+        self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {
             self.controller.set_options(self.config.paths);
             self.targets = None;
             self.generation += 1;
         }
-        if topology != self.topology {
+        if topology != self.topology && !self.config.is_discovered() {
             match self.config.place(&topology) {
                 Ok(this) => self.topology_changed(topology, this, now),
                 Err(error) => warn!(%error, "the topology stays as it was"),
             }
         }
-        self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.roles = self.current_roles();
+        self.neighbors.set_roles(meeting::roles(&self.config, &self.topology, self.this));
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
         true
     }
 
-    fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
+    pub(super) fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
         let book = self.controller.book();
         for (edge, rank) in std::mem::take(&mut self.failures.paths) {
@@ -227,7 +236,7 @@ impl Switch {
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
-        self.roles = Roles::new(&self.config, &self.topology, this);
+        self.roles = self.current_roles();
         self.links.told(&self.config.switch, self.own_ports_down());
         self.down = self.links.down(&self.topology);
         self.want_tree(now);

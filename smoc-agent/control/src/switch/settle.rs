@@ -13,7 +13,7 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, SwitchId, Topology},
+    topology::{LinkId, SwitchId, Topology},
 };
 use tracing::{debug, info, warn};
 
@@ -26,6 +26,7 @@ use crate::{
     hosts::{KnownHost, Source},
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
+    neighbors::Peer,
     plan::{DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
 };
@@ -39,6 +40,7 @@ macro_rules! inputs {
             ports: &$switch.config.ports,
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
+            roles: &$switch.roles,
             closed: &$switch.closed,
             failures: &$switch.failures,
             down: &$switch.down,
@@ -115,6 +117,7 @@ impl Switch {
         self.hosts.expire(now);
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
+        self.look_at_reports(now);
     }
 
     /// When [`Switch::derive`] is due, if something waits for it.
@@ -122,6 +125,7 @@ impl Switch {
         let Stale { plan, hosts, links, .. } = self.stale;
         let soon = plan || self.incomplete;
         let earliest = self.settled + PAUSE;
+        let links = links || self.discovered.is_news();
         let plan = (soon || links).then(|| if soon { earliest } else { earliest.max(self.rested) });
         let hosts = hosts.then(|| self.hosts_settled - PAUSE * HOSTS_AT_ONCE);
         plan.into_iter().chain(hosts).min()
@@ -129,6 +133,9 @@ impl Switch {
 
     /// Hosts, trees, paths and detours, and the maps that follow from them.
     fn derive(&mut self, now: Nanos) {
+        if self.rested <= now {
+            self.use_reports(now);
+        }
         let links = self.stale.links && self.rested <= now;
         self.stale.links &= !links;
         let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
@@ -238,7 +245,8 @@ impl Switch {
             let interface = name.and_then(|name| self.interfaces.named(name));
             let carrier = interface.is_some_and(|interface| interface.usable);
             let unanswered = carrier && self.failures.unanswered.contains(&number);
-            let is_down = !carrier || self.failures.ports.contains(&number);
+            let is_down =
+                !carrier || self.failures.ports.contains(&number) || self.roles.of(number) == Role::Host;
             is_down.then_some(DownPort { number, unanswered })
         };
         self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
@@ -285,7 +293,8 @@ impl Switch {
     /// been done the tree from before is wanted, which agrees with no other.
     pub(super) fn want_tree(&mut self, now: Nanos) {
         self.tree = spanning_tree(&self.topology, &self.down).into();
-        self.agreement.want(Tree::of(&self.topology, self.this, &self.tree), now);
+        let tree = self.with_unlinked(Tree::of(&self.topology, self.this, &self.tree));
+        self.agreement.want(tree, now);
     }
 
     /// Says to the neighbours which tree this switch uses, unless its bridge runs spanning tree by itself. The bridge forgets
@@ -339,16 +348,14 @@ impl Switch {
     /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.
     fn port_targets(&self) -> Vec<PortTarget> {
         let target = |(&number, name): (&PortNumber, &String)| {
-            let end = End { switch: self.this, port: number };
-            let there = self.topology.link(self.topology.link_at(end)?).other(self.this);
+            let Peer { switch: there, port } = self.peer_at(number)?;
             let interface = self.interfaces.named(name);
-            let name = |switch| self.topology.switch(switch).name.as_str();
             Some(PortTarget {
                 number,
                 interface: interface.map_or(IfIndex(0), |interface| interface.index),
                 carrier: interface.is_some_and(|interface| interface.usable),
-                neighbor: there.port,
-                link: link_id([(name(self.this), number.get()), (name(there.switch), there.port.get())]),
+                neighbor: port,
+                link: link_id([(&self.config.switch, number.get()), (&there, port.get())]),
             })
         };
         self.config.ports.iter().filter_map(target).collect()

@@ -13,6 +13,7 @@ use crate::{
     config::Spread,
     hosts::KnownHost,
     interfaces::{AttachedMode, BridgePort},
+    neighbors::Standing,
     plan::{EdgeNames, PathBook},
     ports::Role,
 };
@@ -69,6 +70,8 @@ pub struct PortState {
     pub attached: Option<AttachedMode>,
     /// Its state in the bridge, if it is a port of one.
     pub bridge: Option<BridgePort>,
+    /// Who is there, as far as that is known.
+    pub neighbor: Standing,
 }
 
 /// The bridge of the base network.

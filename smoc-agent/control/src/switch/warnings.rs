@@ -42,7 +42,12 @@ impl Switch {
     fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.missing_interfaces();
         warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
-        warnings.extend(self.unagreed.iter().map(|(port, why)| self.disagreement(*port, why)));
+        let misplaced = self.misplaced();
+        let is_other = |port: &PortNumber| misplaced.contains_key(port);
+        let unagreed = self.unagreed.iter().filter(|(port, _)| !is_other(port));
+        warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
+        warnings.extend(misplaced.into_values());
+        warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings
     }
@@ -143,7 +148,7 @@ fn unroutable(config: &Config, edge: &str, paths: &EdgePaths) -> String {
         .collect();
     format!(
         "{}: links: {} to {edge}: {} of the {} that a source route has; {}: use lower port numbers or fewer hops",
-        config.topology.display(),
+        config.topology_name(),
         config.switch,
         unfit.join(", "),
         Route::BITS,
