@@ -20,6 +20,8 @@ use smoc_control::{
 };
 use smoc_paths::{search::Path, topology::SwitchId};
 
+use crate::store::StoreView;
+
 /// The state of the agent and of its switch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -51,6 +53,9 @@ pub struct Status {
     pub spread: Spread,
     /// How often hosts have moved.
     pub epoch: u32,
+    /// Where it is found out what other switches say.
+    #[serde(default)]
+    pub store: StoreView,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -249,6 +254,7 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
+        store: StoreView::default(),
         warnings: snapshot
             .warnings
             .iter()

@@ -1,7 +1,7 @@
 //! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path), and everything that can happen to it.
 
-mod server;
 mod security;
+mod server;
 
 use std::{
     collections::BTreeMap,
@@ -68,7 +68,8 @@ impl Agent {
             megabits: 1000,
         };
         let adjacencies = neighbors.iter().enumerate().map(adjacency).collect();
-        let record = SwitchRecord { agent: written.to_string(), report: Report { port_width: 5, adjacencies } };
+        let record =
+            SwitchRecord { agent: written.to_string(), report: Report { port_width: 5, adjacencies } };
         let key = Key::Switch(self.name.clone());
         self.store.say(BTreeMap::from([(key, record.to_bytes(written))]));
     }
@@ -88,7 +89,8 @@ impl Agent {
     }
 
     async fn until_following(&mut self) {
-        self.until("follows the store", |view| view.status.is_following && view.status.doubted.is_empty()).await;
+        self.until("follows the store", |view| view.status.is_following && view.status.doubted.is_empty())
+            .await;
     }
 
     fn withdrawn(&self) -> Vec<String> {
@@ -112,7 +114,8 @@ async fn fabric(cluster: &Cluster, directory: &Path, names: &[&str]) -> Vec<Agen
         agent.say(&neighbors, 1);
     }
     for agent in &mut agents {
-        for name in names.iter().filter(|name| **name != agent.name) {
+        let others: Vec<&&str> = names.iter().filter(|name| **name != agent.name).collect();
+        for name in others {
             agent.until_said(name, 1).await;
         }
     }
@@ -178,7 +181,9 @@ async fn changes_and_a_compaction_while_an_agent_is_away_are_caught_up_with() {
     let mut agents = fabric(&cluster, directory.path(), &["e1", "e2"]).await;
     cluster.kill(0);
     for agent in &mut agents {
-        agent.until("the store is away", |view| !view.status.is_following && view.status.error.is_some()).await;
+        agent
+            .until("the store is away", |view| !view.status.is_following && view.status.error.is_some())
+            .await;
     }
     agents[0].say(&["e2"], 2);
     cluster.start_member(0);

@@ -84,7 +84,9 @@ async fn without_the_right_certificate_the_agent_says_what_is_wrong() {
     };
     let unbelieved = Etcd { ca: file("e1.pem"), ..etcd.clone() };
     let missing = Etcd { ca: file("none.pem"), ..etcd.clone() };
-    for (etcd, said) in [(etcd, "ertificate"), (unbelieved, "ertificate"), (missing, "none.pem: No such file")] {
+    for (etcd, said) in
+        [(etcd, "set cert and key"), (unbelieved, "ertificate"), (missing, "none.pem: No such file")]
+    {
         let mut agent = Agent::start(&etcd, "e1");
         agent.until("says why", |view| view.status.error.is_some()).await;
         let error = agent.view.borrow().status.error.clone().unwrap();

@@ -82,9 +82,12 @@ impl Cluster {
             .args(["--initial-cluster", &initial.join(","), "--logger", "zap"]);
         if let Some(Tls { directory }) = &self.tls {
             let file = |name: &str| directory.join(name).display().to_string();
-            command
-                .args(["--client-cert-auth", "--trusted-ca-file", &file("ca.pem")])
-                .args(["--cert-file", &file("server.pem"), "--key-file", &file("server.key")]);
+            command.args(["--client-cert-auth", "--trusted-ca-file", &file("ca.pem")]).args([
+                "--cert-file",
+                &file("server.pem"),
+                "--key-file",
+                &file("server.key"),
+            ]);
         }
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
         self.members[place].running =
@@ -104,7 +107,11 @@ impl Cluster {
     pub fn wait(&self) {
         let end = Instant::now() + Duration::from_secs(60);
         while !self.ctl(&["endpoint", "health"]).status.success() {
-            assert!(Instant::now() < end, "etcd does not become healthy: see {}", self.directory.path().display());
+            assert!(
+                Instant::now() < end,
+                "etcd does not become healthy: see {}",
+                self.directory.path().display()
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }

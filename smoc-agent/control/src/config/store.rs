@@ -89,7 +89,8 @@ pub(super) fn check(
         let message = "store: static, and no file says what the network is: name it with topology: FILE";
         faults.push((referenced.line(), message.into()));
     } else if !is_static && has_topology {
-        let message = "store: is for a network that is discovered: leave topology away, or write store: static";
+        let message =
+            "store: is for a network that is discovered: leave topology away, or write store: static";
         faults.push((referenced.line(), message.into()));
     }
     match value {

@@ -9,6 +9,7 @@
 //! | `key` | the names of records |
 //! | `record` | their contents, as versioned JSON |
 //! | `facts` | what all records together say |
+//! | `speaker` | what this switch says |
 //! | `mirror` | the conversation with the store: events in, effects out |
 //! | `saved` | what is kept on disk for a start while the store is away |
 
@@ -17,11 +18,13 @@ mod key;
 pub mod mirror;
 mod record;
 mod saved;
+mod speaker;
 
 pub use facts::Facts;
 pub use key::{Key, Prefix};
-pub use record::{HostRecord, RecordError, SwitchRecord, VERSION};
+pub use record::{Attachment, HostRecord, RecordError, SwitchRecord, VERSION};
 pub use saved::{Saved, SavedError};
+pub use speaker::Speaker;
 
 /// The contents of a record.
 pub type Bytes = std::sync::Arc<[u8]>;

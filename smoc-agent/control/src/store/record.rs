@@ -13,8 +13,10 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use smoc_common::route::PortNumber;
+use smoc_paths::topology::mac_address;
 
-use crate::fabric::Report;
+use crate::{clock::Nanos, fabric::Report, hosts::Sighting};
 
 /// The version of records that this agent writes, and the highest that it can read.
 pub const VERSION: u32 = 1;
@@ -129,6 +131,14 @@ impl SwitchRecord {
 }
 
 impl HostRecord {
+    /// Its hosts as if they had been heard at this time.
+    pub fn sightings(&self, port: PortNumber, seen: Nanos) -> impl Iterator<Item = Sighting> {
+        let sighting = move |host: &Attachment| {
+            Some(Sighting { address: host.address, mac: mac_address(&host.mac).ok()?, port, seen })
+        };
+        self.hosts.iter().filter_map(sighting)
+    }
+
     /// The bytes of the record, changed at this time in microseconds since 1970.
     pub fn to_bytes(&self, written: u64) -> Vec<u8> {
         to_bytes(self, written)
@@ -145,8 +155,6 @@ impl HostRecord {
 
 #[cfg(test)]
 mod tests {
-    use smoc_common::route::PortNumber;
-
     use super::*;
     use crate::fabric::Adjacency;
 

@@ -46,6 +46,7 @@ impl Switch {
                 self.inquiries.strayed(stray, now);
                 true
             }
+            Event::Stored(facts) => self.stored(&facts, now),
             Event::Looked(question, claims) => self.looked(question, claims, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {

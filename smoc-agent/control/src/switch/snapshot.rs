@@ -11,6 +11,7 @@ use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
+    fabric::Report,
     hosts::KnownHost,
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
+    /// What this switch says of its ports, where no file does.
+    pub report: Report,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }

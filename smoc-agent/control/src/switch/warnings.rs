@@ -35,6 +35,7 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
+            report: self.own_report(),
             warnings,
         }
     }

@@ -54,7 +54,8 @@ pub(super) async fn run(
     mut effects: mpsc::UnboundedReceiver<Effect>,
     teller: Teller,
 ) {
-    let client = match connect(&etcd, member).await {
+    let endpoint = &etcd.endpoints[member % etcd.endpoints.len()];
+    let client = match connect(&etcd, endpoint).await {
         Ok(client) => client,
         Err(why) => return teller.tell(Event::Lost(why)).await,
     };
@@ -74,13 +75,22 @@ pub(super) async fn run(
         match event {
             Ok(None) => {}
             Ok(Some(event)) => teller.tell(event).await,
-            Err(why) => return teller.tell(Event::Lost(why)).await,
+            Err(why) => {
+                return teller.tell(Event::Lost(format!("{endpoint}: {why}{}", hint(&etcd, endpoint)))).await;
+            }
         }
     }
 }
 
-async fn connect(etcd: &Etcd, member: usize) -> Result<Client, String> {
-    let endpoint = &etcd.endpoints[member % etcd.endpoints.len()];
+/// A member that asks for a client certificate closes connections without one, and that is all that is seen of it.
+fn hint(etcd: &Etcd, endpoint: &str) -> &'static str {
+    match endpoint.starts_with("https://") && etcd.identity.is_none() {
+        true => "; if the member asks for a certificate, set cert and key",
+        false => "",
+    }
+}
+
+async fn connect(etcd: &Etcd, endpoint: &str) -> Result<Client, String> {
     let failed = |error: Error| format!("{endpoint}: {}", why(&error));
     let mut options = ConnectOptions::new()
         .with_connect_timeout(CONNECT)
