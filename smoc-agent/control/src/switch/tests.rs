@@ -51,8 +51,20 @@ impl Bench {
     fn begun() -> Self {
         let text =
             "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
+        Self::begun_with(text, topology(DIAMOND))
+    }
+
+    /// A switch that no file tells what the network is, all settled.
+    pub(super) fn discovering() -> Self {
+        let text = "switch: e1\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
+        let (topology, _) = lone(&Config::parse(Path::new("agent.yaml"), text).unwrap());
+        let mut bench = Self::begun_with(text, topology);
+        bench.pass(Duration::from_secs(20));
+        bench
+    }
+
+    fn begun_with(text: &str, topology: Arc<Topology>) -> Self {
         let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
-        let topology = topology(DIAMOND);
         let plain = |index: u32, name: &str| Interface {
             index: IfIndex(index),
             name: name.to_owned(),
@@ -152,7 +164,7 @@ impl Bench {
         self.handle(Event::Found(Found { generation, failures }))
     }
 
-    fn snapshot(&mut self) -> Snapshot {
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         self.switch.snapshot()
     }
 }
