@@ -3,7 +3,7 @@
 
 use super::{Tables, subflow::is_interface_of};
 use crate::{
-    event::{Action, Outcome},
+    event::Outcome,
     map::{Port, Settings},
     wire::Frame,
 };
@@ -17,16 +17,13 @@ pub(super) fn enter(addresses: [u32; 3], tables: &impl Tables) -> Outcome {
     if !is_link_local(addresses) && is_closed(tables) { Outcome::Closed } else { Outcome::Unrouted }
 }
 
-/// What becomes of a frame at a host port that would go to the kernel.
+/// Whether a frame that no established subflow leads came in by a host port that is closed. What is left to the kernel
+/// or to a choice of path ends there.
 #[inline(always)]
-pub(super) fn keep_out(frame: &impl Frame, tables: &impl Tables, outcome: Outcome) -> Outcome {
-    let may_be_shut = || tables.settings().is_some_and(|settings| settings.guarded & Settings::SHUT != 0);
-    let passes = || frame.ethernet().is_none_or(|(addresses, _)| is_link_local(addresses));
-    if matches!(outcome.action(), Action::Pass) && may_be_shut() && !passes() && is_closed(tables) {
-        Outcome::Closed
-    } else {
-        outcome
-    }
+pub(super) fn is_shut_out(frame: &impl Frame, tables: &impl Tables) -> bool {
+    let may_be = tables.settings().is_some_and(|settings| settings.guarded & Settings::SHUT != 0);
+    let is_group_of_link = || frame.ethernet().is_none_or(|(addresses, _)| is_link_local(addresses));
+    may_be && !is_group_of_link() && is_closed(tables)
 }
 
 #[inline(always)]

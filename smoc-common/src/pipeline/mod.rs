@@ -175,8 +175,11 @@ impl Reroute for Bytes<'_> {}
 /// The kernel runs the two in two programs joined by a tail call, because each of them has 512 bytes of stack.
 #[inline(always)]
 pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
-    let result = edge::forward(frame, tables)?;
-    Some(counted_at_host(frame, tables, result))
+    match edge::forward(frame, tables) {
+        Some(Ok(verdict)) => Some(counted(tables, Ok(verdict))),
+        _ if base::is_shut_out(frame, tables) => Some(counted(tables, Err(Outcome::Closed))),
+        result => result.map(|result| counted(tables, result)),
+    }
 }
 
 /// What [`from_host`] left undecided. `None` if one of its hosts is not known, or not as it is known: [`meet`] goes on
@@ -185,7 +188,7 @@ pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<V
 pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
     match edge::choose(frame, tables) {
         Err(Outcome::UnknownHost | Outcome::OtherNextHop) => None,
-        result => Some(counted_at_host(frame, tables, result)),
+        result => Some(counted(tables, result)),
     }
 }
 
@@ -193,7 +196,7 @@ pub fn choose(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verd
 #[inline(always)]
 pub fn meet(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     let outcome = edge::meet(frame, tables);
-    counted_at_host(frame, tables, Err(outcome))
+    counted(tables, Err(outcome))
 }
 
 /// A frame that came in from a fabric port. `None` if it is a probe, at its last switch and of no established
@@ -222,16 +225,6 @@ pub fn look_closer(tables: &mut impl Tables, headers: &Headers, is_from_local: b
         FlowKey::new(ends[1].0, ends[1].1, ends[0].0, ends[0].1)
     };
     subflow::look_closer(tables, &key, segment, is_from_local);
-}
-
-#[inline(always)]
-fn counted_at_host(
-    frame: &impl Frame,
-    tables: &mut impl Tables,
-    result: Result<Verdict, Outcome>,
-) -> Verdict {
-    let result = result.map_err(|outcome| base::keep_out(frame, tables, outcome));
-    counted(tables, result)
 }
 
 #[inline(always)]

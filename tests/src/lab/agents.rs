@@ -17,7 +17,7 @@ use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, pin_dire
 use super::{AgentOptions, check_interrupted, store};
 
 /// How long all agents of a lab may take to report ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What an agent is run with.
 #[derive(Clone, Debug)]

@@ -174,6 +174,7 @@ fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/other.yaml")));
 }
 
+<<<<<<< HEAD
 /// A switch whose network no file describes.
 const DISCOVERED: &str = "switch: e1\nports: {1: p1, 9: p9}\n";
 
@@ -222,5 +223,51 @@ fn a_store_and_a_topology_that_do_not_go_together_are_refused() {
     ] {
         let error = parse(&text).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
+=======
+const DISCOVERED: &str = "switch: e1\nfabric: campus\nbridge: br0\nports: auto\n";
+
+#[test]
+fn without_a_topology_the_network_is_discovered_and_ports_are_those_of_the_bridge() {
+    let config = parse(DISCOVERED).unwrap();
+    assert!(config.is_discovered() && config.all_ports && config.ports.is_empty());
+    assert_eq!((config.fabric.as_str(), config.discovered_width()), ("campus", 5));
+    let short = parse("switch: e1\nbridge: br0\n").unwrap();
+    assert!(short.all_ports && short.fabric == "default");
+    assert!(refused("switch: e1\nports: auto\n").contains("bridge: missing"));
+    assert!(refused("switch: e1\nbridge: br0\nports: all\n").contains(":3:"));
+    assert!(refused("switch: \"e 1\"\nbridge: br0\n").contains(":1: switch:"));
+    assert!(refused(&format!("{DISCOVERED}fabric: \"\"\n")).contains("fabric"));
+}
+
+#[test]
+fn interfaces_are_numbered_by_the_end_of_their_names() {
+    let number = |name: &str| number_of(name).map(PortNumber::get);
+    assert_eq!(["p7", "swp12", "enp3s0f1", "3", "eth1023"].map(number), [7, 12, 1, 3, 1023].map(Some));
+    assert_eq!(["eth0", "br", "p1024", "p99999999999", "p7x", ""].map(number), [None; 6]);
+}
+
+#[test]
+fn roles_and_widths_are_read_and_those_that_cannot_be_are_refused() {
+    let config = parse(&format!("{MINIMAL}roles: {{9: host, 1: off}}\nport_bits: 6\n")).unwrap();
+    let role = |number| config.roles[&PortNumber::new(number).unwrap()];
+    assert_eq!((role(9), role(1), config.discovered_width()), (PortRole::Host, PortRole::Off, 6));
+    assert!(
+        refused(&format!("{MINIMAL}roles: {{2: host}}\n")).contains(":4: roles.2: no port of this number")
+    );
+    assert!(refused(&format!("{MINIMAL}roles: {{9: router}}\n")).contains(":4:"));
+    for bits in [0, 3, 11] {
+        let error = refused(&format!("{MINIMAL}port_bits: {bits}\n"));
+        assert!(error.contains(&format!(":4: port_bits: {bits} is not from 4")), "{error}");
+    }
+}
+
+#[test]
+fn a_file_takes_the_place_of_another_at_run_time_and_not_of_discovery() {
+    let (filed, discovered) =
+        (parse(MINIMAL).unwrap(), parse("switch: e1\nports: {1: p1, 9: p9}\n").unwrap());
+    for (before, after) in [(&filed, &discovered), (&discovered, &filed)] {
+        let (config, kept) = before.reloaded(after);
+        assert_eq!((kept, config.topology), (vec!["topology"], before.topology.clone()));
+>>>>>>> discover
     }
 }

@@ -7,6 +7,11 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+/// Where what is signed of a frame begins: each switch on the way sends it from an address of its own.
+const ADDRESSES: usize = 12;
+/// A shorter frame would be padded behind its tag.
+const SHORTEST: usize = 60;
+
 /// Bytes of a tag.
 pub const TAG: usize = 16;
 
@@ -36,6 +41,25 @@ impl Keys {
     pub fn sign(&self, said: &[u8]) -> Option<[u8; TAG]> {
         let whole = made_with(self.0.first()?, said)?.finalize().into_bytes();
         whole[..TAG].try_into().ok()
+    }
+
+    /// A frame between agents as it is sent: with the tag of all but its addresses as its last bytes, if there is a key.
+    pub fn seal(&self, mut frame: Vec<u8>) -> Vec<u8> {
+        if !self.is_empty() {
+            frame.resize(frame.len().max(SHORTEST - TAG), 0);
+            let tag = self.sign(&frame[ADDRESSES..]);
+            frame.extend(tag.iter().flatten());
+        }
+        frame
+    }
+
+    /// A frame between agents without its tag; `None` if it should have one and has none that is right.
+    pub fn open<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        if self.is_empty() {
+            return Some(frame);
+        }
+        let (said, tag) = frame.split_last_chunk::<TAG>()?;
+        self.accept(said.get(ADDRESSES..)?, *tag).then_some(said)
     }
 
     /// Whether one of the keys made the tag, found out in a time that does not tell how much of it is right.
@@ -77,6 +101,27 @@ mod tests {
         assert!(!both.accept(b"x", only(b"other").sign(b"x").unwrap()));
         assert_eq!(Keys::default().sign(b"x"), None);
         assert!(!Keys::default().accept(b"x", [0; TAG]));
+    }
+
+    #[test]
+    fn a_sealed_frame_is_opened_with_the_key_and_as_it_was_sent_alone() {
+        let keys = Keys::new(vec![b"new".to_vec(), b"old".to_vec()]);
+        for length in [14, 43, 44, 60, 1400] {
+            let frame: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let sealed = keys.seal(frame.clone());
+            assert!(sealed.len() >= SHORTEST && keys.open(&sealed).unwrap().starts_with(&frame));
+            let from_elsewhere = [&[7; 12][..], &sealed[12..]].concat();
+            assert!(keys.open(&from_elsewhere).is_some(), "passed on from another address");
+            for at in 12..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert_eq!(keys.open(&changed), None, "byte {at}");
+            }
+            assert_eq!(keys.open(&frame), None);
+            assert_eq!(Keys::default().seal(frame.clone()), frame);
+            assert_eq!(Keys::default().open(&frame), Some(&frame[..]));
+        }
+        assert!((0..28).all(|length| keys.open(&vec![0; length]).is_none()));
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub struct Neighbors {
     random: Random,
     /// Frames that made a port refused, or that were not believed.
     refused: u64,
-    /// Something was decided otherwise since [`Neighbors::settle`] told.
-    changed: bool,
+    /// Of these something was decided otherwise since [`Neighbors::settle`] told.
+    changed: BTreeSet<PortNumber>,
 }
 
 impl Neighbors {
@@ -76,7 +76,7 @@ impl Neighbors {
     pub fn new(identity: Identity, keys: Keys, roles: BTreeMap<PortNumber, PortRole>) -> Self {
         let random = Random(identity.boot);
         let ports = roles.into_iter().map(|(number, role)| (number, Port::new(role))).collect();
-        Self { identity, keys, ports, random, refused: 0, changed: false }
+        Self { identity, keys, ports, random, refused: 0, changed: BTreeSet::new() }
     }
 
     /// What the ports are configured for, where that changes; ports that are new are undecided.
@@ -124,24 +124,21 @@ impl Neighbors {
         let is_news = port.hear(heard, now);
         port.decide(&self.identity, now, false);
         self.refused += u64::from(matches!(port.standing, Standing::Refused(_)));
-        self.changed |= port.standing != before;
-        is_news || self.changed
+        let is_other = port.standing != before;
+        self.changed.extend(is_other.then_some(number));
+        is_news || is_other
     }
 
-    /// Decides again, as time goes on; which ports nothing but silence comes from, not even hellos. Whether anything is decided
-    /// otherwise than before.
-    pub fn settle(&mut self, is_dead: impl Fn(PortNumber) -> bool, now: Nanos) -> bool {
+    /// Decides again, as time goes on; which ports nothing but silence comes from, not even hellos. The
+    /// ports of which something is decided otherwise than before.
+    pub fn settle(&mut self, is_dead: impl Fn(PortNumber) -> bool, now: Nanos) -> BTreeSet<PortNumber> {
         let mut changed = std::mem::take(&mut self.changed);
+        let doubles = self.doubles();
         for (number, port) in &mut self.ports {
             let before = port.standing.clone();
+            port.is_double = doubles.contains(number);
             port.decide(&self.identity, now, is_dead(*number));
-            changed |= port.standing != before;
-        }
-        let doubles = self.doubles();
-        for (_, port) in self.ports.iter_mut().filter(|(number, _)| doubles.contains(number)) {
-            let before = port.standing.clone();
-            port.refuse_double();
-            changed |= port.standing != before;
+            changed.extend((port.standing != before).then_some(*number));
         }
         changed
     }

@@ -50,6 +50,8 @@ pub(super) struct Port {
     newer: Option<Device>,
     /// The switch that was there before the carrier was away.
     before: Option<Peer>,
+    /// Another port has a switch of the same name behind it.
+    pub is_double: bool,
     /// A switch was there when this agent started, or so the last one found.
     is_awaited: bool,
     /// When the next advertisement is due, how many are left that follow each other quickly, and when the last was.
@@ -67,6 +69,7 @@ impl Port {
             seen: Vec::new(),
             newer: None,
             before: None,
+            is_double: false,
             is_awaited: false,
             next: Nanos(u64::MAX),
             burst: 0,
@@ -205,6 +208,8 @@ impl Port {
             Refusal::Namesake(peer)
         } else if let [other, ..] = others {
             Refusal::Two(peer, other.peer())
+        } else if self.is_double {
+            Refusal::Double(peer)
         } else if self.role == PortRole::Host {
             Refusal::NotHost(peer)
         } else if said.heard != identity.boot {
@@ -231,13 +236,6 @@ impl Port {
             _ if self.is_awaited => Standing::Awaited,
             (None, PortRole::Auto) if has_waited || self.standing == Standing::Host => Standing::Host,
             _ => Standing::Undecided,
-        }
-    }
-
-    /// Another port has a switch of the same name behind it.
-    pub(super) fn refuse_double(&mut self) {
-        if let (Standing::Fabric(_), Some(seen)) = (&self.standing, self.only()) {
-            self.standing = Standing::Refused(Refusal::Double(seen.peer()));
         }
     }
 

@@ -114,7 +114,11 @@ impl Switch {
         if Head::parse(&frame.bytes).is_some_and(|head| self.flood.knows(&head)) {
             return false;
         }
-        match Message::parse(&frame.bytes, now) {
+        let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
+            self.unbelieved += 1;
+            return false;
+        };
+        match Message::parse(bytes, now) {
             None => false,
             Some(Message::Question) => {
                 self.answer(frame.port, now);
@@ -301,7 +305,15 @@ impl Switch {
     /// Sends parts of announcements out of one port.
     pub(super) fn send_parts(&mut self, port: PortNumber, parts: &[Part], now: Nanos) {
         let Some(mac) = self.socket_mac(port) else { return };
-        self.effects.extend(parts.iter().map(|part| Effect::Send(port, part.frame(mac, now))));
+        for part in parts {
+            self.send_sealed(port, part.frame(mac, now));
+        }
+    }
+
+    /// Sends what agents say to each other, with a tag if the fabric has a key.
+    pub(super) fn send_sealed(&mut self, port: PortNumber, frame: Vec<u8>) {
+        let sealed = self.neighbors.keys().seal(frame);
+        self.effects.push(Effect::Send(port, sealed));
     }
 
     /// Asks all neighbours what they have heard.
@@ -313,7 +325,7 @@ impl Switch {
     /// Asks the neighbour behind a port what it has heard.
     pub(super) fn ask(&mut self, port: PortNumber) {
         if let Some(mac) = self.socket_mac(port) {
-            self.effects.push(Effect::Send(port, announcement::question(mac)));
+            self.send_sealed(port, announcement::question(mac));
         }
     }
 }

@@ -96,15 +96,13 @@ impl Switch {
 
     /// Says who this switch is where that is due, and heeds what became of its ports.
     pub(super) fn meet_neighbors(&mut self, now: Nanos) {
-        let before: Vec<(PortNumber, Standing)> = self.standings();
         let (roles, failures) = (&self.roles, &self.failures);
         let is_dead = |port| roles.of(port) == Role::Host || failures.ports.contains(&port);
-        if self.neighbors.settle(is_dead, now) {
-            for (port, standing) in self.standings() {
-                if !before.contains(&(port, standing.clone())) {
-                    info!(port = port.get(), ?standing, "another neighbour");
-                }
-            }
+        let changed = self.neighbors.settle(is_dead, now);
+        for port in &changed {
+            info!(port = port.get(), neighbor = ?self.neighbors.standing(*port), "another neighbour");
+        }
+        if !changed.is_empty() {
             self.stale.ports = true;
             self.stale.plan = true;
             self.neighbors_changed(now);
@@ -116,10 +114,6 @@ impl Switch {
                 self.effects.push(Effect::Send(said.port, said.frame(mac, self.neighbors.keys())));
             }
         }
-    }
-
-    fn standings(&self) -> Vec<(PortNumber, Standing)> {
-        self.neighbors.all().map(|(port, standing)| (port, standing.clone())).collect()
     }
 
     /// The ports that have carrier.

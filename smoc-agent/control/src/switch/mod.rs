@@ -31,6 +31,8 @@ mod effect;
 mod event;
 mod facts;
 mod meeting;
+#[cfg(test)]
+mod meeting_tests;
 mod ports;
 mod retries;
 mod settle;
@@ -160,6 +162,8 @@ pub struct Switch {
     interfaces: Interfaces,
     neighbors: Neighbors,
     discovered: Discovered,
+    /// Frames of agents that no key of the fabric has signed.
+    unbelieved: u64,
     failures: Failures,
     /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
     left_broken: Vec<(String, Rank, Vec<String>)>,
@@ -240,6 +244,7 @@ impl Switch {
             interfaces,
             neighbors,
             discovered: Discovered::default(),
+            unbelieved: 0,
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),

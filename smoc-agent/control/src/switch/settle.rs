@@ -305,7 +305,7 @@ impl Switch {
         for statement in self.agreement.statements(can_send, now) {
             if let Some(mac) = self.socket_mac(statement.port) {
                 let frame = announcement::statement(mac, &statement);
-                self.effects.push(Effect::Send(statement.port, frame));
+                self.send_sealed(statement.port, frame);
             }
         }
         if self.agreement.take_moved() {

@@ -31,6 +31,9 @@ fn port(number: u16) -> PortNumber {
     PortNumber::new(number).unwrap()
 }
 
+/// A configuration without a file.
+pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64}\n";
+
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
 pub(super) struct Bench {
     pub(super) switch: Switch,
@@ -48,6 +51,7 @@ impl Bench {
         bench
     }
 
+<<<<<<< HEAD
     fn begun() -> Self {
         let text =
             "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
@@ -64,6 +68,16 @@ impl Bench {
     }
 
     fn begun_with(text: &str, topology: Arc<Topology>) -> Self {
+=======
+    pub(super) fn begun() -> Self {
+        Self::with(
+            "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n",
+        )
+    }
+
+    /// With this configuration.
+    pub(super) fn with(text: &str) -> Self {
+>>>>>>> discover
         let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
         let plain = |index: u32, name: &str| Interface {
             index: IfIndex(index),
@@ -84,7 +98,7 @@ impl Bench {
         let bridge = Interface { spanning_tree: Some(false), ..plain(100, "br0") };
         let all: Vec<Interface> = ports.into_iter().chain([bridge, plain(101, "eth0")]).collect();
         let start = Start {
-            this: config.place(&topology).unwrap(),
+            this: if config.is_discovered() { lone(&config).1 } else { config.place(&topology).unwrap() },
             config,
             topology,
             interfaces: all.iter().cloned().collect(),

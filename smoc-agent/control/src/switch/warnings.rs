@@ -5,7 +5,13 @@ use smoc_paths::analysis::buffer::shortage;
 use tracing::warn;
 
 use super::{Snapshot, Switch, Wish};
-use crate::{base_network::Unagreed, config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
+use crate::{
+    base_network::Unagreed,
+    config::Config,
+    interfaces::{BridgePort, Interface},
+    plan::EdgePaths,
+    ports::Role,
+};
 
 impl Switch {
     /// Everything as it is now, for whoever asks; what is new among the warnings is logged.
@@ -35,7 +41,11 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
+<<<<<<< HEAD
             report: self.own_report(),
+=======
+            refused: self.neighbors.refused() + self.unbelieved,
+>>>>>>> discover
             warnings,
         }
     }
@@ -63,7 +73,23 @@ impl Switch {
         let bridge = self.config.bridge.iter().filter(|name| missing(name)).map(|name| {
             format!("there is no bridge {name}: create it, or change bridge in the configuration")
         });
-        ports.chain(bridge).collect()
+        ports.chain(bridge).chain(self.unnumbered()).collect()
+    }
+
+    /// Interfaces of the bridge that are no ports although all should be.
+    fn unnumbered(&self) -> Vec<String> {
+        let bridge = self.config.bridge.as_deref().filter(|_| self.config.all_ports);
+        let bridge = bridge.and_then(|name| self.interfaces.named(name)).map(|bridge| bridge.index);
+        let is_port = |name: &String| self.config.ports.values().any(|port| port == name);
+        let inside = self.interfaces.all().filter(|interface| bridge.is_some() && interface.master == bridge);
+        let left_out = inside.filter(|interface| !is_port(&interface.name));
+        let say = |interface: &Interface| {
+            format!(
+                "{} is no port: its name ends in no number, or in that of another: write number: interface under ports",
+                interface.name
+            )
+        };
+        left_out.map(say).collect()
     }
 
     fn disagreement(&self, port: PortNumber, why: &Unagreed) -> String {

@@ -76,7 +76,7 @@ fn host_port(base: u8, told: u8) -> Switch {
 }
 
 #[test]
-fn a_closed_host_port_lets_nothing_into_the_bridge_but_link_local_groups() {
+fn a_closed_host_port_lets_nothing_in_but_link_local_groups() {
     let to = |group: [u8; 6]| Build::udp(A, B).destination(MacAddress::new(group)).frame();
     let broadcast = to([0xff; 6]);
     let unknown = Build::udp(A, A).frame();
@@ -94,7 +94,9 @@ fn a_closed_host_port_lets_nothing_into_the_bridge_but_link_local_groups() {
 }
 
 #[test]
-fn a_closed_host_port_still_takes_what_goes_into_the_fabric() {
+fn a_closed_host_port_takes_nothing_into_the_fabric_either_but_established_subflows() {
     let mut frame = Build::udp(A, B).frame();
-    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut frame).outcome, Outcome::Plain);
+    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut frame).outcome, Outcome::Closed);
+    let mut frame = Build::tcp(A, B).flags(SYN).frame();
+    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut frame).outcome, Outcome::Closed);
 }
