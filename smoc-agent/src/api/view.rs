@@ -53,15 +53,12 @@ pub struct Status {
     pub spread: Spread,
     /// How often hosts have moved.
     pub epoch: u32,
-<<<<<<< HEAD
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
-=======
     /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
     #[serde(default)]
     pub refused: u64,
->>>>>>> discover
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -260,11 +257,8 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
-<<<<<<< HEAD
         store: StoreView::default(),
-=======
         refused: snapshot.refused,
->>>>>>> discover
         warnings: snapshot
             .warnings
             .iter()

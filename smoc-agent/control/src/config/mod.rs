@@ -320,7 +320,8 @@ impl Config {
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
-            ("store", self.store != new.store),
+            // Without a file it is another one by itself.
+            ("store", self.store != new.store && self.topology.is_some() == new.topology.is_some()),
         ];
         let config = Self {
             topology: if self.topology.is_some() && new.topology.is_some() {

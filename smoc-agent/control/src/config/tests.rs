@@ -174,19 +174,18 @@ fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/other.yaml")));
 }
 
-<<<<<<< HEAD
 /// A switch whose network no file describes.
-const DISCOVERED: &str = "switch: e1\nports: {1: p1, 9: p9}\n";
+const UNDRAWN: &str = "switch: e1\nports: {1: p1, 9: p9}\n";
 
 #[test]
 fn etcd_is_reached_as_the_file_says() {
     let text = "store:\n  etcd: {endpoints: [\"https://a:2379\", \"https://[::1]:2379\"], ca: ca.pem, cert: c.pem, key: c.key, lease: 30s}\n";
-    let Store::Etcd(etcd) = parse(&format!("{DISCOVERED}{text}")).unwrap().store else { panic!("no etcd") };
+    let Store::Etcd(etcd) = parse(&format!("{UNDRAWN}{text}")).unwrap().store else { panic!("no etcd") };
     assert_eq!(etcd.endpoints, ["https://a:2379", "https://[::1]:2379"]);
     assert_eq!(etcd.identity, Some(("/etc/smoc/c.pem".into(), "/etc/smoc/c.key".into())));
     assert_eq!((etcd.lease.as_secs(), etcd.snapshot), (30, "/var/lib/smoc/e1.snapshot".into()));
     assert_eq!(parse(MINIMAL).unwrap().store, Store::Static);
-    assert_eq!(parse(DISCOVERED).unwrap().store, Store::Flood);
+    assert_eq!(parse(UNDRAWN).unwrap().store, Store::Flood);
     assert_eq!(parse(&format!("{MINIMAL}store: static\n")).unwrap().store, Store::Static);
 }
 
@@ -207,23 +206,25 @@ fn an_etcd_that_cannot_be_reached_so_is_refused() {
         ("endpoints: [\"https://a:2379\"], user: root", "user"),
         ("ca: ca.pem", "endpoints"),
     ] {
-        let error = parse(&format!("{DISCOVERED}store: {{etcd: {{{etcd}}}}}\n")).unwrap_err().to_string();
+        let error = parse(&format!("{UNDRAWN}store: {{etcd: {{{etcd}}}}}\n")).unwrap_err().to_string();
         assert!(error.contains(":3") && error.contains(said), "{error}");
     }
-    let error = parse(&format!("{DISCOVERED}store: consul\n")).unwrap_err().to_string();
+    let error = parse(&format!("{UNDRAWN}store: consul\n")).unwrap_err().to_string();
     assert!(error.contains("consul") && error.contains("etcd"), "{error}");
 }
 
 #[test]
 fn a_store_and_a_topology_that_do_not_go_together_are_refused() {
     for (text, said) in [
-        (format!("{DISCOVERED}store: static\n"), "name it with topology: FILE"),
+        (format!("{UNDRAWN}store: static\n"), "name it with topology: FILE"),
         (format!("{MINIMAL}store: flood\n"), "leave topology away"),
         (format!("{MINIMAL}store: {{etcd: {{endpoints: [\"http://a:1\"]}}}}\n"), "leave topology away"),
     ] {
         let error = parse(&text).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
-=======
+    }
+}
+
 const DISCOVERED: &str = "switch: e1\nfabric: campus\nbridge: br0\nports: auto\n";
 
 #[test]
@@ -268,6 +269,5 @@ fn a_file_takes_the_place_of_another_at_run_time_and_not_of_discovery() {
     for (before, after) in [(&filed, &discovered), (&discovered, &filed)] {
         let (config, kept) = before.reloaded(after);
         assert_eq!((kept, config.topology), (vec!["topology"], before.topology.clone()));
->>>>>>> discover
     }
 }

@@ -50,13 +50,10 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
-<<<<<<< HEAD
     /// What this switch says of its ports, where no file does.
     pub report: Report,
-=======
     /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
     pub refused: u64,
->>>>>>> discover
     /// What the operator should know.
     pub warnings: Vec<String>,
 }

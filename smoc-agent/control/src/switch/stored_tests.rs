@@ -35,9 +35,17 @@ fn facts(links: &[(&str, u16, &str, u16)]) -> Event {
     Event::Stored(Arc::new(facts))
 }
 
+/// A switch that no file tells what the network is, all settled.
+fn discovering() -> Bench {
+    let mut bench =
+        Bench::with("switch: e1\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n");
+    bench.pass(Duration::from_secs(20));
+    bench
+}
+
 #[test]
 fn switches_links_and_hosts_that_only_the_store_tells_of_are_known_and_forgotten() {
-    let mut bench = Bench::discovering();
+    let mut bench = discovering();
     assert_eq!(bench.snapshot().topology.switches().len(), 1);
     bench.handle(facts(&[("e2", 1, "m1", 2), ("m1", 2, "e2", 1), ("m9", 1, "e2", 3)]));
     bench.pass(Duration::from_secs(2));
@@ -58,7 +66,7 @@ fn switches_links_and_hosts_that_only_the_store_tells_of_are_known_and_forgotten
 
 #[test]
 fn what_the_store_says_of_this_switch_or_with_a_topology_file_is_not_heeded() {
-    let mut bench = Bench::discovering();
+    let mut bench = discovering();
     bench.handle(facts(&[("e1", 1, "m1", 1), ("m1", 1, "e1", 1)]));
     bench.pass(Duration::from_secs(2));
     assert_eq!(bench.snapshot().topology.links().len(), 0, "this switch finds nobody behind port 1");

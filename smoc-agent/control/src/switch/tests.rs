@@ -51,24 +51,6 @@ impl Bench {
         bench
     }
 
-<<<<<<< HEAD
-    fn begun() -> Self {
-        let text =
-            "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
-        Self::begun_with(text, topology(DIAMOND))
-    }
-
-    /// A switch that no file tells what the network is, all settled.
-    pub(super) fn discovering() -> Self {
-        let text = "switch: e1\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
-        let (topology, _) = lone(&Config::parse(Path::new("agent.yaml"), text).unwrap());
-        let mut bench = Self::begun_with(text, topology);
-        bench.pass(Duration::from_secs(20));
-        bench
-    }
-
-    fn begun_with(text: &str, topology: Arc<Topology>) -> Self {
-=======
     pub(super) fn begun() -> Self {
         Self::with(
             "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n",
@@ -77,8 +59,8 @@ impl Bench {
 
     /// With this configuration.
     pub(super) fn with(text: &str) -> Self {
->>>>>>> discover
         let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
+        let topology = topology(DIAMOND);
         let plain = |index: u32, name: &str| Interface {
             index: IfIndex(index),
             name: name.to_owned(),

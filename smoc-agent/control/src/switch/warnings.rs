@@ -41,11 +41,8 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
-<<<<<<< HEAD
             report: self.own_report(),
-=======
             refused: self.neighbors.refused() + self.unbelieved,
->>>>>>> discover
             warnings,
         }
     }
