@@ -1,16 +1,16 @@
 //! What all records together say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use smoc_common::route::PortNumber;
 
 use super::{Bytes, HostRecord, Key, RecordError, SwitchRecord};
 
-/// What others' records say, each as it was last understood.
+/// What others' records say, each as it was last understood. A copy shares the records.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    switches: BTreeMap<String, SwitchRecord>,
-    hosts: BTreeMap<String, BTreeMap<PortNumber, HostRecord>>,
+    switches: BTreeMap<String, Arc<SwitchRecord>>,
+    hosts: BTreeMap<String, Arc<BTreeMap<PortNumber, HostRecord>>>,
     operators: BTreeMap<Key, Bytes>,
     problems: BTreeMap<Key, RecordError>,
 }
@@ -20,11 +20,11 @@ impl Facts {
     /// before stays.
     pub fn update(&mut self, key: &Key, bytes: Option<&Bytes>) {
         let result = match (key, bytes) {
-            (Key::Switch(name), Some(bytes)) => {
-                SwitchRecord::parse(bytes).map(|record| drop(self.switches.insert(name.clone(), record)))
-            }
-            (Key::Hosts(name, port), Some(bytes)) => HostRecord::parse(bytes)
-                .map(|record| drop(self.hosts.entry(name.clone()).or_default().insert(*port, record))),
+            (Key::Switch(name), Some(bytes)) => SwitchRecord::parse(bytes)
+                .map(|record| drop(self.switches.insert(name.clone(), record.into()))),
+            (Key::Hosts(name, port), Some(bytes)) => HostRecord::parse(bytes).map(|record| {
+                drop(Arc::make_mut(self.hosts.entry(name.clone()).or_default()).insert(*port, record))
+            }),
             (Key::Config | Key::Policy(_), Some(bytes)) => {
                 self.operators.insert(key.clone(), bytes.clone());
                 Ok(())
@@ -45,6 +45,7 @@ impl Facts {
             Key::Switch(name) => drop(self.switches.remove(name)),
             Key::Hosts(name, port) => {
                 if let Some(ports) = self.hosts.get_mut(name) {
+                    let ports = Arc::make_mut(ports);
                     ports.remove(port);
                     if ports.is_empty() {
                         self.hosts.remove(name);
@@ -56,12 +57,12 @@ impl Facts {
     }
 
     /// The other switches by name.
-    pub fn switches(&self) -> &BTreeMap<String, SwitchRecord> {
+    pub fn switches(&self) -> &BTreeMap<String, Arc<SwitchRecord>> {
         &self.switches
     }
 
     /// The hosts of other switches, by switch and port.
-    pub fn hosts(&self) -> &BTreeMap<String, BTreeMap<PortNumber, HostRecord>> {
+    pub fn hosts(&self) -> &BTreeMap<String, Arc<BTreeMap<PortNumber, HostRecord>>> {
         &self.hosts
     }
 

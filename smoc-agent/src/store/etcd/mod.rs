@@ -6,6 +6,7 @@ mod session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use smoc_control::{
@@ -27,6 +28,8 @@ use session::Teller;
 
 /// Events that wait.
 const QUEUE: usize = 64;
+/// How often a view is made at least while there is news.
+const VIEW_PAUSE: Duration = Duration::from_secs(1);
 
 /// What others say and how the store is, as of one moment.
 #[derive(Clone, Debug)]
@@ -143,12 +146,18 @@ impl Task {
         mut wanted: watch::Receiver<BTreeMap<Key, Vec<u8>>>,
         mut heard: mpsc::Receiver<(u64, Event)>,
     ) -> Result<(), String> {
+        // Of the changes that are not published yet nobody needs a view.
+        let (mut shown, mut is_change) = ((0, Nanos(0)), false);
         loop {
             let effects = std::mem::take(&mut self.pending);
             for effect in effects {
                 self.perform(effect);
             }
-            publish.send_replace(Arc::new(self.view()));
+            let now = clock::now();
+            if self.generation != shown.0 || !is_change || now.since(shown.1) >= VIEW_PAUSE {
+                shown = (self.generation, now);
+                publish.send_replace(Arc::new(self.view()));
+            }
             let due = self.mirror.deadline().since(clock::now());
             let event = tokio::select! {
                 Some((number, event)) = heard.recv() => match number == self.number {
@@ -162,6 +171,7 @@ impl Task {
                 Some(_) = self.saving.join_next() => continue,
                 () = tokio::time::sleep(due) => Event::Time,
             };
+            is_change = matches!(event, Event::Changed(_));
             self.pending = self.mirror.handle(event, clock::now());
         }
     }

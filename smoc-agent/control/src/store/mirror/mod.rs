@@ -292,7 +292,7 @@ impl Mirror {
         let renew = lease.map(|lease| lease.renew);
         let publish = (!self.changed.is_empty()).then_some(self.published + PUBLISH_PAUSE);
         let save = self.unsaved.then_some(self.saved + SAVE_PAUSE);
-        let doubts = self.held.doubted().next().map(|_| self.doubts + DOUBT_TICK);
+        let doubts = self.held.has_doubts().then_some(self.doubts + DOUBT_TICK);
         [write, renew, publish, save, doubts].into_iter().flatten().min().map_or(phase, |it| it.min(phase))
     }
 
@@ -467,7 +467,7 @@ impl Mirror {
             Phase::Following => self.follow(now),
             _ => {}
         }
-        if self.held.doubted().next().is_some() && now >= self.doubts + DOUBT_TICK {
+        if self.held.has_doubts() && now >= self.doubts + DOUBT_TICK {
             self.doubts = now;
             let own = self.own.wanted(&Key::Switch(self.settings.switch.clone())).cloned();
             let over = self.held.expire(&self.settings.switch, own.as_ref(), self.settings.lease, now);

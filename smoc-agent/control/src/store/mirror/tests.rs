@@ -119,6 +119,24 @@ fn a_switch_that_nobody_hears_disappears_after_its_lease() {
 }
 
 #[test]
+fn a_switch_that_only_reports_keep_disappears_after_another_lease_and_half_the_fabric_does_not() {
+    let mut world = World::ring(5, 13);
+    world.run(5 * SECOND);
+    world.agents[4].is_reachable = false;
+    world.cut(|agent| agent.name == "e4");
+    world.run(2 * LEASE + MINUTE);
+    assert!(!world.agents[0].published.contains_key(&key(4)));
+    for place in [1, 2, 3] {
+        world.agents[place].is_reachable = false;
+    }
+    world.cut(|agent| agent.name != "e0");
+    world.run(4 * LEASE);
+    let known: Vec<&Key> =
+        world.agents[0].published.keys().filter(|it| matches!(it, Key::Switch(_))).collect();
+    assert_eq!(known, [&key(1), &key(2), &key(3)], "the management network is in pieces, not the fabric");
+}
+
+#[test]
 fn hosts_that_left_and_policies_are_forgotten_at_once() {
     let mut world = World::ring(3, 6);
     world.server.put(Key::Policy("p".into()), b"x".to_vec().into(), 0);
