@@ -128,6 +128,18 @@ struct UpArguments {
     /// Give agents no topology file: they find out what the network is.
     #[arg(long)]
     discover: bool,
+    /// Where agents without a topology file find out what others say: in announcements (flood), or in etcd, which is started.
+    #[arg(long, value_enum)]
+    store: Option<Store>,
+}
+
+/// How agents find out what others say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// By announcements.
+    Flood,
+    /// In etcd.
+    Etcd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -202,7 +214,8 @@ fn up(arguments: &UpArguments) -> Result<()> {
     options.agent.policy.clone_from(&arguments.policy);
     options.agent.paths = arguments.paths;
     options.agent.spread.clone_from(&arguments.spread);
-    options.agent.discovers = arguments.discover;
+    options.agent.discovers = arguments.discover || arguments.store.is_some();
+    options.agent.etcd = arguments.store == Some(Store::Etcd);
     Lab::up(&options)?.keep()?;
     Ok(())
 }

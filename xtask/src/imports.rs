@@ -7,7 +7,8 @@ use serde::Deserialize;
 use crate::workspace::{cargo, command, output};
 
 /// Whatever talks to the kernel, the network or the user, by the beginning of its name.
-const RIM: [&str; 8] = ["tokio", "aya", "axum", "clap", "rtnetlink", "netlink", "hyper", "socket2"];
+const RIM: [&str; 10] =
+    ["tokio", "aya", "axum", "clap", "rtnetlink", "netlink", "hyper", "socket2", "etcd", "tonic"];
 /// The crates that may know them.
 const MAY_KNOW_THE_RIM: [&str; 5] = ["smoc-agent", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
 /// Of our own crates, which each may know.

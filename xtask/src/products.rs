@@ -43,6 +43,7 @@ pub fn exec_lab<S: AsRef<std::ffi::OsStr>>(profile: Profile, verb: &str, argumen
 pub fn build_programs(profile: Profile) -> Result<()> {
     let mut build = cargo();
     build.args(["build", "--package", "smoc-agent", "--package", "smoc-tests", "--bins"]);
+    build.args(requirements::features());
     if profile == Profile::Release {
         build.arg("--release");
     }

@@ -13,6 +13,7 @@
 //! | [`base_network`] | which ports between switches are open for what smoc leaves to the kernel |
 //! | [`dataplane`] | what is installed in the maps, and changes to it |
 //! | [`switch`] | all of that together, as a value: events in, effects out |
+//! | [`store`] | records that all agents of a fabric share |
 //! | [`siblings`] | joins whose siblings are at other edges |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
@@ -30,4 +31,5 @@ pub mod neighbors;
 pub mod plan;
 pub mod ports;
 pub mod siblings;
+pub mod store;
 pub mod switch;

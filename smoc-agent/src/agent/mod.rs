@@ -13,6 +13,8 @@
 
 mod ears;
 mod events;
+#[cfg(feature = "etcd")]
+mod fabric_store;
 mod housekeeping;
 mod inspection;
 mod links;
@@ -28,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use smoc_control::{
     config::{Config, ConfigError},
     liveness::Found,
-    switch::{Effect, Event, Expected, Start, Switch, TICK, lone},
+    switch::{Effect, Event, Expected, Snapshot, Start, Switch, TICK, lone},
 };
 use smoc_paths::topology::Topology;
 use tokio::{
@@ -47,7 +49,7 @@ use crate::{
     },
     netlink::{Netlink, NetlinkError},
     prober::{self, Prober},
-    store::{FileStore, Store},
+    store::{FileStore, State, Store},
 };
 use ears::Ears;
 use inspection::Questions;
@@ -65,6 +67,11 @@ pub enum AgentError {
     /// The configuration or the topology.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A store that this build does not have.
+    #[error(
+        "store: this smoc is built without etcd: build it with `cargo build --features etcd`, or write store: flood"
+    )]
+    WithoutEtcd,
     /// Not enough rights.
     #[error(
         "this needs {}: run it as root, or give it to the process (systemd: AmbientCapabilities=CAP_NET_ADMIN \
@@ -104,7 +111,7 @@ pub enum AgentError {
 impl AgentError {
     /// Whether the user's files are at fault.
     pub fn is_bad_input(&self) -> bool {
-        matches!(self, Self::Config(_))
+        matches!(self, Self::Config(_) | Self::WithoutEtcd)
     }
 }
 
@@ -121,6 +128,21 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     notify::stopping();
     info!("ending; programs and maps stay as they are");
     ended
+}
+
+/// How the store is, from now on; if it has a server, it is connected.
+fn store_state(
+    config: &Config,
+    tasks: &mut Tasks,
+    snapshots: &watch::Receiver<Option<Arc<Snapshot>>>,
+    events: &mpsc::Sender<Event>,
+) -> watch::Receiver<State> {
+    #[cfg(feature = "etcd")]
+    if let smoc_control::config::Store::Etcd(etcd) = &config.store {
+        return fabric_store::start(config, etcd, tasks, snapshots.clone(), events.clone());
+    }
+    let _ = (tasks, snapshots, events);
+    watch::Sender::new(State::of(config)).subscribe()
 }
 
 /// What wakes the control thread.
@@ -157,6 +179,9 @@ impl Agent {
         let facts = store.watch();
         let topology = facts.borrow().clone();
         let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
+        if cfg!(not(feature = "etcd")) && matches!(config.store, smoc_control::config::Store::Etcd(_)) {
+            return Err(AgentError::WithoutEtcd);
+        }
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
         let tasks = Tasks::start()?;
@@ -188,10 +213,9 @@ impl Agent {
         let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(&pin)?);
         let (fills, fill) = watch::channel(Vec::new());
         let snapshots = publish.subscribe();
-        agent_tasks.spawn(
-            "the API",
-            api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), events.clone()),
-        );
+        let state = store_state(&config, &mut agent_tasks, &snapshots, &events);
+        let api = api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), events.clone(), state);
+        agent_tasks.spawn("the API", api);
         let ring = agent_tasks.inside(|| Events::open(&pin))?;
         // Tables of its own, so that no long read keeps the log waiting.
         let strays = events::Strays { tables: Arc::new(XdpTables::open(&pin)?), events: events.clone() };

@@ -49,6 +49,7 @@ use crate::{
     clock,
     dataplane::Observe,
     prober::{Command, Echo},
+    store,
 };
 
 /// Timeout of a question to the prober: longer than its own timeout of a probe.
@@ -89,6 +90,7 @@ struct Sources {
     tables: Arc<dyn Observe>,
     prober: mpsc::Sender<Command>,
     events: tokio::sync::mpsc::Sender<Event>,
+    store: watch::Receiver<store::State>,
     started: Instant,
 }
 
@@ -138,8 +140,9 @@ impl ApiServer {
         tables: Arc<dyn Observe>,
         prober: mpsc::Sender<Command>,
         events: tokio::sync::mpsc::Sender<Event>,
+        store: watch::Receiver<store::State>,
     ) -> Result<(), String> {
-        let sources = Sources { snapshots, fills, tables, prober, events, started: Instant::now() };
+        let sources = Sources { snapshots, fills, tables, prober, events, store, started: Instant::now() };
         connections::serve(self.0, router(sources)).await
     }
 }
@@ -238,7 +241,10 @@ async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
     let fills = sources.fills.borrow().clone();
     let report = sources.report().await;
     let uptime = sources.started.elapsed().as_secs_f64();
-    let status = view::status(&*sources.snapshot()?, &counters, &fills, report.as_ref(), uptime);
+    let mut status = view::status(&*sources.snapshot()?, &counters, &fills, report.as_ref(), uptime);
+    let store = sources.store.borrow().clone();
+    status.warnings.extend(store.warnings.iter().cloned());
+    status.store = store.view(clock::now());
     Ok(Json(status).into_response())
 }
 

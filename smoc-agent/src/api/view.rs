@@ -21,6 +21,8 @@ use smoc_control::{
 };
 use smoc_paths::{search::Path, topology::SwitchId};
 
+use crate::store::StoreView;
+
 /// The state of the agent and of its switch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -57,6 +59,9 @@ pub struct Status {
     pub epoch: u32,
     /// Which addresses are learned.
     pub learning: LearningView,
+    /// Where it is found out what other switches say.
+    #[serde(default)]
+    pub store: StoreView,
     /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
     #[serde(default)]
     pub refused: u64,
@@ -327,6 +332,7 @@ pub(super) fn status(
         spread: snapshot.spread,
         epoch: snapshot.epoch,
         learning: learning(snapshot),
+        store: StoreView::default(),
         refused: snapshot.refused,
         warnings: snapshot
             .warnings

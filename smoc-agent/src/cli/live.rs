@@ -8,8 +8,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
-use crate::api::{
-    self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView, TopologyView,
+use crate::{
+    api::{
+        self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView,
+        TopologyView,
+    },
+    store::StoreView,
 };
 
 /// Which agent to ask, and how to print its answer.
@@ -98,6 +102,7 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         text += &ports(&status.ports);
         text += &probing(status);
         text += &learning(&status.learning);
+        text += &store(&status.store);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -113,6 +118,23 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         }
         format!("{text}\n{counters}\n{tables}")
     })
+}
+
+/// The store, where it is a server.
+fn store(store: &StoreView) -> String {
+    let Some(connected) = store.connected else { return String::new() };
+    let state = if connected { "connected to" } else { "NOT CONNECTED, tried last" };
+    let endpoint = store.endpoint.as_deref().unwrap_or("none");
+    let age = store.age_seconds.map_or("never heard".to_owned(), |age| format!("heard {age:.0} s ago"));
+    let revision = store.revision.map_or(String::new(), |revision| format!(", revision {revision}"));
+    let doubted = match store.doubted.len() {
+        0 => String::new(),
+        number => format!(", {number} of them not in it"),
+    };
+    format!(
+        "\nstore {}: {state} {endpoint}{revision}, {age}, {} records{doubted}\n",
+        store.kind, store.records
+    )
 }
 
 /// What is sent to find failures, and what lies ready for them.

@@ -1,11 +1,17 @@
 //! Where the slow facts come from: switches, links and declared hosts.
 //!
 //! A store publishes complete snapshots; who watches it always sees the latest. The static store is the
-//! topology file; another one (etcd) needs only this trait.
+//! topology file. etcd holds what each switch says of itself, from which control puts the network together.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod file;
+mod state;
 
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdStore, View};
 pub use file::FileStore;
+pub use state::{State, StoreView};
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::bridge::BRIDGE;
 use super::plan::{Switch, port_interface};
 use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, pin_directory, socket};
-use super::{AgentOptions, check_interrupted};
+use super::{AgentOptions, check_interrupted, store};
 
 /// How long all agents of a lab may take to report ready.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -94,7 +94,10 @@ pub fn write_config(switch: &Switch, options: &AgentOptions, programs: &Programs
 
 fn config(switch: &Switch, options: &AgentOptions, object: &Path) -> String {
     let mut text = format!("switch: {}\n", switch.name);
-    if options.discovers {
+    if options.etcd {
+        text += &store::lines(&switch.name);
+    }
+    if options.discovers || options.etcd {
         text += "fabric: lab\nports: auto\n";
     } else {
         let _ = writeln!(text, "topology: {RUN_DIRECTORY}/topology.yaml\nports:");

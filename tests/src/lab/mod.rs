@@ -17,6 +17,7 @@ mod interrupt;
 mod plan;
 mod process;
 mod state;
+pub mod store;
 mod wire;
 
 use std::fs::{self, File};
@@ -91,6 +92,8 @@ pub struct AgentOptions {
     pub knows_hosts: bool,
     /// Whether agents are given no topology file: they have to find out what the network is.
     pub discovers: bool,
+    /// Whether they have etcd as their store; then they have no topology file either.
+    pub etcd: bool,
     /// Another topology file for the agents than that of the cabling; then warnings are not waited for to end.
     pub file: Option<String>,
 }
@@ -111,6 +114,7 @@ impl LabOptions {
                 lines: String::new(),
                 knows_hosts: true,
                 discovers: false,
+                etcd: false,
                 file: None,
             },
             wait: false,
@@ -356,6 +360,10 @@ impl Lab {
         match routing {
             Routing::Ecmp => ecmp::configure(&plan)?,
             Routing::Smoc | Routing::Bridge => bridge::start(&plan, routing)?,
+        }
+        if plan.has_store {
+            store::connect(&plan)?;
+            store::start()?;
         }
         if routing == Routing::Smoc {
             self.start_all_agents(&options.agent, &say)?;

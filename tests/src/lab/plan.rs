@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use smoc_paths::topology::{End, Topology};
 
-use super::LabOptions;
+use super::{LabOptions, store};
 use crate::netns::Namespace;
 
 /// The namespace in which the wires of all links lie.
@@ -32,6 +32,8 @@ pub struct Plan {
     pub mtu: u32,
     /// How many subflows beyond the initial one a host may open and accept.
     pub extra_subflows: u8,
+    /// Whether etcd is the store of the agents.
+    pub has_store: bool,
 }
 
 /// A switch.
@@ -170,7 +172,8 @@ impl Plan {
         let switches =
             topology.switches().iter().map(|switch| plan_switch(&switch.name, &links, &hosts)).collect();
         let extra_subflows = options.subflows.unwrap_or(SUBFLOWS).saturating_sub(1).min(MOST_EXTRA);
-        let plan = Self { switches, links, hosts, mtu: options.mtu, extra_subflows };
+        let plan =
+            Self { switches, links, hosts, mtu: options.mtu, extra_subflows, has_store: options.agent.etcd };
         plan.check_names()?;
         Ok(plan)
     }
@@ -178,7 +181,8 @@ impl Plan {
     /// Every namespace the lab uses: switches, hosts, wires.
     pub fn namespaces(&self) -> Vec<Namespace> {
         let nodes = self.switches.iter().map(Switch::namespace).chain(self.hosts.iter().map(Host::namespace));
-        nodes.chain([Namespace::named(WIRES)]).collect()
+        let store = self.has_store.then(store::namespace);
+        nodes.chain([Namespace::named(WIRES)]).chain(store).collect()
     }
 
     /// The host of that name.
@@ -214,8 +218,8 @@ impl Plan {
                 "{name:?} cannot name a namespace: use at most 64 letters, digits, dots, dashes and underscores"
             );
             ensure!(
-                node_namespace(name).name() != WIRES,
-                "no node may be called {name:?}: the lab's wires live in a namespace of that name"
+                ![WIRES, store::STORE].contains(&node_namespace(name).name()),
+                "no node may be called {name:?}: the lab's wires or its store live in a namespace of that name"
             );
             ensure!(seen.insert(name), "{name:?} names two nodes");
         }

@@ -22,6 +22,8 @@ pub enum Verb {
     BuildEbpf,
     /// `lab`, `demo` and `bench`: they build the programs and run them.
     Lab,
+    /// `lab up --store etcd`: what it needs beside [`Verb::Lab`].
+    Store,
     /// `test`: all of that, and the linters.
     Test,
 }
@@ -50,6 +52,9 @@ struct Requirement {
 const ALL: &[Verb] = &[Verb::BuildEbpf, Verb::Lab, Verb::Test];
 const RUNS: &[Verb] = &[Verb::Lab, Verb::Test];
 const TESTS: &[Verb] = &[Verb::Test];
+const STORE: &[Verb] = &[Verb::Store, Verb::Test];
+/// Where Debian has what protoc's input imports.
+const PROTOCOLS: &str = "/usr/include/google/protobuf/descriptor.proto";
 
 /// Everything that may be missing. The order is the order of installing: the linker's build needs a compiler only.
 const TABLE: &[Requirement] = &[
@@ -80,6 +85,41 @@ const TABLE: &[Requirement] = &[
         verbs: TESTS,
         found: |_| on_path("lldpd"),
         source: Source::Debian("lldpd"),
+    },
+    Requirement {
+        name: "etcd",
+        needed_for: "tests of the store of a fabric, and `lab up --store etcd`",
+        verbs: STORE,
+        found: |_| on_path("etcd"),
+        source: Source::Debian("etcd-server"),
+    },
+    Requirement {
+        name: "etcdctl",
+        needed_for: "the same",
+        verbs: STORE,
+        found: |_| on_path("etcdctl"),
+        source: Source::Debian("etcd-client"),
+    },
+    Requirement {
+        name: "openssl",
+        needed_for: "certificates in those tests",
+        verbs: STORE,
+        found: |_| on_path("openssl"),
+        source: Source::Debian("openssl"),
+    },
+    Requirement {
+        name: "protoc",
+        needed_for: "building the agent with its feature etcd",
+        verbs: STORE,
+        found: |_| on_path("protoc"),
+        source: Source::Debian("protobuf-compiler"),
+    },
+    Requirement {
+        name: "google/protobuf/*.proto",
+        needed_for: "the same",
+        verbs: STORE,
+        found: |_| PathBuf::from(PROTOCOLS).is_file(),
+        source: Source::Debian("libprotobuf-dev"),
     },
     Requirement {
         name: "rustfmt",
@@ -135,6 +175,12 @@ pub fn ensure(verb: Verb) -> Result<()> {
         bail!("installed what was missing, but {} still cannot be found", still.join(" and "));
     }
     Ok(())
+}
+
+/// Arguments of cargo for the features that can be built here: with etcd as a store where there is protoc.
+pub fn features() -> &'static [&'static str] {
+    let can_build = on_path("protoc") && PathBuf::from(PROTOCOLS).is_file();
+    if can_build { &["--features", "smoc-agent/etcd"] } else { &[] }
 }
 
 /// The bpf-linker whose LLVM is that of the toolchain's rustc.

@@ -1,4 +1,4 @@
-//! Times in a configuration: `10ms`, `1s`, `500us`; `off` and `0` are none.
+//! Times in a configuration: `10ms`, `1s`, `500us`, `10m`; `off` and `0` are none.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Er
     match Written::deserialize(from)? {
         Written::Switch(false) | Written::Number(0) => Ok(Duration::ZERO),
         Written::Switch(true) => {
-            Err(de::Error::custom("on is no time: write a number and us, ms or s, or off"))
+            Err(de::Error::custom("on is no time: write a number and us, ms, s or m, or off"))
         }
         Written::Number(number) => {
             Err(de::Error::custom(format!("{number} has no unit: write {number}ms or {number}s")))
         }
         Written::Text(text) => parse(&text).ok_or_else(|| {
-            de::Error::custom(format!("\"{text}\" is no time: write a number and us, ms or s, or off"))
+            de::Error::custom(format!("\"{text}\" is no time: write a number and us, ms, s or m, or off"))
         }),
     }
 }
@@ -42,6 +42,7 @@ fn parse(text: &str) -> Option<Duration> {
         "us" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
+        "m" => 60.0,
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * seconds;
@@ -58,8 +59,9 @@ mod tests {
     fn times_have_units() {
         assert_eq!(parse("10ms"), Some(Duration::from_millis(10)));
         assert_eq!(parse("1.5 s"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse("10m"), Some(Duration::from_secs(600)));
         assert_eq!(parse("off"), Some(Duration::ZERO));
-        for text in ["", "ms", "10", "1h", "1e9s", "-1s", "0ms"] {
+        for text in ["", "ms", "10", "1h", "61m", "1e9s", "-1s", "0ms"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -18,7 +18,10 @@ use smoc_paths::{
 
 use crate::discovery::key::Keys;
 
-use super::{Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode};
+use super::{
+    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
+    store::{self, RawStore},
+};
 
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
@@ -73,6 +76,7 @@ struct Raw {
     hellos: Option<Spanned<Hellos>>,
     probes: Option<Spanned<Probes>>,
     tables: Option<Spanned<Tables>>,
+    store: Option<Spanned<RawStore>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -120,6 +124,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
     check_tables(raw.tables.as_ref(), &mut faults);
+    let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -161,6 +166,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
+        store,
     })
 }
 

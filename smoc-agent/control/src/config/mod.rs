@@ -25,6 +25,7 @@
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
+//! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
 //! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
@@ -36,6 +37,7 @@ mod border;
 mod duration;
 mod file;
 mod keys;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +55,7 @@ use crate::{discovery::key::Keys, interfaces::Interfaces};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
+pub use store::{Etcd, Store};
 
 use smoc_paths::{
     input::{self, Fault},
@@ -115,6 +118,8 @@ pub struct Config {
     pub probes: Probes,
     /// How large the tables are.
     pub tables: Tables,
+    /// Where to find out what the other switches say.
+    pub store: Store,
     lines: Lines,
 }
 
@@ -324,6 +329,8 @@ impl Config {
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
+            // Without a file it is another one by itself.
+            ("store", self.store != new.store && self.topology.is_some() == new.topology.is_some()),
         ];
         let config = Self {
             topology: if self.topology.is_some() && new.topology.is_some() {

@@ -174,6 +174,57 @@ fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/other.yaml")));
 }
 
+/// A switch whose network no file describes.
+const UNDRAWN: &str = "switch: e1\nports: {1: p1, 9: p9}\n";
+
+#[test]
+fn etcd_is_reached_as_the_file_says() {
+    let text = "store:\n  etcd: {endpoints: [\"https://a:2379\", \"https://[::1]:2379\"], ca: ca.pem, cert: c.pem, key: c.key, lease: 30s}\n";
+    let Store::Etcd(etcd) = parse(&format!("{UNDRAWN}{text}")).unwrap().store else { panic!("no etcd") };
+    assert_eq!(etcd.endpoints, ["https://a:2379", "https://[::1]:2379"]);
+    assert_eq!(etcd.identity, Some(("/etc/smoc/c.pem".into(), "/etc/smoc/c.key".into())));
+    assert_eq!((etcd.lease.as_secs(), etcd.snapshot), (30, "/var/lib/smoc/e1.snapshot".into()));
+    assert_eq!(parse(MINIMAL).unwrap().store, Store::Static);
+    assert_eq!(parse(UNDRAWN).unwrap().store, Store::Flood);
+    assert_eq!(parse(&format!("{MINIMAL}store: static\n")).unwrap().store, Store::Static);
+}
+
+#[test]
+fn an_etcd_that_cannot_be_reached_so_is_refused() {
+    for (etcd, said) in [
+        ("endpoints: []", "store.etcd.endpoints: empty: write https://host:2379"),
+        (
+            "endpoints: [\"10.0.0.1:2379\"]",
+            "\"10.0.0.1:2379\" is no member: write http:// or https:// and host:port",
+        ),
+        ("endpoints: [\"http://a\"]", "is no member: write http"),
+        ("endpoints: [\"http://a:2379/x\"]", "is no member: write http"),
+        ("endpoints: [\"http://a:2379\"], ca: ca.pem", "is no member: ca and cert are for https://"),
+        ("endpoints: [\"https://a:2379\"], cert: c.pem", "store.etcd.key: missing: name the key of cert"),
+        ("endpoints: [\"https://a:2379\"], key: c.key", "store.etcd.cert: missing"),
+        ("endpoints: [\"https://a:2379\"], lease: 1s", "store.etcd.lease: 1s is not from 5s to 3600s"),
+        ("endpoints: [\"https://a:2379\"], user: root", "user"),
+        ("ca: ca.pem", "endpoints"),
+    ] {
+        let error = parse(&format!("{UNDRAWN}store: {{etcd: {{{etcd}}}}}\n")).unwrap_err().to_string();
+        assert!(error.contains(":3") && error.contains(said), "{error}");
+    }
+    let error = parse(&format!("{UNDRAWN}store: consul\n")).unwrap_err().to_string();
+    assert!(error.contains("consul") && error.contains("etcd"), "{error}");
+}
+
+#[test]
+fn a_store_and_a_topology_that_do_not_go_together_are_refused() {
+    for (text, said) in [
+        (format!("{UNDRAWN}store: static\n"), "name it with topology: FILE"),
+        (format!("{MINIMAL}store: flood\n"), "leave topology away"),
+        (format!("{MINIMAL}store: {{etcd: {{endpoints: [\"http://a:1\"]}}}}\n"), "leave topology away"),
+    ] {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
 const DISCOVERED: &str = "switch: e1\nfabric: campus\nbridge: br0\nports: auto\n";
 
 #[test]

@@ -16,12 +16,16 @@ use crate::{
     clock::Nanos,
     config::Config,
     fabric::{Adjacency, Report, assemble},
+    hosts::LEARNED_FOR,
     neighbors::Standing,
     ports::{Role, Roles},
+    store::Facts,
 };
 
 /// A switch of which nothing was heard for so long is no part of the network any more.
 const LEASE: Duration = Duration::from_secs(600);
+/// The same of a switch that is not in the fabric's store: agents repeat every 5 s what they announce.
+const UNSTORED: Duration = Duration::from_secs(30);
 /// What does not fit together after so long is worth a warning.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often, and how far apart, a switch that was just met is asked what it has heard: it may not listen yet.
@@ -32,6 +36,8 @@ const ASKS: (u8, Duration) = (4, Duration::from_millis(150));
 pub(super) struct Discovered {
     /// By switch, with the time when it was last heard.
     reports: BTreeMap<String, (Report, Nanos)>,
+    /// What the fabric's store says, if there is one that has said anything.
+    stored: Option<BTreeMap<String, Report>>,
     /// They say something else than the topology has.
     is_news: bool,
     /// What does not fit together, and since when it is as it is.
@@ -47,6 +53,13 @@ impl Discovered {
     /// Whether the topology is out of date.
     pub(super) fn is_news(&self) -> bool {
         self.is_news
+    }
+
+    /// What each switch says: what it announces, and of others what the store says.
+    fn of_all(&self) -> BTreeMap<String, Report> {
+        let mut all = self.stored.clone().unwrap_or_default();
+        all.extend(self.reports.iter().map(|(name, (report, _))| (name.clone(), report.clone())));
+        all
     }
 
     /// When a neighbour is to be asked.
@@ -136,6 +149,29 @@ impl Switch {
         self.discovered.is_news |= before.as_ref().map(|(before, _)| before) != report;
     }
 
+    /// The fabric's store says what others find behind their ports, and which hosts they have; whether any of that is news.
+    pub(super) fn stored(&mut self, facts: &Facts, now: Nanos) -> bool {
+        if !self.config.is_discovered() {
+            return false;
+        }
+        let sound = facts.switches().iter().filter(|(name, _)| check_name(name).is_ok());
+        let sound = sound.filter(|(name, _)| **name != self.config.switch);
+        let stored = Some(sound.map(|(name, record)| (name.clone(), record.report.clone())).collect());
+        if stored != self.discovered.stored {
+            self.discovered.stored = stored;
+            self.discovered.is_news = true;
+        }
+        // Whoever announces its hosts knows better.
+        let silent = facts.hosts().iter().filter(|(name, _)| self.flood.of(name).next().is_none());
+        for (name, ports) in silent.filter(|(name, _)| **name != self.config.switch) {
+            let seen = now - LEARNED_FOR / 2;
+            let list = ports.iter().flat_map(|(port, record)| record.sightings(*port, seen));
+            self.hosts.announced(name, list.collect(), now);
+        }
+        self.stale.hosts |= self.hosts.has_changed();
+        self.discovered.is_news || self.hosts.has_changed()
+    }
+
     /// Asks neighbours that were just met what they have heard.
     pub(super) fn ask_who_was_met(&mut self, now: Nanos) {
         let due: Vec<PortNumber> =
@@ -154,12 +190,7 @@ impl Switch {
         if !std::mem::take(&mut self.discovered.is_news) {
             return;
         }
-        let reports = self
-            .discovered
-            .reports
-            .iter()
-            .map(|(name, (report, _))| (name.clone(), report.clone()))
-            .collect();
+        let reports = self.discovered.of_all();
         let fabric = assemble(&reports);
         let own = fabric.discords.iter().filter(|discord| discord.switch == self.config.switch);
         let discords: Vec<String> = own.map(ToString::to_string).collect();
@@ -175,9 +206,15 @@ impl Switch {
 
     /// Forgets switches that are gone, and looks for what still does not fit together.
     pub(super) fn look_at_reports(&mut self, now: Nanos) {
-        let (this, reports) = (&self.config.switch, &mut self.discovered.reports);
+        let Discovered { reports, stored, .. } = &mut self.discovered;
+        let this = &self.config.switch;
         let before = reports.len();
-        reports.retain(|name, (_, heard)| name == this || now.since(*heard) < LEASE);
+        let stored = stored.as_ref();
+        let lease = |name: &String| match stored {
+            Some(stored) if !stored.contains_key(name) => UNSTORED,
+            _ => LEASE,
+        };
+        reports.retain(|name, (_, heard)| name == this || now.since(*heard) < lease(name));
         self.discovered.is_news |= reports.len() != before;
         let Discovered { discords, since, told, .. } = &mut self.discovered;
         let is_due = now.since(*since) >= PATIENCE && !discords.is_empty();

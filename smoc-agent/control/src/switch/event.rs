@@ -8,7 +8,7 @@ use smoc_paths::topology::Topology;
 use super::Wish;
 use crate::{
     config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question, fabric::Record,
-    interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray,
+    interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray, store::Facts,
 };
 
 /// A frame from a packet socket.
@@ -44,6 +44,8 @@ pub enum Event {
     },
     /// A join is established at this edge, which does not know all its siblings.
     Strayed(Stray),
+    /// What the fabric's store says of other switches.
+    Stored(Arc<Facts>),
     /// What the tables say of a token, as [`super::Effect::Look`] asked.
     Looked(Question, Vec<Claim>),
     /// What operators want, as somebody has written it here or a store tells.

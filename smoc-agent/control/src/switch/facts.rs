@@ -47,6 +47,7 @@ impl Switch {
                 self.inquiries.strayed(stray, now);
                 true
             }
+            Event::Stored(facts) => self.stored(&facts, now),
             Event::Looked(question, claims) => self.looked(question, claims, now),
             Event::Recorded(records) => self.recorded(&records, now),
             Event::Refused { wish, why } => {

@@ -42,6 +42,8 @@ mod retries;
 mod settle;
 mod snapshot;
 #[cfg(test)]
+mod stored_tests;
+#[cfg(test)]
 mod tests;
 mod warnings;
 

@@ -15,7 +15,7 @@ use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
-    fabric::Records,
+    fabric::{Records, Report},
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
@@ -68,6 +68,8 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
+    /// What this switch says of its ports, where no file does.
+    pub report: Report,
     /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
     pub refused: u64,
     /// What the operator should know.

@@ -49,6 +49,7 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
+            report: self.own_report(),
             refused: self.neighbors.refused() + self.unbelieved,
             warnings,
         }

@@ -25,3 +25,4 @@ pub use file::{TopologyError, TopologyFile};
 pub use format::Format;
 pub use graph::{Arc, End, Host, Link, LinkId, Srlg, Switch, SwitchId, Topology};
 pub use units::{Bandwidth, Latency, UnitError};
+pub use values::mac_address;

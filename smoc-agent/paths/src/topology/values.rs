@@ -48,7 +48,10 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// A MAC address.
-pub(super) fn mac_address(text: &str) -> Result<MacAddress, String> {
+///
+/// # Errors
+/// It is none; what would be.
+pub fn mac_address(text: &str) -> Result<MacAddress, String> {
     let mut bytes = [0; 6];
     let mut parts = text.split([':', '-']);
     for byte in &mut bytes {

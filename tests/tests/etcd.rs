@@ -1,0 +1,131 @@
+//! A fabric whose store is a real etcd: what is in it, and that nothing that happens to it is seen by a host. Needs root.
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use smoc_tests::command::run;
+use smoc_tests::lab::{Lab, LabOptions, store};
+use smoc_tests::testing::{lab_for, wait_until};
+use smoc_tests::traffic::{Answer, Family, address, ping};
+
+/// Three switches in a ring, and a host at each of two.
+const RING: &str = "\
+links:
+  - {a: \"a:1\", b: \"b:1\", capacity: 100Mbit}
+  - {a: \"b:2\", b: \"c:1\", capacity: 100Mbit}
+  - {a: \"c:2\", b: \"a:2\", capacity: 100Mbit}
+hosts:
+  - {name: h1, port: \"a:9\", addresses: [10.0.0.1]}
+  - {name: h2, port: \"c:9\", addresses: [10.0.0.2]}
+";
+const SWITCHES: [&str; 3] = ["a", "b", "c"];
+
+fn ring(test: &str) -> Result<Option<(tempfile::TempDir, Lab)>> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ring.yaml");
+    std::fs::write(&file, RING)?;
+    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
+    (options.agent.discovers, options.agent.etcd) = (true, true);
+    Ok(lab_for(test, &options)?.map(|lab| (directory, lab)))
+}
+
+fn reaches(lab: &Lab, from: &str, to: &str) -> Result<bool> {
+    let to: IpAddr = address(lab.plan().host(to)?, Family::V4)?;
+    let answer = ping(&lab.namespace(from)?, to, 56, None, Duration::from_secs(1))?;
+    Ok(answer == Some(Answer::Echo))
+}
+
+/// The records of the fabric, each a line with its name and one with its contents.
+fn records() -> Result<String> {
+    run(store::ctl().args(["get", "--prefix", "/smoc/"]))
+}
+
+fn store_of(lab: &Lab, switch: &str) -> Result<Value> {
+    Ok(lab.ask(switch, &["status"])?["store"].clone())
+}
+
+fn links(lab: &Lab, switch: &str) -> Result<usize> {
+    let topology = lab.ask(switch, &["topology"])?;
+    let links = topology["links"].as_array().context("links")?;
+    Ok(links.iter().filter(|link| link["up"] == true).count())
+}
+
+fn all_are(lab: &Lab, connected: bool) -> Result<bool> {
+    for switch in SWITCHES {
+        if store_of(lab, switch)?["connected"] != connected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn assert_whole(lab: &Lab) -> Result<()> {
+    for switch in SWITCHES {
+        let links = links(lab, switch)?;
+        ensure!(links == 3, "{switch} knows of {links} links");
+    }
+    ensure!(reaches(lab, "h1", "h2")?, "h1 does not reach h2");
+    Ok(())
+}
+
+#[test]
+fn a_fabric_with_etcd_outlives_whatever_happens_to_it() -> Result<()> {
+    let test = "a_fabric_with_etcd_outlives_whatever_happens_to_it";
+    let Some((_directory, mut lab)) = ring(test)? else { return Ok(()) };
+    wait_until(|| reaches(&lab, "h1", "h2"))?;
+    wait_until(|| all_are(&lab, true))?;
+    wait_until(|| Ok(records()?.contains("10.0.0.2")))?;
+    let said = records()?;
+    for name in ["switches/a", "switches/b", "switches/c", "hosts/a/9", "hosts/c/9"] {
+        ensure!(said.contains(&format!("/smoc/lab/v1/{name}\n")), "{name} is missing in\n{said}");
+    }
+    let status = store_of(&lab, "a")?;
+    ensure!(status["kind"] == "etcd" && status["revision"].as_i64() > Some(0), "{status}");
+    // The snapshots on disk are written 5 s after the last one at the latest.
+    std::thread::sleep(Duration::from_secs(6));
+
+    store::kill()?;
+    wait_until(|| all_are(&lab, false))?;
+    let warnings = lab.ask("a", &["status"])?["warnings"].to_string();
+    ensure!(warnings.contains("etcd is away"), "{warnings}");
+    assert_whole(&lab)?;
+    lab.kill_agent("b")?;
+    ensure!(reaches(&lab, "h1", "h2")?, "without b's agent");
+    lab.start_agent("b")?;
+    wait_until(|| Ok(links(&lab, "b")? == 3))?;
+    ensure!(store_of(&lab, "b")?["records"].as_u64() >= Some(2), "b began with its snapshot");
+    assert_whole(&lab)?;
+
+    store::start()?;
+    wait_until(|| all_are(&lab, true))?;
+    for _ in 0..3 {
+        run(store::ctl().args(["del", "--prefix", "/smoc"]))?;
+        assert_whole(&lab)?;
+        wait_until(|| Ok(records()?.matches("/switches/").count() == 3))?;
+        assert_whole(&lab)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_switch_that_is_taken_away_disappears_from_the_store_and_the_fabric() -> Result<()> {
+    let test = "a_switch_that_is_taken_away_disappears_from_the_store_and_the_fabric";
+    let Some((_directory, mut lab)) = ring(test)? else { return Ok(()) };
+    wait_until(|| Ok(records()?.matches("/switches/").count() == 3))?;
+    lab.remove_switch("b")?;
+    let is_gone = |switch: &str| -> Result<bool> {
+        let topology = lab.ask(switch, &["topology"])?;
+        Ok(topology["switches"].as_array().context("switches")?.len() == 2)
+    };
+    // A lease of 10 s, and what the neighbours and announcements need to notice.
+    for _ in 0..10 {
+        if wait_until(|| Ok(is_gone("a")? && is_gone("c")?)).is_ok() {
+            break;
+        }
+    }
+    ensure!(is_gone("a")? && is_gone("c")?, "b is still there:\n{}", records()?);
+    ensure!(!records()?.contains("/switches/b\n"), "b is still in the store");
+    ensure!(reaches(&lab, "h1", "h2")?, "h1 does not reach h2 without b");
+    Ok(())
+}
