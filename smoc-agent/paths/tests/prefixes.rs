@@ -1,10 +1,12 @@
 //! A connection of n subflows uses ranks 0 to n-1, and the agent ranks 8: how many of the first n ranks are disjoint,
-//! against how many could be, on networks like those of the Internet Topology Zoo.
+//! against how many could be, on networks like those of the Internet Topology Zoo, and on all files of the directory
+//! `SMOC_TOPOLOGIES` if there is one.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 use smoc_paths::analysis::diversity::Diversities;
 use smoc_paths::search::{Pair, Path, PathFinder, PathOptions};
+use smoc_paths::topology::convert::parse;
 use smoc_paths::topology::generate::{fat_tree, wide_area};
 use smoc_paths::topology::{Topology, TopologyFile};
 
@@ -47,6 +49,20 @@ fn shares(topologies: &[Topology]) -> [f64; 8] {
     reached.map(|reached| reached as f64 / all as f64)
 }
 
+/// Those of a directory that can be read as topologies with a pair of switches.
+fn topologies_in(directory: &FilePath) -> Vec<Topology> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).ok()?;
+        Some(parse(file, &text, &mut Vec::new()).ok()?.topology)
+    };
+    let all: Vec<Topology> = files.iter().filter_map(read).collect();
+    println!("{}: {} of {} files are topologies", directory.display(), all.len(), files.len());
+    all.into_iter().filter(|topology| topology.edges().len() > 1).collect()
+}
+
 #[test]
 fn the_first_two_ranks_are_disjoint_wherever_two_paths_are() {
     let trap = TopologyFile::parse(FilePath::new("trap.yaml"), TRAP).unwrap().topology;
@@ -64,12 +80,15 @@ fn the_first_two_ranks_are_disjoint_wherever_two_paths_are() {
         (53, 89, 7),
         (70, 85, 8),
     ];
-    let networks = [
+    let mut networks = vec![
         ("the trap", vec![trap]),
         ("like the Zoo", sizes.iter().map(wide).collect()),
         ("dense", vec![wide(&(20, 60, 9))]),
         ("fat-tree k = 6", vec![fat_tree(6).unwrap().build().unwrap()]),
     ];
+    if let Some(directory) = std::env::var_os("SMOC_TOPOLOGIES") {
+        networks.push(("SMOC_TOPOLOGIES", topologies_in(directory.as_ref())));
+    }
     for (name, topologies) in networks {
         let shares = shares(&topologies);
         println!("{name}: {}", shares.map(|share| format!("{share:.4}")).join(" "));

@@ -48,7 +48,7 @@ struct Meeting {
     at: u32,
 }
 
-/// The optimal flows of two units and of all; in no particular order.
+/// The optimal flows of two units and of all, by link.
 pub(super) struct Optimum {
     /// Two units, or one if no more are asked for.
     pub pair: Vec<Used>,

@@ -128,6 +128,10 @@ impl<'a, R: Residual> Diverse<'a, R> {
         if !is_least(self.network.weight_of(&optimum.whole), count, sharing) || !is_least(lightest, 2, 0) {
             return None;
         }
+        if let Some(links) = ranking.last(&head, &optimum.whole) {
+            self.head.push(self.network.expand(&links));
+            return Some(std::mem::take(&mut self.head));
+        }
         let good = ranking.good_order(lightest, &mut self.left.flow(&self.network, &optimum))?;
         Some(ranking.expanded(good))
     }
@@ -153,6 +157,10 @@ impl<'a, R: Residual> Diverse<'a, R> {
         let head = contracted(network, &self.head);
         let optimum = self.flow.optimal(network, self.count, &head);
         let mut ranking = Prefixes { network, count: self.count, work: &mut self.work, has_all: true };
+        if let Some(links) = ranking.last(&head, &optimum.whole) {
+            self.head.push(network.expand(&links));
+            return std::mem::take(&mut self.head);
+        }
         let mut lightest = ranking.units(&mut self.left, &optimum.pair, self.count.min(2));
         lightest.dedup();
         if lightest.len() < 2 || self.count == 2 {
@@ -290,6 +298,22 @@ mod tests {
             }
             for draft in [fabric, generate::wide_area(40, 55, seed).unwrap()] {
                 check::<LinkFlow>(&draft.build().unwrap(), count, 11);
+            }
+        }
+    }
+
+    #[test]
+    fn one_path_more_than_a_head_gives_what_the_general_search_gives() {
+        let mut draft = generate::fat_tree(6).unwrap();
+        let lost = draft.links.iter().position(|link| link.a.0 == "e0-0" || link.b.0 == "e0-0").unwrap();
+        for lose in [false, true] {
+            if lose {
+                draft.links.remove(lost);
+            }
+            let topology = draft.clone().build().unwrap();
+            for count in [3, 4] {
+                check::<LinkFlow>(&topology, count, 1);
+                check::<NodeFlow>(&topology, count, 2);
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::search::extension::Extension;
 use crate::search::graph::Weight;
 use crate::search::optimum::Optimum;
 use crate::search::query::Used;
-use crate::search::reduced::Reduced;
+use crate::search::reduced::{Network, Reduced};
 use crate::search::remainder::Remainder;
 use crate::search::share::Shares;
 use crate::search::spur::SpurSearch;
@@ -212,6 +212,40 @@ impl Prefixes<'_> {
             ranked.push(links);
         }
         Some(ranked)
+    }
+
+    /// Where a head has all paths but one: what is left of the optimal flow without it, if that is another path and shares no
+    /// more with the head than is unavoidable. Then the head and this path are a good order, and the one that
+    /// [`Prefixes::good_order`] finds: of all paths that begin with the same link that of a head is the lightest, one that
+    /// begins with a link of none costs more, and what is not ranked yet of the head shares nothing.
+    pub fn last(&mut self, head: &[Vec<u32>], whole: &[Used]) -> Option<Vec<u32>> {
+        if head.len() < 2 || head.len() + 1 != self.count {
+            return None;
+        }
+        let network = self.network;
+        let (start, goal) = network.ends();
+        let mut left = whole.to_vec();
+        self.work.shares.clear();
+        for links in head {
+            let mut at = start;
+            for (&link, to) in links.iter().zip(network.switches(links)) {
+                let used = &mut left[whole.binary_search_by_key(&link, |used| used.link).ok()?];
+                used.units = used.units.checked_sub(1).filter(|_| used.from == at)?;
+                at = to;
+            }
+            self.add(links);
+        }
+        let mut links = Vec::with_capacity(8);
+        let mut at = start;
+        while at != goal {
+            let used = left.iter_mut().find(|used| used.from == at && used.units > 0)?;
+            used.units -= 1;
+            links.push(used.link);
+            at = used.to;
+        }
+        let shares = &self.work.shares;
+        let is_good = network.shared(shares, &links) <= network.unavoidable(shares);
+        (is_good && !head.contains(&links)).then_some(links)
     }
 
     /// Of all paths that are not ranked yet the one that shares the least with those that are, then is the cheapest.
