@@ -8,15 +8,15 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use smoc_control::discovery::{announcement, neighbor};
+use smoc_control::discovery::{announcement, lldp, neighbor};
 use smoc_control::interfaces::IfIndex;
 
 /// The frames that a socket hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// ARP and neighbour discovery.
+    /// ARP and neighbour discovery, and LLDP.
     Neighbors,
-    /// Announcements of other agents.
+    /// Announcements of other agents, and LLDP.
     Announcements,
 }
 
@@ -105,17 +105,19 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
     match wanted {
         Wanted::Announcements => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 3, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 4, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 0, 1, announcement::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 1, 0, announcement::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 1, lldp::ETHER_TYPE.into()),
             SockFilter::new(RETURN, 0, 0, BUFFER as u32),
             SockFilter::new(RETURN, 0, 0, 0),
         ],
         Wanted::Neighbors => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 9, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 10, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 6, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 7, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 6, 0, lldp::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),
             SockFilter::new(JUMP_EQUAL, 0, 4, neighbor::ICMP_V6.into()),

@@ -83,7 +83,7 @@ counted! {
     TimeToLive => Pass, "time_to_live", "To be routed, but its TTL or hop limit is used up.";
     NoPath => Pass, "no_path", "No path to the other edge is known.";
     PortDown => Pass, "port_down", "No path to the other edge starts at a port that is up, not even a detour.";
-    Closed => Consume, "closed", "The base network must not come in here: the neighbour has not agreed to the tree, or the link is not part of it.";
+    Closed => Consume, "closed", "The base network must not come in here: the neighbour has not agreed to the tree, the link is not part of it, or nobody knows yet what is behind the port.";
     DeadEnd => Pass, "dead_end", "A route that cannot be followed here: MACs restored, left to the kernel.";
     DeadEndClosed => Consume, "dead_end_closed", "A route that cannot be followed here, at a port that is closed for the base network: lost.";
     ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";

@@ -125,6 +125,9 @@ struct UpArguments {
     /// What happens to traffic other than MPTCP: none (rank 0) or flows (hashed over the shortest paths).
     #[arg(long, default_value = "none")]
     spread: String,
+    /// Give agents no topology file: they find out what the network is.
+    #[arg(long)]
+    discover: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -199,6 +202,7 @@ fn up(arguments: &UpArguments) -> Result<()> {
     options.agent.policy.clone_from(&arguments.policy);
     options.agent.paths = arguments.paths;
     options.agent.spread.clone_from(&arguments.spread);
+    options.agent.discovers = arguments.discover;
     Lab::up(&options)?.keep()?;
     Ok(())
 }

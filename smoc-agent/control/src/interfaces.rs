@@ -86,6 +86,11 @@ impl Interfaces {
         self.get(*self.named.get(name)?)
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Interface> {
+        self.all.values()
+    }
+
     /// The interface of that number.
     pub fn get(&self, index: IfIndex) -> Option<&Interface> {
         self.all.get(&index)

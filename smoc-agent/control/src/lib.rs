@@ -7,6 +7,7 @@
 //! | [`interfaces`], [`ports`] | the interfaces behind the ports, and what a port leads to |
 //! | [`fabric`] | what switches say of themselves, and the network that follows |
 //! | [`hosts`], [`discovery`] | where addresses live, and what agents tell each other |
+//! | [`neighbors`] | who is behind each port |
 //! | [`liveness`] | whether ports and paths work |
 //! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
 //! | [`base_network`] | which ports between switches are open for what smoc leaves to the kernel |
@@ -25,6 +26,7 @@ pub mod fabric;
 pub mod hosts;
 pub mod interfaces;
 pub mod liveness;
+pub mod neighbors;
 pub mod plan;
 pub mod ports;
 pub mod siblings;

@@ -33,7 +33,7 @@ impl Role {
 }
 
 /// What the topology makes of the configured ports.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     fabric: BTreeSet<PortNumber>,
 }
@@ -42,6 +42,11 @@ impl Roles {
     /// A port is a fabric port if the topology has a link there.
     pub fn new(config: &Config, topology: &Topology, this: SwitchId) -> Self {
         Self { fabric: config.fabric_ports(topology, this) }
+    }
+
+    /// These are the fabric ports.
+    pub fn with(fabric: BTreeSet<PortNumber>) -> Self {
+        Self { fabric }
     }
 
     /// The role of a port.

@@ -16,6 +16,7 @@ mod events;
 mod housekeeping;
 mod inspection;
 mod links;
+mod memory;
 mod notify;
 mod privileges;
 mod siblings;
@@ -27,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 use smoc_control::{
     config::{Config, ConfigError},
     liveness::Found,
-    switch::{Effect, Event, Expected, Start, Switch, TICK},
+    switch::{Effect, Event, Expected, Start, Switch, TICK, lone},
 };
 use smoc_paths::topology::Topology;
 use tokio::{
@@ -149,10 +150,13 @@ struct Agent {
 
 impl Agent {
     async fn start(config: Config) -> Result<(Self, Vec<Effect>), AgentError> {
-        let store = FileStore::open(&config.topology).map_err(ConfigError::from)?;
+        let store = match &config.topology {
+            Some(file) => FileStore::open(file).map_err(ConfigError::from)?,
+            None => FileStore::of(lone(&config).0),
+        };
         let facts = store.watch();
         let topology = facts.borrow().clone();
-        let this = config.place(&topology)?;
+        let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
         let tasks = Tasks::start()?;
@@ -170,6 +174,7 @@ impl Agent {
             programs: dataplane.programs(),
             boot: clock::boot_number(),
             sequence: clock::microseconds_since_1970(),
+            records: memory::load(&config),
             config: Arc::new(config),
         };
         let config = start.config.clone();
@@ -178,15 +183,20 @@ impl Agent {
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
         let publish = watch::Sender::new(None);
+        let remember = watch::Sender::new(Vec::new());
         let mut agent_tasks = tasks;
         let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(&pin)?);
         let (fills, fill) = watch::channel(Vec::new());
         let snapshots = publish.subscribe();
-        agent_tasks.spawn("the API", api.serve(snapshots.clone(), fill, tables.clone(), commands.clone()));
+        agent_tasks.spawn(
+            "the API",
+            api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), events.clone()),
+        );
         let ring = agent_tasks.inside(|| Events::open(&pin))?;
         // Tables of its own, so that no long read keeps the log waiting.
         let strays = events::Strays { tables: Arc::new(XdpTables::open(&pin)?), events: events.clone() };
         agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone(), strays));
+        agent_tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, work) = mpsc::channel(siblings::QUEUE);
         let look = siblings::run(Arc::new(XdpTables::open(&pin)?), work, events.clone());
         agent_tasks.spawn("looking for siblings", look);
@@ -194,7 +204,7 @@ impl Agent {
         agent_tasks
             .spawn("comparing the maps", inspection::run(Inspector::open(&pin)?, questions, events.clone()));
         let ears = Ears::new(agent_tasks.handle(), events);
-        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish };
+        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish, remember };
         let (switch, effects) = Switch::start(start, clock::now());
         Ok((Self { config, switch, world, store, sources, tasks: agent_tasks, _socket: socket }, effects))
     }
@@ -307,7 +317,9 @@ impl Agent {
         notify::reloading();
         let event = match read_again(&self.config) {
             Ok((config, topology)) => {
-                self.store.publish(topology);
+                if let Some(topology) = topology {
+                    self.store.publish(topology);
+                }
                 self.config = Arc::new(config);
                 info!("read configuration and topology again");
                 let topology = self.sources.facts.borrow_and_update().clone();
@@ -366,11 +378,13 @@ async fn alive(watchdog: &mut Option<Interval>) {
     }
 }
 
-/// Reads configuration and topology again; what needs a restart stays as it is.
-fn read_again(config: &Config) -> Result<(Config, Topology), ConfigError> {
+/// Reads configuration and topology again; what needs a restart stays as it is. No topology where the network is discovered.
+fn read_again(config: &Config) -> Result<(Config, Option<Topology>), ConfigError> {
     let (new, kept) = config.reloaded(&Config::load(&config.path)?);
-    let topology = Topology::load(&new.topology)?;
-    new.place(&topology)?;
+    let topology = new.topology.as_deref().map(Topology::load).transpose()?;
+    if let Some(topology) = &topology {
+        new.place(topology)?;
+    }
     if !kept.is_empty() {
         warn!(keys = kept.join(", "), "these keys changed: restart the agent to apply them");
     }

@@ -10,9 +10,11 @@ use smoc_control::{
     clock::Nanos,
     config::Spread,
     dataplane::Fill,
+    fabric::drain::{DRAIN, Target},
     hosts::{KnownHost, Reach},
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
+    neighbors::Standing,
     plan::EdgePaths,
     ports::Role,
     switch::{PortState, Snapshot},
@@ -40,6 +42,9 @@ pub struct Status {
     pub edges: usize,
     /// Links of the network that are down.
     pub links_down: usize,
+    /// Links that operators drain.
+    #[serde(default)]
+    pub links_drained: usize,
     /// Ways around neighbours and links.
     pub detours: DetoursView,
     /// How paths are probed; null if the prober does not answer.
@@ -52,6 +57,9 @@ pub struct Status {
     pub epoch: u32,
     /// Which addresses are learned.
     pub learning: LearningView,
+    /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
+    #[serde(default)]
+    pub refused: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -79,6 +87,9 @@ pub struct PortView {
     pub mode: Option<String>,
     /// `forwarding` or `closed` for the base network; null if it is no bridge port.
     pub bridge: Option<String>,
+    /// Who is behind it: `switch:port`, `hosts`, `undecided`, `off`, or `refused` (the warnings say why).
+    #[serde(default)]
+    pub neighbor: String,
     /// What hellos say; null for host ports.
     pub liveness: Option<PortLivenessView>,
 }
@@ -201,6 +212,9 @@ pub struct RankView {
     pub port: u16,
     /// Whether that port is usable.
     pub usable: bool,
+    /// Whether subflows of this rank take another rank's path: a link of it is down or drained, and nothing takes its place.
+    #[serde(default)]
+    pub left: bool,
     /// Links of the path that the rank has when all links are up, if it takes another one meanwhile.
     pub instead_of: Option<Vec<String>>,
     /// What probes say; null if it is not probed.
@@ -253,6 +267,36 @@ pub struct LinkView {
     pub tree: bool,
     /// Whether it works, as far as the switches at its ends say.
     pub up: bool,
+    /// Whether operators want traffic to leave it.
+    #[serde(default)]
+    pub drained: bool,
+    /// Whether paths may take it: a drained link stays in use where nothing else joins two parts of the network.
+    #[serde(default)]
+    pub used: bool,
+}
+
+/// The fabric as a whole, as one of its agents sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FabricView {
+    /// The switches.
+    pub switches: Vec<SwitchView>,
+    /// The links.
+    pub links: Vec<LinkView>,
+    /// Known addresses.
+    pub hosts: usize,
+    /// What operators drain.
+    pub drained: Vec<DrainView>,
+}
+
+/// What operators drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// A switch or a link.
+    pub target: String,
+    /// Why, if they said so.
+    pub reason: String,
+    /// Whether the fabric has it (still).
+    pub known: bool,
 }
 
 /// The status, with counters by index and the fill of the tables.
@@ -277,11 +321,13 @@ pub(super) fn status(
             .as_ref()
             .map(|bridge| BridgeView { interface: bridge.interface.clone(), managed: bridge.managed }),
         edges: snapshot.edges,
-        links_down: snapshot.book.down().len(),
+        links_down: snapshot.down.len(),
+        links_drained: snapshot.drained.len(),
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
         learning: learning(snapshot),
+        refused: snapshot.refused,
         warnings: snapshot
             .warnings
             .iter()
@@ -313,10 +359,22 @@ fn port_view(snapshot: &Snapshot, port: &PortState, report: Option<&Report>) -> 
         attached: port.attached.is_some(),
         mode: port.attached.map(|mode| mode.name().to_owned()),
         bridge: port.bridge.map(bridge),
+        neighbor: neighbor(port),
         liveness: liveness.map(|report| PortLivenessView {
             reason: reason(snapshot, report),
             ..PortLivenessView::from(report)
         }),
+    }
+}
+
+fn neighbor(port: &PortState) -> String {
+    match &port.neighbor {
+        Standing::Fabric(peer) => peer.to_string(),
+        Standing::Host if port.role == Role::Host => "hosts".to_owned(),
+        Standing::Undecided | Standing::Host => "undecided".to_owned(),
+        Standing::Awaited => "awaited".to_owned(),
+        Standing::Refused(_) => "refused".to_owned(),
+        Standing::Off => "off".to_owned(),
     }
 }
 
@@ -426,6 +484,7 @@ fn ranks(
             shared_links: path.shared_links,
             port,
             usable: usable.get(&port).copied().unwrap_or(false),
+            left: path.links.iter().any(|link| snapshot.book.down().contains(link)),
             instead_of: paths.instead_of(rank).map(links),
             liveness: liveness(rank),
         }
@@ -451,10 +510,23 @@ pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
             capacity: link.capacity.map(|capacity| capacity.to_string()),
             latency: link.latency.map(|latency| latency.to_string()),
             tree: snapshot.tree.contains(&id),
-            up: !snapshot.book.down().contains(&id),
+            up: !snapshot.down.contains(&id),
+            drained: snapshot.drained.contains(&id),
+            used: !snapshot.book.down().contains(&id),
         }
     });
     TopologyView { switches: switches.collect(), links: links.collect() }
+}
+
+/// The fabric as a whole.
+pub(super) fn fabric(snapshot: &Snapshot) -> FabricView {
+    let TopologyView { switches, links } = topology(snapshot);
+    let drained = snapshot.records.under(DRAIN).map(|(target, reason)| DrainView {
+        target: target.to_owned(),
+        reason: reason.to_owned(),
+        known: Target::parse(&snapshot.topology, target).is_ok(),
+    });
+    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), switches, links }
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

@@ -60,7 +60,18 @@ fn check_file(path: &Path) -> anyhow::Result<String> {
 /// An agent's configuration, together with the topology that it names.
 fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     let config = Config::parse(path, text)?;
-    let topology = Topology::load(&config.topology)?;
+    let Some(file) = &config.topology else {
+        config.check_keys()?;
+        let ports = if config.all_ports {
+            format!("all interfaces of {} are ports", config.bridge.as_deref().unwrap_or("the bridge"))
+        } else {
+            format!("{} ports", config.ports.len())
+        };
+        let (switch, fabric) = (&config.switch, &config.fabric);
+        return Ok(format!("ok: agent of {switch}, {ports}; the fabric \"{fabric}\" is discovered"));
+    };
+    config.check_keys()?;
+    let topology = Topology::load(file)?;
     let switch = config.place(&topology)?;
     let fabric = config.fabric_ports(&topology, switch).len();
     let hosts = config.ports.len() - fabric;

@@ -8,16 +8,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
-use crate::api::{self, EdgeView, HostView, LearningView, PortView, RefusalView, Status, TopologyView};
+use crate::api::{
+    self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView, TopologyView,
+};
 
 /// Which agent to ask, and how to print its answer.
 #[derive(clap::Args, Debug)]
 pub struct LiveArgs {
     #[command(flatten)]
-    agent: AgentSocket,
+    pub(super) agent: AgentSocket,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Arguments of `smoc explain`.
@@ -50,9 +52,17 @@ pub struct ExplainArgs {
 }
 
 pub(super) fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Result<T, Failure> {
+    wait(api::get(&agent.api, query))
+}
+
+/// Waits for an agent's answer.
+pub(super) fn wait<T>(answer: impl Future<Output = Result<T, api::ClientError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
-    runtime.block_on(api::get(&agent.api, query)).map_err(|error| Failure::Failed(error.into()))
+    runtime.block_on(answer).map_err(|error| match error {
+        api::ClientError::Senseless(_) => Failure::bad_input(error),
+        _ => Failure::Failed(error.into()),
+    })
 }
 
 fn show<T: DeserializeOwned + Serialize>(
@@ -74,7 +84,7 @@ fn show<T: DeserializeOwned + Serialize>(
 pub fn status(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/status", |status: &Status| {
         let mut text = format!(
-            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses, {} links of the network down\n\n",
+            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses, {} links of the network down, {} drained\n\n",
             status.switch,
             if status.ready { "ready" } else { "NOT READY" },
             status.pid,
@@ -82,7 +92,8 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
             status.uptime_seconds,
             status.edges,
             status.hosts,
-            status.links_down
+            status.links_down,
+            status.links_drained
         );
         text += &ports(&status.ports);
         text += &probing(status);
@@ -147,8 +158,18 @@ fn liveness(port: &PortView) -> [String; 3] {
 }
 
 fn ports(ports: &[PortView]) -> String {
-    let heading =
-        ["port", "interface", "role", "link", "program", "base network", "state", "hello RTT", "flaps"];
+    let heading = [
+        "port",
+        "interface",
+        "role",
+        "neighbour",
+        "link",
+        "program",
+        "base network",
+        "state",
+        "hello RTT",
+        "flaps",
+    ];
     let mut table = Table::new(heading);
     for port in ports {
         let [state, round_trip, flaps] = liveness(port);
@@ -156,6 +177,7 @@ fn ports(ports: &[PortView]) -> String {
             port.number.to_string(),
             port.interface.clone(),
             port.role.clone(),
+            port.neighbor.clone(),
             if port.usable { "up" } else { "DOWN" }.to_owned(),
             port.mode.clone().unwrap_or_else(|| "NONE".to_owned()),
             port.bridge.clone().unwrap_or_else(|| "-".to_owned()),
@@ -276,7 +298,11 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
                 || "not probed".to_owned(),
                 |live| format!("{}{}", live.state, if live.used { ", in use" } else { "" }),
             );
-            let state = state + if rank.instead_of.is_some() { ", substitute" } else { "" };
+            let state = match (rank.left, &rank.instead_of) {
+                (true, _) => format!("left: down or drained ({state})"),
+                (false, Some(_)) => format!("{state}, substitute"),
+                (false, None) => state,
+            };
             let loss = live.and_then(|live| live.loss);
             table.row([
                 edge.edge.clone(),
@@ -311,14 +337,19 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
     if format == Format::Json {
         return print_json(&topology);
     }
+    let (switches, links) = topology_tables(&topology.switches, &topology.links);
+    print(format!("{switches}\n{links}").trim_end())
+}
+
+pub(super) fn topology_tables(all_switches: &[SwitchView], all_links: &[LinkView]) -> (Table, Table) {
     let mut switches = Table::new(["switch", "agent", "addresses"]);
-    for switch in &topology.switches {
+    for switch in all_switches {
         let here = if switch.this { format!("{} (here)", switch.name) } else { switch.name.clone() };
         let agent = switch.agent.map_or_else(|| "-".to_owned(), |agent| agent.to_string());
         switches.row([here, agent, switch.hosts.to_string()]);
     }
     let mut links = Table::new(["link", "cost", "capacity", "latency", "base network", "state"]);
-    for link in &topology.links {
+    for link in all_links {
         let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         links.row([
             link.name.clone(),
@@ -326,10 +357,16 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
             told(&link.capacity),
             told(&link.latency),
             if link.tree { "yes" } else { "no" }.to_owned(),
-            if link.up { "up" } else { "DOWN" }.to_owned(),
+            match (link.up, link.drained, link.used) {
+                (false, _, _) => "DOWN",
+                (true, false, _) => "up",
+                (true, true, false) => "drained",
+                (true, true, true) => "drained, but nothing else leads there",
+            }
+            .to_owned(),
         ]);
     }
-    print(format!("{switches}\n{links}").trim_end())
+    (switches, links)
 }
 
 /// `smoc explain`.

@@ -20,6 +20,11 @@ impl FileStore {
         Ok(Self(watch::Sender::new(Arc::new(Topology::load(path)?))))
     }
 
+    /// Publishes this.
+    pub fn of(topology: Arc<Topology>) -> Self {
+        Self(watch::Sender::new(topology))
+    }
+
     /// Publishes what a file was found to say, if it is something else; whether it is.
     pub fn publish(&self, topology: Topology) -> bool {
         self.0.send_if_modified(|published| {

@@ -17,7 +17,7 @@ pub struct Settings {
     /// How traffic that is no MPTCP is spread over the paths of least cost: [`Settings::SPREAD_NONE`] or
     /// [`Settings::SPREAD_FLOWS`].
     pub spread: u8,
-    /// 1 if any port has a guard.
+    /// [`Settings::GUARDED`] and [`Settings::SHUT`], or neither: what has to be looked at where a host's frame came in.
     pub guarded: u8,
     /// 1 if there is anything in `PREFIXES`.
     pub routed: u8,
@@ -35,4 +35,9 @@ impl Settings {
     pub const SPREAD_NONE: u8 = 0;
     /// Other flows are hashed over all paths of least cost.
     pub const SPREAD_FLOWS: u8 = 1;
+
+    /// Some host port has a guard.
+    pub const GUARDED: u8 = 1;
+    /// Some host port is closed for the base network.
+    pub const SHUT: u8 = 2;
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::Outcome,
-    map::{Attachment, ConnectionId, EdgeIndex, Flow, FlowKey, Host, PathSet, THIS_EDGE},
+    map::{Attachment, ConnectionId, EdgeIndex, Flow, FlowKey, Host, PathSet, Settings, THIS_EDGE},
     route::{Label, PushedRoute, Rank, Route},
     wire::{
         Frame,
@@ -67,7 +67,7 @@ pub(super) fn forward<T: Tables>(
 
 #[inline(always)]
 fn is_guarded(tables: &impl Tables) -> bool {
-    tables.settings().is_some_and(|settings| settings.guarded != 0)
+    tables.settings().is_some_and(|settings| settings.guarded & Settings::GUARDED != 0)
 }
 
 #[inline(always)]

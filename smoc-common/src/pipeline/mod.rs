@@ -5,7 +5,7 @@
 //! * [`guard`]: what no host may send.
 //! * [`failover`]: the path of a rank, or another one while that is down.
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
-//! * [`base`]: what no route leads, where a port is closed for it.
+//! * [`base`]: what no route leads, where a port is closed for it; of either kind.
 //! * [`detour`]: the way around a dead neighbour or link.
 //! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
@@ -208,7 +208,11 @@ impl Reroute for Bytes<'_> {}
 /// The kernel runs the two in two programs joined by a tail call, because each of them has 512 bytes of stack.
 #[inline(always)]
 pub fn from_host(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
-    edge::forward(frame, tables).map(|result| counted(tables, result))
+    match edge::forward(frame, tables) {
+        Some(Ok(verdict)) => Some(counted(tables, Ok(verdict))),
+        _ if base::is_shut_out(frame, tables) => Some(counted(tables, Err(Outcome::Closed))),
+        result => result.map(|result| counted(tables, result)),
+    }
 }
 
 /// What [`from_host`] left undecided. `None` if one of its hosts is not known, or not as it is known: [`meet`] goes on

@@ -6,10 +6,11 @@ use smoc_common::memory::Side;
 use smoc_control::{
     clock::Nanos,
     dataplane::Change,
+    discovery::{announcement::Message, lldp},
     interfaces::BridgePort,
     liveness::prober::Prober,
     ports::{Programs, Role},
-    switch::{Effect, Event as Happening, Snapshot, Start, Switch, Wish, write_all},
+    switch::{Effect, Event as Happening, Snapshot, Start, Switch, Wish, lone, write_all},
 };
 
 use crate::{
@@ -35,7 +36,12 @@ impl Fabric {
         let switch = &mut self.nodes[node as usize];
         let config = self.network.configs[node as usize].clone();
         let topology = self.network.files[switch.file].clone();
-        let Ok(this) = config.place(&topology) else { return };
+        let (topology, this) = if config.is_discovered() {
+            lone(&config)
+        } else {
+            let Ok(this) = config.place(&topology) else { return };
+            (topology, this)
+        };
         if switch.agent.is_some() {
             return;
         }
@@ -53,6 +59,7 @@ impl Fabric {
             programs,
             boot: bits,
             sequence: EPOCH + now.0 / 1000 + SKEW / 2 - lateness,
+            records: Vec::new(),
         };
         let (control, effects) = Switch::start(start, now);
         switch.agent = Some(Agent {
@@ -193,7 +200,11 @@ impl Fabric {
                 format!("{}: watches, generation {}", self.name(node), targets.generation)
             }
             Effect::Send(port, bytes) => {
-                format!("{}: announces {} bytes at {port}", self.name(node), bytes.len())
+                let what = match Message::parse(bytes, self.queue.now()) {
+                    Some(Message::Statement(statement)) => format!("{statement:?}"),
+                    _ => format!("{} bytes", bytes.len()),
+                };
+                format!("{}: announces {what} at {port}", self.name(node))
             }
             effect => format!("{}: {effect:?}", self.name(node)),
         });
@@ -207,6 +218,7 @@ impl Fabric {
         let Some(agent) = &mut switch.agent else { return };
         let refused = |wish, why: &str| Happening::Refused { wish, why: why.to_owned() };
         match effect {
+            Effect::Remember(_) => {}
             Effect::Write(change) => self.write(node, vec![change]),
             Effect::Inspect => self.inspect(node),
             Effect::Attach(port, ..) if refuses.programs => {
@@ -239,7 +251,8 @@ impl Fabric {
                 if let Some(place) = there
                     && self.options.broken != Some(Break::AgentsAreMute)
                 {
-                    let frame = self.frame(Kind::Announcement, bytes);
+                    let kind = if lldp::is_one(&bytes) { Kind::Advertisement } else { Kind::Announcement };
+                    let frame = self.frame(kind, bytes);
                     self.transmit(node, place, frame);
                 }
             }

@@ -1,6 +1,5 @@
 //! Whether the base network has a loop, over links that carry frames in one direction at least, and when that is excused.
 
-use smoc_common::memory::Side;
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
 use crate::{
@@ -55,8 +54,7 @@ impl Fabric {
         }
         let switch = &self.nodes[node as usize];
         let port = &switch.ports[usize::from(place)];
-        port.program.is_none_or(|(_, side)| side != Side::Fabric)
-            || !switch.kernel.is_closed(port.number, switch.index(place))
+        port.program.is_none_or(|(_, side)| !switch.kernel.is_closed(side, port.number, switch.index(place)))
     }
 
     /// The switches at both ends of a cable, if base frames go over it, in one direction at least: that is enough for a loop.
@@ -74,9 +72,7 @@ impl Fabric {
             let Plug::Port(node, place) = end else { continue };
             let switch = &self.nodes[node as usize];
             reopened |= switch.bridge.is_reopened(place);
-            let is_known =
-                switch.ports[usize::from(place)].program.is_some_and(|(_, side)| side == Side::Fabric);
-            helpless |= !is_known || switch.refuses.maps;
+            helpless |= switch.ports[usize::from(place)].program.is_none() || switch.refuses.maps;
         }
         self.carries(link).filter(|_| !(reopened && helpless))
     }

@@ -234,7 +234,10 @@ impl Fabric {
         self.links[link as usize].ends[0] = Plug::Port(node, to);
         self.links[link as usize].cuts += 1;
         self.join(link);
-        self.queue.after(Duration::from_millis(20), Event::Announce { host });
+        // The first is lost where the port is closed until it is decided what is behind it.
+        for later in [20, 800] {
+            self.queue.after(Duration::from_millis(later), Event::Announce { host });
+        }
     }
 
     fn set_interface(&mut self, node: u32, place: u16, there: bool) {

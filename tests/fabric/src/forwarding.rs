@@ -5,7 +5,7 @@ use smoc_common::{
     memory::Side,
 };
 use smoc_control::{
-    discovery::{announcement, neighbor},
+    discovery::{announcement, lldp, neighbor},
     ports::Role,
     switch,
 };
@@ -177,6 +177,7 @@ impl Fabric {
         let Some(agent) = &switch.agent else { return };
         let Some(&(socket, role)) = agent.sockets.get(&number) else { return };
         let is_heard = match role {
+            _ if frame.kind == Kind::Advertisement => frame.ether_type() == Some(lldp::ETHER_TYPE),
             Role::Fabric => frame.ether_type() == Some(announcement::ETHER_TYPE),
             Role::Host => {
                 frame.ether_type() == Some(neighbor::ARP)
@@ -186,7 +187,7 @@ impl Fabric {
         if socket == index && is_heard && agent.inbox.len() < SOCKET_BUFFER {
             // An announcement goes no further, so it need not be copied.
             let bytes = match frame.kind {
-                Kind::Announcement => std::mem::take(&mut frame.bytes),
+                Kind::Announcement | Kind::Advertisement => std::mem::take(&mut frame.bytes),
                 _ => frame.bytes.clone(),
             };
             let heard = switch::Frame { port: number, role, bytes };

@@ -9,6 +9,8 @@ pub enum Kind {
     Probe,
     /// An announcement of an agent.
     Announcement,
+    /// What an agent says of itself to whoever is at the other end of a cable.
+    Advertisement,
     /// Address resolution by a host.
     Resolution,
     /// A frame whose arrival is waited for: [`crate::traffic::Traffic`] knows it by this number.

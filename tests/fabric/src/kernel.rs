@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smoc_common::{
     event::Sighting,
-    map::{EdgeIndex, PathSet, Port},
+    map::{EdgeIndex, PathSet, Port, Settings},
     memory::{self, Side},
     pipeline::Verdict,
     route::PortNumber,
@@ -154,10 +154,12 @@ impl Kernel {
         entry.is_some_and(|entry| self.exits.contains_key(&(port, Role::in_map(entry))))
     }
 
-    /// Whether the base network is kept from coming in by an interface.
-    pub fn is_closed(&self, port: PortNumber, interface: IfIndex) -> bool {
+    /// Whether the program of a kind of port keeps the base network from coming in by an interface.
+    pub fn is_closed(&self, side: Side, port: PortNumber, interface: IfIndex) -> bool {
+        let looks = self.maps.settings.is_some_and(|settings| settings.guarded & Settings::SHUT != 0);
         let entry = self.maps.ports.get(&port.get());
-        entry.is_some_and(|entry| entry.base == Port::CLOSED && entry.interface == interface.0)
+        (side == Side::Fabric || looks)
+            && entry.is_some_and(|entry| entry.base == Port::CLOSED && entry.interface == interface.0)
     }
 
     /// `FABRIC_PORTS` and `HOST_PORTS`.

@@ -24,6 +24,9 @@ struct Cli {
     /// Hosts, drawn from the seed if not told
     #[arg(long)]
     hosts: Option<usize>,
+    /// Agents have no topology file: they find out what the network is
+    #[arg(long)]
+    discover: bool,
     /// Let only so many of the first episodes of faults happen
     #[arg(long)]
     episodes: Option<usize>,
@@ -40,6 +43,7 @@ Examples:
   cargo xtask sim --seeds 0..5000
   cargo xtask sim --seed 42 --trace
   cargo xtask sim --switches 20 --seeds 0..1000
+  cargo xtask sim --discover --seeds 0..1000
   cargo xtask sim --switches 500 --hosts 20000 --seed 1 --only 6";
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let options = Options {
         seed: cli.seed.unwrap_or_default(),
-        size: Size { switches: cli.switches, hosts: cli.hosts },
+        size: Size { switches: cli.switches, hosts: cli.hosts, discover: cli.discover },
         episodes: cli.episodes,
         trace: cli.trace,
         progress: cli.switches.is_some_and(|switches| switches > 100) && !cli.trace,
@@ -113,10 +117,11 @@ fn tell(options: Options, failed: &Outcome) {
     let size =
         |name: &str, size: Option<usize>| size.map_or(String::new(), |size| format!(" --{name} {size}"));
     println!(
-        "again: cargo xtask sim --seed {} --episodes {}{}{} --trace\n",
+        "again: cargo xtask sim --seed {} --episodes {}{}{}{} --trace\n",
         failed.seed,
         outcome.episodes,
         size("switches", options.size.switches),
         size("hosts", options.size.hosts),
+        if options.size.discover { " --discover" } else { "" },
     );
 }

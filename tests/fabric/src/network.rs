@@ -1,9 +1,15 @@
 //! The network of a run: switches, cables, hosts, and the files that agents are given, all drawn from a seed.
 
-use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
-use smoc_common::wire::{ethernet::MacAddress, ip::Address};
-use smoc_control::config::Config;
+use smoc_common::{
+    route::PortNumber,
+    wire::{ethernet::MacAddress, ip::Address},
+};
+use smoc_control::{
+    config::Config,
+    fabric::{Adjacency, Report, assemble},
+};
 use smoc_paths::topology::{Topology, TopologyFile, generate::Random};
 
 /// How a network is drawn.
@@ -13,6 +19,8 @@ pub struct Size {
     pub switches: Option<usize>,
     /// Hosts; drawn if not told.
     pub hosts: Option<usize>,
+    /// Agents have no file: they find out what the network is.
+    pub discover: bool,
 }
 
 /// A cable between two switches: places in the list of switches, and port numbers.
@@ -81,14 +89,21 @@ impl Network {
         };
         let hosts = size.hosts.unwrap_or_else(|| 2 + random.below(count)).max(2);
         draft.attach_hosts(hosts, random);
+        if size.discover {
+            draft.hosts.iter_mut().for_each(|host| host.declared = false);
+        }
         draft.grow(random);
-        let texts = [0, 1].map(|file| draft.file(file));
-        let files = texts.map(|text| {
+        let rules = Rules { discover: size.discover, ..Rules::draw(random, count) };
+        let configs: Vec<_> =
+            (0..draft.names.len()).map(|switch| Arc::new(draft.config(switch, &rules))).collect();
+        let files = [0, 1].map(|file| {
+            if size.discover {
+                return Arc::new(draft.discovered(file));
+            }
+            let text = draft.file(file);
             let parsed = TopologyFile::parse(Path::new("fabric.yaml"), &text);
             Arc::new(parsed.unwrap_or_else(|error| panic!("{error}: {text}")).topology)
         });
-        let rules = Rules::draw(random, count);
-        let configs = (0..draft.names.len()).map(|switch| Arc::new(draft.config(switch, &rules))).collect();
         let width = |file: usize, name: &str| {
             files[file].find_switch(name).map(|switch| files[file].switch(switch).port_width)
         };
@@ -96,6 +111,11 @@ impl Network {
             draft.names.iter().any(|name| width(0, name) != width(1, name) && width(0, name).is_some());
         let Draft { names, ports, cables, hosts, spare } = draft;
         Self { names, ports, cables, hosts, spare, files, configs, widens }
+    }
+
+    /// Whether agents find out what the network is.
+    pub fn is_discovered(&self) -> bool {
+        self.configs[0].is_discovered()
     }
 
     /// Whether the second file has one more switch, and not one more link between two that are joined already.
@@ -122,6 +142,7 @@ struct Rules {
     spread: &'static str,
     count: usize,
     hosts: usize,
+    discover: bool,
 }
 
 impl Rules {
@@ -134,6 +155,7 @@ impl Rules {
             spread: ["none", "flows"][random.below(2)],
             count: [2, 4, 8][random.below(3)],
             hosts: 65_536,
+            discover: false,
         }
     }
 }
@@ -244,6 +266,28 @@ impl Draft {
         }
     }
 
+    /// What agents find out: the file's links, as the ends of each report them.
+    fn discovered(&self, file: usize) -> Topology {
+        let mut reports: BTreeMap<String, Report> = BTreeMap::new();
+        for cable in self.cables.iter().filter(|cable| cable.in_file[file]) {
+            let [a, b] = cable.ends;
+            for ((switch, at), (other, there)) in [(a, b), (b, a)] {
+                let highest = self.ports[switch as usize].last().copied().unwrap_or(1);
+                let number = |number| PortNumber::new(number).expect("ports are counted from 1");
+                let report = reports.entry(self.names[switch as usize].clone()).or_default();
+                report.port_width = number(highest).width().next_multiple_of(5);
+                report.adjacencies.push(Adjacency {
+                    port: number(at),
+                    switch: self.names[other as usize].clone(),
+                    there: number(there),
+                    megabits: 0,
+                });
+            }
+        }
+        reports.values_mut().for_each(|report| report.adjacencies.sort());
+        assemble(&reports).topology
+    }
+
     /// The topology file.
     fn file(&self, file: usize) -> String {
         let mut text = String::from("links:\n");
@@ -269,13 +313,17 @@ impl Draft {
 
     fn config(&self, switch: usize, rules: &Rules) -> Config {
         let ports: Vec<String> = self.ports[switch].iter().map(|port| format!("{port}: p{port}")).collect();
-        let Rules { hello, hold_down, budget, spread, count, hosts } = rules;
+        let Rules { hello, hold_down, budget, spread, count, hosts, .. } = rules;
+        let network = if rules.discover {
+            "fabric: sim".to_owned()
+        } else {
+            format!("topology: fabric.yaml\nports: {{{}}}", ports.join(", "))
+        };
         let text = format!(
-            "switch: {}\ntopology: fabric.yaml\nports: {{{}}}\nbridge: br0\nspread: {spread}\n\
+            "switch: {}\n{network}\nbridge: br0\nspread: {spread}\n\
              paths: {{count: {count}}}\nhellos: {{interval: {hello}ms, hold_down: {hold_down}ms}}\n\
              probes: {{budget: {budget}, hold_down: {hold_down}ms}}\ntables: {{hosts: {hosts}}}\n",
             self.names[switch],
-            ports.join(", "),
         );
         Config::parse(Path::new("agent.yaml"), &text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
@@ -300,7 +348,8 @@ mod tests {
 
     #[test]
     fn twenty_switches_are_the_fat_tree_of_four_ports() {
-        let network = Network::draw(Size { switches: Some(20), hosts: Some(16) }, &mut Random(1));
+        let network =
+            Network::draw(Size { switches: Some(20), hosts: Some(16), ..Size::default() }, &mut Random(1));
         assert_eq!((network.files[0].switches().len(), network.files[0].links().len()), (20, 32));
         assert_eq!(fat_tree_of(500), Some(20));
     }

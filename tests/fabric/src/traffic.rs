@@ -259,6 +259,8 @@ impl Fabric {
                 self.violated(format!("a probe reaches host {number}"))
             }
             Kind::Probe => {}
+            // Hosts may hear who their switch is.
+            Kind::Advertisement => {}
             Kind::Announcement => self.violated(format!("an announcement reaches host {number}")),
         }
     }

@@ -6,9 +6,10 @@ use smoc_fabric::{Fabric, Options, network::Size, seeds};
 fn all_hold(options: Options, range: std::ops::Range<u64>) {
     let failures = seeds::run(options, range, |_| {});
     if let Some(failed) = failures.first() {
-        let Size { switches, hosts } = options.size;
+        let Size { switches, hosts, discover } = options.size;
         let size = switches.map_or(String::new(), |count| format!(" --switches {count}"))
-            + &hosts.map_or(String::new(), |count| format!(" --hosts {count}"));
+            + &hosts.map_or(String::new(), |count| format!(" --hosts {count}"))
+            + if discover { " --discover" } else { "" };
         let all: Vec<u64> = failures.iter().map(|failed| failed.seed).collect();
         let again = format!("cargo xtask sim --seed {}{size} --trace", failed.seed);
         panic!("{failed}\nagain: {again}\nall seeds that fail: {all:?}");
@@ -22,7 +23,20 @@ fn two_thousand_small_fabrics_with_faults_keep_what_is_promised() {
 
 #[test]
 fn fat_trees_of_twenty_switches_with_faults_keep_what_is_promised() {
-    all_hold(Options { size: Size { switches: Some(20), hosts: Some(16) }, ..Options::default() }, 0..40);
+    all_hold(
+        Options {
+            size: Size { switches: Some(20), hosts: Some(16), ..Size::default() },
+            ..Options::default()
+        },
+        0..40,
+    );
+}
+
+#[test]
+fn fabrics_that_nobody_has_drawn_find_themselves_and_keep_what_is_promised() {
+    all_hold(Options { size: Size { discover: true, ..Size::default() }, ..Options::default() }, 0..2000);
+    let fat_tree = Size { switches: Some(20), hosts: Some(16), discover: true };
+    all_hold(Options { size: fat_tree, ..Options::default() }, 0..20);
 }
 
 /// A bridge port whose opening was refused, and that then waited for its neighbour; one that was refused and then lost its

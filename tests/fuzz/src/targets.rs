@@ -11,7 +11,7 @@ use smoc_control::base_network::{Epoch, Statement};
 use smoc_control::clock::Nanos;
 use smoc_control::config::Config;
 use smoc_control::discovery::announcement::{self, Message};
-use smoc_control::discovery::neighbor;
+use smoc_control::discovery::{key::Keys, lldp, neighbor};
 use smoc_paths::topology::convert::{parse, to_yaml};
 use smoc_paths::topology::{Format, Topology, TopologyFile};
 
@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "probe", run: probe, seeds: probes, times: 20_000 },
     Target { name: "announcement", run: announcement, seeds: announcements, times: 10_000 },
     Target { name: "statement", run: statement, seeds: statements, times: 20_000 },
+    Target { name: "lldp", run: lldp, seeds: advertisements, times: 20_000 },
     Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
     of_format!("agent_view", Format::AgentView, ["agent.json"]),
     of_format!("batfish", Format::Batfish, ["layer1_topology.json"]),
@@ -236,6 +237,33 @@ fn statements() -> Vec<Vec<u8>> {
         bytes
     };
     sample().map(written).into_iter().collect()
+}
+
+/// What is said at the other end of a cable: an advertisement is read back as it was read, and signed with a key it is believed.
+fn lldp(bytes: &[u8]) {
+    let keys = Keys::new(vec![b"key".to_vec()]);
+    for keys in [&Keys::default(), &keys] {
+        if let Some(lldp::Heard::Switch(said, _)) = lldp::Heard::parse(bytes, keys) {
+            let again = lldp::Heard::parse(&said.frame(scene::mac(1), keys), keys);
+            assert_eq!(again, Some(lldp::Heard::Switch(said, lldp::Signed::Well)));
+        }
+    }
+}
+
+fn advertisements() -> Vec<Vec<u8>> {
+    let said = |port: PortNumber| lldp::Advertisement {
+        switch: "e1".into(),
+        port,
+        time_to_live: 15,
+        fabric: "default".into(),
+        port_bits: 4,
+        boot: 5,
+        heard: 6,
+    };
+    let keys = [Keys::default(), Keys::new(vec![b"key".to_vec()])];
+    let frames =
+        keys.iter().flat_map(|keys| PortNumber::new(3).map(|port| said(port).frame(scene::mac(1), keys)));
+    frames.collect()
 }
 
 /// ARP and neighbour discovery of hosts.

@@ -17,7 +17,7 @@ use super::state::{RUN_DIRECTORY, bpf_directory, config_file, log_file, pin_dire
 use super::{AgentOptions, check_interrupted};
 
 /// How long all agents of a lab may take to report ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What an agent is run with.
 #[derive(Clone, Debug)]
@@ -65,10 +65,11 @@ pub fn mount_bpf() -> Result<()> {
 }
 
 /// Writes the topology that the agents get.
-pub fn write_topology(topology: &Path, with_hosts: bool) -> Result<()> {
+pub fn write_topology(topology: &Path, options: &AgentOptions) -> Result<()> {
     let text = fs::read_to_string(topology).with_context(|| format!("read {}", topology.display()))?;
     let path = Path::new(RUN_DIRECTORY).join("topology.yaml");
-    let text = if with_hosts { text } else { without_hosts(&text) };
+    let text = options.file.clone().unwrap_or(text);
+    let text = if options.knows_hosts { text } else { without_hosts(&text) };
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))
 }
 
@@ -92,14 +93,19 @@ pub fn write_config(switch: &Switch, options: &AgentOptions, programs: &Programs
 }
 
 fn config(switch: &Switch, options: &AgentOptions, object: &Path) -> String {
-    let mut text = format!("switch: {}\ntopology: {RUN_DIRECTORY}/topology.yaml\nports:\n", switch.name);
-    for &port in switch.fabric_ports.iter().chain(&switch.host_ports) {
-        let _ = writeln!(text, "  {port}: {}", port_interface(port));
+    let mut text = format!("switch: {}\n", switch.name);
+    if options.discovers {
+        text += "fabric: lab\nports: auto\n";
+    } else {
+        let _ = writeln!(text, "topology: {RUN_DIRECTORY}/topology.yaml\nports:");
+        for &port in switch.fabric_ports.iter().chain(&switch.host_ports) {
+            let _ = writeln!(text, "  {port}: {}", port_interface(port));
+        }
     }
     let pin = pin_directory(&switch.name);
     let _ = write!(
         text,
-        "bridge: {BRIDGE}\napi: {}\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n{}",
+        "bridge: {BRIDGE}\napi: {}\nstate: {RUN_DIRECTORY}/kept\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n{}",
         socket(&switch.name).display(),
         object.display(),
         pin.display(),
@@ -175,9 +181,9 @@ pub fn wait_ready(agents: &mut [(String, Child)], programs: &Programs, say: &dyn
     Ok(())
 }
 
-/// Waits until every agent has heard all its neighbours, knows of no link that is down, and has agreed on the base network;
+/// Waits until every agent has heard all its neighbours, knows of all links, knows of no link that is down, and has agreed on the base network;
 /// all of them at once, because a late one makes the others see failures.
-pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result<()> {
+pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs, links: usize) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         check_interrupted()?;
@@ -185,6 +191,12 @@ pub fn wait_neighbors(agents: &[(String, Child)], programs: &Programs) -> Result
         for (switch, _) in agents {
             if let Some(why) = unsettled_by(&ask(programs, switch, &["status"])?)? {
                 unsettled = Some((switch, why));
+                break;
+            }
+            let topology = ask(programs, switch, &["topology"])?;
+            let known = topology["links"].as_array().map_or(0, Vec::len);
+            if known != links {
+                unsettled = Some((switch, format!("it knows of {known} links")));
                 break;
             }
         }
@@ -203,6 +215,10 @@ fn unsettled_by(status: &Value) -> Result<Option<String>> {
     let ports = status["ports"].as_array().context("the status has no ports")?;
     if let Some(port) = ports.iter().find(|port| port["usable"] != true) {
         return Ok(Some(format!("port {} is down", port["number"])));
+    }
+    let is_undecided = |port: &&Value| port["neighbor"] == "undecided" && port["role"] == "host";
+    if let Some(port) = ports.iter().find(is_undecided) {
+        return Ok(Some(format!("nobody knows what is behind port {}", port["number"])));
     }
     let warnings = status["warnings"].as_array().context("the status has no warnings")?;
     if let Some(warning) = warnings.first() {

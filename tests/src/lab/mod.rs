@@ -89,6 +89,10 @@ pub struct AgentOptions {
     pub lines: String,
     /// Whether agents are told of hosts by the topology file; else they have to learn of them.
     pub knows_hosts: bool,
+    /// Whether agents are given no topology file: they have to find out what the network is.
+    pub discovers: bool,
+    /// Another topology file for the agents than that of the cabling; then warnings are not waited for to end.
+    pub file: Option<String>,
 }
 
 impl LabOptions {
@@ -106,6 +110,8 @@ impl LabOptions {
                 spread: "none".to_owned(),
                 lines: String::new(),
                 knows_hosts: true,
+                discovers: false,
+                file: None,
             },
             wait: false,
             quiet: false,
@@ -327,7 +333,7 @@ impl Lab {
         };
         fs::create_dir_all(RUN_DIRECTORY).with_context(|| format!("create {RUN_DIRECTORY}"))?;
         self.state.write()?;
-        agents::write_topology(&options.topology, options.agent.knows_hosts)?;
+        agents::write_topology(&options.topology, &options.agent)?;
         let (routing, plan) = (self.state.routing, self.state.plan.clone());
         say(&format!(
             "{} switches, {} links, {} hosts",
@@ -366,7 +372,10 @@ impl Lab {
             self.spawn_agent(&switch)?;
         }
         agents::wait_ready(&mut self.children, &programs, say)?;
-        agents::wait_neighbors(&self.children, &programs)
+        if options.file.is_some() {
+            return Ok(());
+        }
+        agents::wait_neighbors(&self.children, &programs, self.state.plan.links.len())
     }
 
     fn spawn_agent(&mut self, switch: &Switch) -> Result<()> {

@@ -52,8 +52,11 @@ fn a_host_that_speaks_is_learned_and_all_other_agents_are_told() {
         return;
     };
     let wire = FrameSender::open(&site.namespace, "q9").unwrap();
-    wire.send(&arp([10, 0, 0, 7])).unwrap();
-    let hosts = site.wait_for("e1", "hosts", |hosts| host(hosts, "10.0.0.7").is_some());
+    // The port is closed until it is known that no switch is behind it.
+    let hosts = site.wait_for("e1", "hosts", |hosts| {
+        wire.send(&arp([10, 0, 0, 7])).unwrap();
+        host(hosts, "10.0.0.7").is_some()
+    });
     let learned = host(&hosts, "10.0.0.7").unwrap();
     assert_eq!(
         (&learned["source"], &learned["switch"], &learned["port"]),
@@ -87,9 +90,11 @@ fn an_announcement_from_a_host_port_is_not_believed() {
         thread::sleep(Duration::from_millis(100));
     }
     // What is heard after it shows that it was heard as well.
-    wire.send(&arp([10, 0, 0, 8])).unwrap();
     for agent in ["e1", "m1"] {
-        let hosts = site.wait_for(agent, "hosts", |hosts| host(hosts, "10.0.0.8").is_some());
+        let hosts = site.wait_for(agent, "hosts", |hosts| {
+            wire.send(&arp([10, 0, 0, 8])).unwrap();
+            host(hosts, "10.0.0.8").is_some()
+        });
         assert!(host(&hosts, "10.0.0.66").is_none(), "{agent}: {hosts:#}");
         let status = site.wait_for(agent, "status", |_| true);
         assert_eq!(status["links_down"], 0, "{agent}: {status:#}");

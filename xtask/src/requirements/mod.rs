@@ -75,6 +75,13 @@ const TABLE: &[Requirement] = &[
         source: Source::Debian("tcpdump"),
     },
     Requirement {
+        name: "lldpd",
+        needed_for: "a test with another implementation of LLDP at a host",
+        verbs: TESTS,
+        found: |_| on_path("lldpd"),
+        source: Source::Debian("lldpd"),
+    },
+    Requirement {
         name: "rustfmt",
         needed_for: "the format check",
         verbs: TESTS,

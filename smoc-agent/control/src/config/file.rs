@@ -11,13 +11,20 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
 
-use smoc_paths::input::{self, Fault};
+use smoc_paths::{
+    input::{self, Fault},
+    topology::check_name,
+};
 
-use super::{Border, Config, Guard, Hellos, Lines, PathOptions, Probes, Spread, Tables, XdpMode};
+use crate::discovery::key::Keys;
+
+use super::{Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode};
 
 /// Where the API listens unless the configuration says otherwise.
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
+const DEFAULT_FABRIC: &str = "default";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+const DEFAULT_STATE: &str = "/var/lib/smoc";
 /// Min and max entries of a table.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
 /// Min and max interval of hellos and probes.
@@ -26,6 +33,8 @@ const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..
 const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
 /// Min and max missed hellos after which a port is dead.
 const MULTIPLIERS: std::ops::RangeInclusive<u32> = 1..=255;
+/// Bits of the highest port number.
+const MAX_PORT_BITS: u8 = 10;
 /// Max length of an interface name.
 const INTERFACE_NAME: usize = 15;
 /// Max length of the path of a Unix socket.
@@ -36,12 +45,17 @@ const SOCKET_PATH: usize = 107;
 #[serde(deny_unknown_fields)]
 struct Raw {
     switch: Spanned<String>,
-    topology: PathBuf,
-    ports: Spanned<BTreeMap<u16, Spanned<String>>>,
+    fabric: Option<Spanned<String>>,
+    topology: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+    ports: Option<Spanned<RawPorts>>,
+    port_bits: Option<Spanned<u8>>,
+    roles: Option<Spanned<BTreeMap<u16, Spanned<PortRole>>>>,
     bridge: Option<Spanned<String>>,
     api: Option<Spanned<PathBuf>>,
     api_owner: Option<String>,
     api_group: Option<String>,
+    state: Option<PathBuf>,
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
@@ -77,7 +91,14 @@ type Faults = Vec<Fault>;
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let raw: Raw = input::read_yaml(text).map_err(|fault| vec![fault])?;
     let mut faults = Faults::new();
-    let ports = ports(&raw.ports, &mut faults);
+    let numbered = raw.ports.as_ref().and_then(|ports| ports.value.0.as_ref());
+    let ports_line = raw.ports.as_ref().map_or(raw.switch.referenced.line(), |ports| ports.referenced.line());
+    let ports = numbered.map(|numbered| ports(numbered, ports_line, &mut faults));
+    if ports.is_none() && raw.bridge.is_none() {
+        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
+        faults.push((ports_line, message.into()));
+    }
+    check_port_bits(raw.port_bits.as_ref(), ports.as_ref(), &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));
     if let Some(bridge) = &raw.bridge {
         check_interface("bridge", bridge, &mut faults);
@@ -88,7 +109,12 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
         faults.push((api.referenced.line(), message));
     }
-    let guards = guards(raw.guard.as_ref(), &ports, &mut faults);
+    let roles = of_ports("roles", raw.roles.as_ref(), ports.as_ref(), &mut faults);
+    let fabric = fabric(raw.fabric, &mut faults);
+    if let Err(why) = check_name(&raw.switch.value) {
+        faults.push((raw.switch.referenced.line(), format!("switch: {why}")));
+    }
+    let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     let prefixes = prefixes(&raw.prefixes, &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);
@@ -100,19 +126,26 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     }
     Ok(Config {
         path: path.into(),
-        topology: directory.join(raw.topology),
+        topology: raw.topology.map(|topology| directory.join(topology)),
+        key_file: raw.key_file.map(|file| directory.join(file)),
+        keys: Keys::default(),
+        port_bits: raw.port_bits.map_or(0, |bits| bits.value),
         lines: Lines {
             switch: raw.switch.referenced.line(),
-            ports: raw.ports.referenced.line(),
+            ports: ports_line,
             guard: raw.guard.as_ref().map_or(0, |guard| guard.referenced.line()),
             paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
         },
         switch: raw.switch.value,
-        ports,
+        fabric,
+        roles,
+        all_ports: ports.is_none(),
+        ports: ports.unwrap_or_default(),
         bridge: raw.bridge.map(|bridge| bridge.value),
         api_owner: raw.api_owner,
         api_group: raw.api_group,
         api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
+        state: directory.join(raw.state.unwrap_or_else(|| DEFAULT_STATE.into())),
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
@@ -142,12 +175,59 @@ pub(super) fn has_own_keys(text: &str) -> bool {
     })
 }
 
-fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> BTreeMap<PortNumber, String> {
-    let mut ports: BTreeMap<PortNumber, String> = BTreeMap::new();
-    if raw.value.is_empty() {
-        faults.push((raw.referenced.line(), "ports: empty: write port number: interface".into()));
+/// `auto`, or the interface of each port.
+struct RawPorts(Option<BTreeMap<u16, Spanned<String>>>);
+
+impl<'de> Deserialize<'de> for RawPorts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> serde::de::Visitor<'de> for Either {
+            type Value = RawPorts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("auto, or port number: interface")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawPorts, E> {
+                if text == "auto" {
+                    return Ok(RawPorts(None));
+                }
+                Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<RawPorts, A::Error> {
+                let map = BTreeMap::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(RawPorts(Some(map)))
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
-    for (&number, interface) in &raw.value {
+}
+
+fn check_port_bits(
+    raw: Option<&Spanned<u8>>,
+    ports: Option<&BTreeMap<PortNumber, String>>,
+    faults: &mut Faults,
+) {
+    let Some(Spanned { value: bits, referenced, .. }) = raw else { return };
+    let widest = ports.and_then(|ports| ports.keys().next_back()).map_or(1, |port| port.width());
+    if !(widest..=MAX_PORT_BITS).contains(bits) {
+        let message =
+            format!("port_bits: {bits} is not from {widest}, which the ports need, to {MAX_PORT_BITS}");
+        faults.push((referenced.line(), message));
+    }
+}
+
+fn ports(
+    raw: &BTreeMap<u16, Spanned<String>>,
+    line: u64,
+    faults: &mut Faults,
+) -> BTreeMap<PortNumber, String> {
+    let mut ports: BTreeMap<PortNumber, String> = BTreeMap::new();
+    if raw.is_empty() {
+        faults.push((line, "ports: empty: write port number: interface".into()));
+    }
+    for (&number, interface) in raw {
         let line = interface.referenced.line();
         check_interface(&format!("ports.{number}"), interface, faults);
         let Some(port) = PortNumber::new(number) else {
@@ -165,22 +245,33 @@ fn ports(raw: &Spanned<BTreeMap<u16, Spanned<String>>>, faults: &mut Faults) -> 
     ports
 }
 
-fn guards(
-    raw: Option<&Spanned<BTreeMap<u16, Spanned<Guard>>>>,
-    ports: &BTreeMap<PortNumber, String>,
+/// What is said of some ports under a key.
+fn of_ports<T: Copy>(
+    key: &str,
+    raw: Option<&Spanned<BTreeMap<u16, Spanned<T>>>>,
+    ports: Option<&BTreeMap<PortNumber, String>>,
     faults: &mut Faults,
-) -> BTreeMap<PortNumber, Guard> {
-    let mut guards = BTreeMap::new();
-    for (&number, guard) in raw.into_iter().flat_map(|raw| &raw.value) {
-        match PortNumber::new(number).filter(|port| ports.contains_key(port)) {
-            Some(port) => drop(guards.insert(port, guard.value)),
+) -> BTreeMap<PortNumber, T> {
+    let mut said = BTreeMap::new();
+    for (&number, value) in raw.into_iter().flat_map(|raw| &raw.value) {
+        match PortNumber::new(number).filter(|port| ports.is_none_or(|ports| ports.contains_key(port))) {
+            Some(port) => drop(said.insert(port, value.value)),
             None => {
-                let message = format!("guard.{number}: no port of this number is under ports");
-                faults.push((guard.referenced.line(), message));
+                let message = format!("{key}.{number}: no port of this number is under ports");
+                faults.push((value.referenced.line(), message));
             }
         }
     }
-    guards
+    said
+}
+
+fn fabric(raw: Option<Spanned<String>>, faults: &mut Faults) -> String {
+    let Some(Spanned { value, referenced, .. }) = raw else { return DEFAULT_FABRIC.to_owned() };
+    if !(1..=64).contains(&value.len()) || value.contains(char::is_control) {
+        let shown = input::shown(&value);
+        faults.push((referenced.line(), format!("fabric: \"{shown}\" is no name: write 1 to 64 bytes")));
+    }
+    value
 }
 
 fn prefixes(raw: &[Spanned<String>], faults: &mut Faults) -> Vec<IpNet> {

@@ -3,11 +3,16 @@
 //! ```yaml
 //! switch: e1                        # its name in the topology
 //! topology: topology.yaml           # relative to this file
+//! fabric: default                   # only switches of the same one are neighbours
 //! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
+//! roles: {9: host}                  # what is behind a port: auto (it is found out), host, fabric, off
 //! bridge: br0                       # its port states are set so that the base network has no loop
+//! port_bits: 5                      # width of port numbers in routes, where the network is discovered
+//! key_file: fabric.key              # only who has one of its keys, one a line, is believed
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
 //! api_group: root
+//! state: /var/lib/smoc              # directory for what is kept over restarts of the machine
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
 //! spread: none                      # or flows
@@ -22,12 +27,15 @@
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
 //! ```
 //!
-//! `switch`, `topology` and `ports` are required; the others have the values shown, except that without
-//! `bridge` no bridge is touched, and without `guard` no port has one, and without `prefixes` those of the bridge's own addresses count, or all if it has none.
+//! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
+//! interfaces of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that
+//! without `bridge` no bridge is touched, without `guard` no port has one, and without `prefixes` those of the bridge's own
+//! addresses count, or all if it has none.
 
 mod border;
 mod duration;
 mod file;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +48,8 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use smoc_common::{map, route::PortNumber};
+
+use crate::{discovery::key::Keys, interfaces::Interfaces};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
@@ -57,8 +67,20 @@ pub struct Config {
     pub path: PathBuf,
     /// The name of this switch in the topology.
     pub switch: String,
-    /// The topology file.
-    pub topology: PathBuf,
+    /// The topology file; without one the network is discovered.
+    pub topology: Option<PathBuf>,
+    /// The file with the fabric's keys.
+    pub key_file: Option<PathBuf>,
+    /// Those keys.
+    pub keys: Keys,
+    /// Bits of port numbers in routes, where the network is discovered; 0 to have as many as the ports need, rounded up.
+    pub port_bits: u8,
+    /// The fabric that it belongs to.
+    pub fabric: String,
+    /// What is behind ports, where that is not to be found out.
+    pub roles: BTreeMap<PortNumber, PortRole>,
+    /// All interfaces of the bridge are ports.
+    pub all_ports: bool,
     /// The interface of each port.
     pub ports: BTreeMap<PortNumber, String>,
     /// The bridge whose port states are managed.
@@ -69,6 +91,8 @@ pub struct Config {
     pub api_owner: Option<String>,
     /// The group that may use it, by name or number; by default that of the agent.
     pub api_group: Option<String>,
+    /// The directory for what is kept over restarts of the machine.
+    pub state: PathBuf,
     /// The BPF object, if the file names one.
     pub object: Option<PathBuf>,
     /// The directory, on a BPF file system, in which maps and links are pinned.
@@ -103,6 +127,21 @@ pub enum Spread {
     None,
     /// Each flow is hashed over the paths of least cost.
     Flows,
+}
+
+/// What is behind a port, if the operator says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PortRole {
+    /// That is found out.
+    #[default]
+    Auto,
+    /// Hosts, from the first moment; a switch that is heard there is refused.
+    Host,
+    /// A switch: the port stays closed until one is heard.
+    Fabric,
+    /// Nothing: the port stays closed.
+    Off,
 }
 
 /// Where in the kernel the programs run.
@@ -226,6 +265,14 @@ pub enum ConfigError {
         /// In the order of the file.
         faults: Vec<Fault>,
     },
+    /// The key file.
+    #[error("{}: {why}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to change.
+        why: String,
+    },
     /// The topology that it names is refused.
     #[error(transparent)]
     Topology(#[from] TopologyError),
@@ -239,7 +286,17 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        Self::parse(path, &text)
+        let mut config = Self::parse(path, &text)?;
+        config.keys = config.check_keys()?;
+        Ok(config)
+    }
+
+    /// The keys of the key file; none without one.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no sound keys.
+    pub fn check_keys(&self) -> Result<Keys, ConfigError> {
+        self.key_file.as_deref().map(keys::read).transpose().map(Option::unwrap_or_default)
     }
 
     /// Checks a text; relative names in it are relative to the directory of `path`.
@@ -254,22 +311,33 @@ impl Config {
     pub fn reloaded(&self, new: &Self) -> (Self, Vec<&'static str>) {
         let differs = [
             ("switch", self.switch != new.switch),
-            ("ports", self.ports != new.ports),
+            ("fabric", self.fabric != new.fabric),
+            ("topology", self.topology.is_some() != new.topology.is_some()),
+            ("port_bits", self.port_bits != new.port_bits),
+            ("ports", (self.all_ports, &self.ports) != (new.all_ports, &new.ports)),
             ("bridge", self.bridge != new.bridge),
             ("api", self.api != new.api),
             ("api_owner", self.api_owner != new.api_owner),
             ("api_group", self.api_group != new.api_group),
+            ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
         ];
         let config = Self {
-            topology: new.topology.clone(),
+            topology: if self.topology.is_some() && new.topology.is_some() {
+                new.topology.clone()
+            } else {
+                self.topology.clone()
+            },
+            key_file: new.key_file.clone(),
+            keys: new.keys.clone(),
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
             prefixes: new.prefixes.clone(),
+            roles: new.roles.clone(),
             hellos: new.hellos,
             probes: new.probes,
             lines: new.lines.clone(),
@@ -295,7 +363,7 @@ impl Config {
             let message = format!(
                 "switch: \"{}\" is not in {}, which has {}{}",
                 self.switch,
-                self.topology.display(),
+                self.topology_name(),
                 known.join(", "),
                 if topology.switches().len() > known.len() { " ..." } else { "" }
             );
@@ -324,6 +392,42 @@ impl Config {
         if faults.is_empty() { Ok(switch) } else { Err(faulty(faults)) }
     }
 
+    /// The topology file as it is called in messages.
+    pub fn topology_name(&self) -> String {
+        self.topology.as_ref().map_or("the network".to_owned(), |file| file.display().to_string())
+    }
+
+    /// Whether the network is discovered.
+    pub fn is_discovered(&self) -> bool {
+        self.topology.is_none()
+    }
+
+    /// This configuration with the ports that a bridge has, where it says that all interfaces of that are ports; `None` if it has
+    /// them already. A port stays one while its interface is away.
+    pub fn with_interfaces(&self, interfaces: &Interfaces) -> Option<Self> {
+        let bridge = interfaces.named(self.bridge.as_deref()?).filter(|_| self.all_ports)?.index;
+        let mut ports = self.ports.clone();
+        for interface in interfaces.all().filter(|interface| interface.master == Some(bridge)) {
+            if let Some(number) = number_of(&interface.name) {
+                ports.entry(number).or_insert_with(|| interface.name.clone());
+            }
+        }
+        (ports != self.ports).then(|| Self { ports, ..self.clone() })
+    }
+
+    /// This configuration with the ports that an earlier one found, where all interfaces of the bridge are ports.
+    pub fn with_ports_of(&self, before: &Self) -> Option<Self> {
+        self.all_ports.then(|| Self { ports: before.ports.clone(), ..self.clone() })
+    }
+
+    /// Bits of this switch's port numbers in routes, where the network is discovered: rounded up, so that a port more seldom
+    /// changes what routes mean.
+    pub fn discovered_width(&self) -> u8 {
+        const ROUNDED: u8 = 5;
+        let needed = self.ports.keys().next_back().map_or(1, |port| port.width());
+        if self.port_bits >= needed { self.port_bits } else { needed.next_multiple_of(ROUNDED) }
+    }
+
     /// The ports of `switch` that lead to other switches.
     pub fn fabric_ports(&self, topology: &Topology, switch: SwitchId) -> BTreeSet<PortNumber> {
         let is_fabric = |port: &PortNumber| topology.link_at(End { switch, port: *port }).is_some();
@@ -344,4 +448,10 @@ impl Config {
         }
         candidates
     }
+}
+
+/// The port number at the end of an interface's name; `None` if there is none that a port may have.
+pub fn number_of(name: &str) -> Option<PortNumber> {
+    let from = name.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
+    PortNumber::new(name[from..].parse().ok()?)
 }

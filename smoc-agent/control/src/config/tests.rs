@@ -23,7 +23,7 @@ fn topology(text: &str) -> Topology {
 fn three_keys_suffice_and_names_are_relative_to_the_file() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.switch, "e1");
-    assert_eq!(config.topology, Path::new("/etc/smoc/topology.yaml"));
+    assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/topology.yaml")));
     assert_eq!(config.api, Path::new("/run/smoc/api.sock"));
     assert_eq!(config.pin, Path::new("/sys/fs/bpf/smoc"));
     assert_eq!(config.ports[&PortNumber::new(9).unwrap()], "p9");
@@ -171,5 +171,52 @@ fn a_reload_changes_what_it_can_and_names_the_rest() {
     assert_eq!(kept, ["ports"]);
     assert_eq!(config.ports, before.ports);
     assert_eq!((config.spread, config.hellos.multiplier), (Spread::Flows, 5));
-    assert_eq!(config.topology, Path::new("/etc/smoc/other.yaml"));
+    assert_eq!(config.topology.as_deref(), Some(Path::new("/etc/smoc/other.yaml")));
+}
+
+const DISCOVERED: &str = "switch: e1\nfabric: campus\nbridge: br0\nports: auto\n";
+
+#[test]
+fn without_a_topology_the_network_is_discovered_and_ports_are_those_of_the_bridge() {
+    let config = parse(DISCOVERED).unwrap();
+    assert!(config.is_discovered() && config.all_ports && config.ports.is_empty());
+    assert_eq!((config.fabric.as_str(), config.discovered_width()), ("campus", 5));
+    let short = parse("switch: e1\nbridge: br0\n").unwrap();
+    assert!(short.all_ports && short.fabric == "default");
+    assert!(refused("switch: e1\nports: auto\n").contains("bridge: missing"));
+    assert!(refused("switch: e1\nbridge: br0\nports: all\n").contains(":3:"));
+    assert!(refused("switch: \"e 1\"\nbridge: br0\n").contains(":1: switch:"));
+    assert!(refused(&format!("{DISCOVERED}fabric: \"\"\n")).contains("fabric"));
+}
+
+#[test]
+fn interfaces_are_numbered_by_the_end_of_their_names() {
+    let number = |name: &str| number_of(name).map(PortNumber::get);
+    assert_eq!(["p7", "swp12", "enp3s0f1", "3", "eth1023"].map(number), [7, 12, 1, 3, 1023].map(Some));
+    assert_eq!(["eth0", "br", "p1024", "p99999999999", "p7x", ""].map(number), [None; 6]);
+}
+
+#[test]
+fn roles_and_widths_are_read_and_those_that_cannot_be_are_refused() {
+    let config = parse(&format!("{MINIMAL}roles: {{9: host, 1: off}}\nport_bits: 6\n")).unwrap();
+    let role = |number| config.roles[&PortNumber::new(number).unwrap()];
+    assert_eq!((role(9), role(1), config.discovered_width()), (PortRole::Host, PortRole::Off, 6));
+    assert!(
+        refused(&format!("{MINIMAL}roles: {{2: host}}\n")).contains(":4: roles.2: no port of this number")
+    );
+    assert!(refused(&format!("{MINIMAL}roles: {{9: router}}\n")).contains(":4:"));
+    for bits in [0, 3, 11] {
+        let error = refused(&format!("{MINIMAL}port_bits: {bits}\n"));
+        assert!(error.contains(&format!(":4: port_bits: {bits} is not from 4")), "{error}");
+    }
+}
+
+#[test]
+fn a_file_takes_the_place_of_another_at_run_time_and_not_of_discovery() {
+    let (filed, discovered) =
+        (parse(MINIMAL).unwrap(), parse("switch: e1\nports: {1: p1, 9: p9}\n").unwrap());
+    for (before, after) in [(&filed, &discovered), (&discovered, &filed)] {
+        let (config, kept) = before.reloaded(after);
+        assert_eq!((kept, config.topology), (vec!["topology"], before.topology.clone()));
+    }
 }

@@ -24,7 +24,7 @@ use crate::{
     dataplane::PortEntry,
     hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
-    ports::Role,
+    ports::{Role, Roles},
 };
 use smoc_paths::{
     search::Path,
@@ -44,12 +44,14 @@ pub struct Inputs<'a> {
     pub bridge: Option<&'a str>,
     /// What the kernel says of the interfaces.
     pub interfaces: &'a Interfaces,
+    /// What the ports lead to.
+    pub roles: &'a Roles,
     /// The ports that are closed for the base network.
     pub closed: &'a BTreeSet<PortNumber>,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
-    /// The links of the network that are down.
-    pub down: &'a BTreeSet<LinkId>,
+    /// The links of the network that are down or that paths are to leave.
+    pub unused: &'a BTreeSet<LinkId>,
     /// Ways around neighbours and links.
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
@@ -169,7 +171,7 @@ pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u1
     let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
     let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
     let is_broken = |path: &Path| {
-        path.links.iter().any(|link| inputs.down.contains(link))
+        path.links.iter().any(|link| inputs.unused.contains(link))
             || lossy.iter().any(|lossy| lossy.links == path.links)
     };
     let ranks = (0..Rank::COUNT).zip(ranked);
@@ -182,18 +184,26 @@ pub(super) fn ports(inputs: &Inputs<'_>) -> BTreeMap<PortNumber, PortEntry> {
     let entry = |(&number, name): (&PortNumber, &String)| {
         let interface = inputs.interfaces.named(name)?;
         let end = End { switch: inputs.this, port: number };
-        let peer = inputs.topology.link_at(end).map(|link| inputs.topology.link(link).other(inputs.this));
+        let role = inputs.roles.of(number);
+        let link = inputs.topology.link_at(end).filter(|_| role == Role::Fabric);
+        let peer = link.map(|link| inputs.topology.link(link).other(inputs.this));
         let port = Port {
             mac: inputs.interfaces.router_mac(interface),
             interface: interface.index.0,
             peer_width: peer.map_or(0, |peer| inputs.topology.switch(peer.switch).port_width),
-            role: (if peer.is_some() { Role::Fabric } else { Role::Host }).entry(),
+            role: role.entry(),
             guard: inputs.border.guard_of(number).entry(),
             base: Port::base_of(inputs.closed.contains(&number)),
         };
         Some((number, PortEntry { port, interface: interface.index }))
     };
     inputs.ports.iter().filter_map(entry).collect()
+}
+
+fn guarded(inputs: &Inputs<'_>) -> u8 {
+    let is_shut = inputs.closed.iter().any(|port| inputs.roles.of(*port) == Role::Host);
+    let bit = |is_set, bit| if is_set { bit } else { 0 };
+    bit(inputs.border.is_guarded(), Settings::GUARDED) | bit(is_shut, Settings::SHUT)
 }
 
 fn settings(inputs: &Inputs<'_>) -> Settings {
@@ -209,7 +219,7 @@ fn settings(inputs: &Inputs<'_>) -> Settings {
             Spread::None => Settings::SPREAD_NONE,
             Spread::Flows => Settings::SPREAD_FLOWS,
         },
-        guarded: u8::from(inputs.border.is_guarded()),
+        guarded: guarded(inputs),
         openings: inputs.border.openings,
         port_openings: inputs.border.port_openings,
         mac: mac.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use smoc_common::{
-    map::{Host, PathSet, Port, Prefix},
+    map::{Host, PathSet, Port, Prefix, Settings},
     route::PortNumber,
     wire::ip::Address,
 };
@@ -58,13 +58,21 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
     plan
 }
 
-/// The changes that close installed ports for the base network or open them, and no others.
+/// The changes that close installed ports for the base network or open them, and no others. That host ports are looked at is
+/// said before.
 pub fn closed(closed: &BTreeSet<PortNumber>, installed: &Installed) -> Vec<Change> {
+    let is_shut =
+        |(number, entry): (&PortNumber, &PortEntry)| closed.contains(number) && entry.port.role == Port::HOST;
+    let mut settings = installed.settings;
+    if settings != Settings::default() && installed.ports.iter().any(is_shut) {
+        settings.guarded |= Settings::SHUT;
+    }
+    let told = (settings != installed.settings).then_some(Change::SetSettings(settings));
     let changed = installed.ports.iter().filter_map(|(number, entry)| {
         let port = Port { base: Port::base_of(closed.contains(number)), ..entry.port };
         (port != entry.port).then_some(Change::SetPort(*number, PortEntry { port, ..*entry }))
     });
-    changed.collect()
+    told.into_iter().chain(changed).collect()
 }
 
 /// The changes that say which ranks of the installed path sets are broken, and no others.

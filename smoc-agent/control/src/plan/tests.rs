@@ -20,6 +20,7 @@ use crate::{
     dataplane::{Slot, fake::FakeDataplane},
     hosts::{HostTable, KnownHost, Source, ip_address, map_address},
     interfaces::{IfIndex, Interface, Interfaces},
+    ports::Roles,
 };
 use smoc_paths::topology::{End, TopologyFile};
 
@@ -49,6 +50,7 @@ struct World {
     ports: BTreeMap<PortNumber, String>,
     interfaces: Interfaces,
     closed: BTreeSet<PortNumber>,
+    roles: Roles,
     failures: Failures,
     down: BTreeSet<LinkId>,
     detours: BTreeMap<DetourKey, Detour>,
@@ -70,6 +72,7 @@ impl World {
             interfaces: interfaces(|_| true),
             failures: Failures::default(),
             closed: BTreeSet::new(),
+            roles: Roles::with([port(1), port(2)].into()),
             down: BTreeSet::new(),
             detours: BTreeMap::new(),
             hosts,
@@ -81,13 +84,14 @@ impl World {
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
             closed: &self.closed,
+            roles: &self.roles,
             topology: &self.topology,
             this: SwitchId(0),
             ports: &self.ports,
             bridge: Some("br0"),
             interfaces: &self.interfaces,
             failures: &self.failures,
-            down: &self.down,
+            unused: &self.down,
             detours: &self.detours,
             hosts: &self.hosts,
             spread: self.spread,

@@ -76,7 +76,7 @@ impl Switch {
 
     fn send_inquiry(&mut self, port: PortNumber, inquiry: &Inquiry) {
         if let Some(mac) = self.socket_mac(port) {
-            self.effects.push(Effect::Send(port, inquiry.frame(mac)));
+            self.send_sealed(port, inquiry.frame(mac));
         }
     }
 

@@ -10,7 +10,7 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, settle::link_names};
+use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, settle::link_names};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -19,12 +19,13 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
-        neighbor,
+        lldp, neighbor,
     },
+    fabric::Record,
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
-    ports::{Role, Roles},
+    ports::Role,
 };
 
 /// A neighbour that asks is told all that is known, but no more often than this.
@@ -47,6 +48,7 @@ impl Switch {
                 true
             }
             Event::Looked(question, claims) => self.looked(question, claims, now),
+            Event::Recorded(records) => self.recorded(&records, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;
@@ -70,6 +72,7 @@ impl Switch {
             return false;
         }
         let before = std::mem::replace(&mut self.interfaces, interfaces);
+        self.number_interfaces(now);
         let ours = self.config.ports.values().chain(&self.config.bridge);
         let same_addresses = before.all_addresses().eq(self.interfaces.all_addresses());
         if same_addresses && ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
@@ -83,6 +86,7 @@ impl Switch {
             }
         }
         self.agreement.seen(self.bridge_ports());
+        self.neighbors.carriers(&self.with_carrier(), now);
         self.stale = Stale { failures: true, plan: true, ports: true, view: true, ..self.stale };
         true
     }
@@ -101,6 +105,8 @@ impl Switch {
             *quiet = now + CATCH_UP.0;
         }
         let is_news = match frame.role {
+            _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
         };
@@ -111,7 +117,11 @@ impl Switch {
         if Head::parse(&frame.bytes).is_some_and(|head| self.flood.knows(&head)) {
             return false;
         }
-        match Message::parse(&frame.bytes, now) {
+        let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
+            self.unbelieved += 1;
+            return false;
+        };
+        match Message::parse(bytes, now) {
             None => false,
             Some(Message::Question) => {
                 self.answer(frame.port, now);
@@ -139,8 +149,10 @@ impl Switch {
     }
 
     fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
-        let Some(origin) = self.topology.find_switch(&part.origin) else { return false };
-        if origin == self.this {
+        if !self.is_heeded(&part.origin) {
+            return false;
+        }
+        if part.origin == self.config.switch {
             let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
             if is_behind {
                 info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
@@ -161,7 +173,9 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, contentions, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, .. })) = lists {
+            self.heard_report(&part.origin, report, now);
+            self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
             self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
@@ -189,33 +203,52 @@ impl Switch {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
+        let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
-        let lists = Lists { hosts, down, contentions, ..Lists::default() };
+        let report = self.own_report();
+        let lists = Lists { hosts, down, records, contentions, report };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    /// Takes note of what operators want; whether it is news, which others are told and which is kept.
+    fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
+        let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
+        for Record { name, text, .. } in &news {
+            info!(name, text, "an operator wants this");
+        }
+        if news.is_empty() {
+            return false;
+        }
+        self.effects.push(Effect::Remember(self.records.all().cloned().collect()));
+        self.announcer.hurry(now);
+        self.stale.links = true;
+        true
     }
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
-        self.config = config;
+        self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
+        self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {
             self.controller.set_options(self.config.paths);
             self.targets = None;
             self.generation += 1;
         }
-        if topology != self.topology {
+        if topology != self.topology && !self.config.is_discovered() {
             match self.config.place(&topology) {
                 Ok(this) => self.topology_changed(topology, this, now),
                 Err(error) => warn!(%error, "the topology stays as it was"),
             }
         }
-        self.roles = Roles::new(&self.config, &self.topology, self.this);
+        self.roles = self.current_roles();
+        self.neighbors.set_roles(meeting::roles(&self.config, &self.topology, self.this));
         self.limit_hosts(now);
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
         true
     }
 
-    fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
+    pub(super) fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
         let book = self.controller.book();
         for (edge, rank) in std::mem::take(&mut self.failures.paths) {
@@ -231,9 +264,9 @@ impl Switch {
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
-        self.roles = Roles::new(&self.config, &self.topology, this);
+        self.roles = self.current_roles();
         self.links.told(&self.config.switch, self.own_ports_down());
-        self.down = self.links.down(&self.topology);
+        self.look_at_links();
         self.want_tree(now);
     }
 
@@ -295,7 +328,15 @@ impl Switch {
     /// Sends parts of announcements out of one port.
     pub(super) fn send_parts(&mut self, port: PortNumber, parts: &[Part], now: Nanos) {
         let Some(mac) = self.socket_mac(port) else { return };
-        self.effects.extend(parts.iter().map(|part| Effect::Send(port, part.frame(mac, now))));
+        for part in parts {
+            self.send_sealed(port, part.frame(mac, now));
+        }
+    }
+
+    /// Sends what agents say to each other, with a tag if the fabric has a key.
+    pub(super) fn send_sealed(&mut self, port: PortNumber, frame: Vec<u8>) {
+        let sealed = self.neighbors.keys().seal(frame);
+        self.effects.push(Effect::Send(port, sealed));
     }
 
     /// Asks all neighbours what they have heard.
@@ -307,7 +348,7 @@ impl Switch {
     /// Asks the neighbour behind a port what it has heard.
     pub(super) fn ask(&mut self, port: PortNumber) {
         if let Some(mac) = self.socket_mac(port) {
-            self.effects.push(Effect::Send(port, announcement::question(mac)));
+            self.send_sealed(port, announcement::question(mac));
         }
     }
 }

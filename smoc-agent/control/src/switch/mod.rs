@@ -16,6 +16,7 @@
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
 //! | `owners` | which hosts are learned, and who is asked before an address moves |
+//! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -26,9 +27,15 @@ mod announcer;
 mod asking;
 #[cfg(test)]
 mod asking_tests;
+mod discovering;
+#[cfg(test)]
+mod drain_tests;
 mod effect;
 mod event;
 mod facts;
+mod meeting;
+#[cfg(test)]
+mod meeting_tests;
 mod owners;
 mod ports;
 mod retries;
@@ -38,6 +45,7 @@ mod snapshot;
 mod tests;
 mod warnings;
 
+pub use discovering::lone;
 pub use effect::{Effect, Wish, write_all};
 pub use event::{Event, Frame};
 pub use settle::path_name;
@@ -63,14 +71,17 @@ use crate::{
     config::Config,
     dataplane::{Exits, Installed},
     discovery::Flood,
+    fabric::{Record, Records},
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
+    neighbors::Neighbors,
     plan::{Controller, Failures, LinkStates},
     ports::{Programs, Role, Roles},
     siblings::Inquiries,
 };
 use announcer::Announcer;
+use discovering::Discovered;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
@@ -85,12 +96,15 @@ pub const TICK: Duration = Duration::from_secs(1);
 /// A new agent listens to its neighbours until they have said nothing for so long, and no longer than that in all.
 const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
+/// Where the network is discovered it listens so long at most: those who are there have spoken then.
+const DISCOVERY: Duration = Duration::from_millis(800);
+
 /// What is there when control begins.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// What the agent is told.
     pub config: Arc<Config>,
-    /// The network.
+    /// The network; where it is discovered, [`lone`].
     pub topology: Arc<Topology>,
     /// This switch in it.
     pub this: SwitchId,
@@ -107,6 +121,8 @@ pub struct Start {
     /// A first guess of an announcement's sequence that is higher than what an earlier agent used, such as microseconds
     /// since 1970. If it is not, the neighbours say so.
     pub sequence: u64,
+    /// What an earlier agent was asked to remember ([`Effect::Remember`]).
+    pub records: Vec<Record>,
 }
 
 /// What should be in the maps, after so many changes.
@@ -149,14 +165,21 @@ pub struct Switch {
     programs: Programs,
 
     interfaces: Interfaces,
+    neighbors: Neighbors,
+    discovered: Discovered,
+    /// Frames of agents that no key of the fabric has signed.
+    unbelieved: u64,
     failures: Failures,
     /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
     left_broken: Vec<(String, Rank, Vec<String>)>,
     links: LinkStates,
     /// The links that are down, as `links` has them.
     down: BTreeSet<LinkId>,
+    /// The links that paths are to leave: those, and what operators drain, as far as paths can do without.
+    unused: BTreeSet<LinkId>,
     hosts: HostTable,
     flood: Flood,
+    records: Records,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -214,21 +237,30 @@ impl Switch {
     /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
-        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence } = start;
+        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, records } =
+            start;
+        let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
+        let (topology, this) = if config.is_discovered() { lone(&config) } else { (topology, this) };
         let adopted = installed.settings != Settings::default();
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
-        let roles = Roles::new(&config, &topology, this);
+        let roles = meeting::left_roles(&config, &topology, this, &controller);
+        let neighbors = meeting::neighbors(&config, &topology, this, boot);
         let mut switch = Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
             programs,
             interfaces,
+            neighbors,
+            discovered: Discovered::default(),
+            unbelieved: 0,
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),
+            unused: BTreeSet::new(),
             hosts: HostTable::default(),
             flood: Flood::default(),
+            records: Records::default(),
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
@@ -247,7 +279,10 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((now + CATCH_UP.1, now + CATCH_UP.0)),
+            catching_up: Some((
+                now + if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 },
+                now + CATCH_UP.0,
+            )),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),
@@ -265,17 +300,27 @@ impl Switch {
             topology,
             this,
         };
-        switch.take_over(adopted, now);
+        switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
     }
 
     /// Derives what can be from what is installed and from the files, and asks for the rest.
-    fn take_over(&mut self, adopted: bool, now: Nanos) {
+    fn take_over(&mut self, adopted: bool, records: &[Record], now: Nanos) {
+        for record in records {
+            self.records.hear(record);
+        }
+        self.neighbors.carriers(&self.with_carrier(), now);
+        if adopted {
+            self.take_over_neighbors();
+        }
         self.want_tree(now);
         self.agreement.seen(self.bridge_ports());
         if adopted {
             self.agreement.take_over();
+        }
+        if self.config.is_discovered() {
+            self.tell_report(now);
         }
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
@@ -290,6 +335,7 @@ impl Switch {
     pub fn handle(&mut self, event: Event, now: Nanos) -> Vec<Effect> {
         let is_news = self.take_in(event, now);
         if is_news || now >= self.due {
+            self.meet_neighbors(now);
             if self.is_caught_up(now) {
                 self.settle(now);
             }
@@ -305,15 +351,21 @@ impl Switch {
 
     fn next(&self) -> Nanos {
         if let Some((latest, quiet)) = self.catching_up {
-            return latest.min(quiet);
+            let asks = self.discovered.next().unwrap_or(latest);
+            return latest.min(quiet).min(self.neighbors.next()).min(asks);
         }
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let inquiry = self.inquiries.next();
         let hosts = [self.hosts.release_at(), self.hosts.questions_at()].into_iter().flatten().min();
-        let others = [settle, hosts, self.retries.next_port(), maps, inquiry];
+        let asks = self.discovered.next();
+        let others = [settle, asks, hosts, self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
-        soonest.min(self.ticked + TICK).min(self.announcer.next()).min(self.agreement.next())
+        soonest
+            .min(self.ticked + TICK)
+            .min(self.announcer.next())
+            .min(self.agreement.next())
+            .min(self.neighbors.next())
     }
 
     /// What should be in the maps now.
@@ -335,7 +387,16 @@ impl Switch {
         if self.catching_up.is_some_and(|(latest, quiet)| now < latest.min(quiet)) {
             return false;
         }
+        if let Some((latest, quiet)) = &mut self.catching_up
+            && now < *latest
+            && self.config.is_discovered()
+            && self.neighbors.is_deciding()
+        {
+            *quiet = now + CATCH_UP.0;
+            return false;
+        }
         if self.catching_up.take().is_some() {
+            self.use_reports(now);
             self.links.told(&self.config.switch, self.own_ports_down());
             self.stale.links = true;
         }

@@ -93,35 +93,37 @@ impl Switch {
     pub(super) fn wanted_bridge_port(&self, port: PortNumber) -> BridgePort {
         match self.roles.of(port) {
             Role::Fabric => self.agreement.wanted(port),
-            Role::Host => BridgePort::Forwarding,
+            Role::Host if self.has_hosts(port) => BridgePort::Forwarding,
+            Role::Host => BridgePort::Closed,
         }
     }
 
-    /// The fabric ports of the managed bridge that should be closed, with or without carrier.
+    /// The ports of the managed bridge that should be closed, with or without carrier.
     pub(super) fn closed_ports(&self) -> BTreeSet<PortNumber> {
         let Some(bridge) = self.managed_bridge().map(|bridge| bridge.index) else { return BTreeSet::new() };
-        let in_bridge = self
-            .present()
-            .filter(|(_, role, interface)| *role == Role::Fabric && interface.master == Some(bridge));
+        let in_bridge = self.present().filter(|(_, _, interface)| interface.master == Some(bridge));
         let ports = in_bridge.map(|(port, ..)| port);
         ports.filter(|port| self.wanted_bridge_port(*port) == BridgePort::Closed).collect()
     }
 
-    /// Has a socket on each fabric port, and on each host port if hosts are to be learned.
+    /// Has a socket on each port: who is behind it is heard there, and what that one says.
     pub(super) fn listen(&mut self, now: Nanos) {
-        let wanted: BTreeMap<PortNumber, (IfIndex, Role)> = self
-            .present()
-            .filter(|(_, role, _)| self.config.learn || *role == Role::Fabric)
-            .map(|(port, role, interface)| (port, (interface.index, role)))
-            .collect();
+        let wanted: BTreeMap<PortNumber, (IfIndex, Role)> =
+            self.present().map(|(port, role, interface)| (port, (interface.index, role))).collect();
         for port in self.listening.keys().filter(|port| !wanted.contains_key(port)) {
             self.effects.push(Effect::StopListening(*port));
         }
         self.listening.retain(|port, _| wanted.contains_key(port));
         for (port, (index, role)) in wanted {
-            if self.listening.get(&port) == Some(&(index, role)) {
+            let listens = self.listening.get(&port).copied();
+            // Another socket in place of one that works is another wish.
+            if listens.is_some() {
                 self.stale.view |= self.retries.done(Wish::Socket(port));
-            } else if self.retries.admit(Wish::Socket(port), now) {
+            }
+            if listens == Some((index, role)) {
+                continue;
+            }
+            if self.retries.admit(Wish::Socket(port), now) {
                 self.listening.insert(port, (index, role));
                 self.effects.push(Effect::Listen(port, role, index));
             }
@@ -162,6 +164,7 @@ impl Switch {
                 usable: carrier && !self.failures.ports.contains(&number),
                 attached: attached.and_then(|interface| interface.xdp).map(|xdp| xdp.mode),
                 bridge: interface.and_then(|interface| interface.bridge_port),
+                neighbor: self.neighbor_at(number),
             }
         };
         self.config.ports.iter().map(state).collect()

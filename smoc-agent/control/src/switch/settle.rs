@@ -13,7 +13,7 @@ use smoc_common::{
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
-    topology::{End, LinkId, SwitchId, Topology},
+    topology::{LinkId, SwitchId, Topology},
 };
 use tracing::{debug, info, warn};
 
@@ -23,9 +23,11 @@ use crate::{
     clock::Nanos,
     dataplane::Change,
     discovery::announcement,
+    fabric::drain::{avoided, drained},
     hosts::{KnownHost, Source},
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
+    neighbors::Peer,
     plan::{DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
 };
@@ -39,9 +41,10 @@ macro_rules! inputs {
             ports: &$switch.config.ports,
             bridge: $switch.config.bridge.as_deref(),
             interfaces: &$switch.interfaces,
+            roles: &$switch.roles,
             closed: &$switch.closed,
             failures: &$switch.failures,
-            down: &$switch.down,
+            unused: &$switch.unused,
             detours: &$switch.detours,
             hosts: &$switch.known,
             spread: $switch.config.spread,
@@ -57,7 +60,7 @@ impl Switch {
         self.close_ports();
         if std::mem::take(&mut self.stale.failures) {
             self.own_ports_changed(now);
-            self.down = self.links.down(&self.topology);
+            self.look_at_links();
             // Which ranks were broken when the topology changed is known once there are paths.
             if self.left_broken.is_empty() {
                 let urgent = self.controller.plan_urgent(&inputs!(self));
@@ -116,6 +119,7 @@ impl Switch {
         self.hosts.expire(now);
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
+        self.look_at_reports(now);
     }
 
     /// When [`Switch::derive`] is due, if something waits for it.
@@ -123,6 +127,7 @@ impl Switch {
         let Stale { plan, hosts, links, .. } = self.stale;
         let soon = plan || self.incomplete;
         let earliest = self.settled + PAUSE;
+        let links = links || self.discovered.is_news();
         let plan = (soon || links).then(|| if soon { earliest } else { earliest.max(self.rested) });
         let hosts = hosts.then(|| self.hosts_settled - PAUSE * HOSTS_AT_ONCE);
         plan.into_iter().chain(hosts).min()
@@ -130,6 +135,9 @@ impl Switch {
 
     /// Hosts, trees, paths and detours, and the maps that follow from them.
     fn derive(&mut self, now: Nanos) {
+        if self.rested <= now {
+            self.use_reports(now);
+        }
         let links = self.stale.links && self.rested <= now;
         self.stale.links &= !links;
         let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
@@ -151,7 +159,7 @@ impl Switch {
             return self.write(changes);
         }
         if links {
-            self.down = self.links.down(&self.topology);
+            self.look_at_links();
             self.want_tree(now);
             self.use_links();
             self.find_detours();
@@ -239,23 +247,31 @@ impl Switch {
             let interface = name.and_then(|name| self.interfaces.named(name));
             let carrier = interface.is_some_and(|interface| interface.usable);
             let unanswered = carrier && self.failures.unanswered.contains(&number);
-            let is_down = !carrier || self.failures.ports.contains(&number);
+            let is_down =
+                !carrier || self.failures.ports.contains(&number) || self.roles.of(number) == Role::Host;
             is_down.then_some(DownPort { number, unanswered })
         };
         self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
     }
 
-    /// Chooses paths by the links that are up. What probes said of a rank's path says nothing of another one.
+    /// Which links are down, and which of the others are to be left.
+    pub(super) fn look_at_links(&mut self) {
+        self.down = self.links.down(&self.topology);
+        let avoided = avoided(&self.topology, &drained(&self.topology, &self.records), &self.down);
+        self.unused = self.down.union(&avoided).copied().collect();
+    }
+
+    /// Chooses paths by the links that are up and not drained. What probes said of a rank's path says nothing of another one.
     fn use_links(&mut self) {
-        let (down, before) = (self.down.clone(), self.controller.book().down().clone());
-        if before != down {
+        let (unused, before) = (self.unused.clone(), self.controller.book().down().clone());
+        if before != unused {
             let names = |links: &BTreeSet<LinkId>, not_in: &BTreeSet<LinkId>| {
                 let names = links.difference(not_in).map(|link| self.topology.link_name(*link));
                 names.collect::<Vec<_>>().join(", ")
             };
-            info!(down = names(&down, &before), up = names(&before, &down), "links changed");
+            info!(left = names(&unused, &before), used = names(&before, &unused), "paths use other links");
         }
-        match self.controller.set_down(&self.topology, &down) {
+        match self.controller.set_down(&self.topology, &unused) {
             Ok(changed) if changed.is_empty() => {}
             Ok(changed) => {
                 self.failures.paths.retain(|rank| !changed.contains(rank));
@@ -286,7 +302,8 @@ impl Switch {
     /// been done the tree from before is wanted, which agrees with no other.
     pub(super) fn want_tree(&mut self, now: Nanos) {
         self.tree = spanning_tree(&self.topology, &self.down).into();
-        self.agreement.want(Tree::of(&self.topology, self.this, &self.tree), now);
+        let tree = self.with_unlinked(Tree::of(&self.topology, self.this, &self.tree));
+        self.agreement.want(tree, now);
     }
 
     /// Says to the neighbours which tree this switch uses, unless its bridge runs spanning tree by itself. The bridge forgets
@@ -297,7 +314,7 @@ impl Switch {
         for statement in self.agreement.statements(can_send, now) {
             if let Some(mac) = self.socket_mac(statement.port) {
                 let frame = announcement::statement(mac, &statement);
-                self.effects.push(Effect::Send(statement.port, frame));
+                self.send_sealed(statement.port, frame);
             }
         }
         if self.agreement.take_moved() {
@@ -340,16 +357,14 @@ impl Switch {
     /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.
     fn port_targets(&self) -> Vec<PortTarget> {
         let target = |(&number, name): (&PortNumber, &String)| {
-            let end = End { switch: self.this, port: number };
-            let there = self.topology.link(self.topology.link_at(end)?).other(self.this);
+            let Peer { switch: there, port } = self.peer_at(number)?;
             let interface = self.interfaces.named(name);
-            let name = |switch| self.topology.switch(switch).name.as_str();
             Some(PortTarget {
                 number,
                 interface: interface.map_or(IfIndex(0), |interface| interface.index),
                 carrier: interface.is_some_and(|interface| interface.usable),
-                neighbor: there.port,
-                link: link_id([(name(self.this), number.get()), (name(there.switch), there.port.get())]),
+                neighbor: port,
+                link: link_id([(&self.config.switch, number.get()), (&there, port.get())]),
             })
         };
         self.config.ports.iter().filter_map(target).collect()

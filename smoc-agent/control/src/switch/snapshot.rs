@@ -15,8 +15,10 @@ use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
+    fabric::Records,
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
+    neighbors::Standing,
     plan::{EdgeNames, PathBook},
     ports::Role,
 };
@@ -36,6 +38,12 @@ pub struct Snapshot {
     pub book: Arc<PathBook>,
     /// The links that the base network uses.
     pub tree: Arc<BTreeSet<LinkId>>,
+    /// The links that are down, as the switches at their ends say.
+    pub down: BTreeSet<LinkId>,
+    /// The links that operators want traffic to leave.
+    pub drained: BTreeSet<LinkId>,
+    /// What operators want of the fabric.
+    pub records: Records,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.
@@ -60,6 +68,8 @@ pub struct Snapshot {
     pub detours: usize,
     /// Detours that fit into no route.
     pub unroutable_detours: usize,
+    /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
+    pub refused: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -81,6 +91,8 @@ pub struct PortState {
     pub attached: Option<AttachedMode>,
     /// Its state in the bridge, if it is a port of one.
     pub bridge: Option<BridgePort>,
+    /// Who is there, as far as that is known.
+    pub neighbor: Standing,
 }
 
 /// The bridge of the base network.

@@ -31,10 +31,13 @@ fn port(number: u16) -> PortNumber {
     PortNumber::new(number).unwrap()
 }
 
+/// A configuration without a file.
+pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64}\n";
+
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
 pub(super) struct Bench {
     pub(super) switch: Switch,
-    now: Nanos,
+    pub(super) now: Nanos,
     interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     refuses: bool,
@@ -48,9 +51,14 @@ impl Bench {
         bench
     }
 
-    fn begun() -> Self {
-        let text =
-            "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n";
+    pub(super) fn begun() -> Self {
+        Self::with(
+            "switch: e1\ntopology: t.yaml\nports: {1: p1, 2: p2, 9: p9}\nbridge: br0\ntables: {hosts: 64}\n",
+        )
+    }
+
+    /// With this configuration.
+    pub(super) fn with(text: &str) -> Self {
         let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
         let topology = topology(DIAMOND);
         let plain = |index: u32, name: &str| Interface {
@@ -72,7 +80,7 @@ impl Bench {
         let bridge = Interface { spanning_tree: Some(false), ..plain(100, "br0") };
         let all: Vec<Interface> = ports.into_iter().chain([bridge, plain(101, "eth0")]).collect();
         let start = Start {
-            this: config.place(&topology).unwrap(),
+            this: if config.is_discovered() { lone(&config).1 } else { config.place(&topology).unwrap() },
             config,
             topology,
             interfaces: all.iter().cloned().collect(),
@@ -81,6 +89,7 @@ impl Bench {
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
+            records: Vec::new(),
         };
         let (switch, effects) = Switch::start(start, START);
         let interfaces = all.into_iter().map(|interface| (interface.name.clone(), interface)).collect();
@@ -152,7 +161,7 @@ impl Bench {
         self.handle(Event::Found(Found { generation, failures }))
     }
 
-    fn snapshot(&mut self) -> Snapshot {
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         self.switch.snapshot()
     }
 }

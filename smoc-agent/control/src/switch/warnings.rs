@@ -5,7 +5,14 @@ use smoc_paths::analysis::buffer::shortage;
 use tracing::warn;
 
 use super::{Snapshot, Switch, Wish};
-use crate::{base_network::Unagreed, config::Config, interfaces::BridgePort, plan::EdgePaths, ports::Role};
+use crate::{
+    base_network::Unagreed,
+    config::Config,
+    fabric::drain::drained,
+    interfaces::{BridgePort, Interface},
+    plan::EdgePaths,
+    ports::Role,
+};
 
 impl Switch {
     /// Everything as it is now, for whoever asks; what is new among the warnings is logged.
@@ -27,6 +34,9 @@ impl Switch {
             names: self.controller.names().clone(),
             book: self.controller.book().clone(),
             tree: self.tree.clone(),
+            down: self.down.clone(),
+            drained: drained(&self.topology, &self.records),
+            records: self.records.clone(),
             hosts: self.known.clone(),
             prefixes: installed.prefixes.clone(),
             refusals: self.hosts.refusals(),
@@ -39,6 +49,7 @@ impl Switch {
             edges: installed.edges.len(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
+            refused: self.neighbors.refused() + self.unbelieved,
             warnings,
         }
     }
@@ -46,7 +57,12 @@ impl Switch {
     fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.missing_interfaces();
         warnings.extend(self.retries.refusals().map(|(wish, why)| self.refusal(wish, why)));
-        warnings.extend(self.unagreed.iter().map(|(port, why)| self.disagreement(*port, why)));
+        let misplaced = self.misplaced();
+        let is_other = |port: &PortNumber| misplaced.contains_key(port);
+        let unagreed = self.unagreed.iter().filter(|(port, _)| !is_other(port));
+        warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
+        warnings.extend(misplaced.into_values());
+        warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
         warnings
@@ -62,7 +78,23 @@ impl Switch {
         let bridge = self.config.bridge.iter().filter(|name| missing(name)).map(|name| {
             format!("there is no bridge {name}: create it, or change bridge in the configuration")
         });
-        ports.chain(bridge).collect()
+        ports.chain(bridge).chain(self.unnumbered()).collect()
+    }
+
+    /// Interfaces of the bridge that are no ports although all should be.
+    fn unnumbered(&self) -> Vec<String> {
+        let bridge = self.config.bridge.as_deref().filter(|_| self.config.all_ports);
+        let bridge = bridge.and_then(|name| self.interfaces.named(name)).map(|bridge| bridge.index);
+        let is_port = |name: &String| self.config.ports.values().any(|port| port == name);
+        let inside = self.interfaces.all().filter(|interface| bridge.is_some() && interface.master == bridge);
+        let left_out = inside.filter(|interface| !is_port(&interface.name));
+        let say = |interface: &Interface| {
+            format!(
+                "{} is no port: its name ends in no number, or in that of another: write number: interface under ports",
+                interface.name
+            )
+        };
+        left_out.map(say).collect()
     }
 
     fn disagreement(&self, port: PortNumber, why: &Unagreed) -> String {
@@ -148,7 +180,7 @@ fn unroutable(config: &Config, edge: &str, paths: &EdgePaths) -> String {
         .collect();
     format!(
         "{}: links: {} to {edge}: {} of the {} that a source route has; {}: use lower port numbers or fewer hops",
-        config.topology.display(),
+        config.topology_name(),
         config.switch,
         unfit.join(", "),
         Route::BITS,

@@ -1,4 +1,4 @@
-//! The base network at fabric ports: where an agent has closed one, nothing comes in, whatever the kernel's bridge does.
+//! The base network at ports of both kinds: where an agent has closed one, nothing comes in, whatever the kernel's bridge does.
 
 use super::*;
 use crate::{
@@ -63,4 +63,40 @@ fn a_dead_end_at_a_closed_port_is_counted_as_lost_for_no_bridge_takes_it() {
         assert_eq!(closed_or_open(base).from_fabric(&mut seen).outcome, outcome);
     }
     assert_eq!(Outcome::DeadEndClosed.action(), Action::Consume);
+}
+
+/// An edge that takes frames from a host port, closed or open, of which the settings tell.
+fn host_port(base: u8, told: u8) -> Switch {
+    let mut switch = edge(0);
+    switch.settings.as_mut().unwrap().guarded = told;
+    let port = Port { base, interface: INTERFACE, role: Port::HOST, ..Port::NONE };
+    switch.ports.insert(9, port);
+    switch.ingress = INTERFACE;
+    switch
+}
+
+#[test]
+fn a_closed_host_port_lets_nothing_in_but_link_local_groups() {
+    let to = |group: [u8; 6]| Build::udp(A, B).destination(MacAddress::new(group)).frame();
+    let broadcast = to([0xff; 6]);
+    let unknown = Build::udp(A, A).frame();
+    let lldp = to([0x01, 0x80, 0xc2, 0, 0, 0x0e]);
+    for (frame, open) in [(&broadcast, Outcome::NotForUs), (&unknown, Outcome::SameEdge)] {
+        let run = |base, told| host_port(base, told).from_host(&mut frame.clone()).outcome;
+        assert_eq!(run(Port::CLOSED, Settings::SHUT), Outcome::Closed);
+        assert_eq!(run(Port::OPEN, Settings::SHUT), open, "another port is closed");
+        assert_eq!(run(Port::OPEN, 0), open);
+    }
+    assert_eq!(
+        host_port(Port::CLOSED, Settings::SHUT).from_host(&mut lldp.clone()).outcome,
+        Outcome::NotForUs
+    );
+}
+
+#[test]
+fn a_closed_host_port_takes_nothing_into_the_fabric_either_but_established_subflows() {
+    let mut frame = Build::udp(A, B).frame();
+    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut frame).outcome, Outcome::Closed);
+    let mut frame = Build::tcp(A, B).flags(SYN).frame();
+    assert_eq!(host_port(Port::CLOSED, Settings::SHUT).from_host(&mut frame).outcome, Outcome::Closed);
 }

@@ -1,0 +1,131 @@
+//! The keys of a fabric: whoever has one may say something as a switch of it.
+//!
+//! A tag is HMAC-SHA-256 (RFC 2104, FIPS 180-4) of what was said, of which the first 16 bytes are sent (RFC 2104, 5). While keys
+//! are rolled a switch has two: it signs with the first and accepts both. So one is added at the end everywhere, then moved
+//! to the front everywhere, then the other one is removed.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Where what is signed of a frame begins: each switch on the way sends it from an address of its own.
+const ADDRESSES: usize = 12;
+/// A shorter frame would be padded behind its tag.
+const SHORTEST: usize = 60;
+
+/// Bytes of a tag.
+pub const TAG: usize = 16;
+
+/// The keys of a fabric, the one to sign with first; none if whoever speaks is believed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Keys(Vec<Vec<u8>>);
+
+impl std::fmt::Debug for Keys {
+    /// Keys are secrets: how many there are.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} keys", self.0.len())
+    }
+}
+
+impl Keys {
+    /// These keys.
+    pub fn new(keys: Vec<Vec<u8>>) -> Self {
+        Self(keys)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tag of what is said; `None` without a key.
+    pub fn sign(&self, said: &[u8]) -> Option<[u8; TAG]> {
+        let whole = made_with(self.0.first()?, said)?.finalize().into_bytes();
+        whole[..TAG].try_into().ok()
+    }
+
+    /// A frame between agents as it is sent: with the tag of all but its addresses as its last bytes, if there is a key.
+    pub fn seal(&self, mut frame: Vec<u8>) -> Vec<u8> {
+        if !self.is_empty() {
+            frame.resize(frame.len().max(SHORTEST - TAG), 0);
+            let tag = self.sign(&frame[ADDRESSES..]);
+            frame.extend(tag.iter().flatten());
+        }
+        frame
+    }
+
+    /// A frame between agents without its tag; `None` if it should have one and has none that is right.
+    pub fn open<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        if self.is_empty() {
+            return Some(frame);
+        }
+        let (said, tag) = frame.split_last_chunk::<TAG>()?;
+        self.accept(said.get(ADDRESSES..)?, *tag).then_some(said)
+    }
+
+    /// Whether one of the keys made the tag, found out in a time that does not tell how much of it is right.
+    pub fn accept(&self, said: &[u8], tag: [u8; TAG]) -> bool {
+        let is_of =
+            |key: &Vec<u8>| made_with(key, said).is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok());
+        self.0.iter().any(is_of)
+    }
+}
+
+/// `None` never: HMAC takes keys of any length.
+fn made_with(key: &[u8], said: &[u8]) -> Option<Hmac<Sha256>> {
+    Hmac::<Sha256>::new_from_slice(key).ok().map(|mac| mac.chain_update(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_beginning_of_the_hmac_of_rfc_4231() {
+        let keys = Keys::new(vec![b"Jefe".to_vec()]);
+        let tag = keys.sign(b"what do ya want for nothing?").unwrap();
+        let of_test_case_2 =
+            [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7];
+        assert_eq!(tag, of_test_case_2);
+        assert!(keys.accept(b"what do ya want for nothing?", tag));
+        assert!(!keys.accept(b"what do ya want for nothing!", tag));
+    }
+
+    #[test]
+    fn the_first_key_signs_and_all_are_accepted() {
+        let both = Keys::new(vec![b"new".to_vec(), b"old".to_vec()]);
+        let only = |key: &[u8]| Keys::new(vec![key.to_vec()]);
+        assert_eq!(both.sign(b"x"), only(b"new").sign(b"x"));
+        for key in [&b"new"[..], b"old"] {
+            assert!(both.accept(b"x", only(key).sign(b"x").unwrap()));
+        }
+        assert!(!both.accept(b"x", only(b"other").sign(b"x").unwrap()));
+        assert_eq!(Keys::default().sign(b"x"), None);
+        assert!(!Keys::default().accept(b"x", [0; TAG]));
+    }
+
+    #[test]
+    fn a_sealed_frame_is_opened_with_the_key_and_as_it_was_sent_alone() {
+        let keys = Keys::new(vec![b"new".to_vec(), b"old".to_vec()]);
+        for length in [14, 43, 44, 60, 1400] {
+            let frame: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let sealed = keys.seal(frame.clone());
+            assert!(sealed.len() >= SHORTEST && keys.open(&sealed).unwrap().starts_with(&frame));
+            let from_elsewhere = [&[7; 12][..], &sealed[12..]].concat();
+            assert!(keys.open(&from_elsewhere).is_some(), "passed on from another address");
+            for at in 12..sealed.len() {
+                let mut changed = sealed.clone();
+                changed[at] ^= 1;
+                assert_eq!(keys.open(&changed), None, "byte {at}");
+            }
+            assert_eq!(keys.open(&frame), None);
+            assert_eq!(Keys::default().seal(frame.clone()), frame);
+            assert_eq!(Keys::default().open(&frame), Some(&frame[..]));
+        }
+        assert!((0..28).all(|length| keys.open(&vec![0; length]).is_none()));
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        assert_eq!(format!("{:?}", Keys::new(vec![b"secret".to_vec()])), "1 keys");
+    }
+}

@@ -1,0 +1,312 @@
+//! Switches that hear each other, or not, over cables that somebody plugs in and out.
+
+use smoc_common::wire::ethernet::MacAddress;
+
+use super::*;
+
+const START: Nanos = Nanos(1_000_000_000_000);
+const MAC: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 1]);
+
+fn port(number: u16) -> PortNumber {
+    PortNumber::new(number).unwrap()
+}
+
+fn keys(texts: &[&str]) -> Keys {
+    Keys::new(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
+}
+
+fn identity(switch: &str, boot: u64) -> Identity {
+    Identity { switch: switch.into(), fabric: "default".into(), boot, port_bits: 4 }
+}
+
+/// Switches, and cables between their ports; an end may be in two cables, as behind a hub.
+struct Room {
+    switches: Vec<Neighbors>,
+    cables: Vec<[(usize, u16); 2]>,
+    now: Nanos,
+    /// Frames that are lost from now on.
+    loses: bool,
+}
+
+impl Room {
+    fn new(switches: Vec<Neighbors>, cables: &[[(usize, u16); 2]]) -> Self {
+        let mut room = Self { switches, cables: cables.to_vec(), now: START, loses: false };
+        room.carriers();
+        room
+    }
+
+    /// Switches a, b, c with ports 1 to 3 each.
+    fn plain(cables: &[[(usize, u16); 2]]) -> Self {
+        let names = ["a", "b", "c"].iter().zip(1..);
+        Self::new(names.map(|(name, boot)| switch(identity(name, boot), &[])).collect(), cables)
+    }
+
+    fn carriers(&mut self) {
+        for (number, switch) in self.switches.iter_mut().enumerate() {
+            let ends = self.cables.iter().flatten().filter(|(at, _)| *at == number);
+            switch.carriers(&ends.map(|(_, at)| port(*at)).collect(), self.now);
+        }
+    }
+
+    fn plug(&mut self, cables: &[[(usize, u16); 2]]) {
+        self.cables = cables.to_vec();
+        self.carriers();
+    }
+
+    /// Time goes on in steps of 10 ms.
+    fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            for number in 0..self.switches.len() {
+                self.switches[number].settle(|_| true, self.now);
+                for said in self.switches[number].due(|_| true, self.now) {
+                    let frame = said.frame(MAC, self.switches[number].keys());
+                    self.carry((number, said.port.get()), &frame);
+                }
+            }
+            self.now = self.now + Duration::from_millis(10);
+        }
+    }
+
+    fn carry(&mut self, from: (usize, u16), frame: &[u8]) {
+        for [a, b] in self.cables.clone() {
+            for (at, to) in [(a, b), (b, a)] {
+                if at == from && !self.loses {
+                    self.switches[to.0].hear(port(to.1), frame, self.now);
+                }
+            }
+        }
+    }
+
+    fn standing(&self, switch: usize, at: u16) -> Standing {
+        self.switches[switch].standing(port(at)).clone()
+    }
+
+    fn refusal(&self, switch: usize, at: u16) -> Refusal {
+        match self.standing(switch, at) {
+            Standing::Refused(refusal) => refusal,
+            standing => panic!("{standing:?}"),
+        }
+    }
+}
+
+fn switch(identity: Identity, texts: &[&str]) -> Neighbors {
+    let roles = (1..=3).map(|number| (port(number), PortRole::Auto)).collect();
+    Neighbors::new(identity, keys(texts), roles)
+}
+
+fn fabric(switch: &str, at: u16) -> Standing {
+    Standing::Fabric(peer(switch, at))
+}
+
+fn peer(switch: &str, at: u16) -> Peer {
+    Peer { switch: switch.into(), port: port(at) }
+}
+
+const SOON: Duration = Duration::from_millis(50);
+
+#[test]
+fn two_switches_know_each_other_at_once_and_hosts_are_where_nobody_speaks() {
+    let mut room = Room::plain(&[[(0, 1), (1, 2)], [(0, 2), (9, 1)]]);
+    room.cables.truncate(1);
+    room.switches[0].carriers(&[port(1), port(2)].into(), room.now);
+    room.pass(SOON);
+    assert_eq!((room.standing(0, 1), room.standing(1, 2)), (fabric("b", 2), fabric("a", 1)));
+    assert_eq!(room.standing(0, 2), Standing::Undecided);
+    assert_eq!(room.standing(0, 3), Standing::Undecided, "no carrier");
+    room.pass(SILENT);
+    assert_eq!((room.standing(0, 2), room.standing(0, 3)), (Standing::Host, Standing::Undecided));
+    room.pass(Duration::from_secs(60));
+    assert_eq!((room.standing(0, 1), room.standing(0, 2)), (fabric("b", 2), Standing::Host));
+}
+
+#[test]
+fn a_switch_that_falls_silent_is_no_host_and_stays_one_over_a_lost_carrier() {
+    let mut room = Room::plain(&[[(0, 1), (1, 1)]]);
+    room.pass(SOON);
+    room.loses = true;
+    room.pass(Duration::from_secs(600));
+    assert_eq!(room.standing(0, 1), fabric("b", 1));
+    room.plug(&[]);
+    room.pass(Duration::from_secs(60));
+    assert_eq!(room.standing(0, 1), fabric("b", 1), "a link that is down is a link");
+    room.plug(&[[(0, 1), (1, 1)]]);
+    room.pass(Duration::from_secs(14));
+    assert_eq!(room.standing(0, 1), fabric("b", 1));
+    room.pass(Duration::from_secs(2));
+    assert_eq!(room.standing(0, 1), Standing::Host, "neither LLDP nor hellos: something else is there");
+}
+
+#[test]
+fn a_cable_in_another_port_is_another_neighbour_at_once() {
+    let mut room = Room::plain(&[[(0, 1), (1, 1)], [(0, 2), (2, 1)]]);
+    room.pass(SOON);
+    room.plug(&[]);
+    room.plug(&[[(0, 1), (2, 1)], [(0, 2), (1, 1)]]);
+    room.pass(SOON);
+    assert_eq!((room.standing(0, 1), room.standing(0, 2)), (fabric("c", 1), fabric("b", 1)));
+    assert_eq!((room.standing(1, 1), room.standing(2, 1)), (fabric("a", 2), fabric("a", 1)));
+}
+
+#[test]
+fn a_host_port_where_a_switch_speaks_up_is_none() {
+    let mut room = Room::plain(&[[(0, 1), (1, 1)]]);
+    room.loses = true;
+    room.pass(SILENT + SOON);
+    assert_eq!(room.standing(0, 1), Standing::Host);
+    room.loses = false;
+    room.pass(REPEAT + REPEAT / 5);
+    assert_eq!((room.standing(0, 1), room.standing(1, 1)), (fabric("b", 1), fabric("a", 1)));
+}
+
+#[test]
+fn miswired_ports_are_refused_with_what_to_do() {
+    let mut room = Room::plain(&[[(0, 1), (0, 2)], [(0, 3), (1, 1)], [(0, 3), (2, 1)]]);
+    room.pass(SOON);
+    assert_eq!(room.refusal(0, 1), Refusal::Itself(port(2)));
+    assert_eq!(room.refusal(0, 2), Refusal::Itself(port(1)));
+    assert_eq!(room.refusal(0, 3), Refusal::Two(peer("b", 1), peer("c", 1)));
+    let said = format!("{} {}", room.refusal(0, 1), room.refusal(0, 3));
+    assert!(said.contains("unplug it") && said.contains("point to point"), "{said}");
+}
+
+#[test]
+fn one_of_two_behind_a_hub_that_is_taken_out_is_forgotten() {
+    let both = [[(0, 1), (1, 1)], [(0, 1), (2, 1)]];
+    let mut room = Room::plain(&both);
+    room.pass(SOON);
+    assert!(matches!(room.refusal(0, 1), Refusal::Two(..)));
+    room.cables = vec![[(0, 1), (1, 1)]];
+    room.pass(Duration::from_secs(21));
+    assert_eq!(room.standing(0, 1), fabric("b", 1));
+}
+
+#[test]
+fn names_that_are_there_twice_are_refused() {
+    let twice =
+        || vec![switch(identity("a", 1), &[]), switch(identity("b", 2), &[]), switch(identity("b", 3), &[])];
+    let mut room = Room::new(twice(), &[[(0, 1), (1, 1)], [(0, 2), (2, 1)]]);
+    room.pass(SOON);
+    // Each may be the one that was started anew, until the other speaks again.
+    room.pass(REPEAT * 2 + REPEAT / 5);
+    assert_eq!(
+        (room.refusal(0, 1), room.refusal(0, 2)),
+        (Refusal::Double(peer("b", 1)), Refusal::Double(peer("b", 1)))
+    );
+    let mut room = Room::new(twice(), &[[(1, 1), (2, 1)]]);
+    room.pass(SOON);
+    assert_eq!(room.refusal(1, 1), Refusal::Namesake(peer("b", 1)));
+}
+
+#[test]
+fn an_agent_that_starts_anew_is_known_at_once_at_all_ports() {
+    let cables = [[(0, 1), (1, 1)], [(0, 2), (1, 2)]];
+    let mut room = Room::plain(&cables);
+    room.pass(Duration::from_secs(20));
+    room.switches[1] = switch(identity("b", 77), &[]);
+    room.carriers();
+    room.pass(SOON);
+    let found = [room.standing(0, 1), room.standing(0, 2), room.standing(1, 1), room.standing(1, 2)];
+    assert_eq!(found, [fabric("b", 1), fabric("b", 2), fabric("a", 1), fabric("a", 2)]);
+    room.pass(Duration::from_secs(30));
+    assert_eq!(room.standing(0, 1), fabric("b", 1));
+}
+
+#[test]
+fn another_fabric_another_key_and_none_are_refused() {
+    let other = Identity { fabric: "lab".into(), ..identity("b", 2) };
+    let mut room = Room::new(vec![switch(identity("a", 1), &[]), switch(other, &[])], &[[(0, 1), (1, 1)]]);
+    room.pass(SOON);
+    assert_eq!(room.refusal(0, 1), Refusal::OtherFabric(peer("b", 1), "lab".into()));
+    assert!(room.switches[0].refused() > 0);
+    let with = |a: &[&str], b: &[&str]| {
+        let switches = vec![switch(identity("a", 1), a), switch(identity("b", 2), b)];
+        let mut room = Room::new(switches, &[[(0, 1), (1, 1)]]);
+        room.pass(SOON);
+        room.standing(0, 1)
+    };
+    assert_eq!(with(&["x"], &["y"]), Standing::Refused(Refusal::OtherKey(peer("b", 1))));
+    assert_eq!(with(&["x"], &[]), Standing::Refused(Refusal::NoKey(peer("b", 1))));
+    assert_eq!(with(&[], &["x"]), Standing::Refused(Refusal::OtherKey(peer("b", 1))));
+    assert_eq!(with(&["x", "old"], &["old", "x"]), fabric("b", 1), "while keys are rolled");
+}
+
+#[test]
+fn what_is_recorded_and_said_again_makes_no_neighbour() {
+    let mut room = Room::plain(&[[(0, 1), (1, 1)]]);
+    let mut recorded = Vec::new();
+    room.pass(SOON);
+    for said in [port(1)].map(|port| Advertisement {
+        switch: "b".into(),
+        port,
+        time_to_live: 15,
+        fabric: "default".into(),
+        port_bits: 4,
+        boot: 2,
+        heard: 1,
+    }) {
+        recorded.push(said.frame(MAC, &Keys::default()));
+    }
+    // The agent of a starts anew, and a host in place of b says what b once said.
+    room.switches[0] = switch(identity("a", 50), &[]);
+    room.cables.clear();
+    room.switches[0].carriers(&[port(1)].into(), room.now);
+    for _ in 0..100 {
+        for frame in &recorded {
+            room.switches[0].hear(port(1), frame, room.now);
+        }
+        room.pass(SOON);
+    }
+    assert_eq!(room.standing(0, 1), Standing::Undecided, "closed, and no neighbour");
+}
+
+#[test]
+fn what_the_operator_says_of_a_port_counts() {
+    let roles = [(1, PortRole::Host), (2, PortRole::Fabric), (3, PortRole::Off)];
+    let roles = roles.map(|(number, role)| (port(number), role)).into();
+    let mut a = Neighbors::new(identity("a", 1), Keys::default(), roles);
+    a.carriers(&[port(1), port(2), port(3)].into(), START);
+    a.settle(|_| true, START);
+    assert_eq!(
+        [1, 2, 3].map(|number| a.standing(port(number)).clone()),
+        [Standing::Host, Standing::Undecided, Standing::Off]
+    );
+    let said: Vec<u16> = a.due(|_| true, START).iter().map(|said| said.port.get()).collect();
+    assert_eq!(said, [1, 2]);
+    let mut room = Room::new(vec![a, switch(identity("b", 2), &[])], &[[(0, 1), (1, 1)], [(0, 2), (1, 2)]]);
+    room.pass(Duration::from_secs(1));
+    assert_eq!(room.refusal(0, 1), Refusal::NotHost(peer("b", 1)));
+    assert_eq!(room.standing(0, 2), fabric("b", 2));
+}
+
+#[test]
+fn silence_says_nothing_new_and_frames_are_never_close() {
+    let mut a = switch(identity("a", 1), &[]);
+    a.carriers(&[port(1)].into(), START);
+    let (mut now, mut sent) = (START, Vec::new());
+    while now < START + Duration::from_secs(30) {
+        now = a.next().max(now);
+        a.settle(|_| true, now);
+        sent.extend(a.due(|_| true, now).iter().map(|_| now));
+        assert!(a.next() > now, "it is not due again at once");
+    }
+    assert!((10..=12).contains(&sent.len()), "five at first, then one in 5 s: {sent:?}");
+    // Somebody who is another one each time gets an answer every 20 ms at most.
+    let from = now;
+    let mut answers = 0;
+    for boot in 0..1000 {
+        now = now + Duration::from_millis(1);
+        let said = Advertisement {
+            switch: "b".into(),
+            port: port(1),
+            time_to_live: 15,
+            fabric: "default".into(),
+            port_bits: 4,
+            boot,
+            heard: 0,
+        };
+        a.hear(port(1), &said.frame(MAC, &Keys::default()), now);
+        answers += a.due(|_| true, now).len();
+    }
+    assert!(answers as u128 <= now.since(from).as_millis() / 20 + 1, "{answers}");
+}
