@@ -237,7 +237,7 @@ impl Agent {
         loop {
             let event = match self.next().await? {
                 Woken::End => return Ok(()),
-                Woken::Event(event) => Some(event),
+                Woken::Event(event) => Some(*event),
                 Woken::Refresh => self.interfaces().await,
                 Woken::Reload => self.reload(),
             };
@@ -272,7 +272,7 @@ impl Agent {
                 ended = self.tasks.ended() => return Err(ended),
                 changed = found.changed() => {
                     changed.map_err(ended("the prober"))?;
-                    return Ok(Woken::Event(Event::Found(found.borrow_and_update().clone())));
+                    return Ok(Woken::Event(Box::new(Event::Found(found.borrow_and_update().clone()))));
                 }
                 changed = links.changed() => {
                     changed.map_err(ended("watching the interfaces"))?;
@@ -281,15 +281,15 @@ impl Agent {
                 changed = facts.changed() => {
                     changed.map_err(ended("the store"))?;
                     let topology = facts.borrow_and_update().clone();
-                    return Ok(Woken::Event(Event::Configured(self.config.clone(), topology)));
+                    return Ok(Woken::Event(Box::new(Event::Configured(self.config.clone(), topology))));
                 }
                 _ = hang_up.recv() => return Ok(Woken::Reload),
                 () = alive(watchdog) => notify::alive(),
-                () = tokio::time::sleep(due) => return Ok(Woken::Event(Event::Time)),
+                () = tokio::time::sleep(due) => return Ok(Woken::Event(Box::new(Event::Time))),
                 _ = refresh.tick() => return Ok(Woken::Refresh),
                 // The receiver may be gone.
                 Some(reply) = questions.recv() => drop(reply.send(self.switch.expected())),
-                Some(event) = events.recv() => return Ok(Woken::Event(event)),
+                Some(event) = events.recv() => return Ok(Woken::Event(Box::new(event))),
             }
         }
     }
@@ -362,7 +362,7 @@ impl Agent {
 /// Why the control thread woke up.
 enum Woken {
     End,
-    Event(Event),
+    Event(Box<Event>),
     Refresh,
     Reload,
 }

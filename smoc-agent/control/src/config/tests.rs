@@ -271,3 +271,19 @@ fn a_file_takes_the_place_of_another_at_run_time_and_not_of_discovery() {
         assert_eq!((kept, config.topology), (vec!["topology"], before.topology.clone()));
     }
 }
+
+#[test]
+fn prefixes_are_read_and_apply_at_once_and_those_that_are_none_are_refused() {
+    let text = "switch: e1\ntopology: t.yaml\nports: {1: p1}\n";
+    let before = parse(text).unwrap();
+    assert_eq!(before.prefixes, []);
+    let new = parse(&format!("{text}prefixes: [10.0.0.0/16, '2001:db8::/32']\n")).unwrap();
+    assert_eq!(new.prefixes.len(), 2);
+    let (now, kept) = before.reloaded(&new);
+    assert_eq!((now.prefixes, kept), (new.prefixes, vec![]));
+    let error = refused(&format!("{text}prefixes: [10.0.0.1/16]\n"));
+    assert!(
+        error.contains(":4: prefixes: 10.0.0.1/16 has bits behind the prefix: write 10.0.0.0/16"),
+        "{error}"
+    );
+}

@@ -347,6 +347,24 @@ fn only_what_is_in_the_fabrics_prefixes_and_is_no_switch_is_learned() {
 }
 
 #[test]
+fn an_address_outside_of_all_prefixes_is_named_until_they_are_others() {
+    let mut table = HostTable::default();
+    table.declare(&topology(), SwitchId(0), START);
+    let on_link = Reach { on_link: vec!["10.9.0.0/24".parse().unwrap()], ..Reach::default() };
+    table.set_reach(on_link, START);
+    let sighting = Sighting { address: ADDRESS, mac: mac(VICTIM), port: port(9), seen: START };
+    assert!(!table.learn(sighting));
+    assert_eq!((table.outside(), table.turned_away()), (Some(ADDRESS), (0, 1)));
+    assert!(table.take_stirred() && !table.learn(sighting) && !table.take_stirred(), "told once");
+    table.set_reach(Reach::default(), START);
+    assert!(table.outside().is_none() && table.learn(sighting));
+    let ours = Reach { own: [ADDRESS].into(), ..Reach::default() };
+    table.set_reach(ours, START);
+    assert_eq!(table.chosen(&ADDRESS), None, "what a switch turns out to have is forgotten");
+    assert!(!table.learn(sighting) && table.outside().is_none());
+}
+
+#[test]
 fn a_host_with_many_addresses_has_them_all() {
     let mut fabric = Fabric::settled();
     for n in 0..200u16 {

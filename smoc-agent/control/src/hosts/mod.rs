@@ -123,8 +123,10 @@ pub struct HostTable {
     stirred: bool,
     /// Claims that were refused so far.
     refused: u64,
-    /// Addresses heard that are not learned, by reason.
+    /// How often an address was heard that is not learned.
     unlearned: u64,
+    /// The first one that is in no prefix of the fabric.
+    outside: Option<IpAddr>,
 }
 
 impl HostTable {
@@ -155,6 +157,7 @@ impl HostTable {
             return;
         }
         self.reach = reach;
+        self.outside = None;
         let strange: Vec<IpAddr> =
             self.claims.keys().copied().filter(|address| !self.reach.learns(*address)).collect();
         for address in strange {
@@ -167,6 +170,11 @@ impl HostTable {
         &self.reach
     }
 
+    /// An address that was heard and is in no prefix of the fabric.
+    pub fn outside(&self) -> Option<IpAddr> {
+        self.outside
+    }
+
     /// How many claims were refused so far, and how often an address was heard that is not to be learned.
     pub fn turned_away(&self) -> (u64, u64) {
         (self.refused, self.unlearned)
@@ -176,8 +184,15 @@ impl HostTable {
     /// that somebody else has is a reason to ask ([`HostTable::questions`]).
     pub fn learn(&mut self, sighting: Sighting) -> bool {
         let Sighting { address, mac, port, seen: now } = sighting;
-        if !self.reach.learns(address) || self.reach.is_ours(mac) || !can_be_claimed(&sighting) {
+        if !can_be_claimed(&sighting) {
+            return false;
+        }
+        if !self.reach.learns(address) || self.reach.is_ours(mac) {
             self.unlearned += 1;
+            if self.outside.is_none() && self.reach.is_outside(address) {
+                self.outside = Some(address);
+                self.stirred = true;
+            }
             return false;
         }
         if !self.is_as_declared(&sighting, None) {

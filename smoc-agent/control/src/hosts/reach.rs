@@ -42,9 +42,9 @@ impl Reach {
         self.own_macs.contains(&mac)
     }
 
-    /// Whether anything limits what is learned of some family.
-    pub fn is_limited(&self) -> bool {
-        !self.configured.is_empty() || !self.on_link.is_empty()
+    /// Whether an address is in none of the fabric's prefixes.
+    pub fn is_outside(&self, address: IpAddr) -> bool {
+        self.of_fabric(address).is_none()
     }
 
     /// The length of the fabric's prefix that an address is in; 0 where nothing limits what is learned.

@@ -62,7 +62,23 @@ impl Switch {
         }
     }
 
-    /// What the operator should know of addresses that two claim.
+    /// That hosts are not learned which may belong to the fabric.
+    fn outside(&self) -> Option<String> {
+        let Reach { configured, on_link, .. } = self.hosts.reach();
+        let (prefixes, whose) = match configured.is_empty() {
+            true => (on_link, "those of the bridge's own addresses"),
+            false => (configured, "those of the configuration"),
+        };
+        let prefixes = prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        self.hosts.outside().map(|address| {
+            format!(
+                "{address} is heard at a host port and not learned, for it is in none of the prefixes {prefixes} ({whose}): \
+                 if it belongs to the fabric, add its prefix to `prefixes` in the configuration"
+            )
+        })
+    }
+
+    /// What the operator should know of addresses that two claim, and of those that are not learned.
     pub(super) fn contested(&self) -> Vec<String> {
         let refusals = self.hosts.refusals();
         let more = refusals.len().saturating_sub(NAMED_REFUSALS);
@@ -83,6 +99,6 @@ impl Switch {
         };
         let named = refusals.iter().take(NAMED_REFUSALS).map(text);
         let rest = (more > 0).then(|| format!("{more} more claims are refused: `smoc hosts` lists them"));
-        named.chain(rest).collect()
+        named.chain(rest).chain(self.outside()).collect()
     }
 }

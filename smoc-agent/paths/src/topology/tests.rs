@@ -203,6 +203,31 @@ fn every_fault_names_file_line_and_field() {
         ),
         (
             11,
+            "  - {name: r, port: 'e2:3', mac: '02:00:00:00:00:09', prefixes: [10.1.0.0]}",
+            "t.yaml:11: hosts[1].prefixes: \"10.1.0.0\" is no prefix: write an address, a slash and the length, such as 10.1.0.0/16 or 2001:db8::/32",
+        ),
+        (
+            11,
+            "  - {name: r, port: 'e2:3', mac: '02:00:00:00:00:09', prefixes: [10.1.2.0/16]}",
+            "t.yaml:11: hosts[1].prefixes: 10.1.2.0/16 has bits behind the prefix: write 10.1.0.0/16",
+        ),
+        (
+            11,
+            "  - {name: r, port: 'e2:3', prefixes: [10.1.0.0/16]}",
+            "t.yaml:11: hosts[1].mac: missing: write the MAC address of a host that has prefixes",
+        ),
+        (
+            11,
+            "  - {name: r, port: 'e2:3', mac: '02:00:00:00:00:09', prefixes: [10.1.0.0/16, 10.1.0.0/16]}",
+            "t.yaml:11: hosts[1].prefixes: 10.1.0.0/16 is listed twice: remove one",
+        ),
+        (
+            11,
+            "  - {name: r, port: 'e2:3', mac: '02:00:00:00:00:09', prefixes: ['ff00::/8']}",
+            "t.yaml:11: hosts[1].prefixes: ff00::/8 cannot be behind a router: write one that hosts send to",
+        ),
+        (
+            11,
             "  - {name: h2, port: 'e2:3', mac: '02:00:00:00:00:01'}",
             "t.yaml:11: hosts[1].mac: 02:00:00:00:00:01 is already taken by hosts[0].mac: give one of them another",
         ),
@@ -321,4 +346,20 @@ fn what_is_no_yaml_of_that_shape_is_refused_with_its_line() {
     ] {
         assert_eq!(faults(text), answer, "{text:?}");
     }
+}
+
+#[test]
+fn prefixes_behind_a_router_are_read_and_written_again() {
+    let text = r#"links: [{a: "e1:1", b: "e2:1"}]
+hosts: [{name: r, port: "e1:9", mac: "02:00:00:00:00:01", prefixes: [10.1.0.0/16, "2001:db8::/32", 0.0.0.0/0]}]"#;
+    let topology = TopologyFile::parse(Path::new("t.yaml"), text).unwrap().topology;
+    let of = |topology: &Topology| {
+        topology.find_host("r").unwrap().prefixes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&topology), ["10.1.0.0/16", "2001:db8::/32", "0.0.0.0/0"]);
+    let again =
+        TopologyFile::parse(Path::new("t.yaml"), &crate::topology::convert::to_yaml(&topology).unwrap())
+            .unwrap()
+            .topology;
+    assert_eq!(of(&again), of(&topology));
 }
