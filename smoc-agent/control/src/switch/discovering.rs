@@ -16,7 +16,7 @@ use crate::{
     clock::Nanos,
     config::Config,
     fabric::{Adjacency, Report, assemble},
-    neighbors::Standing,
+    neighbors::{Peer, Standing},
     ports::{Role, Roles},
 };
 
@@ -130,6 +130,10 @@ impl Switch {
     pub(super) fn heard_report(&mut self, origin: &str, report: Report, now: Nanos) {
         if !self.config.is_discovered() {
             return;
+        }
+        for adjacency in report.adjacencies.iter().filter(|found| found.switch == self.config.switch) {
+            let by = Peer { switch: origin.to_owned(), port: adjacency.port };
+            self.neighbors.claimed(adjacency.there, &by, now);
         }
         let before = self.discovered.reports.insert(origin.to_owned(), (report, now));
         let report = self.discovered.reports.get(origin).map(|(report, _)| report);
