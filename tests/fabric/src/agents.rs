@@ -6,7 +6,10 @@ use smoc_common::memory::Side;
 use smoc_control::{
     clock::Nanos,
     dataplane::Change,
-    discovery::{announcement::Message, lldp},
+    discovery::{
+        announcement::{self, Message},
+        lldp,
+    },
     interfaces::BridgePort,
     liveness::prober::Prober,
     ports::{Programs, Role},
@@ -251,7 +254,7 @@ impl Fabric {
                 if let Some(place) = there
                     && self.options.broken != Some(Break::AgentsAreMute)
                 {
-                    let kind = if lldp::is_one(&bytes) { Kind::Advertisement } else { Kind::Announcement };
+                    let kind = kind_of(&bytes);
                     let frame = self.frame(kind, bytes);
                     self.transmit(node, place, frame);
                 }
@@ -431,5 +434,14 @@ impl Fabric {
             self.queue.after(Duration::ZERO, Event::Keep { node, run });
         }
         self.wake(node);
+    }
+}
+
+/// What an agent says: of itself, to other agents, or to a host, which it asks whether an address is its own.
+fn kind_of(bytes: &[u8]) -> Kind {
+    match bytes.get(12..14) {
+        _ if lldp::is_one(bytes) => Kind::Advertisement,
+        Some(ether_type) if ether_type == announcement::ETHER_TYPE.to_be_bytes() => Kind::Announcement,
+        _ => Kind::Resolution,
     }
 }

@@ -96,6 +96,13 @@ impl Neighbors {
         ports.for_each(|(_, port)| port.take_over_switch());
     }
 
+    /// Another switch reports that it finds this port behind one of its own: where nobody speaks, that one may have no agent now.
+    pub fn claimed(&mut self, number: PortNumber, by: &Peer, now: Nanos) {
+        if let Some(port) = self.ports.get_mut(&number) {
+            port.claimed(by, now);
+        }
+    }
+
     /// The ports that have carrier now.
     pub fn carriers(&mut self, with: &BTreeSet<PortNumber>, now: Nanos) {
         for (number, port) in &mut self.ports {

@@ -52,6 +52,8 @@ pub(super) struct Port {
     before: Option<Peer>,
     /// Another port has a switch of the same name behind it.
     pub is_double: bool,
+    /// The switch that was waited for in vain since the carrier came.
+    refuted: Option<Peer>,
     /// A switch was there when this agent started, or so the last one found.
     is_awaited: bool,
     /// When the next advertisement is due, how many are left that follow each other quickly, and when the last was.
@@ -70,6 +72,7 @@ impl Port {
             newer: None,
             before: None,
             is_double: false,
+            refuted: None,
             is_awaited: false,
             next: Nanos(u64::MAX),
             burst: 0,
@@ -100,12 +103,21 @@ impl Port {
                     self.before = Some(peer.clone());
                 }
                 self.seen.clear();
-                (self.newer, self.next) = (None, Nanos(u64::MAX));
+                (self.newer, self.refuted, self.next) = (None, None, Nanos(u64::MAX));
                 if self.standing == Standing::Host {
                     self.standing = Standing::Undecided;
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Another switch says that it finds this port: it is waited for, as one that was there before.
+    pub(super) fn claimed(&mut self, by: &Peer, now: Nanos) {
+        let is_silent = self.seen.is_empty() && self.newer.is_none() && self.role == PortRole::Auto;
+        let is_open = matches!(self.standing, Standing::Undecided | Standing::Host);
+        if is_silent && is_open && self.carrier.is_some() && self.refuted.as_ref() != Some(by) {
+            (self.before, self.carrier) = (Some(by.clone()), Some(now));
         }
     }
 
@@ -182,7 +194,8 @@ impl Port {
             return;
         };
         if (self.before.is_some() || self.is_awaited) && is_dead && now.since(since) >= PATIENCE {
-            (self.before, self.is_awaited, self.carrier) = (None, false, Some(now));
+            self.refuted = self.before.take();
+            (self.is_awaited, self.carrier) = (false, Some(now));
             (self.burst, self.next) = (BURST.0, now);
         }
         self.standing = self.of_silence(now);

@@ -310,3 +310,21 @@ fn silence_says_nothing_new_and_frames_are_never_close() {
     }
     assert!(answers as u128 <= now.since(from).as_millis() / 20 + 1, "{answers}");
 }
+
+#[test]
+fn a_silent_port_that_another_switch_reports_is_waited_for_and_no_host_port() {
+    let mut room = Room::plain(&[[(0, 1), (1, 1)]]);
+    room.loses = true;
+    room.pass(SILENT + SOON);
+    assert_eq!(room.standing(0, 1), Standing::Host, "the agent there is dead");
+    let now = room.now;
+    room.switches[0].claimed(port(1), &peer("b", 1), now);
+    room.pass(SOON);
+    assert_eq!(room.standing(0, 1), fabric("b", 1));
+    room.pass(Duration::from_secs(16));
+    assert_eq!(room.standing(0, 1), Standing::Host, "nor do hellos come back");
+    let now = room.now;
+    room.switches[0].claimed(port(1), &peer("b", 1), now);
+    room.pass(SOON);
+    assert_eq!(room.standing(0, 1), Standing::Host, "that was waited for in vain");
+}

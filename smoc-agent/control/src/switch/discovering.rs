@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     fabric::{Adjacency, Report, assemble},
     hosts::LEARNED_FOR,
-    neighbors::Standing,
+    neighbors::{Peer, Standing},
     ports::{Role, Roles},
     store::Facts,
 };
@@ -143,6 +143,10 @@ impl Switch {
     pub(super) fn heard_report(&mut self, origin: &str, report: Report, now: Nanos) {
         if !self.config.is_discovered() {
             return;
+        }
+        for adjacency in report.adjacencies.iter().filter(|found| found.switch == self.config.switch) {
+            let by = Peer { switch: origin.to_owned(), port: adjacency.port };
+            self.neighbors.claimed(adjacency.there, &by, now);
         }
         let before = self.discovered.reports.insert(origin.to_owned(), (report, now));
         let report = self.discovered.reports.get(origin).map(|(report, _)| report);
