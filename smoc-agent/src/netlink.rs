@@ -1,11 +1,15 @@
 //! The kernel's side, over rtnetlink.
 
+use std::net::IpAddr;
+
 use futures_util::{StreamExt, TryStreamExt};
+use ipnet::IpNet;
 use rtnetlink::{
     Handle, MulticastGroup, new_connection, new_multicast_connection,
     packet_core::{DefaultNla, NetlinkMessage, NetlinkPayload},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
+        address::{AddressAttribute, AddressMessage},
         link::{
             BridgePortState, BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
             LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge, LinkXdp, XdpAttached,
@@ -62,7 +66,7 @@ impl Netlink {
         Ok(Self { handle })
     }
 
-    /// All interfaces as they are now.
+    /// All interfaces as they are now, with their addresses.
     ///
     /// # Errors
     /// The kernel's answer.
@@ -70,7 +74,11 @@ impl Netlink {
         let links = self.handle.link().get().execute();
         let interfaces = links.map_ok(|message| interface(&message)).try_collect::<Vec<_>>().await;
         let failed = |source| NetlinkError::Request { doing: "list the interfaces".into(), source };
-        Ok(interfaces.map_err(failed)?.into_iter().collect())
+        let interfaces: Interfaces = interfaces.map_err(failed)?.into_iter().collect();
+        let addresses = self.handle.address().get().execute();
+        let addresses = addresses.map_ok(|message| address(&message)).try_collect::<Vec<_>>().await;
+        let failed = |source| NetlinkError::Request { doing: "list the addresses".into(), source };
+        Ok(interfaces.with_addresses(addresses.map_err(failed)?.into_iter().flatten()))
     }
 
     /// Opens or closes a bridge port for the base network.
@@ -150,6 +158,22 @@ fn carrier(message: &NetlinkMessage<RouteNetlinkMessage>) -> Option<(IfIndex, bo
         }
         _ => None,
     }
+}
+
+/// An address of an interface with its prefix. Of a point-to-point link `Local` is the interface's own address.
+fn address(message: &AddressMessage) -> Option<(IfIndex, IpNet)> {
+    let of = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
+    let local = of(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    let address = local.or_else(|| {
+        of(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        })
+    })?;
+    Some((IfIndex(message.header.index), IpNet::new(address, message.header.prefix_len).ok()?))
 }
 
 fn interface(message: &LinkMessage) -> Interface {

@@ -12,7 +12,7 @@ use crate::{
     event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
-        PORT_ENTRIES, PathSet, Port, Settings, TokenBinding, TokenKey,
+        PORT_ENTRIES, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     route::{Label, PushedRoute},
@@ -94,6 +94,8 @@ pub struct Switch {
     pub detours: BTreeMap<DetourKey, Detour>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
+    /// `PREFIXES`.
+    pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGES` and `PATH_SETS`.
     pub path_sets: BTreeMap<EdgeIndex, PathSet>,
     /// `FLOWS`.
@@ -125,6 +127,7 @@ impl Default for Switch {
             ingress: 0,
             detours: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            prefixes: BTreeMap::new(),
             path_sets: BTreeMap::new(),
             flows: Entries::default(),
             half_open: Entries::default(),
@@ -228,6 +231,12 @@ impl Tables for Switch {
 
     fn host(&self, address: &Address) -> Option<&Host> {
         self.hosts.get(address)
+    }
+
+    /// Keys are sorted by length.
+    fn router(&self, address: &Address) -> Option<&Host> {
+        self.settings.filter(|settings| settings.routed != 0)?;
+        self.prefixes.iter().rev().find(|(prefix, _)| prefix.contains(address)).map(|(_, router)| router)
     }
 
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {

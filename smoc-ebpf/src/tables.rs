@@ -9,13 +9,14 @@ use aya_ebpf::{
         generated::{bpf_jiffies64, bpf_map_lookup_elem},
     },
     macros::map,
-    maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf, lpm_trie::Key},
     programs::XdpContext,
 };
 use smoc_common::{
-    event::{COUNTER_ENTRIES, Event, Sighting},
+    event::{COUNTER_ENTRIES, Event, Outcome, Sighting},
     map::*,
-    pipeline::{self, Table, Tables},
+    pipeline::{self, Ends, Table, Tables},
+    route::Label,
     token::{self, Schedule, Version},
     wire::{
         headers::Headers,
@@ -39,6 +40,8 @@ static HOST_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
 static INTERFACES: HashMap<u32, u32> = HashMap::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
+#[map]
+static PREFIXES: LpmTrie<[u8; 16], Host> = LpmTrie::with_max_entries(PREFIX_ENTRIES, BPF_F_NO_PREALLOC);
 #[map]
 static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
 #[map]
@@ -86,6 +89,10 @@ pub struct Scratch {
     pub handshake: Handshake,
     /// What was copied from the frame last.
     pub loaded: Loaded,
+    /// Where its hosts are.
+    ends: Ends,
+    /// The key of the router that is looked for.
+    wanted: Prefix,
     number: usize,
 }
 
@@ -185,6 +192,75 @@ fn look_closer(is_from_local: bool) -> u32 {
     1
 }
 
+/// Looks up both hosts of a frame from a host port whose headers are in the scratch, and puts what it finds there too; 0, or
+/// the counter of the outcome that says why they are not both known.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_ends_from_host() -> u32 {
+    // Which interface the frame came in by does not matter here.
+    let context = XdpContext::new(core::ptr::null_mut());
+    let Some(scratch) = scratch() else { return Outcome::NotConfigured.counter() };
+    // SAFETY: as in `through_memory`.
+    let found = pipeline::ends_from_host(&KernelTables::new(&context), unsafe { &(*scratch).headers });
+    match found {
+        Ok(ends) => {
+            // SAFETY: as in `through_memory`.
+            unsafe { put(&raw mut (*scratch).ends, &ends) };
+            0
+        }
+        Err(outcome) => outcome.counter(),
+    }
+}
+
+/// The same as far as they are known; 0 if what is known contradicts the frame.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_strangers(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `through_memory`.
+    let headers = unsafe { &(*scratch).headers };
+    let Some(ends) = pipeline::strangers(&KernelTables::new(&context), headers) else { return 0 };
+    // SAFETY: as in `through_memory`.
+    unsafe { put(&raw mut (*scratch).ends, &ends) };
+    1
+}
+
+/// Both hosts of a frame with this label whose route is used up; 0 if its receiver is elsewhere.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_ends_from_fabric(label: u8) -> u32 {
+    let context = XdpContext::new(core::ptr::null_mut());
+    let Some(scratch) = scratch() else { return 0 };
+    let tables = &mut KernelTables::new(&context);
+    // SAFETY: as in `through_memory`.
+    let headers = unsafe { &(*scratch).headers };
+    let Some(ends) = pipeline::ends_from_fabric(tables, headers, Label::from_bits(label)) else { return 0 };
+    // SAFETY: as in `through_memory`.
+    unsafe { put(&raw mut (*scratch).ends, &ends) };
+    1
+}
+
+/// Writes field by field: the compiler makes a call of a function out of a copy, which compares pointers.
+///
+/// # Safety
+/// The place is one, and nobody else writes it.
+#[inline(always)]
+unsafe fn put(place: *mut Ends, ends: &Ends) {
+    // SAFETY: the caller's.
+    unsafe {
+        (&raw mut (*place).local).write_volatile(ends.local);
+        (&raw mut (*place).remote).write_volatile(ends.remote);
+        (&raw mut (*place).local_mac).write_volatile(ends.local_mac);
+        (&raw mut (*place).peer_mac).write_volatile(ends.peer_mac);
+        (&raw mut (*place).routed).write_volatile(ends.routed);
+        (&raw mut (*place).epoch).write_volatile(ends.epoch);
+    }
+}
+
 /// The token of an RFC 8684 key.
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
@@ -210,6 +286,20 @@ impl<'a> KernelTables<'a> {
     #[inline(always)]
     pub fn new(context: &'a XdpContext) -> Self {
         Self(context)
+    }
+
+    /// [`Tables::router`], with the scratch.
+    #[inline(always)]
+    fn routed(&self, scratch: *mut Scratch, address: &Address) -> Option<&Host> {
+        if self.settings()?.routed == 0 {
+            return None;
+        }
+        // SAFETY: as in `through_memory`; both types are a length and an address without anything in between.
+        let key = unsafe {
+            (*scratch).wanted = Prefix { length: Prefix::MAX, octets: address.octets() };
+            &*(&raw const (*scratch).wanted).cast::<Key<[u8; 16]>>()
+        };
+        PREFIXES.get(key)
     }
 }
 
@@ -323,6 +413,10 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
+    fn router(&self, address: &Address) -> Option<&Host> {
+        self.routed(scratch()?, address)
+    }
+    #[inline(always)]
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {
         match *EDGES.get(u32::from(edge))? {
             0 => None,
@@ -394,6 +488,42 @@ impl Tables for KernelTables<'_> {
             Version::V0 => smoc_token_v0(key),
             Version::V1 => smoc_token_v1(key),
         }
+    }
+
+    #[inline(always)]
+    fn ends_from_host(&mut self, _headers: &Headers) -> Result<Ends, Outcome> {
+        const NEXT_HOP: u32 = Outcome::OtherNextHop.counter();
+        const VLAN: u32 = Outcome::OtherVlan.counter();
+        const EDGE: u32 = Outcome::SameEdge.counter();
+        match smoc_ends_from_host() {
+            0 => {
+                let scratch = scratch().ok_or(Outcome::NotConfigured)?;
+                // SAFETY: as in `through_memory`.
+                Ok(unsafe { (*scratch).ends })
+            }
+            VLAN => Err(Outcome::OtherVlan),
+            EDGE => Err(Outcome::SameEdge),
+            NEXT_HOP => Err(Outcome::OtherNextHop),
+            _ => Err(Outcome::UnknownHost),
+        }
+    }
+
+    #[inline(always)]
+    fn strangers(&mut self, _headers: &Headers) -> Option<Ends> {
+        if smoc_strangers(self.0.ctx) == 0 {
+            return None;
+        }
+        // SAFETY: as in `through_memory`.
+        Some(unsafe { (*scratch()?).ends })
+    }
+
+    #[inline(always)]
+    fn ends_from_fabric(&mut self, _headers: &Headers, label: Label) -> Option<Ends> {
+        if smoc_ends_from_fabric(label.bits()) == 0 {
+            return None;
+        }
+        // SAFETY: as in `through_memory`.
+        Some(unsafe { (*scratch()?).ends })
     }
 
     #[inline(always)]

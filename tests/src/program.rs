@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{Array, DevMap, HashMap, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, DevMap, HashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
@@ -175,6 +176,10 @@ impl Programs {
         let mut hosts: HashMap<_, Entry<_>, Entry<_>> = self.map_mut("HOSTS")?.try_into()?;
         for (&address, &host) in &switch.hosts {
             hosts.insert(Entry(address), Entry(host), 0)?;
+        }
+        let mut prefixes: LpmTrie<_, [u8; 16], Entry<_>> = self.map_mut("PREFIXES")?.try_into()?;
+        for (prefix, &router) in &switch.prefixes {
+            prefixes.insert(&Key::new(prefix.length, prefix.octets), Entry(router), 0)?;
         }
         Ok(())
     }

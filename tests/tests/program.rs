@@ -4,7 +4,7 @@
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use smoc_common::event::{Note, Outcome};
-use smoc_common::map::{Host, Port, Settings};
+use smoc_common::map::{Host, Port, Prefix, Settings};
 use smoc_common::memory::{Side, Switch};
 use smoc_common::route::Route;
 use smoc_common::testing::frames::{Build, capable};
@@ -135,6 +135,39 @@ fn hosts_that_are_not_known_are_treated_alike() {
         twins.compare_tables().unwrap();
         assert!(!twins.host.connections.entries.is_empty(), "nothing is bound");
     }
+}
+
+#[test]
+fn what_is_behind_routers_is_treated_alike() {
+    if !can_run("what_is_behind_routers_is_treated_alike") {
+        return;
+    }
+    let mut switch = switch();
+    switch.settings.as_mut().unwrap().routed = 1;
+    // Everybody is behind a router, in a longer and a shorter prefix; but for two who are known by themselves as well.
+    for (address, host) in std::mem::take(&mut switch.hosts) {
+        let bits = Prefix { length: 128, octets: address.octets() };
+        switch.prefixes.insert(bits, host);
+        let mut wide = Prefix { length: 104, octets: [0; 16] };
+        wide.octets[..13].copy_from_slice(&address.octets()[..13]);
+        switch.prefixes.insert(wide, host);
+        if [A_OTHER.address, B_OTHER.address].contains(&address) {
+            switch.hosts.insert(address, host);
+        }
+    }
+    switch.prefixes.remove(&Prefix { length: 128, octets: NEIGHBOUR.address.octets() });
+    let mut twins = Twins::new(switch).unwrap();
+    let mut numbers = Numbers(5);
+    for _ in 0..3_000 {
+        let (from, frame) = conversation(&mut numbers);
+        let is_local = PLACES.iter().any(|(end, edge, _)| end.address == from.address && *edge == 0);
+        let side = if is_local { Side::Host } else { Side::Fabric };
+        let frame = if is_local { frame } else { pushed(&frame, numbers.below(16), 1) };
+        twins.take(side, &frame).unwrap();
+    }
+    twins.compare_tables().unwrap();
+    assert!(twins.host.count_of(Outcome::Established.counter()) > 100, "hardly anything is established");
+    assert!(!twins.host.connections.entries.is_empty(), "nothing is bound");
 }
 
 #[test]

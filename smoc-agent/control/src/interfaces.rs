@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use smoc_common::wire::ethernet::MacAddress;
 
 /// The number of a network interface in its namespace; 0 is none.
@@ -76,6 +77,7 @@ impl AttachedMode {
 pub struct Interfaces {
     all: BTreeMap<IfIndex, Interface>,
     named: BTreeMap<String, IfIndex>,
+    addresses: BTreeMap<IfIndex, Vec<IpNet>>,
 }
 
 impl Interfaces {
@@ -94,6 +96,31 @@ impl Interfaces {
         self.all.get(&index)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Interface> {
+        self.all.values()
+    }
+
+    /// The same interfaces with these addresses, each with the prefix that is on its link.
+    pub fn with_addresses(mut self, addresses: impl IntoIterator<Item = (IfIndex, IpNet)>) -> Self {
+        self.addresses.clear();
+        for (index, address) in addresses {
+            self.addresses.entry(index).or_default().push(address);
+        }
+        self.addresses.values_mut().for_each(|all| all.sort());
+        self
+    }
+
+    /// The addresses of an interface, each with the prefix that is on its link.
+    pub fn addresses(&self, index: IfIndex) -> &[IpNet] {
+        self.addresses.get(&index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The addresses of all interfaces.
+    pub fn all_addresses(&self) -> impl Iterator<Item = IpNet> {
+        self.addresses.values().flatten().copied()
+    }
+
     /// The MAC address under which the kernel takes frames that arrive there: its bridge's, or its own.
     pub fn router_mac(&self, interface: &Interface) -> MacAddress {
         interface.master.and_then(|master| self.get(master)).map_or(interface.mac, |master| master.mac)
@@ -105,6 +132,6 @@ impl FromIterator<Interface> for Interfaces {
         let all: BTreeMap<_, _> =
             interfaces.into_iter().map(|interface| (interface.index, interface)).collect();
         let named = all.values().map(|interface| (interface.name.clone(), interface.index)).collect();
-        Self { all, named }
+        Self { all, named, addresses: BTreeMap::new() }
     }
 }

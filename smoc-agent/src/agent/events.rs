@@ -113,7 +113,7 @@ pub(super) async fn run(
 
 /// Where the subflow of an event leads, and its rank as ranks wrap around.
 fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
-    let edge = snapshot.hosts.get(&ip_address(event.flow.remote()))?.at.switch;
+    let edge = snapshot.edge_of(ip_address(event.flow.remote()))?;
     let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
     Some((edge, Rank::new((event.rank % count as u32) as u8)))
 }

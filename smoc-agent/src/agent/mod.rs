@@ -18,6 +18,7 @@ mod fabric_store;
 mod housekeeping;
 mod inspection;
 mod links;
+mod memory;
 mod notify;
 mod privileges;
 mod siblings;
@@ -198,6 +199,7 @@ impl Agent {
             programs: dataplane.programs(),
             boot: clock::boot_number(),
             sequence: clock::microseconds_since_1970(),
+            records: memory::load(&config),
             config: Arc::new(config),
         };
         let config = start.config.clone();
@@ -206,17 +208,19 @@ impl Agent {
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
         let publish = watch::Sender::new(None);
+        let remember = watch::Sender::new(Vec::new());
         let mut agent_tasks = tasks;
         let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(&pin)?);
         let (fills, fill) = watch::channel(Vec::new());
         let snapshots = publish.subscribe();
         let state = store_state(&config, &mut agent_tasks, &snapshots, &events);
-        let api = api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), state);
+        let api = api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), events.clone(), state);
         agent_tasks.spawn("the API", api);
         let ring = agent_tasks.inside(|| Events::open(&pin))?;
         // Tables of its own, so that no long read keeps the log waiting.
         let strays = events::Strays { tables: Arc::new(XdpTables::open(&pin)?), events: events.clone() };
         agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone(), strays));
+        agent_tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, work) = mpsc::channel(siblings::QUEUE);
         let look = siblings::run(Arc::new(XdpTables::open(&pin)?), work, events.clone());
         agent_tasks.spawn("looking for siblings", look);
@@ -224,7 +228,7 @@ impl Agent {
         agent_tasks
             .spawn("comparing the maps", inspection::run(Inspector::open(&pin)?, questions, events.clone()));
         let ears = Ears::new(agent_tasks.handle(), events);
-        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish };
+        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish, remember };
         let (switch, effects) = Switch::start(start, clock::now());
         Ok((Self { config, switch, world, store, sources, tasks: agent_tasks, _socket: socket }, effects))
     }

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use smoc_control::{
     dataplane::Change,
+    fabric::Record,
     switch::{Effect, Event, Snapshot, Wish, write_all},
 };
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub prober: std::sync::mpsc::Sender<Command>,
     pub siblings: mpsc::Sender<Work>,
     pub publish: watch::Sender<Option<Arc<Snapshot>>>,
+    pub remember: watch::Sender<Vec<Record>>,
 }
 
 /// The result of effects.
@@ -69,6 +71,7 @@ impl World {
         let refused = |wish, error: &dyn std::error::Error| Event::Refused { wish, why: error.to_string() };
         match effect {
             Effect::Write(_) => {}
+            Effect::Remember(records) => drop(self.remember.send_replace(records)),
             Effect::Inspect => outcome.inspect = true,
             Effect::Attach(port, role, interface) => {
                 outcome.interfaces = true;

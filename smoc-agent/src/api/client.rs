@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 /// Why an agent gave no answer.
@@ -31,6 +31,9 @@ pub enum ClientError {
     /// The answer is of another version of smoc.
     #[error("the agent's answer is not understood ({0}): is it another version of smoc?")]
     Answer(#[from] serde_json::Error),
+    /// What was asked makes no sense to the agent.
+    #[error("{0}")]
+    Senseless(String),
     /// The agent refused.
     #[error("{0}")]
     Refused(String),
@@ -41,13 +44,35 @@ pub enum ClientError {
 /// # Errors
 /// See [`ClientError`].
 pub async fn get<T: DeserializeOwned>(socket: &Path, query: &str) -> Result<T, ClientError> {
+    let request = Request::get(query).header("host", "smoc").body(Full::default());
+    send(socket, query, request).await
+}
+
+/// Orders something of the agent behind a socket.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn post<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    order: &impl Serialize,
+) -> Result<T, ClientError> {
+    let body = serde_json::to_vec(order)?;
+    let request = Request::post(path).header("host", "smoc").header("content-type", "application/json");
+    send(socket, path, request.body(body.into())).await
+}
+
+async fn send<T: DeserializeOwned>(
+    socket: &Path,
+    query: &str,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+) -> Result<T, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoAgent(socket.into()),
         _ => ClientError::Io { path: socket.into(), source },
     })?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = Request::get(query).header("host", "smoc").body(Empty::<Bytes>::new());
     let request = request.map_err(|error| ClientError::Refused(format!("{query}: {error}")))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
@@ -58,5 +83,9 @@ pub async fn get<T: DeserializeOwned>(socket: &Path, query: &str) -> Result<T, C
         return Ok(serde_json::from_slice(&body)?);
     }
     let error: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    Err(ClientError::Refused(error["error"].as_str().map_or_else(|| status.to_string(), str::to_owned)))
+    let message = error["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+    Err(match status {
+        StatusCode::BAD_REQUEST => ClientError::Senseless(message),
+        _ => ClientError::Refused(message),
+    })
 }

@@ -1,4 +1,4 @@
-//! The agent's API: JSON over HTTP on a Unix socket (mode 0660), read only.
+//! The agent's API: JSON over HTTP on a Unix socket (mode 0660). Who may use it may drain.
 //!
 //! | path | answer |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `/conns` | list of [`smoc_control::connections::ConnectionReport`] |
 //! | `/paths` | list of [`EdgeView`] |
 //! | `/topology` | [`TopologyView`] |
+//! | `/fabric` | [`FabricView`] |
+//! | `/drain`, POST [`Order`] | [`Drained`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
@@ -16,15 +18,17 @@
 
 mod client;
 mod connections;
+mod drain;
 mod liveness;
 mod pressure;
 mod server;
 mod view;
 
-pub use client::{ClientError, get};
+pub use client::{ClientError, get, post};
+pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
-    BridgeView, CounterView, EdgeView, HostView, LinkView, PortView, RankView, Status, SwitchView, TableView,
-    TopologyView, UnroutableView,
+    BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,
+    RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
 };

@@ -18,7 +18,7 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use nix::{
     sys::stat::{Mode, umask},
@@ -32,6 +32,7 @@ use tokio::{
 
 use super::{
     connections,
+    drain::{self as drains, Order},
     liveness::{ProbeView, milliseconds},
     view,
 };
@@ -40,7 +41,7 @@ use smoc_control::{
     connections::{Evidence, Names, Question, explain, report},
     dataplane::{Fill, KernelTables},
     liveness::{Report, RoundTripRoute},
-    switch::Snapshot,
+    switch::{Event, Snapshot},
 };
 use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 
@@ -89,6 +90,7 @@ struct Sources {
     tables: Arc<dyn Observe>,
     prober: mpsc::Sender<Command>,
     store: watch::Receiver<store::State>,
+    events: tokio::sync::mpsc::Sender<Event>,
     started: Instant,
 }
 
@@ -137,9 +139,11 @@ impl ApiServer {
         fills: watch::Receiver<Vec<Fill>>,
         tables: Arc<dyn Observe>,
         prober: mpsc::Sender<Command>,
+        events: tokio::sync::mpsc::Sender<Event>,
         store: watch::Receiver<store::State>,
     ) -> Result<(), String> {
-        let sources = Sources { snapshots, fills, tables, prober, store, started: Instant::now() };
+        let started = Instant::now();
+        let sources = Sources { snapshots, fills, tables, prober, events, store, started };
         connections::serve(self.0, router(sources)).await
     }
 }
@@ -183,6 +187,8 @@ fn router(sources: Sources) -> Router {
         .route("/topology", get(topology))
         .route("/conns", get(conns))
         .route("/explain", get(explanation))
+        .route("/fabric", get(fabric))
+        .route("/drain", post(drain))
         .with_state(sources)
 }
 
@@ -249,6 +255,22 @@ async fn hosts(State(sources): State<Sources>) -> Result<Response, Failure> {
 
 async fn topology(State(sources): State<Sources>) -> Result<Response, Failure> {
     Ok(Json(view::topology(&*sources.snapshot()?)).into_response())
+}
+
+async fn fabric(State(sources): State<Sources>) -> Result<Response, Failure> {
+    Ok(Json(view::fabric(&*sources.snapshot()?)).into_response())
+}
+
+async fn drain(State(sources): State<Sources>, Json(order): Json<Order>) -> Result<Response, Failure> {
+    let bad = |message| Failure(StatusCode::BAD_REQUEST, message);
+    let snapshot = sources.snapshot()?;
+    let (changed, done) = drains::take(&snapshot, order, clock::microseconds_since_1970()).map_err(bad)?;
+    if let Some(record) = changed {
+        let ended =
+            |_| Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is ending: ask another one".to_owned());
+        sources.events.send(Event::Recorded(vec![record])).await.map_err(ended)?;
+    }
+    Ok(Json(done).into_response())
 }
 
 async fn paths(State(sources): State<Sources>) -> Result<Response, Failure> {

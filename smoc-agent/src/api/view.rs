@@ -10,7 +10,8 @@ use smoc_control::{
     clock::Nanos,
     config::Spread,
     dataplane::Fill,
-    hosts::KnownHost,
+    fabric::drain::{DRAIN, Target},
+    hosts::{KnownHost, Reach},
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
     neighbors::Standing,
@@ -43,6 +44,9 @@ pub struct Status {
     pub edges: usize,
     /// Links of the network that are down.
     pub links_down: usize,
+    /// Links that operators drain.
+    #[serde(default)]
+    pub links_drained: usize,
     /// Ways around neighbours and links.
     pub detours: DetoursView,
     /// How paths are probed; null if the prober does not answer.
@@ -56,6 +60,8 @@ pub struct Status {
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
+    /// Which addresses are learned.
+    pub learning: LearningView,
     /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
     #[serde(default)]
     pub refused: u64,
@@ -145,6 +151,40 @@ pub struct HostView {
     pub source: String,
     /// Time since it was last heard; null for hosts of the file.
     pub age_seconds: Option<f64>,
+    /// The prefixes behind it, if it is a router.
+    pub prefixes: Vec<String>,
+    /// Who else claims the address.
+    pub refused: Vec<RefusalView>,
+}
+
+/// Who else claims an address, and is refused.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusalView {
+    /// Its MAC address.
+    pub mac: String,
+    /// The switch behind which it is.
+    pub switch: String,
+    /// The port of that switch.
+    pub port: u16,
+    /// How often in a row, less where it claims it without pause.
+    pub times: u32,
+    /// Time since the last one.
+    pub age_seconds: f64,
+}
+
+/// Which addresses are learned.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LearningView {
+    /// The prefixes outside of which none is; empty: all are, of any family that has no prefix.
+    pub prefixes: Vec<String>,
+    /// `configured`, `on-link` (those of the bridge) or `none`.
+    pub known_from: String,
+    /// Prefixes behind routers.
+    pub routed: usize,
+    /// Claims to an address of another that were refused.
+    pub refused: u64,
+    /// How often an address was heard that is not to be learned.
+    pub ignored: u64,
 }
 
 /// The ranked paths to an edge.
@@ -177,6 +217,9 @@ pub struct RankView {
     pub port: u16,
     /// Whether that port is usable.
     pub usable: bool,
+    /// Whether subflows of this rank take another rank's path: a link of it is down or drained, and nothing takes its place.
+    #[serde(default)]
+    pub left: bool,
     /// Links of the path that the rank has when all links are up, if it takes another one meanwhile.
     pub instead_of: Option<Vec<String>>,
     /// What probes say; null if it is not probed.
@@ -229,6 +272,36 @@ pub struct LinkView {
     pub tree: bool,
     /// Whether it works, as far as the switches at its ends say.
     pub up: bool,
+    /// Whether operators want traffic to leave it.
+    #[serde(default)]
+    pub drained: bool,
+    /// Whether paths may take it: a drained link stays in use where nothing else joins two parts of the network.
+    #[serde(default)]
+    pub used: bool,
+}
+
+/// The fabric as a whole, as one of its agents sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FabricView {
+    /// The switches.
+    pub switches: Vec<SwitchView>,
+    /// The links.
+    pub links: Vec<LinkView>,
+    /// Known addresses.
+    pub hosts: usize,
+    /// What operators drain.
+    pub drained: Vec<DrainView>,
+}
+
+/// What operators drain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// A switch or a link.
+    pub target: String,
+    /// Why, if they said so.
+    pub reason: String,
+    /// Whether the fabric has it (still).
+    pub known: bool,
 }
 
 /// The status, with counters by index and the fill of the tables.
@@ -253,11 +326,13 @@ pub(super) fn status(
             .as_ref()
             .map(|bridge| BridgeView { interface: bridge.interface.clone(), managed: bridge.managed }),
         edges: snapshot.edges,
-        links_down: snapshot.book.down().len(),
+        links_down: snapshot.down.len(),
+        links_drained: snapshot.drained.len(),
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
         store: StoreView::default(),
+        learning: learning(snapshot),
         refused: snapshot.refused,
         warnings: snapshot
             .warnings
@@ -321,8 +396,42 @@ fn reason(snapshot: &Snapshot, report: &PortReport) -> String {
     }
 }
 
+fn learning(snapshot: &Snapshot) -> LearningView {
+    let Reach { configured, on_link, routed, .. } = &snapshot.reach;
+    let (prefixes, known_from) = match (configured.is_empty(), on_link.is_empty()) {
+        (false, _) => (configured, "configured"),
+        (true, false) => (on_link, "on-link"),
+        (true, true) => (on_link, "none"),
+    };
+    let (refused, ignored) = snapshot.turned_away;
+    LearningView {
+        prefixes: prefixes.iter().map(ToString::to_string).collect(),
+        known_from: known_from.to_owned(),
+        routed: routed.len(),
+        refused,
+        ignored,
+    }
+}
+
 /// All known addresses.
 pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
+    let mut refused: BTreeMap<IpAddr, Vec<RefusalView>> = BTreeMap::new();
+    for refusal in &snapshot.refusals {
+        refused.entry(refusal.address).or_default().push(RefusalView {
+            mac: refusal.mac.to_string(),
+            switch: match &refusal.edge {
+                Some(edge) => edge.clone(),
+                None => snapshot.topology.switch(snapshot.this).name.clone(),
+            },
+            port: refusal.port.get(),
+            times: refusal.times,
+            age_seconds: now.since(refusal.at).as_secs_f64().round(),
+        });
+    }
+    let prefixes = |host: &KnownHost| {
+        let declared = host.name.as_deref().and_then(|name| snapshot.topology.find_host(name));
+        declared.map_or_else(Vec::new, |host| host.prefixes.iter().map(ToString::to_string).collect())
+    };
     let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
         address: *address,
         mac: host.mac.to_string(),
@@ -331,6 +440,8 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
         name: host.name.clone(),
         source: format!("{:?}", host.source).to_lowercase(),
         age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
+        prefixes: prefixes(host),
+        refused: refused.get(address).cloned().unwrap_or_default(),
     };
     snapshot.hosts.iter().map(view).collect()
 }
@@ -379,6 +490,7 @@ fn ranks(
             shared_links: path.shared_links,
             port,
             usable: usable.get(&port).copied().unwrap_or(false),
+            left: path.links.iter().any(|link| snapshot.book.down().contains(link)),
             instead_of: paths.instead_of(rank).map(links),
             liveness: liveness(rank),
         }
@@ -404,10 +516,23 @@ pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
             capacity: link.capacity.map(|capacity| capacity.to_string()),
             latency: link.latency.map(|latency| latency.to_string()),
             tree: snapshot.tree.contains(&id),
-            up: !snapshot.book.down().contains(&id),
+            up: !snapshot.down.contains(&id),
+            drained: snapshot.drained.contains(&id),
+            used: !snapshot.book.down().contains(&id),
         }
     });
     TopologyView { switches: switches.collect(), links: links.collect() }
+}
+
+/// The fabric as a whole.
+pub(super) fn fabric(snapshot: &Snapshot) -> FabricView {
+    let TopologyView { switches, links } = topology(snapshot);
+    let drained = snapshot.records.under(DRAIN).map(|(target, reason)| DrainView {
+        target: target.to_owned(),
+        reason: reason.to_owned(),
+        known: Target::parse(&snapshot.topology, target).is_ok(),
+    });
+    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), switches, links }
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

@@ -9,7 +9,10 @@ use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Tabl
 use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
 
 use crate::{
-    api::{self, EdgeView, HostView, PortView, Status, TopologyView},
+    api::{
+        self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView,
+        TopologyView,
+    },
     store::StoreView,
 };
 
@@ -17,10 +20,10 @@ use crate::{
 #[derive(clap::Args, Debug)]
 pub struct LiveArgs {
     #[command(flatten)]
-    agent: AgentSocket,
+    pub(super) agent: AgentSocket,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// Arguments of `smoc explain`.
@@ -53,9 +56,17 @@ pub struct ExplainArgs {
 }
 
 pub(super) fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Result<T, Failure> {
+    wait(api::get(&agent.api, query))
+}
+
+/// Waits for an agent's answer.
+pub(super) fn wait<T>(answer: impl Future<Output = Result<T, api::ClientError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
-    runtime.block_on(api::get(&agent.api, query)).map_err(|error| Failure::Failed(error.into()))
+    runtime.block_on(answer).map_err(|error| match error {
+        api::ClientError::Senseless(_) => Failure::bad_input(error),
+        _ => Failure::Failed(error.into()),
+    })
 }
 
 fn show<T: DeserializeOwned + Serialize>(
@@ -77,7 +88,7 @@ fn show<T: DeserializeOwned + Serialize>(
 pub fn status(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/status", |status: &Status| {
         let mut text = format!(
-            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses, {} links of the network down\n\n",
+            "switch {}: {}, agent {} version {}, up {:.0} s, {} edges, {} addresses, {} links of the network down, {} drained\n\n",
             status.switch,
             if status.ready { "ready" } else { "NOT READY" },
             status.pid,
@@ -85,11 +96,13 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
             status.uptime_seconds,
             status.edges,
             status.hosts,
-            status.links_down
+            status.links_down,
+            status.links_drained
         );
         text += &ports(&status.ports);
         text += &probing(status);
         text += &store(&status.store);
+        text += &learning(&status.learning);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -145,6 +158,18 @@ fn probing(status: &Status) -> String {
     text + &format!("{} detours, {} that no route fits\n", detours.installed, detours.unroutable)
 }
 
+/// Which addresses are learned, and what was turned away.
+fn learning(learning: &LearningView) -> String {
+    let within = match learning.prefixes.as_slice() {
+        [] => "learned without limit: set `prefixes` in the configuration".to_owned(),
+        prefixes => format!("learned within {} ({})", prefixes.join(", "), learning.known_from),
+    };
+    let LearningView { routed, refused, ignored, .. } = learning;
+    format!(
+        "hosts are {within}; {routed} prefixes behind routers; {refused} claims refused, {ignored} ignored\n"
+    )
+}
+
 /// What hellos say of a port.
 fn liveness(port: &PortView) -> [String; 3] {
     let Some(live) = &port.liveness else { return ["-".into(), String::new(), String::new()] };
@@ -192,7 +217,9 @@ fn ports(ports: &[PortView]) -> String {
 /// No agent answers.
 pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/hosts", |hosts: &Vec<HostView>| {
-        let mut table = Table::new(["address", "MAC address", "attached to", "name", "known from"]);
+        let heading =
+            ["address", "MAC address", "attached to", "name", "known from", "also claimed by (refused)"];
+        let mut table = Table::new(heading);
         for host in hosts {
             let age = host.age_seconds.map_or_else(String::new, |age| format!(", {age:.0} s ago"));
             table.row([
@@ -201,10 +228,15 @@ pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
                 format!("{}:{}", host.switch, host.port),
                 host.name.clone().unwrap_or_default(),
                 format!("{}{age}", host.source),
+                host.refused.iter().map(refusal).collect::<Vec<_>>().join(", "),
             ]);
         }
         table.to_string()
     })
+}
+
+fn refusal(RefusalView { mac, switch, port, age_seconds, .. }: &RefusalView) -> String {
+    format!("{mac} at {switch}:{port}, {age_seconds:.0} s ago")
 }
 
 /// `smoc conns`.
@@ -288,7 +320,11 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
                 || "not probed".to_owned(),
                 |live| format!("{}{}", live.state, if live.used { ", in use" } else { "" }),
             );
-            let state = state + if rank.instead_of.is_some() { ", substitute" } else { "" };
+            let state = match (rank.left, &rank.instead_of) {
+                (true, _) => format!("left: down or drained ({state})"),
+                (false, Some(_)) => format!("{state}, substitute"),
+                (false, None) => state,
+            };
             let loss = live.and_then(|live| live.loss);
             table.row([
                 edge.edge.clone(),
@@ -323,14 +359,19 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
     if format == Format::Json {
         return print_json(&topology);
     }
+    let (switches, links) = topology_tables(&topology.switches, &topology.links);
+    print(format!("{switches}\n{links}").trim_end())
+}
+
+pub(super) fn topology_tables(all_switches: &[SwitchView], all_links: &[LinkView]) -> (Table, Table) {
     let mut switches = Table::new(["switch", "agent", "addresses"]);
-    for switch in &topology.switches {
+    for switch in all_switches {
         let here = if switch.this { format!("{} (here)", switch.name) } else { switch.name.clone() };
         let agent = switch.agent.map_or_else(|| "-".to_owned(), |agent| agent.to_string());
         switches.row([here, agent, switch.hosts.to_string()]);
     }
     let mut links = Table::new(["link", "cost", "capacity", "latency", "base network", "state"]);
-    for link in &topology.links {
+    for link in all_links {
         let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         links.row([
             link.name.clone(),
@@ -338,10 +379,16 @@ pub(super) fn topology(agent: &AgentSocket, format: Format) -> Result<(), Failur
             told(&link.capacity),
             told(&link.latency),
             if link.tree { "yes" } else { "no" }.to_owned(),
-            if link.up { "up" } else { "DOWN" }.to_owned(),
+            match (link.up, link.drained, link.used) {
+                (false, _, _) => "DOWN",
+                (true, false, _) => "up",
+                (true, true, false) => "drained",
+                (true, true, true) => "drained, but nothing else leads there",
+            }
+            .to_owned(),
         ]);
     }
-    print(format!("{switches}\n{links}").trim_end())
+    (switches, links)
 }
 
 /// `smoc explain`.

@@ -8,6 +8,8 @@
 mod agent;
 mod check;
 mod decode;
+#[cfg(feature = "agent")]
+mod fabric;
 mod input;
 #[cfg(feature = "agent")]
 mod live;
@@ -59,6 +61,9 @@ enum Command {
     /// Tell step by step why a flow takes its path
     #[cfg(feature = "agent")]
     Explain(live::ExplainArgs),
+    /// Look at the whole fabric, and drain parts of it
+    #[cfg(feature = "agent")]
+    Fabric(fabric::FabricArgs),
     /// Measure the round trip along a path of a running agent's switch
     #[cfg(feature = "agent")]
     Ping(ping::PingArgs),
@@ -149,6 +154,8 @@ pub fn run() -> ExitCode {
         Command::Conns(args) => live::conns(args),
         #[cfg(feature = "agent")]
         Command::Explain(args) => live::explain(args),
+        #[cfg(feature = "agent")]
+        Command::Fabric(args) => fabric::run(args),
         #[cfg(feature = "agent")]
         Command::Ping(args) => ping::run(args),
         #[cfg(feature = "agent")]

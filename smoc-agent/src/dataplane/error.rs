@@ -139,6 +139,12 @@ pub enum DataplaneError {
         /// The field of the configuration.
         field: &'static str,
     },
+    /// There are more prefixes than `PREFIXES` has room for.
+    #[error(
+        "PREFIXES is full: the topology file has more than {} prefixes; join some",
+        smoc_common::map::PREFIX_ENTRIES
+    )]
+    TooManyPrefixes,
 }
 
 /// The keyword with which `ip link` removes a program of that mode.

@@ -1,6 +1,6 @@
-//! `HOSTS`: where an address lives.
+//! `HOSTS`: where an address lives; `PREFIXES`: behind which router all others of a prefix are.
 
-use crate::wire::ethernet::MacAddress;
+use crate::wire::{ethernet::MacAddress, ip::Address};
 
 /// An edge switch, numbered by this switch's agent; 0 is this switch itself.
 pub type EdgeIndex = u16;
@@ -34,6 +34,28 @@ pub struct Host {
     pub reserved: [u8; 2],
     /// Its MAC address.
     pub mac: MacAddress,
+}
+
+/// A key of `PREFIXES`: what the kernel's trie (BPF_MAP_TYPE_LPM_TRIE) compares bit by bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
+pub struct Prefix {
+    /// How many bits of the address count, of 128: an IPv4 prefix is mapped as its addresses are, and 96 bits longer.
+    pub length: u32,
+    /// The address in network byte order.
+    pub octets: [u8; 16],
+}
+
+impl Prefix {
+    /// Bits of an address.
+    pub const MAX: u32 = 128;
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: &Address) -> bool {
+        let behind = 128u32.saturating_sub(self.length);
+        let differs = u128::from_be_bytes(self.octets) ^ u128::from_be_bytes(address.octets());
+        differs.checked_shr(behind).unwrap_or(0) == 0
+    }
 }
 
 impl Host {

@@ -19,8 +19,8 @@ pub struct Settings {
     pub spread: u8,
     /// [`Settings::GUARDED`] and [`Settings::SHUT`], or neither: what has to be looked at where a host's frame came in.
     pub guarded: u8,
-    #[doc(hidden)]
-    pub reserved: u8,
+    /// 1 if there is anything in `PREFIXES`.
+    pub routed: u8,
     /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
     pub openings: u32,
     /// How many handshakes of one port's hosts that are not over each CPU takes note of, of those that began in one second: so

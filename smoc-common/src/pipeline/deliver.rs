@@ -1,8 +1,8 @@
 //! The egress edge: both MAC addresses are restored and the frame goes to the host.
 
 use super::{
-    Table, Tables, Verdict, base, handshake,
-    subflow::{Ends, Passing, Subflow, refresh},
+    Ends, Table, Tables, Verdict, base, handshake,
+    subflow::{Passing, Subflow, refresh},
 };
 use crate::{
     event::{Note, Outcome},
@@ -100,9 +100,7 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
     {
         return Some(hop);
     }
-    let mut ends = ends_of(tables, headers, label)?;
-    // Else the verifier goes all further ways for each of them.
-    ends.routed = tables.obscured(ends.routed)?;
+    let ends = tables.ends_from_fabric(headers, label)?;
     if headers.is_tcp {
         let (key, segment, bytes) = (&key_of(headers), &headers.segment, headers.packet.end);
         let vlan = headers.ethernet.vlan;
@@ -121,7 +119,7 @@ fn last_hop<T: Tables>(frame: &impl Frame, tables: &mut T, label: Label) -> Opti
 /// Both hosts of a frame, as far as they are known; `None` if the local one is elsewhere. Over the base network a host may also
 /// have another MAC address than the one that is known.
 #[inline(always)]
-fn ends_of(
+pub(super) fn ends_of(
     tables: &mut impl Tables,
     Headers { ethernet, packet, .. }: &Headers,
     label: Label,
@@ -129,13 +127,13 @@ fn ends_of(
     // Before the hosts: who moves in between is looked up again.
     let epoch = tables.settings().map_or(0, |settings| settings.epoch);
     let is_unrouted = label.is_unrouted();
-    let (local, mac) = match tables.host(&packet.destination) {
+    let (local, mac) = match tables.locate(&packet.destination) {
         Some(host) if host.attachment.edge != THIS_EDGE || !host.is_in(ethernet.vlan) => return None,
         Some(host) => (host.attachment, host.mac),
         None => (Attachment::UNKNOWN, ethernet.destination),
     };
     let router = tables.port(local.port)?.mac;
-    let (remote, sender) = match tables.host(&packet.source) {
+    let (remote, sender) = match tables.locate(&packet.source) {
         Some(host) => (host.attachment, host.mac),
         None => (Attachment::UNKNOWN, router),
     };
@@ -182,10 +180,10 @@ pub(super) fn give_back<T: Tables>(frame: &mut impl Frame, tables: &T) -> Outcom
     }
     let (mut destination, mut source) = (settings.mac, settings.mac);
     if let Some(Headers { packet, .. }) = frame.headers(&mut Headers::default()) {
-        if let Some(host) = tables.host(&packet.destination) {
+        if let Some(host) = tables.locate(&packet.destination) {
             destination = host.mac;
         }
-        if let Some(host) = tables.host(&packet.source) {
+        if let Some(host) = tables.locate(&packet.source) {
             source = host.mac;
         }
     }

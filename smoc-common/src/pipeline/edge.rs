@@ -3,10 +3,10 @@
 use core::hint::black_box;
 
 use super::{
-    Reroute, Table, Tables, Verdict, guard,
+    Ends, Reroute, Table, Tables, Verdict, guard,
     handshake::{self, Way},
     rank,
-    subflow::{Ends, Known, Passing, Subflow, is_interface_of, refresh},
+    subflow::{Known, Passing, Subflow, is_interface_of, refresh},
 };
 use crate::{
     event::Outcome,
@@ -108,8 +108,8 @@ pub(super) fn choose<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Res
     {
         return send(frame, tables, packet, known.into(), Outcome::Established);
     }
-    let mut ends = of(tables, headers)?;
-    // Else the verifier goes all further ways twice.
+    let mut ends = tables.ends_from_host(headers)?;
+    // Else the verifier goes all further ways twice, and those of hosts that are not known.
     ends.routed = tables.obscured(ends.routed).ok_or(Outcome::NotConfigured)? & Flow::ROUTED;
     // What is not sent teaches nothing.
     if ends.routed != 0 && packet.hops_left <= 1 {
@@ -170,13 +170,16 @@ fn plain_path(tables: &impl Tables, key: &FlowKey, edge: EdgeIndex) -> Result<u8
     Ok(rank::plain(tables.path_set(edge).ok_or(Outcome::NoPath)?, spread, key))
 }
 
-/// Looks up both hosts of a frame from a host port.
+/// See [`super::ends_from_host`].
 #[inline(always)]
-fn of(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Result<Ends, Outcome> {
+pub(super) fn ends_of(
+    tables: &impl Tables,
+    Headers { ethernet, packet, .. }: &Headers,
+) -> Result<Ends, Outcome> {
     // Before the hosts: who moves in between is looked up again.
     let epoch = tables.settings().map_or(0, |settings| settings.epoch);
-    let local = tables.host(&packet.source).ok_or(Outcome::UnknownHost)?;
-    let remote = tables.host(&packet.destination).ok_or(Outcome::UnknownHost)?;
+    let local = tables.locate(&packet.source).ok_or(Outcome::UnknownHost)?;
+    let remote = tables.locate(&packet.destination).ok_or(Outcome::UnknownHost)?;
     if local.attachment.edge != THIS_EDGE || local.mac != ethernet.source {
         return Err(Outcome::UnknownHost);
     }
@@ -207,10 +210,10 @@ pub(super) fn meet<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Outco
     let mut room = Headers::default();
     let Some(headers) = frame.headers(&mut room) else { return Outcome::NotForUs };
     let Headers { ethernet, packet, segment, .. } = headers;
-    let Err(outcome) = of(tables, headers) else { return Outcome::UnknownHost };
+    let Err(outcome) = tables.ends_from_host(headers) else { return Outcome::UnknownHost };
     if headers.is_tcp
         && matches!(outcome, Outcome::UnknownHost | Outcome::OtherNextHop)
-        && let Some(ends) = strangers(tables, headers)
+        && let Some(ends) = tables.strangers(headers)
     {
         let (key, bytes, vlan) = (&key_of(headers), packet.end, ethernet.vlan);
         let label = Label::new(Rank::BEST, false);
@@ -223,11 +226,11 @@ pub(super) fn meet<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Outco
     outcome
 }
 
-/// Both hosts of a frame from a host port, as far as they are known; `None` if what is known contradicts the frame.
+/// See [`super::strangers`].
 #[inline(always)]
-fn strangers(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Option<Ends> {
+pub(super) fn strangers(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -> Option<Ends> {
     let epoch = tables.settings()?.epoch;
-    let local = match tables.host(&packet.source) {
+    let local = match tables.locate(&packet.source) {
         None => Attachment::UNKNOWN,
         Some(&Host { attachment, .. }) if attachment.edge == THIS_EDGE => attachment,
         Some(_) => return None,
@@ -235,7 +238,8 @@ fn strangers(tables: &impl Tables, Headers { ethernet, packet, .. }: &Headers) -
     if local != Attachment::UNKNOWN && !is_interface_of(tables, local.port) {
         return None;
     }
-    let remote = tables.host(&packet.destination).map_or(Attachment::UNKNOWN, |host| host.attachment);
+    let remote = tables.locate(&packet.destination);
+    let remote = remote.map_or(Attachment::UNKNOWN, |host| host.attachment);
     if remote.edge == THIS_EDGE {
         return None;
     }

@@ -39,11 +39,14 @@ pub(super) fn admit<T: Tables>(
         return Ok(());
     }
     let Some((mac, vlan, address)) = sender(frame, headers) else { return Ok(()) };
+    // What is behind a router is the router's; but who is not known yet may be in its prefix too.
     let owner = tables.host(&address).copied();
+    let router = if owner.is_none() { tables.router(&address).copied() } else { None };
     let attachment = Attachment { edge: THIS_EDGE, port: number };
     let is_owner = |host: &Host| host.attachment == attachment && host.mac == mac && host.is_in(vlan);
     match owner {
         Some(host) if is_owner(&host) => Ok(()),
+        None if router.is_some_and(|router| is_owner(&router)) => Ok(()),
         None if guard == Port::GUARD_SOURCE || address.is_local() => Ok(()),
         _ => Err(Outcome::Guarded),
     }

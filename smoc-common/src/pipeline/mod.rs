@@ -31,6 +31,8 @@ mod subflow;
 #[cfg(test)]
 mod tests;
 
+pub use subflow::Ends;
+
 use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
@@ -89,6 +91,13 @@ pub trait Tables {
     fn detour(&self, key: &DetourKey) -> Option<&Detour>;
     /// `HOSTS`.
     fn host(&self, address: &Address) -> Option<&Host>;
+    /// `PREFIXES`: the longest one that has the address.
+    fn router(&self, address: &Address) -> Option<&Host>;
+    /// Where an address is: its own entry, or else that of the router behind which it is.
+    #[inline(always)]
+    fn locate(&self, address: &Address) -> Option<&Host> {
+        self.host(address).or_else(|| self.router(address))
+    }
     /// `EDGES` and `PATH_SETS`.
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet>;
     /// `FLOWS_V4` and `FLOWS`.
@@ -118,6 +127,30 @@ pub trait Tables {
     #[inline(always)]
     fn token(version: Version, key: u64) -> u32 {
         token::derive(version, key)
+    }
+    /// Both hosts of a frame from a host port, however that is called there: [`ends_from_host`].
+    #[inline(always)]
+    fn ends_from_host(&mut self, headers: &Headers) -> Result<Ends, Outcome>
+    where
+        Self: Sized,
+    {
+        edge::ends_of(self, headers)
+    }
+    /// The same as far as they are known, however that is called there: [`strangers`].
+    #[inline(always)]
+    fn strangers(&mut self, headers: &Headers) -> Option<Ends>
+    where
+        Self: Sized,
+    {
+        edge::strangers(self, headers)
+    }
+    /// Both hosts of a frame whose route is used up, however that is called there: [`ends_from_fabric`].
+    #[inline(always)]
+    fn ends_from_fabric(&mut self, headers: &Headers, label: Label) -> Option<Ends>
+    where
+        Self: Sized,
+    {
+        deliver::ends_of(self, headers, label)
     }
     /// What few segments of an established subflow change, however it is called there: [`look_closer`] for its headers.
     #[inline(always)]
@@ -212,6 +245,29 @@ pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option
 pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
     let result = fabric::arrive(frame, tables);
     counted(tables, result)
+}
+
+/// Looks up both hosts of a frame with these headers from a host port; if they are not both known as the frame has them, why.
+///
+/// # Errors
+/// [`Outcome::UnknownHost`], [`Outcome::OtherVlan`], [`Outcome::SameEdge`] or [`Outcome::OtherNextHop`].
+#[inline(always)]
+pub fn ends_from_host(tables: &impl Tables, headers: &Headers) -> Result<Ends, Outcome> {
+    edge::ends_of(tables, headers)
+}
+
+/// Both hosts of a frame with these headers from a host port, as far as they are known; `None` if what is known contradicts the
+/// frame.
+#[inline(always)]
+pub fn strangers(tables: &impl Tables, headers: &Headers) -> Option<Ends> {
+    edge::strangers(tables, headers)
+}
+
+/// Both hosts of a frame with these headers that came by the fabric, as far as they are known; `None` if the receiver is
+/// elsewhere.
+#[inline(always)]
+pub fn ends_from_fabric(tables: &mut impl Tables, headers: &Headers, label: Label) -> Option<Ends> {
+    deliver::ends_of(tables, headers, label)
 }
 
 /// [`Tables::look_closer`] at the segment with these headers.

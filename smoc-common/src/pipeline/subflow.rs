@@ -25,11 +25,16 @@ const WINDOW: u32 = 1 << 26;
 const AHEAD: u32 = 1 << 18;
 
 /// Where the two hosts of a packet are attached, and how the local one addresses the other.
-#[derive(Clone, Copy)]
-pub(super) struct Ends {
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Ends {
+    /// Where the local one is.
     pub local: Attachment,
+    /// Where the other one is.
     pub remote: Attachment,
+    /// The MAC address of the local one.
     pub local_mac: MacAddress,
+    /// The MAC address by which the local one addresses the other.
     pub peer_mac: MacAddress,
     /// [`Flow::ROUTED`], or 0 if the frame is bridged; [`Flow::PENDING`] if a host is not known, whose place is then
     /// [`Attachment::UNKNOWN`].

@@ -39,6 +39,18 @@ impl Address {
         Self([(number >> 64) as u64, number as u64])
     }
 
+    /// The address that is these two numbers, the more significant one first.
+    #[inline(always)]
+    pub const fn from_numbers(numbers: [u64; 2]) -> Self {
+        Self(numbers)
+    }
+
+    /// See [`Address::from_numbers`].
+    #[inline(always)]
+    pub const fn numbers(self) -> [u64; 2] {
+        self.0
+    }
+
     /// The mapped form of an IPv4 address.
     pub const fn from_v4(octets: [u8; 4]) -> Self {
         Self::mapped(u32::from_be_bytes(octets))

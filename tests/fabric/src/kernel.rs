@@ -100,6 +100,8 @@ impl Kernel {
             }
             Change::SetHost(address, host) => drop(self.maps.hosts.insert(address, host)),
             Change::RemoveHost(address) => drop(self.maps.hosts.remove(&address)),
+            Change::SetPrefix(prefix, router) => drop(self.maps.prefixes.insert(prefix, router)),
+            Change::RemovePrefix(prefix) => drop(self.maps.prefixes.remove(&prefix)),
             Change::SetSettings(settings) => self.maps.settings = Some(settings),
         }
     }
@@ -190,6 +192,7 @@ impl Kernel {
             ports: self.interfaces.iter().filter_map(entry).collect(),
             detours: self.maps.detours.clone(),
             hosts: self.maps.hosts.clone(),
+            prefixes: self.maps.prefixes.clone(),
             names: self.names.clone(),
             edges: self.edges.clone(),
             path_sets: self.path_sets.clone(),

@@ -108,7 +108,7 @@ fn config(switch: &Switch, options: &AgentOptions, object: &Path) -> String {
     let pin = pin_directory(&switch.name);
     let _ = write!(
         text,
-        "bridge: {BRIDGE}\napi: {}\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n{}",
+        "bridge: {BRIDGE}\napi: {}\nstate: {RUN_DIRECTORY}/kept\nbpf:\n  object: {}\n  pin: {}\npaths:\n  policy: {}\n  count: {}\nspread: {}\n{}",
         socket(&switch.name).display(),
         object.display(),
         pin.display(),

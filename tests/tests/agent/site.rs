@@ -91,6 +91,7 @@ impl Site {
             "ports: {1: p1, 2: p2, 9: p9}".to_owned(),
             "bridge: br0".to_owned(),
             format!("api: {name}.sock"),
+            "state: kept".to_owned(),
             format!("bpf: {{object: {}, pin: bpf/{name}}}", self.programs.object.display()),
         ];
         for line in lines {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use smoc_common::route::{PortNumber, Rank};
@@ -26,6 +27,7 @@ use super::{
 pub const DEFAULT_API: &str = "/run/smoc/api.sock";
 const DEFAULT_FABRIC: &str = "default";
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+const DEFAULT_STATE: &str = "/var/lib/smoc";
 /// Min and max entries of a table.
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
 /// Min and max interval of hellos and probes.
@@ -56,6 +58,7 @@ struct Raw {
     api: Option<Spanned<PathBuf>>,
     api_owner: Option<String>,
     api_group: Option<String>,
+    state: Option<PathBuf>,
     #[serde(default)]
     bpf: RawBpf,
     paths: Option<Spanned<PathOptions>>,
@@ -66,6 +69,8 @@ struct Raw {
     port_openings: Option<u32>,
     #[serde(default = "yes")]
     learn: bool,
+    #[serde(default)]
+    prefixes: Vec<Spanned<String>>,
     #[serde(default)]
     xdp: XdpMode,
     hellos: Option<Spanned<Hellos>>,
@@ -114,6 +119,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         faults.push((raw.switch.referenced.line(), format!("switch: {why}")));
     }
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
+    let prefixes = prefixes(&raw.prefixes, &mut faults);
     check_paths(raw.paths.as_ref(), &mut faults);
     check_hellos(raw.hellos.as_ref(), &mut faults);
     check_probes(raw.probes.as_ref(), &mut faults);
@@ -144,6 +150,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         api_owner: raw.api_owner,
         api_group: raw.api_group,
         api: directory.join(raw.api.map_or_else(|| DEFAULT_API.into(), |api| api.value)),
+        state: directory.join(raw.state.unwrap_or_else(|| DEFAULT_STATE.into())),
         object: raw.bpf.object.map(|object| directory.join(object)),
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
@@ -154,6 +161,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
             port_openings: raw.port_openings.unwrap_or(Border::PORT_OPENINGS),
         },
         learn: raw.learn,
+        prefixes,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
@@ -270,6 +278,17 @@ fn fabric(raw: Option<Spanned<String>>, faults: &mut Faults) -> String {
         faults.push((referenced.line(), format!("fabric: \"{shown}\" is no name: write 1 to 64 bytes")));
     }
     value
+}
+
+fn prefixes(raw: &[Spanned<String>], faults: &mut Faults) -> Vec<IpNet> {
+    let mut prefixes = Vec::new();
+    for text in raw {
+        match input::prefix(&text.value) {
+            Ok(prefix) => prefixes.push(prefix),
+            Err(why) => faults.push((text.referenced.line(), format!("prefixes: {why}"))),
+        }
+    }
+    prefixes
 }
 
 fn check_interface(field: &str, name: &Spanned<String>, faults: &mut Faults) {

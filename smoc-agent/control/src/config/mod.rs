@@ -12,6 +12,7 @@
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
 //! api_group: root
+//! state: /var/lib/smoc              # directory for what is kept over restarts of the machine
 //! bpf: {object: /usr/lib/smoc/smoc.bpf.o, pin: /sys/fs/bpf/smoc}
 //! paths: {policy: diverse, count: 8}
 //! spread: none                      # or flows
@@ -19,6 +20,7 @@
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
 //! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
+//! prefixes: [10.0.0.0/16]           # of the fabric: nothing else is learned
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
@@ -26,9 +28,10 @@
 //! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
-//! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all interfaces
-//! of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that without
-//! `bridge` no bridge is touched, and without `guard` no port has one.
+//! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
+//! interfaces of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that
+//! without `bridge` no bridge is touched, without `guard` no port has one, and without `prefixes` those of the bridge's own
+//! addresses count, or all if it has none.
 
 mod border;
 mod duration;
@@ -44,6 +47,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use smoc_common::{map, route::PortNumber};
 
@@ -90,6 +94,8 @@ pub struct Config {
     pub api_owner: Option<String>,
     /// The group that may use it, by name or number; by default that of the agent.
     pub api_group: Option<String>,
+    /// The directory for what is kept over restarts of the machine.
+    pub state: PathBuf,
     /// The BPF object, if the file names one.
     pub object: Option<PathBuf>,
     /// The directory, on a BPF file system, in which maps and links are pinned.
@@ -102,6 +108,8 @@ pub struct Config {
     pub border: Border,
     /// Whether hosts are learned from ARP and neighbour discovery.
     pub learn: bool,
+    /// The prefixes of the fabric, outside of which no address is learned; without any those of the bridge's addresses, or all.
+    pub prefixes: Vec<IpNet>,
     /// How programs are attached.
     pub xdp: XdpMode,
     /// How fabric links are watched.
@@ -316,6 +324,7 @@ impl Config {
             ("api", self.api != new.api),
             ("api_owner", self.api_owner != new.api_owner),
             ("api_group", self.api_group != new.api_group),
+            ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
             ("xdp", self.xdp != new.xdp),
@@ -334,6 +343,7 @@ impl Config {
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
+            prefixes: new.prefixes.clone(),
             roles: new.roles.clone(),
             hellos: new.hellos,
             probes: new.probes,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use smoc_common::{
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
-        Settings, TokenBinding, TokenKey,
+        Prefix, Settings, TokenBinding, TokenKey,
     },
     route::PortNumber,
     wire::ip::Address,
@@ -46,6 +46,8 @@ pub struct Installed {
     pub detours: BTreeMap<DetourKey, Detour>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
+    /// `PREFIXES`.
+    pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGE_NAMES`, without free ones.
     pub names: BTreeMap<EdgeIndex, String>,
     /// `EDGES`, without those that point nowhere.
@@ -77,6 +79,10 @@ pub enum Change {
     SetHost(Address, Host),
     /// An address that is not known any more.
     RemoveHost(Address),
+    /// Behind which router a prefix is, new or changed.
+    SetPrefix(Prefix, Host),
+    /// A prefix that is behind no router any more.
+    RemovePrefix(Prefix),
     /// What holds for the whole switch; the first time it switches smoc on.
     SetSettings(Settings),
 }
@@ -97,12 +103,19 @@ impl Installed {
             Change::PointEdge(edge, slot) => drop(self.edges.insert(edge, slot)),
             Change::SetHost(address, host) => drop(self.hosts.insert(address, host)),
             Change::RemoveHost(address) => drop(self.hosts.remove(&address)),
+            Change::SetPrefix(prefix, router) => drop(self.prefixes.insert(prefix, router)),
+            Change::RemovePrefix(prefix) => drop(self.prefixes.remove(&prefix)),
             Change::SetSettings(settings) => self.settings = settings,
         }
     }
 }
 
 impl Installed {
+    /// The router of the longest prefix that has an address.
+    pub fn router(&self, address: Address) -> Option<&Host> {
+        self.prefixes.iter().rev().find(|(prefix, _)| prefix.contains(&address)).map(|(_, router)| router)
+    }
+
     /// Where `found` differs, as map and key.
     pub fn differences(&self, found: &Self) -> Vec<String> {
         fn of<K: Ord + std::fmt::Debug, V: PartialEq>(
@@ -123,6 +136,7 @@ impl Installed {
         of("PORTS", &self.ports, &found.ports, &mut all);
         of("DETOURS", &self.detours, &found.detours, &mut all);
         of("HOSTS", &self.hosts, &found.hosts, &mut all);
+        of("PREFIXES", &self.prefixes, &found.prefixes, &mut all);
         of("EDGES", &self.edges, &found.edges, &mut all);
         of("PATH_SETS", &self.path_sets, &found.path_sets, &mut all);
         all

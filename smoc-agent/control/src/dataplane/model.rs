@@ -21,6 +21,7 @@ impl Installed {
             down: down.map(|(number, _)| number.get()).collect(),
             detours: self.detours.clone(),
             hosts: self.hosts.clone(),
+            prefixes: self.prefixes.clone(),
             path_sets: path_sets.map(|(edge, set)| (edge, set.unwrap_or_default())).collect(),
             flows: table(&tables.flows),
             half_open: table(&tables.half_open),

@@ -23,6 +23,8 @@
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
 //! | then | neighbours and records, if there are any: [`super::more`] |
+//! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
+//! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //!
 //! Numbers are big endian.
 
@@ -38,7 +40,7 @@ use crate::{
     clock::Nanos,
     discovery::{inquiry::Inquiry, more},
     fabric::{Record, Report},
-    hosts::{Sighting, ip_address, map_address},
+    hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
 
@@ -56,6 +58,10 @@ const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
 const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
+/// Says that contentions follow. What agents of older versions do not know they do not read.
+const CONTENTIONS: u8 = 0xc0;
+/// The bit of a contention's port that says that the claim is refused.
+const REFUSED: u16 = 1 << 15;
 
 /// What one agent says to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +117,8 @@ pub struct Lists {
     pub report: Report,
     /// What it has heard that operators want.
     pub records: Vec<Record>,
+    /// Addresses that two claim.
+    pub contentions: Vec<Contention>,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -129,7 +137,9 @@ fn port_from_bits(bits: u16) -> Option<DownPort> {
 pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<Part> {
     let mut hosts = lists.hosts.chunks(HOSTS_PER_PART);
     let mut down = lists.down.chunks(PORTS_PER_PART);
-    let more = more::parts(lists);
+    let mut more = more::parts(lists);
+    let contentions = lists.contentions.chunks(HOSTS_PER_PART);
+    more.extend(contentions.map(|some| Lists { contentions: some.to_vec(), ..Lists::default() }));
     let first = usize::from(more.is_empty());
     let frames = hosts.len().max(down.len()).max(first);
     let all: Vec<Lists> = (0..frames)
@@ -182,9 +192,9 @@ fn begin(frame: &mut Vec<u8>, source: MacAddress) {
 impl Part {
     /// The frame, as sent from a port with this MAC address at this time.
     pub fn frame(&self, source: MacAddress, now: Nanos) -> Vec<u8> {
-        let Lists { hosts, down, .. } = &self.lists;
-        let mut frame =
-            Vec::with_capacity(HEADER + self.origin.len() + hosts.len() * HOST + down.len() * PORT);
+        let Lists { hosts, down, contentions, .. } = &self.lists;
+        let lists = (hosts.len() + contentions.len()) * HOST + down.len() * PORT;
+        let mut frame = Vec::with_capacity(HEADER + self.origin.len() + lists);
         begin(&mut frame, source);
         frame.push(self.origin.len() as u8);
         frame.extend(self.part.to_be_bytes());
@@ -193,14 +203,14 @@ impl Part {
         frame.extend(self.sequence.to_be_bytes());
         frame.extend([hosts.len() as u8, down.len() as u8]);
         frame.extend(self.origin.as_bytes());
-        for host in hosts {
-            let age = now.since(host.seen).as_millis();
-            frame.extend(map_address(host.address).octets());
-            frame.extend(host.mac.octets());
-            frame.extend(host.port.get().to_be_bytes());
-            frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
-        }
+        hosts.iter().for_each(|host| write_host(&mut frame, host, 0, now));
         frame.extend(down.iter().flat_map(|port| port_bits(*port).to_be_bytes()));
+        if !contentions.is_empty() {
+            frame.extend([CONTENTIONS, contentions.len() as u8]);
+        }
+        for Contention { claim, is_refused } in contentions {
+            write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
+        }
         more::write(&self.lists, &mut frame);
         frame
     }
@@ -257,7 +267,10 @@ impl Message {
             down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
             ..Lists::default()
         };
-        more::read(&mut lists, more)?;
+        match more.split_first() {
+            Some((&CONTENTIONS, more)) => lists.contentions = contentions(more, now)?,
+            _ => more::read(&mut lists, more)?,
+        }
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
@@ -267,6 +280,26 @@ impl Message {
             lists,
         }))
     }
+}
+
+fn contentions(bytes: &[u8], now: Nanos) -> Option<Vec<Contention>> {
+    let (count, rest) = bytes.split_first()?;
+    let all = rest.get(..usize::from(*count) * HOST)?;
+    let contention = |bytes: &[u8]| {
+        let mut bytes: [u8; HOST] = bytes.try_into().ok()?;
+        let is_refused = bytes[22] & 0x80 != 0;
+        bytes[22] &= 0x7f;
+        Some(Contention { claim: host(&bytes, now)?, is_refused })
+    };
+    all.chunks_exact(HOST).map(contention).collect()
+}
+
+fn write_host(frame: &mut Vec<u8>, host: &Sighting, flag: u16, now: Nanos) {
+    let age = now.since(host.seen).as_millis();
+    frame.extend(map_address(host.address).octets());
+    frame.extend(host.mac.octets());
+    frame.extend((host.port.get() | flag).to_be_bytes());
+    frame.extend(u32::try_from(age).unwrap_or(u32::MAX).to_be_bytes());
 }
 
 fn host(bytes: &[u8], now: Nanos) -> Option<Sighting> {
@@ -334,6 +367,25 @@ mod tests {
                 lists.hosts
             );
             assert_eq!(heard.iter().flat_map(|part| part.lists.down.clone()).collect::<Vec<_>>(), lists.down);
+        }
+    }
+
+    #[test]
+    fn contentions_survive_the_wire_and_nothing_that_is_cut_is_one() {
+        for count in [1, 40, 41, 256] {
+            let contention =
+                |(n, claim): (usize, Sighting)| Contention { claim, is_refused: n.is_multiple_of(3) };
+            let contentions: Vec<_> = hosts(count).into_iter().enumerate().map(contention).collect();
+            let lists = Lists { contentions: contentions.clone(), ..lists(3, 2) };
+            let frames = parts("e1", (3, 7), &lists).into_iter().map(|part| part.frame(MAC, NOW));
+            let frames: Vec<_> = frames.collect();
+            assert!(frames.iter().all(|frame| frame.len() <= 1514));
+            let heard = frames.iter().map(|frame| part(frame, NOW).unwrap().lists);
+            assert_eq!(heard.flat_map(|lists| lists.contentions).collect::<Vec<_>>(), contentions);
+            let last = frames.last().unwrap();
+            for length in HEADER + "e1".len() + 1..last.len() {
+                assert_eq!(Message::parse(&last[..length], NOW), None, "{length} of {} bytes", last.len());
+            }
         }
     }
 

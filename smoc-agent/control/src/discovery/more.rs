@@ -138,7 +138,7 @@ mod tests {
         };
         let record = |n: usize| Record {
             name: format!("drain/{n}"),
-            text: (n % 3 > 0).then(|| "x".repeat(length)),
+            text: (!n.is_multiple_of(3)).then(|| "x".repeat(length)),
             written: n as u64,
         };
         let down = vec![DownPort { number: PortNumber::new(9).unwrap(), unanswered: true }];

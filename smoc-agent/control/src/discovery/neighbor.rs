@@ -25,6 +25,8 @@ pub const ICMP_V6: u8 = 58;
 pub const SOLICITATION: u8 = 135;
 /// See [`SOLICITATION`].
 pub const ADVERTISEMENT: u8 = 136;
+/// RFC 4861, 7.1: a hop limit of 255 shows that no router has passed it on.
+const HOPS: u8 = 255;
 const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
 /// Max number of options that are read.
@@ -52,10 +54,9 @@ fn arp(frame: &Bytes<'_>, at: usize) -> Option<(IpAddr, MacAddress)> {
 
 fn neighbor_discovery(frame: &Bytes<'_>, header: &ethernet::Header) -> Option<(IpAddr, MacAddress)> {
     let packet = Packet::parse(frame, header)?;
-    // RFC 4861, 7.1: a hop limit of 255 shows that no router has passed it on.
     if packet.family != Family::V6
         || packet.protocol != ICMP_V6
-        || packet.hops_left != 255
+        || packet.hops_left != HOPS
         || packet.is_fragment
     {
         return None;
@@ -89,6 +90,61 @@ fn link_layer_option(
         at += usize::from(length) * 8;
     }
     Some(otherwise)
+}
+
+/// A frame that asks one host alone whether it still has an address: an ARP request, or a neighbour solicitation as for
+/// neighbour unreachability detection (RFC 4861, 7.3.1). The sender is the switch, whose port has the MAC address `source`
+/// and whose IPv4 address, if it has one, is `sender`; without one it is as in a probe (RFC 5227, 2.1.1), which hosts answer
+/// as well.
+pub fn question(source: MacAddress, host: MacAddress, address: IpAddr, sender: Option<Ipv4Addr>) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(14 + 40 + 32);
+    frame.extend(host.octets());
+    frame.extend(source.octets());
+    match address {
+        IpAddr::V4(target) => {
+            frame.extend(ARP.to_be_bytes());
+            frame.extend([0, 1, 0x08, 0, 6, 4, 0, 1]);
+            frame.extend(source.octets());
+            frame.extend(sender.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
+            frame.extend([0; 6]);
+            frame.extend(target.octets());
+            frame.resize(60, 0);
+        }
+        IpAddr::V6(target) => {
+            let own = link_local(source);
+            let mut body = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
+            body.extend(target.octets());
+            body.extend([SOURCE_LINK_LAYER, 1]);
+            body.extend(source.octets());
+            let sum = checksum(&own, &target, &body);
+            body[2..4].copy_from_slice(&sum.to_be_bytes());
+            frame.extend(ethernet::IPV6.to_be_bytes());
+            frame.extend([0x60, 0, 0, 0, 0, body.len() as u8, ICMP_V6, HOPS]);
+            frame.extend(own.octets());
+            frame.extend(target.octets());
+            frame.extend(body);
+        }
+    }
+    frame
+}
+
+/// The link-local address that goes with a MAC address (RFC 4291, appendix A).
+fn link_local(mac: MacAddress) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.octets();
+    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+}
+
+/// The checksum of an ICMPv6 message whose own is 0 (RFC 4443, 2.3).
+fn checksum(source: &Ipv6Addr, destination: &Ipv6Addr, body: &[u8]) -> u16 {
+    let pseudo = [0, 0, 0, body.len() as u8, 0, 0, 0, ICMP_V6];
+    let all = [&source.octets()[..], &destination.octets(), &pseudo, body].concat();
+    let words =
+        all.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
+    let mut sum: u32 = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
 }
 
 #[cfg(test)]
@@ -155,6 +211,23 @@ mod tests {
         assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"));
         let body = discovery(ADVERTISEMENT, "fd00::3", &[]);
         assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"), "no option");
+    }
+
+    #[test]
+    fn a_question_goes_to_one_host_alone_and_claims_nothing_but_the_switchs_own_address() {
+        let [source, host] = [[2, 0, 0, 0, 0, 7], [2, 0, 0, 0, 0, 9]].map(MacAddress::new);
+        let v4 = |sender| question(source, host, "10.0.0.9".parse().unwrap(), sender);
+        assert_eq!(claimed(v4(None)), None, "as in a probe");
+        assert_eq!(claimed(v4(Some(Ipv4Addr::new(10, 0, 0, 254)))).as_deref(), Some("10.0.0.254"));
+        assert_eq!(v4(None)[..6], host.octets());
+        assert_eq!(v4(None)[38..42], [10, 0, 0, 9]);
+        let v6 = question(source, host, "fd00::9".parse().unwrap(), None);
+        assert_eq!(claimed(v6.clone()).as_deref(), Some("fe80::ff:fe00:7"));
+        let [own, target] =
+            [22, 38].map(|at| Ipv6Addr::from(<[u8; 16]>::try_from(&v6[at..at + 16]).unwrap()));
+        assert_eq!((target.to_string().as_str(), v6.len()), ("fd00::9", 14 + 40 + 32));
+        // A message with its own checksum in it sums up to none.
+        assert_eq!(checksum(&own, &target, &v6[54..]), 0);
     }
 
     #[test]

@@ -2,12 +2,23 @@
 //! discovery, or announced by the agent of another edge.
 //!
 //! Every switch and port behind which an address was heard is a *claim*. An address that the file names is where the file
-//! says, whoever else claims it. For all others the latest claim counts, so that a host that moves is found where it spoke
-//! last; but repeated moves of one address are held back, longer each time ([`HELD`]), so that two hosts with the same
-//! address cost the network little. Nothing here reads a clock.
+//! says, whoever else claims it. Any other is whose it was first, until that host does not answer any more ([`contest`]): so
+//! a host that moves is found, and none takes over the address of another. Of what other edges announce the latest word
+//! counts. Repeated moves of one address are held back, longer each time ([`HELD`]). Nothing here reads a clock.
+//!
+//! | file | what |
+//! |---|---|
+//! | `claims` | who says that an address is there |
+//! | `contest` | who is asked before it moves |
+//! | `origins` | what other edges announced |
+//! | `reach` | which addresses are learned at all |
 
 mod claims;
+pub mod contest;
+#[cfg(test)]
+mod contest_tests;
 mod origins;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -19,22 +30,30 @@ use std::{
 };
 
 use serde::Serialize;
-use smoc_common::wire::{ethernet::MacAddress, ip::Address};
+use smoc_common::{
+    route::PortNumber,
+    wire::{ethernet::MacAddress, ip::Address},
+};
 
 use crate::clock::Nanos;
 pub use claims::HELD;
 use claims::{Claim, Claimant, Claims};
+use contest::{Ask, Challenge};
+pub use contest::{Contention, Question, Refusal};
 pub use origins::Sighting;
 use origins::{Origin, Origins};
+pub use reach::Reach;
 use smoc_paths::topology::{End, SwitchId, Topology};
 
-/// How long a host is known after it was last heard at its own edge.
+/// How long after it was last heard at its own edge a host is asked whether it is still there.
 pub const LEARNED_FOR: Duration = Duration::from_secs(1800);
 /// How long the announcement of another agent is valid after that agent was last heard: a dead agent's hosts are kept
 /// for this time.
 pub const ANNOUNCED_FOR: Duration = Duration::from_secs(600);
 /// Max number of addresses behind one port, so that one host cannot fill the table.
 pub const ADDRESSES_PER_PORT: usize = 1024;
+/// Max number of hosts that are asked at once because they were not heard for long.
+const RENEWED_AT_ONCE: usize = 256;
 
 /// How an address came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -89,6 +108,23 @@ pub struct HostTable {
     changed: BTreeSet<IpAddr>,
     /// Addresses that would have moved, but have to wait.
     held: BTreeSet<IpAddr>,
+    /// The name of this switch.
+    name: Arc<str>,
+    reach: Reach,
+    /// The owners, all of them here, that are being asked.
+    asks: BTreeMap<IpAddr, Ask>,
+    /// Who claims what somebody else has.
+    challenges: BTreeMap<IpAddr, Vec<Challenge>>,
+    /// When to look at an address again.
+    timers: BTreeSet<(Nanos, IpAddr)>,
+    /// Ports without carrier.
+    absent: BTreeSet<PortNumber>,
+    /// Something is to be asked, or told, that was not before.
+    stirred: bool,
+    /// Claims that were refused so far.
+    refused: u64,
+    /// Addresses heard that are not learned, by reason.
+    unlearned: u64,
 }
 
 impl HostTable {
@@ -96,6 +132,7 @@ impl HostTable {
     pub fn declare(&mut self, topology: &Topology, this: SwitchId, now: Nanos) {
         self.declared.clear();
         self.named.clear();
+        self.name = topology.switch(this).name.as_str().into();
         for host in topology.hosts() {
             let is_elsewhere = host.at.switch != this;
             let switch = is_elsewhere.then(|| self.origins.named(&topology.switch(host.at.switch).name));
@@ -112,11 +149,64 @@ impl HostTable {
         self.touch_all();
     }
 
-    /// Takes note of an address heard at a host port of this switch; whether anything is new that others
-    /// should be told.
+    /// Which addresses are learned from now on. Those that are known and would not be are forgotten.
+    pub fn set_reach(&mut self, reach: Reach, now: Nanos) {
+        if reach == self.reach {
+            return;
+        }
+        self.reach = reach;
+        let strange: Vec<IpAddr> =
+            self.claims.keys().copied().filter(|address| !self.reach.learns(*address)).collect();
+        for address in strange {
+            self.retain(address, now, |claimant, _| claimant.0.is_some());
+        }
+    }
+
+    /// Which addresses are learned.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// How many claims were refused so far, and how often an address was heard that is not to be learned.
+    pub fn turned_away(&self) -> (u64, u64) {
+        (self.refused, self.unlearned)
+    }
+
+    /// Takes note of an address heard at a host port of this switch; whether it is known now and was not before. An address
+    /// that somebody else has is a reason to ask ([`HostTable::questions`]).
     pub fn learn(&mut self, sighting: Sighting) -> bool {
-        let before = self.chosen(&sighting.address);
-        self.claim(None, sighting, sighting.seen) && self.chosen(&sighting.address) != before
+        let Sighting { address, mac, port, seen: now } = sighting;
+        if !self.reach.learns(address) || self.reach.is_ours(mac) || !can_be_claimed(&sighting) {
+            self.unlearned += 1;
+            return false;
+        }
+        if !self.is_as_declared(&sighting, None) {
+            self.refuse(&sighting, None, now);
+            return false;
+        }
+        match self.chosen(&address) {
+            None => self.claim(None, sighting, now) && self.chosen(&address).is_some(),
+            Some(owner) if owner == ((None, port), mac) => {
+                self.heard_owner(address, now);
+                false
+            }
+            Some(_) => {
+                self.challenge(&sighting, None, now);
+                false
+            }
+        }
+    }
+
+    /// Whether the topology file allows a claim: whom it declares elsewhere, or with another MAC address, cannot be here.
+    fn is_as_declared(&self, claim: &Sighting, origin: Option<Origin>) -> bool {
+        let Some(declared) = self.declared.get(&claim.address) else { return true };
+        (declared.switch, declared.at.port) == (origin, claim.port)
+            && declared.mac.is_none_or(|mac| mac == claim.mac)
+    }
+
+    /// Whether what another edge says of an address can be so.
+    fn is_believable(&self, claim: &Sighting, origin: Option<Origin>) -> bool {
+        can_be_claimed(claim) && self.reach.believes(claim.address) && self.is_as_declared(claim, origin)
     }
 
     /// Takes over what another edge announces: its complete list. One that says what the last one said costs a comparison;
@@ -135,6 +225,10 @@ impl HostTable {
         }
         for Sighting { address, port, .. } in gone {
             self.retain(address, now, |claimant, _| *claimant != (Some(origin), port));
+            self.withdrawn(address, (Some(origin), port));
+            if self.chosen(&address).is_none() {
+                self.take(address, now);
+            }
         }
     }
 
@@ -158,20 +252,24 @@ impl HostTable {
         }
     }
 
-    /// Removes what has timed out.
+    /// Removes what other edges have not repeated for long, and asks hosts of this switch that were not heard for long: whoever
+    /// does not answer is forgotten.
     pub fn expire(&mut self, now: Nanos) {
         for name in self.origins.silent(now, ANNOUNCED_FOR) {
             self.announced(&name, Arc::default(), now);
         }
+        self.forget_refusals(now);
         if !self.has_learned() {
             return;
         }
-        let old = |(claimant, claim): &(Claimant, Claim)| old_claim(claimant, claim, now);
-        let old: Vec<IpAddr> =
-            self.claims.iter().filter(|(_, claims)| claims.all.iter().any(old)).map(|(at, _)| *at).collect();
-        for address in old {
-            self.retain(address, now, |claimant, claim| !old_claim(claimant, claim, now));
-        }
+        let is_old = |(claimant, claim): &(Claimant, Claim)| {
+            claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
+        };
+        let room = RENEWED_AT_ONCE.saturating_sub(self.asks.len());
+        let old = self.claims.iter().filter(|(_, claims)| claims.all.iter().any(is_old));
+        let old = old.map(|(address, _)| *address).filter(|address| !self.asks.contains_key(address));
+        let old: Vec<IpAddr> = old.take(room).collect();
+        old.into_iter().for_each(|address| self.ask(address, now));
     }
 
     /// Whether anything was heard at this switch. Of the claimants it comes first.
@@ -184,11 +282,6 @@ impl HostTable {
         let held: Vec<IpAddr> = self.held.iter().copied().collect();
         held.iter().for_each(|address| self.choose(*address, now));
         self.held.len() != held.len()
-    }
-
-    /// How many addresses have to wait for [`HostTable::release`].
-    pub fn waiting(&self) -> usize {
-        self.held.len()
     }
 
     /// When [`HostTable::release`] is due next.
@@ -279,25 +372,25 @@ impl HostTable {
     /// Records a claim; false if it is none, or beyond the max of its port.
     fn claim(&mut self, origin: Option<Origin>, sighting: Sighting, now: Nanos) -> bool {
         let Sighting { address, mac, port, seen } = sighting;
-        if !can_be_claimed(&sighting) {
+        if !self.is_believable(&sighting, origin) {
             return false;
         }
         let claimant: Claimant = (origin, port);
+        let has_room = self.has_room(claimant);
         let claims = self.claims.entry(address).or_default();
         match claims.place(&claimant) {
             Ok(place) => {
                 let claim = &mut claims.all[place].1;
                 *claim = Claim { mac, seen: claim.seen.max(seen) };
             }
-            Err(place) => {
-                let behind = self.behind.entry(claimant).or_default();
-                if *behind >= ADDRESSES_PER_PORT {
-                    if claims.all.is_empty() {
-                        self.claims.remove(&address);
-                    }
-                    return false;
+            Err(_) if !has_room => {
+                if claims.all.is_empty() {
+                    self.claims.remove(&address);
                 }
-                *behind += 1;
+                return false;
+            }
+            Err(place) => {
+                *self.behind.entry(claimant).or_default() += 1;
                 for ((origin, port), claim) in &mut claims.all {
                     let latest = origin.and_then(|origin| self.origins.seen(origin, address, *port));
                     claim.seen = claim.seen.max(latest.unwrap_or(claim.seen));
@@ -306,46 +399,72 @@ impl HostTable {
                 claims.all.insert(place, (claimant, Claim { mac, seen }));
             }
         }
-        let is_contested = claims.is_contested();
-        if is_contested {
-            self.contested.insert(address);
-        }
-        if is_contested || claims.chosen != Some((claimant, mac)) {
+        self.note_contested(address);
+        let claims = self.claims.get(&address);
+        if claims.is_some_and(|claims| claims.is_contested() || claims.chosen != Some((claimant, mac))) {
             self.choose(address, now);
         }
+        self.doubt(address, origin, &sighting, now);
         true
+    }
+
+    /// Another edge is sure of an address that a host of this switch has: one of the two has moved.
+    fn doubt(&mut self, address: IpAddr, origin: Option<Origin>, claim: &Sighting, now: Nanos) {
+        let Some(((None, port), _)) = self.chosen(&address).filter(|_| origin.is_some()) else { return };
+        let own = self.claims.get(&address).and_then(|claims| claims.of(&(None, port)));
+        if own.is_some_and(|own| claim.seen > own.seen) {
+            self.challenge(claim, origin, now);
+        } else if !self.is_told(claim, origin, now) {
+            // Its own host was heard later: it need not be asked.
+            self.refuse(claim, origin, now);
+            self.stirred = true;
+        }
+    }
+
+    fn note_contested(&mut self, address: IpAddr) {
+        match self.claims.get(&address).is_some_and(Claims::is_contested) {
+            true => self.contested.insert(address),
+            false => self.contested.remove(&address),
+        };
     }
 
     /// Keeps only some of the claims to an address.
     fn retain(&mut self, address: IpAddr, now: Nanos, keep: impl Fn(&Claimant, &Claim) -> bool) {
-        let Some(claims) = self.claims.get_mut(&address) else { return };
-        let before = claims.all.len();
-        let behind = &mut self.behind;
-        claims.all.retain(|(claimant, claim)| {
-            let kept = keep(claimant, claim);
-            if !kept && let Some(count) = behind.get_mut(claimant) {
-                *count -= 1;
-                if *count == 0 {
-                    behind.remove(claimant);
-                }
-            }
-            kept
-        });
-        if !claims.is_contested() {
-            self.contested.remove(&address);
-        }
-        if claims.all.len() != before {
+        if self.withdraw(address, keep) {
             self.choose(address, now);
         }
     }
 
+    /// Keeps only some of the claims to an address, which leaves open whose it is; whether any is gone.
+    fn withdraw(&mut self, address: IpAddr, keep: impl Fn(&Claimant, &Claim) -> bool) -> bool {
+        let Some(claims) = self.claims.get_mut(&address) else { return false };
+        let before = claims.all.len();
+        let behind = &mut self.behind;
+        claims.all.retain(|(claimant, claim)| {
+            let kept = keep(claimant, claim);
+            if !kept {
+                release(behind, claimant);
+            }
+            kept
+        });
+        let is_less = claims.all.len() != before;
+        self.note_contested(address);
+        is_less
+    }
+
     /// Chooses the claim to an address that counts, unless it moved too often to move again now.
     fn choose(&mut self, address: IpAddr, now: Nanos) {
+        self.decide(address, now, false);
+    }
+
+    /// As [`HostTable::choose`]; at once if the owner was asked.
+    fn decide(&mut self, address: IpAddr, now: Nanos, was_asked: bool) {
         let Some(claims) = self.claims.get_mut(&address) else { return };
         let place = self.declared.get(&address).map(|declared| (declared.switch, declared.at.port));
-        // Of those that were heard at the same time all agents take the same.
+        // Of those that were heard at the same time all agents take the same. A host of this switch has its address until it
+        // does not answer.
         let latest = |((origin, port), claim): &&(Claimant, Claim)| {
-            (claim.seen, origin.map(|origin| self.origins.name(origin)), *port)
+            (origin.is_none(), claim.seen, origin.map(|origin| self.origins.name(origin)), *port)
         };
         let best = match &place {
             Some(place) => claims.place(place).ok().map(|at| &claims.all[at]),
@@ -355,34 +474,27 @@ impl HostTable {
         let is_left = claims.chosen.as_ref().is_some_and(|(claimant, _)| claims.of(claimant).is_some());
         if best == claims.chosen {
             self.held.remove(&address);
-        } else if is_left && now < claims.free_at() {
+        } else if is_left && !was_asked && now < claims.free_at() {
             self.held.insert(address);
         } else {
             self.held.remove(&address);
             claims.choose(best, now);
             self.changed.insert(address);
-            self.forget_older_claims_of_ours(address, now);
         }
-    }
-
-    /// An address of ours that was heard elsewhere later than here has moved.
-    fn forget_older_claims_of_ours(&mut self, address: IpAddr, now: Nanos) {
-        let Some(claims) = self.claims.get(&address) else { return };
-        if claims.all.is_empty() {
+        if self.claims.get(&address).is_some_and(|claims| claims.all.is_empty()) {
             self.claims.remove(&address);
-            return;
-        }
-        let Some((claimant, _)) = claims.chosen.filter(|(claimant, _)| claimant.0.is_some()) else {
-            return;
-        };
-        if let Some(seen) = claims.of(&claimant).map(|claim| claim.seen) {
-            self.retain(address, now, |claimant, claim| claimant.0.is_some() || claim.seen >= seen);
         }
     }
 }
 
-fn old_claim(claimant: &Claimant, claim: &Claim, now: Nanos) -> bool {
-    claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
+/// Counts one address less behind a port.
+fn release(behind: &mut BTreeMap<Claimant, usize>, claimant: &Claimant) {
+    if let Some(count) = behind.get_mut(claimant) {
+        *count -= 1;
+        if *count == 0 {
+            behind.remove(claimant);
+        }
+    }
 }
 
 /// What hosts can be of a list, sorted by place: the list itself, shared, if an agent made it.

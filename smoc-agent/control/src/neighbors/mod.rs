@@ -20,7 +20,7 @@ mod standing;
 mod tests;
 
 pub use port::SILENT;
-pub use standing::{Peer, Refusal, Standing};
+pub use standing::{Identity, Peer, Refusal, Standing};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,19 +44,6 @@ use port::Port;
 pub const REPEAT: Duration = Duration::from_secs(5);
 /// For so many seconds it holds: three times that.
 const TIME_TO_LIVE: u16 = 15;
-
-/// Who a switch is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Its name.
-    pub switch: String,
-    /// The fabric that it belongs to.
-    pub fabric: String,
-    /// A number that no other run of an agent has.
-    pub boot: u64,
-    /// Width in bits of its port numbers in a route.
-    pub port_bits: u8,
-}
 
 /// What is known of the neighbours of one switch.
 #[derive(Clone, Debug)]

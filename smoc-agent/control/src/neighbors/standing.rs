@@ -1,6 +1,19 @@
-//! What may be known of a port, and what to do about what should not be there.
+//! Who a switch is, what may be known of a port, and what to do about what should not be there.
 
 use smoc_common::route::PortNumber;
+
+/// Who a switch is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub switch: String,
+    /// The fabric that it belongs to.
+    pub fabric: String,
+    /// A number that no other run of an agent has.
+    pub boot: u64,
+    /// Width in bits of its port numbers in a route.
+    pub port_bits: u8,
+}
 
 /// A switch of the fabric, behind a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

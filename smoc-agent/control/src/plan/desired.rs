@@ -7,7 +7,7 @@ use std::{
 
 use smoc_common::{
     map::{
-        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port,
+        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port, Prefix,
         Settings, THIS_EDGE,
     },
     route::{PortNumber, Rank},
@@ -17,6 +17,7 @@ use smoc_common::{
 use super::{
     book::{EdgePaths, PathBook},
     names::EdgeNames,
+    routers,
 };
 use crate::{
     config::{Border, Spread},
@@ -49,8 +50,8 @@ pub struct Inputs<'a> {
     pub closed: &'a BTreeSet<PortNumber>,
     /// What hellos and probes have found.
     pub failures: &'a Failures,
-    /// The links of the network that are down.
-    pub down: &'a BTreeSet<LinkId>,
+    /// The links of the network that are down or that paths are to leave.
+    pub unused: &'a BTreeSet<LinkId>,
     /// Ways around neighbours and links.
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
@@ -83,6 +84,8 @@ pub struct Desired {
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
     pub hosts: BTreeMap<Address, Host>,
+    /// `PREFIXES`.
+    pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGE_NAMES`.
     pub names: BTreeMap<EdgeIndex, String>,
     /// `DETOURS`.
@@ -121,8 +124,10 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
+    let prefixes = routers::prefixes(topology, this, &index_of);
     Desired {
-        settings: settings(inputs),
+        settings: Settings { routed: u8::from(!prefixes.is_empty()), ..settings(inputs) },
+        prefixes,
         ports: ports(inputs),
         hosts,
         names: names.all(),
@@ -166,7 +171,7 @@ pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u1
     let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
     let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
     let is_broken = |path: &Path| {
-        path.links.iter().any(|link| inputs.down.contains(link))
+        path.links.iter().any(|link| inputs.unused.contains(link))
             || lossy.iter().any(|lossy| lossy.links == path.links)
     };
     let ranks = (0..Rank::COUNT).zip(ranked);

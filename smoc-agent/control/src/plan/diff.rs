@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use smoc_common::{
-    map::{Host, PathSet, Port, Settings},
+    map::{Host, PathSet, Port, Prefix, Settings},
     route::PortNumber,
     wire::ip::Address,
 };
@@ -49,7 +49,7 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
     for port in installed.ports.keys().filter(|port| !desired.ports.contains_key(port)) {
         plan.changes.push(Change::RemovePort(*port));
     }
-    let moved = hosts(desired, installed, &mut plan);
+    let moved = prefixes(desired, installed, &mut plan) | hosts(desired, installed, &mut plan);
     let mut settings = desired.settings;
     settings.epoch = installed.settings.epoch.wrapping_add(u32::from(moved));
     if settings != installed.settings {
@@ -116,6 +116,19 @@ fn detours(desired: &Desired, installed: &Installed, plan: &mut Plan) {
     for key in installed.detours.keys().filter(|key| !desired.detours.contains_key(key)) {
         plan.changes.push(Change::RemoveDetour(*key));
     }
+}
+
+/// Plans the prefixes, first what makes room; whether one is behind another router or gone.
+fn prefixes(desired: &Desired, installed: &Installed, plan: &mut Plan) -> bool {
+    let gone = installed.prefixes.keys().filter(|prefix| !desired.prefixes.contains_key(prefix));
+    let removed: Vec<Change> = gone.map(|prefix| Change::RemovePrefix(*prefix)).collect();
+    let differs = |(prefix, router): &(&Prefix, &Host)| installed.prefixes.get(prefix) != Some(router);
+    let set = desired.prefixes.iter().filter(differs);
+    let set: Vec<Change> = set.map(|(prefix, router)| Change::SetPrefix(*prefix, *router)).collect();
+    // A new one may be a part of an older one, whose flows then have another router.
+    let moved = !removed.is_empty() || !set.is_empty();
+    plan.changes.extend(removed.into_iter().chain(set));
+    moved
 }
 
 /// Plans the hosts, first what makes room, then what is known already, then what the file names, then the others; whether

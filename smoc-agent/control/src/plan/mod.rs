@@ -7,6 +7,8 @@ mod desired;
 mod diff;
 mod link_states;
 mod names;
+mod pieces;
+mod routers;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
 pub use link_states::{DownPort, LinkStates};
 pub use names::EdgeNames;
+pub use pieces::Pieces;
 pub use slots::GRACE_PERIOD;
 pub use tree::spanning_tree;
 

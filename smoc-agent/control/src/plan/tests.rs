@@ -91,7 +91,7 @@ impl World {
             bridge: Some("br0"),
             interfaces: &self.interfaces,
             failures: &self.failures,
-            down: &self.down,
+            unused: &self.down,
             detours: &self.detours,
             hosts: &self.hosts,
             spread: self.spread,

@@ -9,15 +9,17 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use smoc_paths::topology::{LinkId, SwitchId, Topology};
+use smoc_paths::topology::{LinkId, Topology};
+
+use super::Pieces;
 
 /// The links of the tree while some are down; in a network in pieces, of one tree a piece.
 pub fn spanning_tree(topology: &Topology, down: &BTreeSet<LinkId>) -> BTreeSet<LinkId> {
     let whole = breadth_first(topology);
-    let mut pieces: Vec<u32> = topology.switch_ids().map(|switch| switch.0).collect();
+    let mut pieces = Pieces::new(topology);
     let others = topology.link_ids().filter(|link| !whole.contains(link));
     let candidates = whole.iter().copied().chain(others).filter(|link| !down.contains(link));
-    candidates.filter(|&link| join(&mut pieces, topology, link)).collect()
+    candidates.filter(|&link| pieces.join(topology, link)).collect()
 }
 
 /// The tree of the whole topology.
@@ -39,24 +41,6 @@ fn breadth_first(topology: &Topology) -> BTreeSet<LinkId> {
         }
     }
     tree
-}
-
-/// Joins the pieces at the ends of a link; false if they are one already. Disjoint sets with path halving (R. E. Tarjan,
-/// J. van Leeuwen, "Worst-case analysis of set union algorithms", Journal of the ACM 31(2), 1984).
-fn join(pieces: &mut [u32], topology: &Topology, link: LinkId) -> bool {
-    let mut piece_of = |switch: SwitchId| {
-        let mut at = switch.0;
-        while pieces[at as usize] != at {
-            let parent = pieces[at as usize];
-            pieces[at as usize] = pieces[parent as usize];
-            at = parent;
-        }
-        at
-    };
-    let link = topology.link(link);
-    let (a, b) = (piece_of(link.a.switch), piece_of(link.b.switch));
-    pieces[a as usize] = b;
-    a != b
 }
 
 #[cfg(test)]

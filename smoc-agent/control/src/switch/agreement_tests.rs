@@ -94,6 +94,7 @@ impl Ring {
             programs: Programs { host: 1, fabric: 2 },
             boot: self.boots,
             sequence: 1,
+            records: Vec::new(),
         };
         let (switch, effects) = Switch::start(start, self.now);
         self.machines.get_mut(name).unwrap().switch = Some(switch);

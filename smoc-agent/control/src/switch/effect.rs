@@ -8,6 +8,7 @@ use super::Snapshot;
 use crate::{
     dataplane::{Change, Slot},
     discovery::inquiry::Question,
+    fabric::Record,
     interfaces::{BridgePort, IfIndex, Interface},
     liveness::Targets,
     ports::Role,
@@ -20,6 +21,8 @@ use crate::{
 pub enum Effect {
     /// Write to the maps: see [`write_all`].
     Write(Change),
+    /// Keep these over restarts: all that is known of what operators want.
+    Remember(Vec<Record>),
     /// Read back what is in the maps, and tell.
     Inspect,
     /// Put the program of a role on an interface, in place of what an earlier agent left there.

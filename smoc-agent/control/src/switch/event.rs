@@ -7,7 +7,7 @@ use smoc_paths::topology::Topology;
 
 use super::Wish;
 use crate::{
-    config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question,
+    config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question, fabric::Record,
     interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray, store::Facts,
 };
 
@@ -48,6 +48,8 @@ pub enum Event {
     Stored(Arc<Facts>),
     /// What the tables say of a token, as [`super::Effect::Look`] asked.
     Looked(Question, Vec<Claim>),
+    /// What operators want, as somebody has written it here or a store tells.
+    Recorded(Vec<Record>),
     /// The world did not do what an effect asks for.
     Refused {
         /// What was asked for.

@@ -21,6 +21,7 @@ use crate::{
         inquiry::Inquiry,
         lldp, neighbor,
     },
+    fabric::Record,
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
@@ -48,6 +49,7 @@ impl Switch {
             }
             Event::Stored(facts) => self.stored(&facts, now),
             Event::Looked(question, claims) => self.looked(question, claims, now),
+            Event::Recorded(records) => self.recorded(&records, now),
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;
@@ -73,9 +75,11 @@ impl Switch {
         let before = std::mem::replace(&mut self.interfaces, interfaces);
         self.number_interfaces(now);
         let ours = self.config.ports.values().chain(&self.config.bridge);
-        if ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
+        let same_addresses = before.all_addresses().eq(self.interfaces.all_addresses());
+        if same_addresses && ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
         }
+        self.limit_hosts(now);
         for (port, name) in &self.config.ports {
             let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
             if usable(&before) != usable(&self.interfaces) {
@@ -137,13 +141,12 @@ impl Switch {
 
     fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
         let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
-        let waiting = self.hosts.waiting();
         let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
         }
         self.stale.hosts |= self.hosts.has_changed();
-        is_new || self.hosts.has_changed() || self.hosts.waiting() != waiting
+        is_new || self.hosts.has_changed() || self.hosts.is_stirred()
     }
 
     fn heard_part(&mut self, part: Part, from: PortNumber, now: Nanos) -> bool {
@@ -171,9 +174,11 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, report, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, .. })) = lists {
             self.heard_report(&part.origin, report, now);
+            self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
+            self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
             if self.links.told(&part.origin, down.into_iter().collect()) {
@@ -190,17 +195,35 @@ impl Switch {
             return;
         }
         self.answered.insert(port, now);
-        let known: Vec<Part> = self.flood.all().chain(self.own_parts()).collect();
+        let known: Vec<Part> = self.flood.all().chain(self.own_parts(now)).collect();
         self.send_parts(port, &known, now);
     }
 
     /// What this switch tells all others.
-    pub(super) fn own_parts(&self) -> Vec<Part> {
+    pub(super) fn own_parts(&self, now: Nanos) -> Vec<Part> {
         // What is not in the maps yet is not told: frames would come that this switch could not deliver.
         let hosts = self.hosts.to_announce(&self.known, self.this);
         let down = self.own_ports_down().into_iter().collect();
-        let lists = Lists { hosts, down, report: self.own_report(), ..Lists::default() };
+        let records = self.records.all().cloned().collect();
+        let contentions = self.hosts.to_contend(now);
+        let report = self.own_report();
+        let lists = Lists { hosts, down, records, contentions, report };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    /// Takes note of what operators want; whether it is news, which others are told and which is kept.
+    fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
+        let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
+        for Record { name, text, .. } in &news {
+            info!(name, text, "an operator wants this");
+        }
+        if news.is_empty() {
+            return false;
+        }
+        self.effects.push(Effect::Remember(self.records.all().cloned().collect()));
+        self.announcer.hurry(now);
+        self.stale.links = true;
+        true
     }
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
@@ -220,6 +243,7 @@ impl Switch {
         }
         self.roles = self.current_roles();
         self.neighbors.set_roles(meeting::roles(&self.config, &self.topology, self.this));
+        self.limit_hosts(now);
         self.agreement.seen(self.bridge_ports());
         self.stale = Stale::ALL;
         true
@@ -243,7 +267,7 @@ impl Switch {
         self.known = Arc::default();
         self.roles = self.current_roles();
         self.links.told(&self.config.switch, self.own_ports_down());
-        self.down = self.links.down(&self.topology);
+        self.look_at_links();
         self.want_tree(now);
     }
 

@@ -15,6 +15,7 @@
 //! | `facts` | events become facts |
 //! | `settle` | from facts to effects: hosts, paths, detours, maps |
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
+//! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
@@ -27,12 +28,15 @@ mod asking;
 #[cfg(test)]
 mod asking_tests;
 mod discovering;
+#[cfg(test)]
+mod drain_tests;
 mod effect;
 mod event;
 mod facts;
 mod meeting;
 #[cfg(test)]
 mod meeting_tests;
+mod owners;
 mod ports;
 mod retries;
 mod settle;
@@ -69,6 +73,7 @@ use crate::{
     config::Config,
     dataplane::{Exits, Installed},
     discovery::Flood,
+    fabric::{Record, Records},
     hosts::{HostTable, KnownHost},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
@@ -118,6 +123,8 @@ pub struct Start {
     /// A first guess of an announcement's sequence that is higher than what an earlier agent used, such as microseconds
     /// since 1970. If it is not, the neighbours say so.
     pub sequence: u64,
+    /// What an earlier agent was asked to remember ([`Effect::Remember`]).
+    pub records: Vec<Record>,
 }
 
 /// What should be in the maps, after so many changes.
@@ -170,8 +177,11 @@ pub struct Switch {
     links: LinkStates,
     /// The links that are down, as `links` has them.
     down: BTreeSet<LinkId>,
+    /// The links that paths are to leave: those, and what operators drain, as far as paths can do without.
+    unused: BTreeSet<LinkId>,
     hosts: HostTable,
     flood: Flood,
+    records: Records,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -229,7 +239,8 @@ impl Switch {
     /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
-        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence } = start;
+        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, records } =
+            start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
         let (topology, this) = if config.is_discovered() { lone(&config) } else { (topology, this) };
         let adopted = installed.settings != Settings::default();
@@ -248,8 +259,10 @@ impl Switch {
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),
+            unused: BTreeSet::new(),
             hosts: HostTable::default(),
             flood: Flood::default(),
+            records: Records::default(),
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
@@ -289,13 +302,16 @@ impl Switch {
             topology,
             this,
         };
-        switch.take_over(adopted, now);
+        switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)
     }
 
     /// Derives what can be from what is installed and from the files, and asks for the rest.
-    fn take_over(&mut self, adopted: bool, now: Nanos) {
+    fn take_over(&mut self, adopted: bool, records: &[Record], now: Nanos) {
+        for record in records {
+            self.records.hear(record);
+        }
         self.neighbors.carriers(&self.with_carrier(), now);
         if adopted {
             self.take_over_neighbors();
@@ -310,6 +326,7 @@ impl Switch {
         }
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
+        self.limit_hosts(now);
         self.remember_hosts(now);
         self.listen(now);
         self.ask_neighbors();
@@ -342,8 +359,9 @@ impl Switch {
         let settle = self.derives_at();
         let maps = if self.refused { self.retries.next_maps() } else { None };
         let inquiry = self.inquiries.next();
+        let hosts = [self.hosts.release_at(), self.hosts.questions_at()].into_iter().flatten().min();
         let asks = self.discovered.next();
-        let others = [settle, asks, self.hosts.release_at(), self.retries.next_port(), maps, inquiry];
+        let others = [settle, asks, hosts, self.retries.next_port(), maps, inquiry];
         let soonest = others.into_iter().flatten().min().unwrap_or(self.ticked + TICK);
         soonest
             .min(self.ticked + TICK)

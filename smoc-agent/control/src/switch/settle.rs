@@ -23,6 +23,7 @@ use crate::{
     clock::Nanos,
     dataplane::Change,
     discovery::announcement,
+    fabric::drain::{avoided, drained},
     hosts::{KnownHost, Source},
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
@@ -43,7 +44,7 @@ macro_rules! inputs {
             roles: &$switch.roles,
             closed: &$switch.closed,
             failures: &$switch.failures,
-            down: &$switch.down,
+            unused: &$switch.unused,
             detours: &$switch.detours,
             hosts: &$switch.known,
             spread: $switch.config.spread,
@@ -59,7 +60,7 @@ impl Switch {
         self.close_ports();
         if std::mem::take(&mut self.stale.failures) {
             self.own_ports_changed(now);
-            self.down = self.links.down(&self.topology);
+            self.look_at_links();
             // Which ranks were broken when the topology changed is known once there are paths.
             if self.left_broken.is_empty() {
                 let urgent = self.controller.plan_urgent(&inputs!(self));
@@ -67,6 +68,7 @@ impl Switch {
             }
         }
         self.tick(now);
+        self.ask_owners(now);
         if self.refused && self.retries.admit(Wish::Maps, now) {
             self.refused = false;
             self.stale.plan = true;
@@ -92,7 +94,7 @@ impl Switch {
         self.tell_neighbors(now);
         self.ask_edges(now);
         if self.announcer.due(now).is_some() {
-            let parts = self.own_parts();
+            let parts = self.own_parts(now);
             let ports: Vec<PortNumber> = self.fabric_sockets().collect();
             ports.into_iter().for_each(|port| self.send_parts(port, &parts, now));
         }
@@ -157,7 +159,7 @@ impl Switch {
             return self.write(changes);
         }
         if links {
-            self.down = self.links.down(&self.topology);
+            self.look_at_links();
             self.want_tree(now);
             self.use_links();
             self.find_detours();
@@ -252,17 +254,24 @@ impl Switch {
         self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
     }
 
-    /// Chooses paths by the links that are up. What probes said of a rank's path says nothing of another one.
+    /// Which links are down, and which of the others are to be left.
+    pub(super) fn look_at_links(&mut self) {
+        self.down = self.links.down(&self.topology);
+        let avoided = avoided(&self.topology, &drained(&self.topology, &self.records), &self.down);
+        self.unused = self.down.union(&avoided).copied().collect();
+    }
+
+    /// Chooses paths by the links that are up and not drained. What probes said of a rank's path says nothing of another one.
     fn use_links(&mut self) {
-        let (down, before) = (self.down.clone(), self.controller.book().down().clone());
-        if before != down {
+        let (unused, before) = (self.unused.clone(), self.controller.book().down().clone());
+        if before != unused {
             let names = |links: &BTreeSet<LinkId>, not_in: &BTreeSet<LinkId>| {
                 let names = links.difference(not_in).map(|link| self.topology.link_name(*link));
                 names.collect::<Vec<_>>().join(", ")
             };
-            info!(down = names(&down, &before), up = names(&before, &down), "links changed");
+            info!(left = names(&unused, &before), used = names(&before, &unused), "paths use other links");
         }
-        match self.controller.set_down(&self.topology, &down) {
+        match self.controller.set_down(&self.topology, &unused) {
             Ok(changed) if changed.is_empty() => {}
             Ok(changed) => {
                 self.failures.paths.retain(|rank| !changed.contains(rank));

@@ -6,13 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use smoc_common::{route::PortNumber, wire::probe::link_id};
+use smoc_common::{
+    map::{Host, Prefix, THIS_EDGE},
+    route::PortNumber,
+    wire::probe::link_id,
+};
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
     config::Spread,
-    fabric::Report,
-    hosts::KnownHost,
+    fabric::{Records, Report},
+    hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
     plan::{EdgeNames, PathBook},
@@ -34,8 +38,22 @@ pub struct Snapshot {
     pub book: Arc<PathBook>,
     /// The links that the base network uses.
     pub tree: Arc<BTreeSet<LinkId>>,
+    /// The links that are down, as the switches at their ends say.
+    pub down: BTreeSet<LinkId>,
+    /// The links that operators want traffic to leave.
+    pub drained: BTreeSet<LinkId>,
+    /// What operators want of the fabric.
+    pub records: Records,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
+    /// `PREFIXES`: what is behind routers.
+    pub prefixes: BTreeMap<Prefix, Host>,
+    /// Claims to addresses of others that were refused lately.
+    pub refusals: Vec<Refusal>,
+    /// Which addresses are learned.
+    pub reach: Reach,
+    /// How many claims were refused so far, and how often an address was heard that is not to be learned.
+    pub turned_away: (u64, u64),
     /// The ports.
     pub ports: Vec<PortState>,
     /// The bridge, if one is configured and exists.
@@ -89,6 +107,19 @@ pub struct BridgeState {
 }
 
 impl Snapshot {
+    /// The edge behind which an address is, as a host's or behind a router.
+    pub fn edge_of(&self, address: IpAddr) -> Option<SwitchId> {
+        if let Some(host) = self.hosts.get(&address) {
+            return Some(host.at.switch);
+        }
+        let address = map_address(address);
+        let (_, router) = self.prefixes.iter().rev().find(|(prefix, _)| prefix.contains(&address))?;
+        match router.attachment.edge {
+            THIS_EDGE => Some(self.this),
+            edge => self.topology.find_switch(self.names.name(edge)?),
+        }
+    }
+
     /// The name of the link that hellos call by this number.
     pub fn link_of(&self, id: u32) -> Option<String> {
         let end = |end: End| (self.topology.switch(end.switch).name.as_str(), end.port.get());

@@ -37,7 +37,7 @@ pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
 pub(super) struct Bench {
     pub(super) switch: Switch,
-    now: Nanos,
+    pub(super) now: Nanos,
     interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     refuses: bool,
@@ -89,6 +89,7 @@ impl Bench {
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
+            records: Vec::new(),
         };
         let (switch, effects) = Switch::start(start, START);
         let interfaces = all.into_iter().map(|interface| (interface.name.clone(), interface)).collect();

@@ -8,6 +8,7 @@ use super::{Snapshot, Switch, Wish};
 use crate::{
     base_network::Unagreed,
     config::Config,
+    fabric::drain::drained,
     interfaces::{BridgePort, Interface},
     plan::EdgePaths,
     ports::Role,
@@ -33,7 +34,14 @@ impl Switch {
             names: self.controller.names().clone(),
             book: self.controller.book().clone(),
             tree: self.tree.clone(),
+            down: self.down.clone(),
+            drained: drained(&self.topology, &self.records),
+            records: self.records.clone(),
             hosts: self.known.clone(),
+            prefixes: installed.prefixes.clone(),
+            refusals: self.hosts.refusals(),
+            reach: self.hosts.reach().clone(),
+            turned_away: self.hosts.turned_away(),
             ports,
             bridge: self.bridge_state(),
             spread: self.config.spread,
@@ -57,6 +65,7 @@ impl Switch {
         warnings.extend(misplaced.into_values());
         warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
+        warnings.extend(self.contested());
         warnings
     }
 

@@ -2,6 +2,8 @@
 
 use std::{io, path::Path};
 
+use ipnet::IpNet;
+
 mod json;
 mod tree;
 mod yaml;
@@ -9,6 +11,19 @@ mod yaml;
 pub use json::{json_kinds, json_tree};
 pub use tree::{Lines, Tree, Value};
 pub use yaml::{read_yaml, yaml_kinds, yaml_tree};
+
+/// A prefix as people write it: an address, a slash and the length, with no bit set behind that.
+///
+/// # Errors
+/// What to write instead.
+pub fn prefix(text: &str) -> Result<IpNet, String> {
+    let what = "write an address, a slash and the length, such as 10.1.0.0/16 or 2001:db8::/32";
+    let prefix: IpNet = text.parse().map_err(|_| format!("\"{}\" is no prefix: {what}", shown(text)))?;
+    if prefix.trunc() != prefix {
+        return Err(format!("{prefix} has bits behind the prefix: write {}", prefix.trunc()));
+    }
+    Ok(prefix)
+}
 
 /// Line (from 1; 0: not known) and what is wrong there.
 pub type Fault = (u64, String);

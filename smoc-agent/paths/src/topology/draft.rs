@@ -9,6 +9,7 @@ use super::graph::{Arc, End, Host, Link, LinkId, Srlg, Switch, SwitchId, Topolog
 use super::values::cost_message;
 use super::{Bandwidth, Latency, PortNumber};
 use crate::input::shown;
+use ipnet::IpNet;
 use smoc_common::{route::PushedRoute, wire::ethernet::MacAddress};
 
 /// Switches, links and hosts as some source describes them; [`Draft::build`] checks them.
@@ -70,6 +71,8 @@ pub struct DraftHost {
     pub mac: Option<MacAddress>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// What it routes to.
+    pub prefixes: Vec<IpNet>,
 }
 
 /// A section of a topology description.
@@ -220,7 +223,13 @@ impl Draft {
             .collect();
         links.sort_by_key(|link| (link.a.min(link.b), link.a.max(link.b)));
         let mut hosts: Vec<Host> = (self.hosts.into_iter())
-            .map(|host| Host { at: end(&host.at), name: host.name, mac: host.mac, addresses: host.addresses })
+            .map(|DraftHost { at, name, mac, addresses, prefixes, .. }| Host {
+                at: end(&at),
+                name,
+                mac,
+                addresses,
+                prefixes,
+            })
             .collect();
         hosts.sort_by(|a, b| a.name.cmp(&b.name));
         let switch = |(name, (agent, port_width))| Switch { name, agent, port_width };
@@ -353,6 +362,7 @@ impl Checks {
                 }
                 macs.claim(self, mac, Section::Hosts, host.entry, "mac");
             }
+            self.prefixes(host);
             let mut own = HashSet::new();
             for &address in &host.addresses {
                 if let Err(message) = check_address(address) {
@@ -367,6 +377,27 @@ impl Checks {
                         format!("{address} is listed twice: remove one"),
                     );
                 }
+            }
+        }
+    }
+}
+
+impl Checks {
+    /// A prefix may be behind several routers: each switch takes the nearest.
+    fn prefixes(&mut self, host: &DraftHost) {
+        if !host.prefixes.is_empty() && host.mac.is_none() {
+            let message = "missing: write the MAC address of a host that has prefixes";
+            self.add(Section::Hosts, host.entry, "mac", message.to_owned());
+        }
+        let mut own = HashSet::new();
+        for prefix in &host.prefixes {
+            let is_local = prefix.addr().is_multicast() || prefix.addr().is_loopback();
+            if is_local {
+                let message = format!("{prefix} cannot be behind a router: write one that hosts send to");
+                self.add(Section::Hosts, host.entry, "prefixes", message);
+            } else if !own.insert(prefix) {
+                let message = format!("{prefix} is listed twice: remove one");
+                self.add(Section::Hosts, host.entry, "prefixes", message);
             }
         }
     }

@@ -228,15 +228,22 @@ impl Reader {
         let name = self.required(at("name"), NAME, raw, host.name.as_ref(), |text| Ok(text.to_owned()));
         let port = self.required(at("port"), END, raw, host.port.as_ref(), end);
         let mac = self.optional(at("mac"), host.mac.as_ref(), mac_address);
-        let mut addresses = Some(Vec::new());
-        for text in host.addresses.iter().flatten() {
-            let value = self.optional(at("addresses"), Some(text), address).flatten();
-            addresses = addresses.zip(value).map(|(mut all, one)| {
-                all.push(one);
-                all
-            });
-        }
-        Some(DraftHost { entry, name: name?, at: port?, mac: mac?, addresses: addresses? })
+        let addresses = self.each(at("addresses"), host.addresses.as_deref(), address);
+        let prefixes = self.each(at("prefixes"), host.prefixes.as_deref(), input::prefix);
+        let (addresses, prefixes) = (addresses?, prefixes?);
+        Some(DraftHost { entry, name: name?, at: port?, mac: mac?, addresses, prefixes })
+    }
+
+    /// `None` if any of the texts is no such value (all are noted).
+    fn each<T>(
+        &mut self,
+        place: Place,
+        texts: Option<&[Text]>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let texts = texts.unwrap_or_default().iter();
+        let values: Vec<_> = texts.map(|text| self.optional(place, Some(text), &read).flatten()).collect();
+        values.into_iter().collect()
     }
 
     fn required<T, E>(

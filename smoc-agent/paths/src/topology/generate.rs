@@ -40,7 +40,7 @@ impl Builder {
         let address = Ipv4Addr::from(0x0a00_0001 + u32::try_from(entry).ok()?);
         let at = self.port(switch)?;
         let addresses = vec![IpAddr::V4(address)];
-        self.draft.hosts.push(DraftHost { entry, name, at, mac: None, addresses });
+        self.draft.hosts.push(DraftHost { entry, name, at, mac: None, addresses, prefixes: Vec::new() });
         Some(())
     }
 }

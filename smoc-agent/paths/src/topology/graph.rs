@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use smoc_common::wire::ethernet::MacAddress;
 
 use super::{Bandwidth, Latency, PortNumber};
@@ -112,6 +113,8 @@ pub struct Host {
     pub mac: Option<MacAddress>,
     /// Its addresses, in the file's order.
     pub addresses: Vec<IpAddr>,
+    /// The prefixes behind it, if it is a router, in the file's order.
+    pub prefixes: Vec<IpNet>,
 }
 
 /// Switches, links and hosts; immutable, and the same for every order of the description.

@@ -72,7 +72,13 @@ impl Topology {
                 let free = (1..=PortNumber::MAX).filter_map(PortNumber::new).find(|port| !used(port));
                 let port = free.or(PortNumber::new(PortNumber::MAX))?;
                 let name = self.switch(switch).name.clone();
-                Some(Host { name, at: End { switch, port }, mac: None, addresses: Vec::new() })
+                Some(Host {
+                    name,
+                    at: End { switch, port },
+                    mac: None,
+                    addresses: Vec::new(),
+                    prefixes: Vec::new(),
+                })
             })
             .collect();
         self

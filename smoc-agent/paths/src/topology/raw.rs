@@ -71,7 +71,7 @@ raw_mapping!(RawFile {
 });
 raw_mapping!(RawSwitch { name: Text, agent: Text, port_width: Text });
 raw_mapping!(RawLink { a: Text, b: Text, capacity: Text, latency: Text, cost: Text, srlg: Vec<Text> });
-raw_mapping!(RawHost { name: Text, port: Text, mac: Text, addresses: Vec<Text> });
+raw_mapping!(RawHost { name: Text, port: Text, mac: Text, addresses: Vec<Text>, prefixes: Vec<Text> });
 
 impl RawSwitch {
     fn field(&self, field: &str) -> Option<&Text> {
@@ -102,6 +102,7 @@ impl RawHost {
             "name" => self.name.as_ref(),
             "port" => self.port.as_ref(),
             "mac" => self.mac.as_ref(),
+            "prefixes" => self.prefixes.as_ref().and_then(|all| all.first()),
             _ => self.addresses.as_ref().and_then(|all| all.first()),
         }
     }

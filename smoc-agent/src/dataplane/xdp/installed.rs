@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aya::maps::MapError;
 use smoc_common::{
-    map::{EdgeName, PathSet, Port},
+    map::{EdgeName, Host, PathSet, Port, Prefix},
     route::PortNumber,
 };
 use smoc_control::{
@@ -25,6 +25,11 @@ impl ConfigMaps {
         let maps = self;
         let Entry(settings) = maps.settings.get(&0, 0).map_err(|error| read_error("SETTINGS", error))?;
         let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
+        let prefixes = maps.prefixes.iter().map(|entry| {
+            let (key, Entry(router)) = entry?;
+            Ok((Prefix { length: key.prefix_len(), octets: key.data() }, router))
+        });
+        let prefixes = collect("PREFIXES", prefixes, |router: &Host| Some(*router))?;
         let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
         let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
         let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
@@ -41,6 +46,7 @@ impl ConfigMaps {
             ports: self.installed_ports()?,
             detours: detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect(),
             hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
+            prefixes,
             names,
             edges,
             path_sets,

@@ -4,13 +4,16 @@ use std::{borrow::Borrow, path::Path};
 
 use aya::{
     Pod,
-    maps::{Array, DevMap, HashMap, Map, MapData, MapError, MapInfo, MapType, PerCpuArray, RingBuf},
+    maps::{
+        Array, DevMap, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, MapType, PerCpuArray, RingBuf,
+        lpm_trie::Key,
+    },
 };
 use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
         Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4,
-        HalfOpen, Host, Openings, PathSet, Plain, Port, Settings, THIS_EDGE, TokenBinding, TokenKey,
+        HalfOpen, Host, Openings, PathSet, Plain, Port, Prefix, Settings, THIS_EDGE, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
@@ -41,7 +44,7 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 20] = [
+pub(super) const SHAPES: [MapShape; 21] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
     shape("FABRIC_PORTS", MapType::DevMap, 4, 8),
@@ -49,6 +52,7 @@ pub(super) const SHAPES: [MapShape; 20] = [
     shape("HOST_PORTS", MapType::DevMap, 4, 8),
     shape("INTERFACES", MapType::Hash, 4, 4),
     shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
+    shape("PREFIXES", MapType::LpmTrie, size_of::<Prefix>(), size_of::<Host>()),
     shape("EDGES", MapType::Array, 4, 4),
     shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
     shape("DETOURS", MapType::Hash, size_of::<DetourKey>(), size_of::<Detour>()),
@@ -115,6 +119,7 @@ pub(super) struct ConfigMaps {
     pub hello_ports: DevMap<MapData>,
     pub interfaces: HashMap<MapData, u32, u32>,
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
+    pub prefixes: LpmTrie<MapData, [u8; 16], Entry<Host>>,
     pub edges: Array<MapData, u32>,
     pub path_sets: Array<MapData, Entry<PathSet>>,
     pub detours: HashMap<MapData, Entry<DetourKey>, Entry<Detour>>,
@@ -139,6 +144,7 @@ impl ConfigMaps {
             hello_ports: open(pin, "HELLO_PORTS")?,
             interfaces: open(pin, "INTERFACES")?,
             hosts: open(pin, "HOSTS")?,
+            prefixes: open(pin, "PREFIXES")?,
             edges: open(pin, "EDGES")?,
             path_sets: open(pin, "PATH_SETS")?,
             detours: open(pin, "DETOURS")?,
@@ -368,6 +374,11 @@ pub(super) fn device(
         Err(MapError::KeyNotFound) => Ok(None),
         Err(error) => Err(read_error(name, error)),
     }
+}
+
+/// A key of `PREFIXES` in aya's form.
+pub(super) fn trie_key(prefix: &Prefix) -> Key<[u8; 16]> {
+    Key::new(prefix.length, prefix.octets)
 }
 
 /// Lets an entry of a device map lead to an interface; to none if its number is 0.

@@ -40,7 +40,7 @@ use smoc_control::{
 use super::{Dataplane, DataplaneError, errno};
 use attach::NewLinks;
 use load::{find_object, load_object, xdp};
-use maps::{ConfigMaps, Entry, edge_name, read_error, set_device, write_error};
+use maps::{ConfigMaps, Entry, edge_name, read_error, set_device, trie_key, write_error};
 
 /// The program that a port of this role gets.
 fn program_of(role: Role) -> &'static str {
@@ -168,6 +168,15 @@ impl Dataplane for XdpDataplane {
             Change::RemoveHost(address) => {
                 gone_is_fine(maps.hosts.remove(&Entry(*address))).map_err(|error| write_error("HOSTS", error))
             }
+            Change::SetPrefix(prefix, router) => maps
+                .prefixes
+                .insert(&trie_key(prefix), Entry(*router), 0)
+                .map_err(|error| match errno(&error) {
+                    Some(libc::ENOSPC) => DataplaneError::TooManyPrefixes,
+                    _ => write_error("PREFIXES", error),
+                }),
+            Change::RemovePrefix(prefix) => gone_is_fine(maps.prefixes.remove(&trie_key(prefix)))
+                .map_err(|error| write_error("PREFIXES", error)),
             Change::SetSettings(settings) => {
                 let done = maps.settings.set(0, Entry::<Settings>(*settings), 0);
                 done.map_err(|error| write_error("SETTINGS", error))

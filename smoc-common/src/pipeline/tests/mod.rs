@@ -32,6 +32,7 @@ mod hashing;
 mod joins;
 mod other_traffic;
 mod places;
+mod prefixes;
 mod probes;
 mod properties;
 mod races;
@@ -62,9 +63,11 @@ impl Network {
         Self { edges: [edge(0), edge(1)], transits: (0..PATHS).map(|_| transit()).collect() }
     }
 
-    /// The edge of a host.
+    /// The edge of a host, or of the one that routes to it.
     fn edge_of(host: End) -> usize {
-        PLACES.iter().find(|(end, ..)| end.address == host.address).map(|&(_, edge, _)| edge).unwrap()
+        let of = |is_it: &dyn Fn(&End) -> bool| PLACES.iter().find(|(end, ..)| is_it(end));
+        let place = of(&|end| end.address == host.address).or_else(|| of(&|end| end.mac == host.mac));
+        place.map(|&(_, edge, _)| edge).unwrap()
     }
 
     /// Sends a frame from a host; where and how it arrives, or why it is dropped or left to the kernel of the first edge.

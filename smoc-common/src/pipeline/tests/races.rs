@@ -68,6 +68,9 @@ impl Tables for Interrupted<'_> {
     fn detour(&self, key: &DetourKey) -> Option<&Detour> {
         self.switch.detour(key)
     }
+    fn router(&self, address: &Address) -> Option<&Host> {
+        self.switch.router(address)
+    }
     fn host(&self, address: &Address) -> Option<&Host> {
         self.hosts_read.set(self.hosts_read.get() + 1);
         match &self.change {

@@ -9,11 +9,15 @@ mod trial;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
-use smoc_common::{frames, map::FlowKey};
+use smoc_common::{
+    frames,
+    map::{FlowKey, THIS_EDGE},
+    route::PortNumber,
+};
 use smoc_paths::{
     analysis::network::Network,
     search::PathFinder,
-    topology::{LinkId, SwitchId},
+    topology::{End, LinkId, SwitchId},
 };
 
 use super::report::{ConnectionReport, Names, report};
@@ -78,7 +82,11 @@ pub struct Evidence<'a> {
 pub fn explain(question: Question, evidence: Evidence<'_>) -> Explanation {
     let reports = report(evidence.tables, evidence.names, evidence.now);
     let model = evidence.installed.model(evidence.tables, evidence.exits, evidence.now);
-    let mut teller = Teller::new(evidence, reports, model, network(&evidence));
+    let mut network = network(&evidence);
+    if let (Some(network), Question::Flow { source, destination, .. }) = (&mut network, &question) {
+        [source, destination].into_iter().for_each(|end| attach_behind_router(network, &evidence, *end));
+    }
+    let mut teller = Teller::new(evidence, reports, model, network);
     match question {
         Question::Token(token) => teller.token(token),
         Question::Flow { source, source_port, destination, destination_port } => {
@@ -87,6 +95,25 @@ pub fn explain(question: Question, evidence: Evidence<'_>) -> Explanation {
         }
     }
     teller.told
+}
+
+/// Attaches an address that is no host's, but behind a router.
+fn attach_behind_router(network: &mut Network<'_>, evidence: &Evidence<'_>, address: IpAddr) {
+    if evidence.hosts.contains_key(&address) {
+        return;
+    }
+    let place = || {
+        let router = evidence.installed.router(map_address(address))?;
+        let port = PortNumber::new(router.attachment.port)?;
+        let switch = match router.attachment.edge {
+            THIS_EDGE => evidence.this,
+            edge => evidence.names.topology.find_switch(evidence.names.names.name(edge)?)?,
+        };
+        Some((router.mac, End { switch, port }))
+    };
+    if let Some((mac, at)) = place() {
+        network.attach(frames::End { mac, address: map_address(address), port: 0 }, at);
+    }
 }
 
 /// The other switches, as their agents would have filled their maps; `None` if this topology cannot be searched.

@@ -65,6 +65,13 @@ impl<'a> Teller<'a> {
 
     fn host(&mut self, address: IpAddr, host: Option<&KnownHost>) {
         let Some(host) = host else {
+            if let Some(router) = self.bench.host(map_address(address)) {
+                let mac = router.mac;
+                self.say(format!(
+                    "{address} is behind the router with MAC {mac}: its prefix in the topology file is the longest."
+                ));
+                return;
+            }
             self.say(format!(
                 "{address} is no known host: neither the file nor ARP or neighbour discovery tell of it."
             ));

@@ -6,6 +6,7 @@ use smoc_common::{
     frames::{Build, End as HostEnd, capable, join},
     map::{Flow, FlowKey, Host},
     memory::{Run, Side, Switch},
+    pipeline::Tables as _,
     route::{Label, PushedRoute, Rank, Route},
     token::Version,
     wire::{Bytes, Frame, ethernet::MacAddress, ip::Address, mptcp, tcp},
@@ -117,7 +118,7 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     pub(super) fn host(&self, address: Address) -> Option<&Host> {
-        self.model.hosts.get(&address)
+        self.model.locate(&address)
     }
 
     /// The entry of a subflow, established or in its handshake.

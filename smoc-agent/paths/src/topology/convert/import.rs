@@ -232,6 +232,7 @@ impl Importer {
                 at,
                 mac: None,
                 addresses: Vec::new(),
+                prefixes: Vec::new(),
             });
             return;
         }
@@ -249,7 +250,7 @@ impl Importer {
             fault(message);
             None
         });
-        self.import.draft.hosts.push(DraftHost { entry, name, at, mac, addresses });
+        self.import.draft.hosts.push(DraftHost { entry, name, at, mac, addresses, prefixes: Vec::new() });
     }
 
     fn link(

@@ -44,6 +44,8 @@ struct Host<'a> {
     mac: Option<DoubleQuoted<String>>,
     #[serde(skip_serializing_if = "is_empty")]
     addresses: FlowSeq<Vec<DoubleQuoted<String>>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    prefixes: FlowSeq<Vec<DoubleQuoted<String>>>,
 }
 
 fn is_one(cost: &u32) -> bool {
@@ -93,6 +95,7 @@ pub fn to_yaml(topology: &Topology) -> Result<String, SerializeError> {
             addresses: FlowSeq(
                 host.addresses.iter().map(|address| DoubleQuoted(address.to_string())).collect(),
             ),
+            prefixes: FlowSeq(host.prefixes.iter().map(|prefix| DoubleQuoted(prefix.to_string())).collect()),
         })
     });
     let file = File { switches: switches.collect(), links: links.collect(), hosts: hosts.collect() };

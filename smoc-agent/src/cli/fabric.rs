@@ -1,0 +1,127 @@
+//! `smoc fabric`: the whole fabric, as one of its agents sees it.
+
+use super::{
+    Failure, Format,
+    live::{self, LiveArgs, ask, topology_tables, wait},
+    print, print_json,
+    table::Table,
+};
+use crate::api::{self, DrainView, Drained, FabricView, Order};
+
+/// Arguments of `smoc fabric`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Any agent can be asked: all of a fabric know the same within some milliseconds.")]
+pub struct FabricArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Verb {
+    /// Show the switches, the links and what is drained
+    Status(LiveArgs),
+    /// Show the links
+    Links(LiveArgs),
+    /// Show where each address is attached
+    Hosts(LiveArgs),
+    /// Make traffic leave a switch, port or link, without loss, until it is undrained
+    #[command(after_help = DRAIN_HELP)]
+    Drain(DrainArgs),
+    /// Let traffic use what was drained
+    Undrain(UndrainArgs),
+}
+
+const DRAIN_HELP: &str = "\
+New and running subflows leave the links; the links stay up, so that nothing on its way is lost. What joins two parts of
+the network and nothing else does stays in use. All agents remember it, over restarts too.
+
+What smoc leaves to the kernel's bridge (ARP, broadcast) goes on over the links of its tree: it moves when the link goes
+down, within 1 s.
+
+Examples:
+  smoc fabric drain m1 --reason \"new fan\"
+  smoc fabric drain e1:2
+  smoc fabric drain e1:2-m1:1
+  smoc fabric undrain m1";
+
+#[derive(clap::Args, Debug)]
+struct DrainArgs {
+    /// A switch (m1), a port (e1:2) or a link (e1:2-m1:1)
+    target: String,
+    /// Why, for others to read
+    #[arg(long, default_value_t, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+#[derive(clap::Args, Debug)]
+struct UndrainArgs {
+    /// What was drained
+    target: String,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+/// `smoc fabric`.
+///
+/// # Errors
+/// No agent answers, or there is no such switch or link.
+pub fn run(args: &FabricArgs) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::Status(live) => show(live, |fabric| {
+            let (switches, links) = topology_tables(&fabric.switches, &fabric.links);
+            let down = fabric.links.iter().filter(|link| !link.up).count();
+            let (all, hosts) = (fabric.links.len(), fabric.hosts);
+            let head = format!(
+                "{} switches, {all} links, {down} of them down, {hosts} addresses",
+                fabric.switches.len()
+            );
+            format!("{head}\n\n{switches}\n{links}\n{}", drains(&fabric.drained))
+        }),
+        Verb::Links(live) => show(live, |fabric| topology_tables(&[], &fabric.links).1.to_string()),
+        Verb::Hosts(live) => live::hosts(live),
+        Verb::Drain(DrainArgs { target, reason, live }) => {
+            order(live, &Order { target: target.clone(), reason: reason.clone(), undrain: false })
+        }
+        Verb::Undrain(UndrainArgs { target, live }) => {
+            order(live, &Order { target: target.clone(), undrain: true, ..Order::default() })
+        }
+    }
+}
+
+fn show(live: &LiveArgs, render: impl FnOnce(&FabricView) -> String) -> Result<(), Failure> {
+    let fabric: FabricView = ask(&live.agent, "/fabric")?;
+    match live.format {
+        Format::Json => print_json(&fabric),
+        Format::Table => print(render(&fabric).trim_end()),
+    }
+}
+
+fn drains(drained: &[DrainView]) -> String {
+    if drained.is_empty() {
+        return "nothing is drained".to_owned();
+    }
+    let mut table = Table::new(["drained", "why"]);
+    for DrainView { target, reason, known } in drained {
+        let gone = if *known { "" } else { " (not in the fabric now)" };
+        table.row([target.clone(), format!("{reason}{gone}")]);
+    }
+    table.to_string()
+}
+
+fn order(live: &LiveArgs, order: &Order) -> Result<(), Failure> {
+    let done: Drained = wait(api::post(&live.agent.api, "/drain", order))?;
+    if live.format == Format::Json {
+        return print_json(&done);
+    }
+    let Drained { target, drained, changed } = done;
+    print(&match (drained, changed) {
+        (true, true) => format!(
+            "{target} is drained: traffic leaves it within half a second; `smoc fabric links` shows it"
+        ),
+        (true, false) => format!("{target} was drained already"),
+        (false, true) => format!("{target} is in use again"),
+        (false, false) => format!("{target} was not drained"),
+    })
+}
