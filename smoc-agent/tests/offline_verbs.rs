@@ -170,6 +170,62 @@ fn what_if_and_simulate_answer_in_json() {
 }
 
 #[test]
+fn what_if_tells_of_pairs_first_and_of_their_sums_last() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/fat-tree-k4.yaml");
+    let ask = |fail: &[&str], format| {
+        let output = smoc(&["what-if"], &path, &[&["--format", format, "--fail"], fail].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // A core switch and an edge switch; an edge switch, which concerns no other pair; all edge switches but two.
+    for fail in [&["c1", "e11"][..], &["e11"], &["e21", "e22", "e31", "e32", "e41", "e42"]] {
+        let whole = ask(fail, "json");
+        let answer: Value = serde_json::from_str(&whole).unwrap();
+        assert_eq!(whole, serde_json::to_string_pretty(&answer).unwrap() + "\n");
+        let pairs = answer["pairs"].as_array().unwrap();
+        let count = |key: &str| answer[key].as_u64().unwrap();
+        assert_eq!(count("untouched_pairs") + count("gone_pairs") + pairs.len() as u64, 28);
+        let detours = |pair: &Value| pair["detours"].as_array().unwrap().clone();
+        let broken: Vec<_> = pairs.iter().flat_map(detours).collect();
+        let mended = broken.iter().filter(|detour| detour["problem"].is_null()).count();
+        let table = ask(fail, "table");
+        let mut sums = format!(
+            "{} pairs keep all their paths, {} lose some, 0 are cut off, {} are gone with a switch\n",
+            count("untouched_pairs"),
+            pairs.len(),
+            count("gone_pairs")
+        );
+        if !broken.is_empty() {
+            let all = broken.len();
+            sums += &format!(
+                "{mended} of {all} broken paths, each direction by itself, have another rank or a detour\n"
+            );
+        }
+        assert!(table.ends_with(&sums), "{table}{sums}");
+        assert_eq!(table.matches(": rank ").count(), pairs.len());
+    }
+}
+
+#[test]
+fn simulate_lists_connections_only_where_asked_and_sums_the_same() {
+    let path = file("listed.yaml", TRAP);
+    let ask = |more: &[&str]| {
+        let all = ["--traffic", "all-to-all", "--seeds", "2", "--subflows", "2", "--format", "json"];
+        json(&smoc(&["simulate"], &path, &[&all, more].concat()))[0].clone()
+    };
+    let (brief, mut listed) = (ask(&[]), ask(&["--pairs"]));
+    let pairs = listed.as_object_mut().unwrap().remove("pairs").unwrap();
+    assert_eq!(brief, listed);
+    // Six switches send to five others each, twice.
+    let pairs = pairs.as_array().unwrap();
+    assert_eq!(pairs.len(), 60);
+    let mean = pairs.iter().map(|pair| pair["share"].as_f64().unwrap()).sum::<f64>() / 60.0;
+    assert!((mean - brief["mean_share"].as_f64().unwrap()).abs() < 1e-9);
+    let worst = pairs.iter().map(|pair| pair["share"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    assert_eq!(worst, brief["worst_share"].as_f64().unwrap());
+}
+
+#[test]
 fn the_usage_of_what_if_works() {
     let path = file("usage.yaml", TRAP);
     let said = errors(&smoc(&["what-if", "--fail", "m1"], &path, &[]), 2);

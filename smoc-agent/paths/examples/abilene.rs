@@ -43,7 +43,7 @@ fn mean(topology: &Topology, (_, routing, metric, fit): Line, megabytes: u64) ->
             receive_buffer: buffer,
             capacity: 100e9,
         };
-        sum += Simulator::new(topology, &simulation)?.run(0)[0].rate / 1e9;
+        sum += Simulator::new(topology, &simulation)?.run(0, |_, _| ())[0].rate / 1e9;
         all += 1;
     }
     Ok(sum / f64::from(all))

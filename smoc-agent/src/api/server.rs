@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fs::DirBuilder,
-    net::IpAddr,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt},
         net::UnixStream,
@@ -89,8 +88,8 @@ struct Sources {
     fills: watch::Receiver<Vec<Fill>>,
     tables: Arc<dyn Observe>,
     prober: mpsc::Sender<Command>,
-    store: watch::Receiver<store::State>,
     events: tokio::sync::mpsc::Sender<Event>,
+    store: watch::Receiver<store::State>,
     started: Instant,
 }
 
@@ -142,8 +141,7 @@ impl ApiServer {
         events: tokio::sync::mpsc::Sender<Event>,
         store: watch::Receiver<store::State>,
     ) -> Result<(), String> {
-        let started = Instant::now();
-        let sources = Sources { snapshots, fills, tables, prober, events, store, started };
+        let sources = Sources { snapshots, fills, tables, prober, events, store, started: Instant::now() };
         connections::serve(self.0, router(sources)).await
     }
 }
@@ -349,7 +347,8 @@ async fn explanation(
     State(sources): State<Sources>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let question = question(&parameters).map_err(|message| Failure(StatusCode::BAD_REQUEST, message))?;
+    let question = Question::read(|name| parameters.get(name).map(String::as_str))
+        .map_err(|error| Failure(StatusCode::BAD_REQUEST, error.to_string()))?;
     let snapshot = sources.snapshot()?;
     let told = sources.read(move |maps| {
         let evidence = Evidence {
@@ -364,23 +363,4 @@ async fn explanation(
         Ok(explain(question, evidence))
     });
     Ok(Json(told.await?).into_response())
-}
-
-fn question(parameters: &HashMap<String, String>) -> Result<Question, String> {
-    if let Some(token) = parameters.get("token") {
-        let digits = token.strip_prefix("0x").unwrap_or(token);
-        let token = u32::from_str_radix(digits, 16)
-            .map_err(|_| format!("token \"{token}\" is not 1 to 8 hex digits"))?;
-        return Ok(Question::Token(token));
-    }
-    fn read<T: std::str::FromStr>(parameters: &HashMap<String, String>, key: &str) -> Result<T, String> {
-        let text = parameters.get(key).ok_or("give token, or src, sport, dst and dport")?;
-        text.parse().map_err(|_| format!("{key} \"{text}\" is none"))
-    }
-    Ok(Question::Flow {
-        source: read::<IpAddr>(parameters, "src")?,
-        source_port: read(parameters, "sport")?,
-        destination: read::<IpAddr>(parameters, "dst")?,
-        destination_port: read(parameters, "dport")?,
-    })
 }

@@ -57,11 +57,11 @@ pub struct Status {
     pub spread: Spread,
     /// How often hosts have moved.
     pub epoch: u32,
+    /// Which addresses are learned.
+    pub learning: LearningView,
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
-    /// Which addresses are learned.
-    pub learning: LearningView,
     /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
     #[serde(default)]
     pub refused: u64,
@@ -331,8 +331,8 @@ pub(super) fn status(
         hosts: snapshot.hosts.len(),
         spread: snapshot.spread,
         epoch: snapshot.epoch,
-        store: StoreView::default(),
         learning: learning(snapshot),
+        store: StoreView::default(),
         refused: snapshot.refused,
         warnings: snapshot
             .warnings

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
-use smoc_control::connections::{ConnectionReport, Explanation, SubflowReport};
+use smoc_control::connections::{ConnectionReport, Explanation, Question, SubflowReport};
 
 use crate::{
     api::{
@@ -101,8 +101,8 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         );
         text += &ports(&status.ports);
         text += &probing(status);
-        text += &store(&status.store);
         text += &learning(&status.learning);
+        text += &store(&status.store);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -397,18 +397,13 @@ pub(super) fn topology_tables(all_switches: &[SwitchView], all_links: &[LinkView
 /// The question makes no sense, or no agent answers.
 pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let flow = (args.source, args.source_port, args.destination, args.destination_port);
-    let query = match (&args.token, flow) {
-        (Some(token), _) => {
-            let digits = token.trim_start_matches("0x");
-            u32::from_str_radix(digits, 16)
-                .with_context(|| format!("token \"{token}\": write 1 to 8 hex digits"))
-                .map_err(Failure::BadInput)?;
-            format!("/explain?token={digits}")
-        }
+    let question = match (&args.token, flow) {
+        (Some(token), _) => Question::of_token(token).map_err(Failure::bad_input)?,
         (None, (Some(source), Some(source_port), Some(destination), Some(destination_port))) => {
-            format!("/explain?src={source}&sport={source_port}&dst={destination}&dport={destination_port}")
+            Question::Flow { source, source_port, destination, destination_port }
         }
         _ => return Err(Failure::BadInput(anyhow::anyhow!("give --token, or SRC SPORT DST DPORT"))),
     };
+    let query = format!("/explain?{}", question.parameters());
     show(&args.live, &query, |explanation: &Explanation| explanation.story.join("\n"))
 }

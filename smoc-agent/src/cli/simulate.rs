@@ -1,5 +1,6 @@
 //! `smoc simulate TOPOLOGY`: what throughput each routing gives, before deploying it.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::offline::{Progress, load, with_senders};
 use super::{Failure, Format, input, number_from};
-use smoc_paths::analysis::simulate::{Routing, Simulation, Simulator, Throughput};
+use smoc_paths::analysis::simulate::{Draw, Routing, Simulation, Simulator, Throughput};
 use smoc_paths::analysis::traffic::Traffic;
 use smoc_paths::search::{PathOptions, Policy};
 use smoc_paths::topology::{Bandwidth, Topology};
@@ -77,7 +78,9 @@ struct Outcome {
     routing: Routing,
     subflows: usize,
     /// By seed.
-    draws: Vec<Vec<Throughput>>,
+    draws: Vec<Draw>,
+    /// Every connection by seed, if they are to be listed.
+    listed: Vec<Vec<Throughput>>,
 }
 
 /// Runs the verb.
@@ -104,12 +107,17 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
                 capacity: args.capacity.bits_per_second() as f64,
             };
             let mut simulator = Simulator::new(topology, &simulation).map_err(Failure::bad_input)?;
-            let mut draws = Vec::new();
+            let (mut draws, mut listed) = (Vec::new(), Vec::new());
             for seed in 0..args.seeds as u64 {
-                draws.push(simulator.run(seed));
+                let search = OnceCell::new();
+                let all = simulator.run(seed, |done, all| {
+                    search.get_or_init(|| Progress::new("pairs of switches", all)).at(done);
+                });
+                draws.push(Draw::of(&all));
+                listed.extend(args.pairs.then_some(all));
                 progress.at(outcomes.len() * args.seeds + draws.len());
             }
-            outcomes.push(Outcome { routing, subflows, draws });
+            outcomes.push(Outcome { routing, subflows, draws, listed });
         }
     }
     note_unanswerable(&outcomes);
@@ -125,9 +133,8 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
 /// Says which connections have no throughput; they are the same under every routing.
 fn note_unanswerable(outcomes: &[Outcome]) {
     let Some(outcome) = outcomes.first() else { return };
-    let all = outcome.draws.iter().flatten();
-    let unjoined = all.clone().filter(|throughput| throughput.rate == 0.0).count();
-    match all.count() {
+    let unjoined: usize = outcome.draws.iter().map(|draw| draw.unjoined).sum();
+    match outcome.connections() {
         0 => eprintln!("smoc: note: the traffic has no connection, so there is no throughput"),
         all if unjoined > 0 => {
             eprintln!(
@@ -155,29 +162,24 @@ fn traffic(topology: &Topology, text: &str) -> Result<Traffic, Failure> {
 }
 
 impl Outcome {
-    fn shares(&self) -> Vec<f64> {
-        let mut shares: Vec<f64> = self.draws.iter().flatten().map(|throughput| throughput.share).collect();
-        shares.sort_by(f64::total_cmp);
-        shares
+    fn connections(&self) -> usize {
+        self.draws.iter().map(|draw| draw.connections).sum()
     }
 
     /// Mean share, least share, and the least and greatest mean of a draw.
     fn summary(&self) -> [f64; 4] {
-        let mean = |shares: &mut dyn Iterator<Item = f64>| {
-            let (sum, count) = shares.fold((0.0, 0usize), |(sum, count), share| (sum + share, count + 1));
-            sum / count.max(1) as f64
-        };
-        let shares = self.shares();
-        let draws = self.draws.iter().map(|draw| mean(&mut draw.iter().map(|throughput| throughput.share)));
+        let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
+        let draws = self.draws.iter().map(|draw| mean(draw.share, draw.connections));
         let (least, most) = draws.fold((f64::INFINITY, 0.0f64), |(a, b), draw| (a.min(draw), b.max(draw)));
-        [mean(&mut shares.iter().copied()), shares.first().copied().unwrap_or(0.0), least, most]
+        let worst = self.draws.iter().map(|draw| draw.least_share).fold(f64::INFINITY, f64::min);
+        let share = self.draws.iter().map(|draw| draw.share).sum();
+        [mean(share, self.connections()), if worst.is_finite() { worst } else { 0.0 }, least, most]
     }
 
     /// Mean throughput of a connection in Mbit/s.
     fn mean_mbit(&self) -> f64 {
-        let all = self.draws.iter().flatten();
-        let sum = all.clone().fold(0.0, |sum, throughput| sum + throughput.rate / 1e6);
-        sum / all.count().max(1) as f64
+        let sum: f64 = self.draws.iter().map(|draw| draw.rate / 1e6).sum();
+        sum / self.connections().max(1) as f64
     }
 
     fn json(&self, topology: &Topology, pairs: bool) -> serde_json::Value {
@@ -194,7 +196,7 @@ impl Outcome {
         });
         if pairs {
             let name = |host: usize| &topology.hosts()[host].name;
-            let all = self.draws.iter().zip(0..).flat_map(|(draw, seed): (_, u64)| {
+            let all = self.listed.iter().zip(0..).flat_map(|(draw, seed): (_, u64)| {
                 draw.iter().map(move |t| {
                     json!({
                         "seed": seed,
@@ -230,7 +232,7 @@ fn table(topology: &Topology, outcomes: &[Outcome], pairs: bool) -> String {
             outcome.routing.word(),
             outcome.subflows
         );
-        for (seed, draw) in outcome.draws.iter().enumerate() {
+        for (seed, draw) in outcome.listed.iter().enumerate() {
             for throughput in draw {
                 let name = |host: usize| &topology.hosts()[host].name;
                 text += &format!(

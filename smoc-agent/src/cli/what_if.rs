@@ -1,5 +1,6 @@
 //! `smoc what-if TOPOLOGY --fail LINK|SWITCH|SRLG`: what a failure does to every pair.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -8,10 +9,11 @@ use smoc_common::route::Route;
 
 use super::offline::{Progress, describe, edges, load, pairs, paths_json};
 use super::search::SearchArgs;
+use super::stream::{JsonList, Stream};
 use super::{Failure, Format};
 use smoc_paths::analysis::detours::{Remedy, Repair, Repairs};
 use smoc_paths::analysis::diversity::{Diversities, Diversity};
-use smoc_paths::analysis::failures::{self, Effect, Effects};
+use smoc_paths::analysis::failures::{self, Effect, Unconcerned};
 use smoc_paths::search::{NoDetour, Pair, Path};
 use smoc_paths::topology::{SwitchId, Topology};
 
@@ -49,58 +51,116 @@ pub fn run(args: &WhatIfArgs) -> Result<(), Failure> {
         failure.add(topology, name).map_err(|message| Failure::BadInput(anyhow!("--fail: {message}")))?;
     }
     let edges = edges(topology);
-    let progress = Progress::new("pairs", pairs(edges.len()));
-    let effects = failure
-        .effects(topology, &args.search.options(), &edges, |done| progress.at(done))
-        .map_err(Failure::bad_input)?;
     let before = Diversities::new(topology, |_| true);
     let after = Diversities::new(topology, |link| !failure.links.contains(&link));
     let mut repairs = Repairs::new(topology, &args.search.options(), &failure).map_err(Failure::bad_input)?;
-    let progress = Progress::new("concerned pairs", effects.concerned.len());
-    let concerned: Vec<_> = (effects.concerned.iter().enumerate())
-        .map(|(done, effect)| {
-            progress.at(done);
-            let now = Pair { paths: effect.after.clone(), ..effect.before };
-            let diversity = (before.of(&effect.before), after.of(&now));
-            Concerned { effect, diversity, repairs: repairs.of(effect) }
-        })
-        .collect();
-    match args.format {
-        Format::Json => super::print_json(&document(topology, &effects, &concerned)),
-        Format::Table => super::print(&table(topology, &effects, &concerned)),
-    }
+    let mut document = Document::new(args.format, &failure, &edges);
+    let progress = Progress::new("pairs", pairs(edges.len()));
+    let take = |effect: Effect| {
+        let now = Pair { paths: effect.after.clone(), ..effect.before };
+        let diversity = (before.of(&effect.before), after.of(&now));
+        let repairs = repairs.of(&effect);
+        document.add(topology, &Concerned { effect, diversity, repairs })
+    };
+    let unconcerned = failure
+        .for_each_effect(topology, &args.search.options(), &edges, |done| progress.at(done), take)
+        .map_err(Failure::bad_input)?;
+    document.end(unconcerned)
 }
 
 /// A pair that the failure concerns.
-struct Concerned<'a> {
-    effect: &'a Effect,
+struct Concerned {
+    effect: Effect,
     /// Before and after.
     diversity: (Diversity, Diversity),
     /// Of its broken paths, there and back.
     repairs: Vec<Repair>,
 }
 
-fn document(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) -> Value {
+/// The answer, printed pair by pair as it is found; what it adds up to comes last.
+struct Document {
+    out: Stream,
+    list: JsonList,
+    format: Format,
+    sums: Sums,
+    failed: Option<serde_json::Error>,
+}
+
+/// Of the pairs concerned.
+#[derive(Default)]
+struct Sums {
+    pairs: usize,
+    cut_off: usize,
+    broken: usize,
+    repaired: usize,
+}
+
+impl Document {
+    fn new(format: Format, failure: &failures::Failure, edges: &[SwitchId]) -> Self {
+        let mut out = Stream::new();
+        if format == Format::Json {
+            let left = edges.iter().filter(|edge| !failure.switches.contains(edge)).count();
+            let gone = pairs(edges.len()) - pairs(left);
+            // A reader that has gone is noticed with the first pair.
+            let _ = out.print(&format!("{{\n  \"gone_pairs\": {gone},\n  \"pairs\": "));
+        }
+        Self { out, list: JsonList::new(1), format, sums: Sums::default(), failed: None }
+    }
+
+    fn add(&mut self, topology: &Topology, concerned: &Concerned) -> ControlFlow<()> {
+        let is_repaired = |repair: &&Repair| problem(&repair.remedy).is_none();
+        self.sums.pairs += 1;
+        self.sums.cut_off += usize::from(concerned.effect.after.is_empty());
+        self.sums.broken += concerned.repairs.len();
+        self.sums.repaired += concerned.repairs.iter().filter(is_repaired).count();
+        match self.format {
+            Format::Table => self.out.print(&(pair(topology, concerned) + "\n\n")),
+            Format::Json => match JsonList::element(1, &json_of(topology, concerned)) {
+                Ok(element) => self.out.print(&self.list.next(&element)),
+                Err(error) => {
+                    self.failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        }
+    }
+
+    fn end(mut self, Unconcerned { untouched, gone }: Unconcerned) -> Result<(), Failure> {
+        if let Some(error) = self.failed {
+            return Err(Failure::Failed(error.into()));
+        }
+        let Sums { pairs, cut_off, broken, repaired } = self.sums;
+        let mut text = match self.format {
+            Format::Json => format!("{},\n  \"untouched_pairs\": {untouched}\n}}\n", self.list.end()),
+            Format::Table => format!(
+                "{untouched} pairs keep all their paths, {} lose some, {cut_off} are cut off, {gone} are gone with a switch\n",
+                pairs - cut_off,
+            ),
+        };
+        if self.format == Format::Table && broken > 0 {
+            text += &format!(
+                "{repaired} of {broken} broken paths, each direction by itself, have another rank or a detour\n"
+            );
+        }
+        let _ = self.out.print(&text);
+        self.out.end()
+    }
+}
+
+fn json_of(topology: &Topology, Concerned { effect, diversity, repairs }: &Concerned) -> Value {
     let name = |switch| &topology.switch(switch).name;
-    let concerned = concerned.iter().map(|Concerned { effect, diversity, repairs }| {
-        json!({
-            "from": name(effect.before.from),
-            "to": name(effect.before.to),
-            "lost_ranks": effect.lost,
-            "cut_off": effect.after.is_empty(),
-            "before": paths_json(topology, &effect.before.paths),
-            "after": paths_json(topology, &effect.after),
-            "in_use": effect.in_use.iter().map(|path| path.as_ref().map(|path| names_of_links(topology, path)))
-                .collect::<Vec<_>>(),
-            "diversity_before": diversity.0,
-            "diversity_after": diversity.1,
-            "detours": repairs.iter().map(|repair| repair_json(topology, repair)).collect::<Vec<_>>(),
-        })
-    });
     json!({
-        "untouched_pairs": effects.untouched,
-        "gone_pairs": effects.gone,
-        "pairs": concerned.collect::<Vec<_>>(),
+        "from": name(effect.before.from),
+        "to": name(effect.before.to),
+        "lost_ranks": effect.lost,
+        "cut_off": effect.after.is_empty(),
+        "before": paths_json(topology, &effect.before.paths),
+        "after": paths_json(topology, &effect.after),
+        "in_use": effect.in_use.iter().map(|path| path.as_ref().map(|path| names_of_links(topology, path)))
+            .collect::<Vec<_>>(),
+        "diversity_before": diversity.0,
+        "diversity_after": diversity.1,
+        "detours": repairs.iter().map(|repair| repair_json(topology, repair)).collect::<Vec<_>>(),
     })
 }
 
@@ -143,36 +203,14 @@ fn problem(remedy: &Remedy) -> Option<String> {
     }
 }
 
-fn table(topology: &Topology, effects: &Effects, concerned: &[Concerned<'_>]) -> String {
-    let cut_off = effects.concerned.iter().filter(|effect| effect.after.is_empty()).count();
-    let mut text = format!(
-        "{} pairs keep all their paths, {} lose some, {cut_off} are cut off, {} are gone with a switch",
-        effects.untouched,
-        effects.concerned.len() - cut_off,
-        effects.gone,
-    );
-    let repairs: Vec<_> = concerned.iter().flat_map(|pair| &pair.repairs).collect();
-    if !repairs.is_empty() {
-        text += &format!(
-            "\n{} of {} broken paths, each direction by itself, have another rank or a detour",
-            repairs.iter().filter(|repair| problem(&repair.remedy).is_none()).count(),
-            repairs.len(),
-        );
-    }
-    for concerned in concerned {
-        text += &pair(topology, concerned);
-    }
-    text
-}
-
 fn pair(
     topology: &Topology,
-    Concerned { effect, diversity: (before, after), repairs }: &Concerned<'_>,
+    Concerned { effect, diversity: (before, after), repairs }: &Concerned,
 ) -> String {
     let name = |switch| &topology.switch(switch).name;
     let lost: Vec<_> = effect.lost.iter().map(ToString::to_string).collect();
     let mut text = format!(
-        "\n\n{} to {}: rank {} lost; {} link-disjoint paths exist, {} before; {} of {} ranks disjoint, {} of {} before",
+        "{} to {}: rank {} lost; {} link-disjoint paths exist, {} before; {} of {} ranks disjoint, {} of {} before",
         name(effect.before.from),
         name(effect.before.to),
         lost.join(", "),

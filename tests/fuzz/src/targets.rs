@@ -10,6 +10,7 @@ use smoc_common::wire::probe::Probe;
 use smoc_control::base_network::{Epoch, Statement};
 use smoc_control::clock::Nanos;
 use smoc_control::config::Config;
+use smoc_control::connections::Question;
 use smoc_control::discovery::announcement::{self, Message};
 use smoc_control::discovery::{key::Keys, lldp, neighbor};
 use smoc_paths::topology::convert::{parse, to_yaml};
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "statement", run: statement, seeds: statements, times: 20_000 },
     Target { name: "lldp", run: lldp, seeds: advertisements, times: 20_000 },
     Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
+    Target { name: "question", run: question, seeds: questions, times: 10_000 },
     of_format!("agent_view", Format::AgentView, ["agent.json"]),
     of_format!("batfish", Format::Batfish, ["layer1_topology.json"]),
     of_format!("containerlab", Format::Containerlab, [".clab.yml"]),
@@ -277,4 +279,25 @@ fn claims() -> Vec<Vec<u8>> {
     let mut all = frames();
     all.push(arp);
     all
+}
+
+/// What the API is asked to explain: what it understands is written, and read back the same.
+fn question(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let read = |text: &str| {
+        let parameters: Vec<_> = text.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        Question::read(|name| parameters.iter().find(|pair| pair.0 == name).map(|pair| pair.1)).ok()
+    };
+    if let Some(question) = read(text) {
+        assert_eq!(read(&question.parameters()), Some(question));
+    }
+}
+
+fn questions() -> Vec<Vec<u8>> {
+    let all: [&[u8]; 3] = [
+        b"token=9a3f00c1",
+        b"src=10.0.1.1&sport=43210&dst=10.0.2.1&dport=5001",
+        b"src=fd00::1&sport=1&dst=::ffff:10.0.2.1&dport=65535",
+    ];
+    all.map(<[u8]>::to_vec).into()
 }

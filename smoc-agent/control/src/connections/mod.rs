@@ -10,6 +10,6 @@ mod tests;
 
 pub use claims::{Claim, Claimed, claims, stray};
 pub use evictions::Evictions;
-pub use explain::{Evidence, Explanation, Question, Trial, TrialHop, explain};
+pub use explain::{Evidence, Explanation, Question, QuestionError, Trial, TrialHop, explain};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
 pub use sweep::Sweep;

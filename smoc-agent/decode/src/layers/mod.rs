@@ -119,7 +119,7 @@ pub fn find(link: LinkType, bytes: &mut [u8], is_whole: bool) -> Result<Found, P
             if packet.protocol == ip::TCP {
                 return Ok(walk.found(packet));
             }
-            layer = tunnel::behind_ip(packet.protocol)?;
+            layer = tunnel::behind_ip(family, packet.protocol)?;
             walk.trail.0.extend(tunnel::ip_in_ip(family, layer));
             walk.at += packet.payload;
         } else {

@@ -26,8 +26,8 @@ use super::{
 
 const GRE_PPP: u16 = 0x880b;
 
-/// What an IP packet's protocol says.
-pub fn behind_ip(protocol: u8) -> Result<Layer, Passed> {
+/// What the protocol of an IP packet of this family says.
+pub fn behind_ip(family: Family, protocol: u8) -> Result<Layer, Passed> {
     Ok(match protocol {
         4 => Layer::Family(Family::V4),
         41 => Layer::Family(Family::V6),
@@ -39,8 +39,11 @@ pub fn behind_ip(protocol: u8) -> Result<Layer, Passed> {
         50 => return Err(Unread::Encrypted("IPsec").into()),
         108 => return Err(Unread::Unsupported("IP with compressed payload").into()),
         115 => return Err(Unread::Unsupported("L2TP version 3").into()),
-        // Extension headers of IPv6.
-        0 | 43 | 44 | 51 | 60 => return Err(Unread::Extensions.into()),
+        51 if family == Family::V4 => {
+            return Err(Unread::Unsupported("IPsec's authentication header over IPv4").into());
+        }
+        // Extension headers; the packet's parser has followed as many as it does.
+        0 | 43 | 44 | 51 | 60 if family == Family::V6 => return Err(Unread::Extensions.into()),
         _ if carries_no_tcp(protocol) => return Err(Passed::NoTcp),
         other => return Err(Unread::IpProtocol(other).into()),
     })

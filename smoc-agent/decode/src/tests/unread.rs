@@ -53,6 +53,12 @@ fn what_cannot_be_read_is_counted_by_reason() {
         (1, over_v4(115, packet), Unread::Unsupported("L2TP version 3")),
         (1, over_v4(200, packet), Unread::IpProtocol(200)),
         (1, over_v6(60, &extensions), Unread::Extensions),
+        // Over IPv4 these numbers are no extension headers.
+        (1, over_v4(0, packet), Unread::IpProtocol(0)),
+        (1, over_v4(43, packet), Unread::IpProtocol(43)),
+        (1, over_v4(44, packet), Unread::IpProtocol(44)),
+        (1, over_v4(60, packet), Unread::IpProtocol(60)),
+        (1, over_v4(51, packet), Unread::Unsupported("IPsec's authentication header over IPv4")),
         (1, over_v4(47, &typed(&[0, 2], packet)), Unread::Malformed("GRE")),
         (1, over_v4(47, &typed(&[0x40, 0], packet)), Unread::Unsupported("GRE with source routes")),
         (1, over_udp(4789, &[0; 8], &frame(2, packet)), Unread::Malformed("VXLAN")),

@@ -192,6 +192,8 @@ fn free_port(topology: &Topology, switch: SwitchId) -> Option<PortNumber> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::topology::TopologyFile;
 
@@ -207,7 +209,12 @@ mod tests {
             failure.add(topology, name).unwrap();
         }
         let options = PathOptions { count, ..PathOptions::default() };
-        let effects = failure.effects(topology, &options, &topology.edges(), |_| ()).unwrap();
+        let mut first = None;
+        let take = |effect| {
+            first = Some(effect);
+            ControlFlow::Break(())
+        };
+        failure.for_each_effect(topology, &options, &topology.edges(), |_| (), take).unwrap();
         let mut repairs = Repairs::new(topology, &options, &failure).unwrap();
         let name = |switch: SwitchId| topology.switch(switch).name.as_str();
         let words = |repair: Repair| match repair.remedy {
@@ -217,7 +224,7 @@ mod tests {
             }
             remedy => format!("{} {remedy:?}", name(repair.at)),
         };
-        repairs.of(&effects.concerned[0]).into_iter().map(words).collect()
+        repairs.of(&first.unwrap()).into_iter().map(words).collect()
     }
 
     /// a, b, c, d in a row; x beside b; y beside all four, but dearer.

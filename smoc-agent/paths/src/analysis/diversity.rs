@@ -6,7 +6,7 @@ use petgraph::algo::ford_fulkerson;
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
 
-use super::fair::max_min;
+use super::fair::{Flows, max_min};
 use crate::search::{Pair, Path};
 use crate::topology::{LinkId, Topology};
 
@@ -66,8 +66,8 @@ impl<'a> Diversities<'a> {
     pub fn of(&self, pair: &Pair) -> Diversity {
         let (from, to) = (NodeIndex::new(pair.from.index()), NodeIndex::new(pair.to.index()));
         let most = self.capacity_between(from, to);
-        let uses: Vec<Vec<usize>> =
-            pair.paths.iter().map(|path| path.links.iter().map(|link| link.index()).collect()).collect();
+        let mut uses = Flows::default();
+        pair.paths.iter().for_each(|path| uses.push(path.links.iter().map(|link| link.0)));
         let reached: f64 = max_min(&self.capacities, &uses).iter().sum();
         Diversity {
             disjoint_paths: ford_fulkerson(&self.unit, from, to).0,

@@ -28,15 +28,13 @@ pub struct Effect {
     pub lost: Vec<usize>,
 }
 
-/// All that a failure does.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Effects {
-    /// Pairs that keep all their paths.
+/// How many pairs a failure does not concern.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unconcerned {
+    /// They keep all their paths.
     pub untouched: usize,
-    /// Pairs of which one switch failed itself.
+    /// One switch failed itself.
     pub gone: usize,
-    /// The others.
-    pub concerned: Vec<Effect>,
 }
 
 impl Failure {
@@ -68,17 +66,20 @@ impl Failure {
         Err(unclear(topology, name, &links))
     }
 
-    /// What this failure does to the pairs of `edges`, by the same engine as the agent's.
+    /// Gives `take` what this failure does to each pair of `edges` that it concerns, by the same engine as the agent's, in
+    /// order and as it is found; memory is linear in the switches. If `take` breaks off the search ends, and what is counted
+    /// is what came before.
     ///
     /// # Errors
     /// As [`PathFinder::new`].
-    pub fn effects(
+    pub fn for_each_effect(
         &self,
         topology: &Topology,
         options: &PathOptions,
         edges: &[SwitchId],
         progress: impl Fn(usize) + Sync,
-    ) -> Result<Effects, OptionsError> {
+        mut take: impl FnMut(Effect) -> ControlFlow<()>,
+    ) -> Result<Unconcerned, OptionsError> {
         let whole = PathFinder::new(topology, options)?;
         let finder = PathFinder::without(topology, options, &self.links)?;
         let broken = |path: &Path| path.links.iter().any(|link| self.links.contains(link));
@@ -91,13 +92,13 @@ impl Failure {
             let lost: Vec<_> = (0..pair.paths.len()).filter(|&rank| broken(&pair.paths[rank])).collect();
             if lost.is_empty() { Err(false) } else { Ok((pair, lost)) }
         };
-        let mut effects = Effects { untouched: 0, gone: 0, concerned: Vec::new() };
+        let mut unconcerned = Unconcerned::default();
         let mut source: Option<(SwitchId, crate::search::Source<'_>)> = None;
         whole.for_each_pair(edges, progress, lost, |found| {
             let (before, lost) = match found {
                 Ok(concerned) => concerned,
                 Err(is_gone) => {
-                    *(if is_gone { &mut effects.gone } else { &mut effects.untouched }) += 1;
+                    *(if is_gone { &mut unconcerned.gone } else { &mut unconcerned.untouched }) += 1;
                     return ControlFlow::Continue(());
                 }
             };
@@ -108,10 +109,9 @@ impl Failure {
             let is_down = |link: LinkId| self.links.contains(&link);
             let ranked = substituted(topology, &before.paths, is_down, after.clone());
             let in_use = ranked.into_iter().map(|path| Some(path).filter(|path| !broken(path))).collect();
-            effects.concerned.push(Effect { before, after, in_use, lost });
-            ControlFlow::Continue(())
+            take(Effect { before, after, in_use, lost })
         });
-        Ok(effects)
+        Ok(unconcerned)
     }
 }
 
@@ -147,15 +147,27 @@ hosts: [{name: h1, port: 'e1:9'}, {name: h2, port: 'e2:9'}, {name: h3, port: 'e3
         TopologyFile::parse(std::path::Path::new("t"), text).unwrap().topology
     }
 
+    fn all(topology: &Topology, failure: &Failure) -> (Unconcerned, Vec<Effect>) {
+        let mut effects = Vec::new();
+        let take = |effect| {
+            effects.push(effect);
+            ControlFlow::Continue(())
+        };
+        let options = PathOptions::default();
+        let unconcerned =
+            failure.for_each_effect(topology, &options, &topology.edges(), |_| (), take).unwrap();
+        (unconcerned, effects)
+    }
+
     fn effects(names: &[&str]) -> (usize, usize, Vec<(Vec<usize>, usize)>) {
         let topology = topology();
         let mut failure = Failure::default();
         for name in names {
             failure.add(&topology, name).unwrap();
         }
-        let effects = failure.effects(&topology, &PathOptions::default(), &topology.edges(), |_| ()).unwrap();
-        let concerned = effects.concerned.into_iter().map(|e| (e.lost, e.after.len())).collect();
-        (effects.untouched, effects.gone, concerned)
+        let (unconcerned, effects) = all(&topology, &failure);
+        let concerned = effects.into_iter().map(|e| (e.lost, e.after.len())).collect();
+        (unconcerned.untouched, unconcerned.gone, concerned)
     }
 
     #[test]
@@ -170,8 +182,7 @@ hosts: [{name: h1, port: 'e1:9'}, {name: h2, port: 'e2:9'}, {name: h3, port: 'e3
         let topology = topology();
         let mut failure = Failure::default();
         failure.add(&topology, "m1:2-e2:1").unwrap();
-        let effects = failure.effects(&topology, &PathOptions::default(), &topology.edges(), |_| ()).unwrap();
-        for effect in &effects.concerned {
+        for effect in all(&topology, &failure).1 {
             let kept: Vec<_> =
                 effect.in_use.iter().map(|path| path.as_ref().map(|path| &path.links)).collect();
             let lost = effect.lost[0];

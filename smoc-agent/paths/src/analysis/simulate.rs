@@ -12,9 +12,9 @@
 //! buffer / (2 x longest round trip) of the paths that its subflows take (RFC 6182, section 5.3): one more resource, which
 //! all its subflows share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::fair::max_min;
+use super::fair::{Flows, max_min};
 use super::traffic::Traffic;
 use crate::search::{Metric, OptionsError, PathFinder, PathOptions, Policy};
 use crate::topology::generate::Random;
@@ -79,12 +79,61 @@ pub struct Throughput {
     pub share: f64,
 }
 
+/// Sums over one draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Draw {
+    /// Its connections, and those of them whose hosts no path joins.
+    pub connections: usize,
+    /// Of the connections.
+    pub unjoined: usize,
+    /// The sum of their rates, in bit/s.
+    pub rate: f64,
+    /// The sum of their shares, and the least share.
+    pub share: f64,
+    /// Infinite if there is no connection.
+    pub least_share: f64,
+}
+
+impl Draw {
+    /// Of these connections.
+    pub fn of(all: &[Throughput]) -> Self {
+        Self {
+            connections: all.len(),
+            unjoined: all.iter().filter(|one| one.rate == 0.0).count(),
+            // Not `sum`, which makes -0 of nothing.
+            rate: all.iter().fold(0.0, |sum, one| sum + one.rate),
+            share: all.iter().fold(0.0, |sum, one| sum + one.share),
+            least_share: all.iter().map(|one| one.share).fold(f64::INFINITY, f64::min),
+        }
+    }
+}
+
+/// The ranks of pairs of switches, as resources; all in one list, for there may be very many.
+#[derive(Default)]
+struct Ways {
+    passes: Vec<u32>,
+    /// Where each rank ends among them.
+    ends: Vec<usize>,
+    /// The ranks of a pair: the first one and how many.
+    of: HashMap<(SwitchId, SwitchId), (usize, usize)>,
+}
+
+impl Ways {
+    /// Of this rank, wrapping around; `None` if the pair has none.
+    fn way(&self, pair: (SwitchId, SwitchId), rank: usize) -> Option<&[u32]> {
+        let &(first, count) = self.of.get(&pair)?;
+        let number = first + rank.checked_rem(count)?;
+        let begin = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.passes[begin..self.ends[number]])
+    }
+}
+
 /// The paths of a simulation, computed once for all draws.
 pub struct Simulator<'a> {
     topology: &'a Topology,
     simulation: &'a Simulation,
     finder: PathFinder<'a>,
-    ranked: HashMap<(SwitchId, SwitchId), Vec<Vec<usize>>>,
+    ways: Ways,
     distances: HashMap<SwitchId, Vec<u64>>,
     capacities: Vec<f64>,
 }
@@ -112,19 +161,23 @@ impl<'a> Simulator<'a> {
             topology,
             simulation,
             finder: PathFinder::new(topology, &options)?,
-            ranked: HashMap::new(),
+            ways: Ways::default(),
             distances: HashMap::new(),
             capacities: links.chain(ports).collect(),
         })
     }
 
-    /// The throughput of every connection of one draw.
-    pub fn run(&mut self, seed: u64) -> Vec<Throughput> {
+    /// The throughput of every connection of one draw. `progress` is told for how many of how many pairs of switches that are
+    /// new in it paths have been searched.
+    pub fn run(&mut self, seed: u64, progress: impl FnMut(usize, usize)) -> Vec<Throughput> {
         let mut random = Random(seed);
         let connections = self.simulation.traffic.connections(self.topology.hosts().len(), &mut random);
+        if self.simulation.routing != Routing::Ecmp {
+            self.search(&connections, progress);
+        }
         let rates = self.rates(&connections, &mut random);
-        let ports: Vec<Vec<usize>> =
-            connections.iter().map(|&(from, to)| self.ports(from, to).to_vec()).collect();
+        let mut ports = Flows::default();
+        connections.iter().for_each(|&(from, to)| ports.push(self.ports(from, to)));
         let best = max_min(&self.capacities, &ports);
         let shares = rates.iter().zip(best).map(|(rate, best)| (*rate, rate / best));
         connections
@@ -134,36 +187,65 @@ impl<'a> Simulator<'a> {
             .collect()
     }
 
+    /// The switches of two hosts.
+    fn switches(&self, (from, to): (usize, usize)) -> (SwitchId, SwitchId) {
+        (self.topology.hosts()[from].at.switch, self.topology.hosts()[to].at.switch)
+    }
+
+    /// Finds the ranks of the pairs of switches that have none yet.
+    fn search(&mut self, connections: &[(usize, usize)], mut progress: impl FnMut(usize, usize)) {
+        let pairs = connections.iter().map(|&connection| self.switches(connection));
+        let new: BTreeSet<_> =
+            pairs.filter(|pair| pair.0 != pair.1 && !self.ways.of.contains_key(pair)).collect();
+        // Everything on one path takes the shortest, whatever the ranks.
+        let count = if self.simulation.routing == Routing::Single { 1 } else { usize::MAX };
+        let mut source = None;
+        for (done, &(from, to)) in new.iter().enumerate() {
+            progress(done, new.len());
+            if source.as_ref().is_none_or(|(of, _)| *of != from) {
+                source = Some((from, self.finder.source(from)));
+            }
+            let paths = source.as_mut().map(|(_, source)| source.to(to)).unwrap_or_default();
+            let first = self.ways.ends.len();
+            for path in paths.iter().take(count) {
+                let links = path.switches.iter().zip(&path.links);
+                self.ways.passes.extend(links.map(|(&at, &link)| directed(self.topology, at, link)));
+                self.ways.ends.push(self.ways.passes.len());
+            }
+            self.ways.of.insert((from, to), (first, self.ways.ends.len() - first));
+        }
+    }
+
     /// What each connection reaches, in bit/s.
     fn rates(&mut self, connections: &[(usize, usize)], random: &mut Random) -> Vec<f64> {
-        let mut flows: Vec<Vec<usize>> = Vec::new();
-        let mut owner: Vec<usize> = Vec::new();
+        let mut flows = Flows::default();
+        let mut owner: Vec<u32> = Vec::new();
         let mut capacities = self.capacities.clone();
-        for (connection, &(from, to)) in connections.iter().enumerate() {
-            let (a, b) = (self.topology.hosts()[from].at.switch, self.topology.hosts()[to].at.switch);
+        for (number, &connection) in (0..).zip(connections) {
+            let pair = self.switches(connection);
             let subflows = 0..self.simulation.subflows;
-            let mut ways: Vec<_> = subflows.filter_map(|subflow| self.way(a, b, subflow, random)).collect();
-            if let Some(limit) = self.limit_of_buffer(&ways) {
-                ways.iter_mut().for_each(|way| way.push(capacities.len()));
-                capacities.push(limit);
-            }
-            for mut way in ways {
-                way.extend(self.ports(from, to));
-                flows.push(way);
-                owner.push(connection);
+            let ways: Vec<_> = subflows.filter_map(|subflow| self.way(pair, subflow, random)).collect();
+            let limit = self.limit_of_buffer(&ways);
+            let buffer = limit.map(|_| capacities.len() as u32);
+            capacities.extend(limit);
+            let ports = self.ports(connection.0, connection.1);
+            for way in ways {
+                flows.push(way.into_iter().chain(buffer).chain(ports));
+                owner.push(number);
             }
         }
         let mut rates = vec![0.0; connections.len()];
         for (connection, rate) in owner.into_iter().zip(max_min(&capacities, &flows)) {
-            rates[connection] += rate;
+            rates[connection as usize] += rate;
         }
         rates
     }
 
     /// What the receive buffer allows subflows on these ways together, in bit/s; `None` if it does not limit them.
-    fn limit_of_buffer(&self, ways: &[Vec<usize>]) -> Option<f64> {
-        let latency = |resource: &usize| {
-            self.topology.links()[resource / 2].latency.map_or(0.0, |latency| latency.nanos() as f64 / 1e9)
+    fn limit_of_buffer(&self, ways: &[Vec<u32>]) -> Option<f64> {
+        let latency = |resource: &u32| {
+            let link = &self.topology.links()[*resource as usize / 2];
+            link.latency.map_or(0.0, |latency| latency.nanos() as f64 / 1e9)
         };
         let one_way = ways.iter().map(|way| way.iter().map(latency).sum()).fold(0.0, f64::max);
         let buffer = self.simulation.receive_buffer.filter(|_| one_way > 0.0)? as f64;
@@ -171,44 +253,28 @@ impl<'a> Simulator<'a> {
     }
 
     /// The resources that are the sender's and the receiver's port.
-    fn ports(&self, from: usize, to: usize) -> [usize; 2] {
+    fn ports(&self, from: usize, to: usize) -> [u32; 2] {
         let first = 2 * self.topology.links().len();
-        [first + 2 * from, first + 2 * to + 1]
+        [first + 2 * from, first + 2 * to + 1].map(|resource| resource as u32)
     }
 
     /// The links of a subflow's path, as resources: twice the link, and one more if away from its `a` end.
     fn way(
         &mut self,
-        from: SwitchId,
-        to: SwitchId,
+        (from, to): (SwitchId, SwitchId),
         subflow: usize,
         random: &mut Random,
-    ) -> Option<Vec<usize>> {
+    ) -> Option<Vec<u32>> {
         if from == to {
             return Some(Vec::new());
         }
-        if self.simulation.routing == Routing::Ecmp {
-            return self.random_way(from, to, random);
+        match self.simulation.routing {
+            Routing::Ecmp => self.random_way(from, to, random),
+            _ => self.ways.way((from, to), subflow).map(<[u32]>::to_vec),
         }
-        let (topology, finder) = (self.topology, &self.finder);
-        let is_single = self.simulation.routing == Routing::Single;
-        let ranked = self.ranked.entry((from, to)).or_insert_with(|| {
-            // Everything on one path takes the shortest, whatever the ranks.
-            let count = if is_single { 1 } else { usize::MAX };
-            let paths = finder.ranked(from, to);
-            let links = |path: &crate::search::Path| {
-                path.switches
-                    .iter()
-                    .zip(&path.links)
-                    .map(|(&at, &link)| directed(topology, at, link))
-                    .collect()
-            };
-            paths.iter().take(count).map(links).collect()
-        });
-        (!ranked.is_empty()).then(|| ranked[subflow % ranked.len()].clone())
     }
 
-    fn random_way(&mut self, from: SwitchId, to: SwitchId, random: &mut Random) -> Option<Vec<usize>> {
+    fn random_way(&mut self, from: SwitchId, to: SwitchId, random: &mut Random) -> Option<Vec<u32>> {
         let (topology, finder) = (self.topology, &self.finder);
         let rest = self.distances.entry(to).or_insert_with(|| finder.distances(to));
         let mut at = from;
@@ -228,8 +294,8 @@ impl<'a> Simulator<'a> {
     }
 }
 
-fn directed(topology: &Topology, from: SwitchId, link: LinkId) -> usize {
-    2 * link.index() + usize::from(topology.link(link).a.switch == from)
+fn directed(topology: &Topology, from: SwitchId, link: LinkId) -> u32 {
+    2 * link.0 + u32::from(topology.link(link).a.switch == from)
 }
 
 #[cfg(test)]
@@ -249,7 +315,8 @@ mod tests {
             receive_buffer: None,
         };
         let mut simulator = Simulator::new(&topology, &simulation).unwrap();
-        let shares: Vec<f64> = (0..4).flat_map(|seed| simulator.run(seed)).map(|t| t.share).collect();
+        let shares: Vec<f64> =
+            (0..4).flat_map(|seed| simulator.run(seed, |_, _| ())).map(|t| t.share).collect();
         shares.iter().sum::<f64>() / shares.len() as f64
     }
 
@@ -290,7 +357,7 @@ hosts: [{name: h0, port: 's0:9'}, {name: h3, port: 's3:9'}]";
             capacity: 1e9,
             receive_buffer,
         };
-        Simulator::new(&topology, &simulation).unwrap().run(0)[0].rate
+        Simulator::new(&topology, &simulation).unwrap().run(0, |_, _| ())[0].rate
     }
 
     #[test]

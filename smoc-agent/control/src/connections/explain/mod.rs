@@ -1,6 +1,7 @@
 //! Why a frame takes the path it takes: the pipeline itself decides about the frames in question, over a model of the maps
 //! as they are, and its outcomes and notes are put into words. Beside them stand the facts that it looked up.
 
+mod question;
 mod teller;
 #[cfg(test)]
 mod tests;
@@ -26,26 +27,9 @@ use crate::{
     dataplane::{Exits, Installed, KernelTables},
     hosts::{KnownHost, map_address},
 };
+pub use question::{Question, QuestionError};
 use teller::Teller;
 pub use trial::{Trial, TrialHop};
-
-/// What is to be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// A flow; either direction.
-    Flow {
-        /// Source address.
-        source: IpAddr,
-        /// Source port.
-        source_port: u16,
-        /// Destination address.
-        destination: IpAddr,
-        /// Destination port.
-        destination_port: u16,
-    },
-    /// All connections with this token.
-    Token(u32),
-}
 
 /// The answer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
