@@ -144,83 +144,109 @@ fn links_of(agent: &Agent) -> (usize, Duration) {
     (assemble(&reports).topology.links().len(), began.elapsed())
 }
 
-async fn run(count: usize, picture: &Path) -> Result<()> {
-    let mut server = Server::start()?;
-    let mut curves = Vec::new();
-    println!("{count} switches, {} links, {} hosts", count * REACH, count * usize::from(HOSTS.0 * HOSTS.1));
-    println!(
-        "| what | first agent | median | last | CPU of etcd | memory of etcd |\n|---|---|---|---|---|---|"
-    );
-    let everything = move |view: &View| {
-        view.facts.switches().len() == count - 1
-            && view.facts.hosts().values().map(|ports| ports.len()).sum::<usize>()
-                == (count - 1) * usize::from(HOSTS.0)
-    };
-    let (began, before) = (Instant::now(), server.cost());
-    let mut agents: Vec<Agent> = (0..count).map(|number| Agent::start(number, &server)).collect();
-    agents.iter_mut().for_each(|agent| agent.say(count, 0));
-    let times = all(&agents, began, everything).await?;
-    told("all start with an empty store", &times, &server, before);
-    curves.push(Curve { name: "start, empty store", times });
+/// A fabric of agents, and what was measured of it.
+struct Scale {
+    count: usize,
+    server: Server,
+    agents: Vec<Agent>,
+    curves: Vec<Curve>,
+}
 
-    let (before, revision) = (server.cost(), server.revision()?);
-    tokio::time::sleep(QUIET).await;
-    let cost = server.cost() - before;
-    let share = 100.0 * cost.cpu.as_secs_f64() / QUIET.as_secs_f64();
-    println!(
-        "| nothing happens for {} s | | | | {share:.1} % of a CPU, {} writes | |",
-        QUIET.as_secs(),
-        server.revision()? - revision
-    );
+/// Whether an agent knows everything that all others say.
+fn knows(view: &View, count: usize) -> bool {
+    let records: usize = view.facts.hosts().values().map(|ports| ports.len()).sum();
+    view.facts.switches().len() == count - 1 && records == (count - 1) * usize::from(HOSTS.0)
+}
 
-    for (what, changing) in [("one switch changes", 1), ("50 switches change at once", 50.min(count))] {
+impl Scale {
+    /// All start at once, and the store is empty.
+    async fn start(count: usize) -> Result<Self> {
+        let server = Server::start()?;
         let (began, before) = (Instant::now(), server.cost());
-        let megabits = changing as u32 * 1000;
-        agents[..changing].iter_mut().for_each(|agent| agent.say(count, megabits));
+        let mut agents: Vec<Agent> = (0..count).map(|number| Agent::start(number, &server)).collect();
+        agents.iter_mut().for_each(|agent| agent.say(count, 0));
+        let times = all(&agents, began, |view| knows(view, count)).await?;
+        told("all start with an empty store", &times, &server, before);
+        let curves = vec![Curve { name: "start, empty store", times }];
+        Ok(Self { count, server, agents, curves })
+    }
+
+    async fn rest(&self) -> Result<()> {
+        let (before, revision) = (self.server.cost(), self.server.revision()?);
+        tokio::time::sleep(QUIET).await;
+        let cost = self.server.cost() - before;
+        let share = 100.0 * cost.cpu.as_secs_f64() / QUIET.as_secs_f64();
+        let (seconds, writes) = (QUIET.as_secs(), self.server.revision()? - revision);
+        println!("| nothing happens for {seconds} s | | | | {share:.1} % of a CPU, {writes} writes | |");
+        Ok(())
+    }
+
+    /// So many switches say something else at once.
+    async fn change(&mut self, what: &'static str, changing: usize) -> Result<()> {
+        let (began, before) = (Instant::now(), self.server.cost());
+        let (count, megabits) = (self.count, changing as u32 * 1000);
+        self.agents[..changing].iter_mut().for_each(|agent| agent.say(count, megabits));
         let seen = |view: &View| {
-            let says = |number: &usize| {
-                let record = view.facts.switches().get(&name(*number));
-                record.is_none_or(|record| {
-                    record.report.adjacencies.first().is_some_and(|it| it.megabits == megabits)
-                })
+            let says = |number: usize| {
+                let record = view.facts.switches().get(&name(number));
+                let is_new = |it: &Adjacency| it.megabits == megabits;
+                record.is_none_or(|record| record.report.adjacencies.first().is_some_and(is_new))
             };
-            (0..changing).all(|number| says(&number))
+            (0..changing).all(says)
         };
-        let times = all(&agents, began, seen).await?;
-        told(what, &times, &server, before);
-        curves.push(Curve { name: what, times });
+        let times = all(&self.agents, began, seen).await?;
+        told(what, &times, &self.server, before);
+        self.curves.push(Curve { name: what, times });
+        Ok(())
     }
 
-    let (began, before) = (Instant::now(), server.cost());
-    let mut times = Vec::new();
-    for first in (0..count).step_by(ROLLOUT) {
-        let last = count.min(first + ROLLOUT);
-        agents[first..last].iter().for_each(|agent| agent.task.abort());
-        for number in first..last {
-            agents[number] = Agent::start(number, &server);
-            agents[number].say(count, 7);
+    /// All start again, some at a time.
+    async fn roll_out(&mut self) -> Result<()> {
+        let (began, before) = (Instant::now(), self.server.cost());
+        let (count, mut times) = (self.count, Vec::new());
+        for agents in self.agents.chunks_mut(ROLLOUT) {
+            for agent in agents.iter_mut() {
+                agent.task.abort();
+                *agent = Agent::start(agent.number, &self.server);
+                agent.say(count, 7);
+            }
+            all(agents, began, |view| knows(view, count) && view.status.is_following).await?;
+            times.extend(std::iter::repeat_n(began.elapsed(), agents.len()));
         }
-        all(&agents[first..last], began, everything).await?;
-        times.extend(std::iter::repeat_n(began.elapsed(), last - first));
+        told(&format!("rollout, {ROLLOUT} agents at a time"), &times, &self.server, before);
+        Ok(())
     }
-    let followed = move |view: &View| everything(view) && view.status.is_following;
-    all(&agents, began, followed).await?;
-    told(&format!("rollout, {ROLLOUT} agents at a time"), &times, &server, before);
 
-    let (began, before) = (Instant::now(), server.cost());
-    server.restart()?;
-    let away = server.revision()?;
-    let back = move |view: &View| {
-        followed(view) && view.status.heard.is_some() && view.status.revision >= Some(away)
-    };
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let times = all(&agents, began, back).await?;
-    told("etcd killed and started again", &times, &server, before);
-    curves.push(Curve { name: "etcd killed and started again", times });
+    /// etcd loses its power and comes back.
+    async fn restart(&mut self) -> Result<()> {
+        let (began, before, count) = (Instant::now(), self.server.cost(), self.count);
+        self.server.restart()?;
+        let written = self.server.revision()?;
+        // The connections end in a moment.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let is_back = |view: &View| {
+            knows(view, count) && view.status.is_following && view.status.revision >= Some(written)
+        };
+        let times = all(&self.agents, began, is_back).await?;
+        told("etcd killed and started again", &times, &self.server, before);
+        self.curves.push(Curve { name: "etcd killed and started again", times });
+        Ok(())
+    }
+}
 
-    let (links, took) = links_of(&agents[0]);
+async fn run(count: usize, picture: &Path) -> Result<()> {
+    println!("{count} switches, {} links, {} hosts", count * REACH, count * usize::from(HOSTS.0 * HOSTS.1));
+    println!("| what | first agent | median | last | CPU of etcd | memory of etcd |");
+    println!("|---|---|---|---|---|---|");
+    let mut scale = Scale::start(count).await?;
+    scale.rest().await?;
+    scale.change("one switch changes", 1).await?;
+    scale.change("a tenth of the switches change at once", (count / 10).max(1)).await?;
+    scale.roll_out().await?;
+    scale.restart().await?;
+    let (links, took) = links_of(&scale.agents[0]);
     println!("\nAn agent puts {links} links together in {:.1} ms.", took.as_secs_f64() * 1e3);
-    picture::draw(picture, &curves)
+    picture::draw(picture, &scale.curves)
 }
 
 fn main() -> Result<()> {
