@@ -91,7 +91,6 @@ impl Site {
             "ports: {1: p1, 2: p2, 9: p9}".to_owned(),
             "bridge: br0".to_owned(),
             format!("api: {name}.sock"),
-            "state: kept".to_owned(),
             format!("bpf: {{object: {}, pin: bpf/{name}}}", self.programs.object.display()),
         ];
         for line in lines {
@@ -99,6 +98,8 @@ impl Site {
             all.retain(|known| !known.starts_with(&format!("{key}:")));
             all.push((*line).to_owned());
         }
+        // Last, so that the added lines have the numbers 7 and on.
+        all.push("state: kept".to_owned());
         let path = self.path(&format!("{name}.yaml"));
         fs::write(&path, all.join("\n")).unwrap();
         path
