@@ -64,7 +64,10 @@ impl Fabric {
         down: &[BTreeSet<LinkId>; 2],
     ) -> Option<String> {
         let Some(snapshot) = &agent.snapshot else { return Some("nothing is published".into()) };
-        if let Some(warning) = snapshot.warnings.first() {
+        // A refused claim is told for minutes: a port that was taken for a host's beside a dead agent may have claimed.
+        let is_old =
+            |warning: &&String| self.network.is_discovered() && warning.contains(", which is refused: ");
+        if let Some(warning) = snapshot.warnings.iter().find(|warning| !is_old(warning)) {
             return Some(format!("it still warns: {warning}"));
         }
         if !snapshot.ready {
