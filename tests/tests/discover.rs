@@ -187,7 +187,7 @@ fn forged(heard: u64) -> Vec<u8> {
         port: PortNumber::new(1).unwrap_or_else(|| unreachable!("1 is a port number")),
         time_to_live: 15,
         fabric: "lab".into(),
-        port_bits: 5,
+        port_width: 5,
         boot: 666,
         heard,
     };

@@ -258,7 +258,7 @@ fn advertisements() -> Vec<Vec<u8>> {
         port,
         time_to_live: 15,
         fabric: "default".into(),
-        port_bits: 4,
+        port_width: 4,
         boot: 5,
         heard: 6,
     };

@@ -52,7 +52,7 @@ struct Raw {
     topology: Option<PathBuf>,
     key_file: Option<PathBuf>,
     ports: Option<Spanned<RawPorts>>,
-    port_bits: Option<Spanned<u8>>,
+    port_width: Option<Spanned<u8>>,
     roles: Option<Spanned<BTreeMap<u16, Spanned<PortRole>>>>,
     bridge: Option<Spanned<String>>,
     api: Option<Spanned<PathBuf>>,
@@ -102,28 +102,15 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
         faults.push((ports_line, message.into()));
     }
-    check_port_bits(raw.port_bits.as_ref(), ports.as_ref(), &mut faults);
+    check_port_width(raw.port_width.as_ref(), ports.as_ref(), &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));
-    if let Some(bridge) = &raw.bridge {
-        check_interface("bridge", bridge, &mut faults);
-    }
-    if let Some(api) = &raw.api
-        && directory.join(&api.value).as_os_str().len() > SOCKET_PATH
-    {
-        let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
-        faults.push((api.referenced.line(), message));
-    }
+    check_names(&raw, directory, &mut faults);
+    check_values(&raw, &mut faults);
+    let lines = lines(&raw, ports_line);
     let roles = of_ports("roles", raw.roles.as_ref(), ports.as_ref(), &mut faults);
     let fabric = fabric(raw.fabric, &mut faults);
-    if let Err(why) = check_name(&raw.switch.value) {
-        faults.push((raw.switch.referenced.line(), format!("switch: {why}")));
-    }
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     let prefixes = prefixes(&raw.prefixes, &mut faults);
-    check_paths(raw.paths.as_ref(), &mut faults);
-    check_hellos(raw.hellos.as_ref(), &mut faults);
-    check_probes(raw.probes.as_ref(), &mut faults);
-    check_tables(raw.tables.as_ref(), &mut faults);
     let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
@@ -134,13 +121,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         topology: raw.topology.map(|topology| directory.join(topology)),
         key_file: raw.key_file.map(|file| directory.join(file)),
         keys: Keys::default(),
-        port_bits: raw.port_bits.map_or(0, |bits| bits.value),
-        lines: Lines {
-            switch: raw.switch.referenced.line(),
-            ports: ports_line,
-            guard: raw.guard.as_ref().map_or(0, |guard| guard.referenced.line()),
-            paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
-        },
+        port_width: raw.port_width.map_or(0, |bits| bits.value),
+        lines,
         switch: raw.switch.value,
         fabric,
         roles,
@@ -168,6 +150,40 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
         store,
     })
+}
+
+/// Where what is checked later stands.
+fn lines(raw: &Raw, ports: u64) -> Lines {
+    Lines {
+        switch: raw.switch.referenced.line(),
+        ports,
+        guard: raw.guard.as_ref().map_or(0, |guard| guard.referenced.line()),
+        paths: raw.paths.as_ref().map_or(0, |paths| paths.referenced.line()),
+    }
+}
+
+/// What switch, bridge and socket are called.
+fn check_names(raw: &Raw, directory: &Path, faults: &mut Faults) {
+    if let Err(why) = check_name(&raw.switch.value) {
+        faults.push((raw.switch.referenced.line(), format!("switch: {why}")));
+    }
+    if let Some(bridge) = &raw.bridge {
+        check_interface("bridge", bridge, faults);
+    }
+    if let Some(api) = &raw.api
+        && directory.join(&api.value).as_os_str().len() > SOCKET_PATH
+    {
+        let message = format!("api: longer than {SOCKET_PATH} bytes, which no Unix socket's path may be");
+        faults.push((api.referenced.line(), message));
+    }
+}
+
+/// Numbers and times.
+fn check_values(raw: &Raw, faults: &mut Faults) {
+    check_paths(raw.paths.as_ref(), faults);
+    check_hellos(raw.hellos.as_ref(), faults);
+    check_probes(raw.probes.as_ref(), faults);
+    check_tables(raw.tables.as_ref(), faults);
 }
 
 /// Whether a mapping has a key that a configuration needs and a topology does not know; `topology` is one if it names
@@ -210,7 +226,7 @@ impl<'de> Deserialize<'de> for RawPorts {
     }
 }
 
-fn check_port_bits(
+fn check_port_width(
     raw: Option<&Spanned<u8>>,
     ports: Option<&BTreeMap<PortNumber, String>>,
     faults: &mut Faults,
@@ -219,7 +235,7 @@ fn check_port_bits(
     let widest = ports.and_then(|ports| ports.keys().next_back()).map_or(1, |port| port.width());
     if !(widest..=MAX_PORT_BITS).contains(bits) {
         let message =
-            format!("port_bits: {bits} is not from {widest}, which the ports need, to {MAX_PORT_BITS}");
+            format!("port_width: {bits} is not from {widest}, which the ports need, to {MAX_PORT_BITS}");
         faults.push((referenced.line(), message));
     }
 }

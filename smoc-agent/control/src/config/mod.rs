@@ -7,7 +7,7 @@
 //! ports: {1: p1, 2: p2, 9: p9}      # port number: interface
 //! roles: {9: host}                  # what is behind a port: auto (it is found out), host, fabric, off
 //! bridge: br0                       # its port states are set so that the base network has no loop
-//! port_bits: 5                      # width of port numbers in routes, where the network is discovered
+//! port_width: 5                      # width of port numbers in routes, where the network is discovered
 //! key_file: fabric.key              # only who has one of its keys, one a line, is believed
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
@@ -77,7 +77,7 @@ pub struct Config {
     /// Those keys.
     pub keys: Keys,
     /// Bits of port numbers in routes, where the network is discovered; 0 to have as many as the ports need, rounded up.
-    pub port_bits: u8,
+    pub port_width: u8,
     /// The fabric that it belongs to.
     pub fabric: String,
     /// What is behind ports, where that is not to be found out.
@@ -318,7 +318,7 @@ impl Config {
             ("switch", self.switch != new.switch),
             ("fabric", self.fabric != new.fabric),
             ("topology", self.topology.is_some() != new.topology.is_some()),
-            ("port_bits", self.port_bits != new.port_bits),
+            ("port_width", self.port_width != new.port_width),
             ("ports", (self.all_ports, &self.ports) != (new.all_ports, &new.ports)),
             ("bridge", self.bridge != new.bridge),
             ("api", self.api != new.api),
@@ -432,7 +432,7 @@ impl Config {
     pub fn discovered_width(&self) -> u8 {
         const ROUNDED: u8 = 5;
         let needed = self.ports.keys().next_back().map_or(1, |port| port.width());
-        if self.port_bits >= needed { self.port_bits } else { needed.next_multiple_of(ROUNDED) }
+        if self.port_width >= needed { self.port_width } else { needed.next_multiple_of(ROUNDED) }
     }
 
     /// The ports of `switch` that lead to other switches.

@@ -249,7 +249,7 @@ fn interfaces_are_numbered_by_the_end_of_their_names() {
 
 #[test]
 fn roles_and_widths_are_read_and_those_that_cannot_be_are_refused() {
-    let config = parse(&format!("{MINIMAL}roles: {{9: host, 1: off}}\nport_bits: 6\n")).unwrap();
+    let config = parse(&format!("{MINIMAL}roles: {{9: host, 1: off}}\nport_width: 6\n")).unwrap();
     let role = |number| config.roles[&PortNumber::new(number).unwrap()];
     assert_eq!((role(9), role(1), config.discovered_width()), (PortRole::Host, PortRole::Off, 6));
     assert!(
@@ -257,8 +257,8 @@ fn roles_and_widths_are_read_and_those_that_cannot_be_are_refused() {
     );
     assert!(refused(&format!("{MINIMAL}roles: {{9: router}}\n")).contains(":4:"));
     for bits in [0, 3, 11] {
-        let error = refused(&format!("{MINIMAL}port_bits: {bits}\n"));
-        assert!(error.contains(&format!(":4: port_bits: {bits} is not from 4")), "{error}");
+        let error = refused(&format!("{MINIMAL}port_width: {bits}\n"));
+        assert!(error.contains(&format!(":4: port_width: {bits} is not from 4")), "{error}");
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Advertisement {
     /// The fabric that the sender belongs to.
     pub fabric: String,
     /// Width in bits of the sender's port numbers in a route.
-    pub port_bits: u8,
+    pub port_width: u8,
     /// A number that the sender's agent drew when it started.
     pub boot: u64,
     /// The receiver's boot that the sender last heard of at this port; 0 if none.
@@ -126,7 +126,7 @@ impl Advertisement {
         put(&mut frame, SYSTEM_NAME, &[self.switch.as_bytes()]);
         put(&mut frame, SYSTEM_DESCRIPTION, &[b"smoc"]);
         let facts = [
-            &[VERSION, self.port_bits][..],
+            &[VERSION, self.port_width][..],
             &self.port.get().to_be_bytes(),
             &self.boot.to_be_bytes(),
             &self.heard.to_be_bytes(),
@@ -151,7 +151,7 @@ impl Advertisement {
             port: PortNumber::new(u16::from_be_bytes([fixed[2], fixed[3]]))?,
             time_to_live,
             fabric: fabric.to_owned(),
-            port_bits: fixed[1],
+            port_width: fixed[1],
             boot: number(4)?,
             heard: number(12)?,
         })
@@ -268,7 +268,7 @@ mod tests {
             port: PortNumber::new(3).unwrap(),
             time_to_live: 15,
             fabric: "default".into(),
-            port_bits: 4,
+            port_width: 4,
             boot: 0x0102_0304_0506_0708,
             heard: 9,
         }

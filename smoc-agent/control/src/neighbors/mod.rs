@@ -80,8 +80,8 @@ impl Neighbors {
     }
 
     /// The width of this switch's port numbers is another one.
-    pub fn set_port_bits(&mut self, bits: u8) {
-        self.identity.port_bits = bits;
+    pub fn set_port_width(&mut self, bits: u8) {
+        self.identity.port_width = bits;
     }
 
     /// An earlier agent has found hosts behind these ports, and the carrier was not away since.
@@ -163,10 +163,10 @@ impl Neighbors {
             if !port.is_due(can_send(number), pause, now) {
                 continue;
             }
-            let Identity { switch, fabric, boot, port_bits } = self.identity.clone();
+            let Identity { switch, fabric, boot, port_width } = self.identity.clone();
             let heard = port.boot_heard();
             let time_to_live = TIME_TO_LIVE;
-            due.push(Advertisement { switch, port: number, time_to_live, fabric, port_bits, boot, heard });
+            due.push(Advertisement { switch, port: number, time_to_live, fabric, port_width, boot, heard });
         }
         due
     }

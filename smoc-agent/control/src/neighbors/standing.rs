@@ -12,7 +12,7 @@ pub struct Identity {
     /// A number that no other run of an agent has.
     pub boot: u64,
     /// Width in bits of its port numbers in a route.
-    pub port_bits: u8,
+    pub port_width: u8,
 }
 
 /// A switch of the fabric, behind a port.

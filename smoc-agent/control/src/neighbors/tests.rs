@@ -16,7 +16,7 @@ fn keys(texts: &[&str]) -> Keys {
 }
 
 fn identity(switch: &str, boot: u64) -> Identity {
-    Identity { switch: switch.into(), fabric: "default".into(), boot, port_bits: 4 }
+    Identity { switch: switch.into(), fabric: "default".into(), boot, port_width: 4 }
 }
 
 /// Switches, and cables between their ports; an end may be in two cables, as behind a hub.
@@ -241,7 +241,7 @@ fn what_is_recorded_and_said_again_makes_no_neighbour() {
         port,
         time_to_live: 15,
         fabric: "default".into(),
-        port_bits: 4,
+        port_width: 4,
         boot: 2,
         heard: 1,
     }) {
@@ -301,7 +301,7 @@ fn silence_says_nothing_new_and_frames_are_never_close() {
             port: port(1),
             time_to_live: 15,
             fabric: "default".into(),
-            port_bits: 4,
+            port_width: 4,
             boot,
             heard: 0,
         };

@@ -25,7 +25,7 @@ pub(super) fn neighbors(config: &Config, topology: &Topology, this: SwitchId, bo
         switch: config.switch.clone(),
         fabric: config.fabric.clone(),
         boot,
-        port_bits: topology.switch(this).port_width,
+        port_width: topology.switch(this).port_width,
     };
     Neighbors::new(identity, config.keys.clone(), roles(config, topology, this))
 }
@@ -73,7 +73,7 @@ impl Switch {
         self.config = Arc::new(config);
         self.neighbors.set_roles(roles(&self.config, &self.topology, self.this));
         if self.config.is_discovered() {
-            self.neighbors.set_port_bits(self.config.discovered_width());
+            self.neighbors.set_port_width(self.config.discovered_width());
             self.tell_report(now);
         }
     }

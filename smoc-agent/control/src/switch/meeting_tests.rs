@@ -38,7 +38,7 @@ fn said(switch: &str, at: u16) -> Vec<u8> {
         port: port(at),
         time_to_live: 15,
         fabric: "default".into(),
-        port_bits: 5,
+        port_width: 5,
         boot: 77,
         heard: 1,
     };
@@ -153,7 +153,7 @@ fn a_switch_says_who_it_is_at_every_port() {
         let heard: Vec<_> = frames.map(|frame| lldp::Heard::parse(frame, &Keys::default())).collect();
         assert_eq!(heard.len(), 5, "port {at}");
         let Some(lldp::Heard::Switch(said, _)) = &heard[0] else { panic!("{heard:?}") };
-        assert_eq!((said.switch.as_str(), said.port, said.port_bits), ("e1", port(at), 5));
+        assert_eq!((said.switch.as_str(), said.port, said.port_width), ("e1", port(at), 5));
     }
     assert_eq!(bench.switch.snapshot().ports[2].neighbor, Standing::Host);
 }

@@ -239,16 +239,26 @@ impl Switch {
     /// Takes over what is there and asks the neighbours what they know. The packet path goes on as it was left until
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
-        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, records } =
+        let adopted = start.installed.settings != Settings::default();
+        let records = start.records.clone();
+        let mut switch = Self::begin(start, adopted, now);
+        switch.take_over(adopted, &records, now);
+        let effects = std::mem::take(&mut switch.effects);
+        (switch, effects)
+    }
+
+    /// A switch of which nothing is derived yet.
+    fn begin(start: Start, adopted: bool, now: Nanos) -> Self {
+        let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, .. } =
             start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
         let (topology, this) = if config.is_discovered() { lone(&config) } else { (topology, this) };
-        let adopted = installed.settings != Settings::default();
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
         let neighbors = meeting::neighbors(&config, &topology, this, boot);
-        let mut switch = Self {
+        let catch_up = if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 };
+        Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
             programs,
@@ -281,10 +291,7 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((
-                now + if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 },
-                now + CATCH_UP.0,
-            )),
+            catching_up: Some((now + catch_up, now + CATCH_UP.0)),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),
@@ -301,10 +308,7 @@ impl Switch {
             config,
             topology,
             this,
-        };
-        switch.take_over(adopted, &records, now);
-        let effects = std::mem::take(&mut switch.effects);
-        (switch, effects)
+        }
     }
 
     /// Derives what can be from what is installed and from the files, and asks for the rest.
