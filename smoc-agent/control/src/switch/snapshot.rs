@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub book: Arc<PathBook>,
     /// The links that the base network uses.
     pub tree: Arc<BTreeSet<LinkId>>,
-    /// The links that are down, as the switches at their ends say.
+    /// The links that are down, as the switches at their ends say, once paths heed that.
     pub down: BTreeSet<LinkId>,
     /// The links that operators want traffic to leave.
     pub drained: BTreeSet<LinkId>,

@@ -34,7 +34,7 @@ impl Switch {
             names: self.controller.names().clone(),
             book: self.controller.book().clone(),
             tree: self.tree.clone(),
-            down: self.down.clone(),
+            down: self.down.intersection(self.controller.book().down()).copied().collect(),
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
             hosts: self.known.clone(),
