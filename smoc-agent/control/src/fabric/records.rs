@@ -15,6 +15,8 @@ pub const MAX_RECORDS: usize = 256;
 pub const LONGEST_NAME: usize = 192;
 /// Longest text, in bytes: a record goes into one frame.
 pub const LONGEST_TEXT: usize = 900;
+/// No record is of a later time, in microseconds since 1970: one that nothing can replace would stay for ever.
+const LATEST: u64 = u64::MAX / 2;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,7 @@ impl Record {
     fn is_sound(&self) -> bool {
         (1..=LONGEST_NAME).contains(&self.name.len())
             && self.text.as_ref().is_none_or(|text| text.len() <= LONGEST_TEXT)
+            && self.written <= LATEST
     }
 }
 
@@ -57,14 +60,15 @@ pub enum RecordError {
 pub struct Records(BTreeMap<String, Record>);
 
 impl Records {
-    /// Takes note of what another says; whether it is news. Where there is no room, those that were taken back longest ago give
-    /// way; what finds no room all the same is left out.
+    /// Takes note of what another says; whether it is news. Where there is no room, one that was taken back longest ago gives
+    /// way to one with a text; others are left out, so that two full tables that differ do not go on changing each other.
     pub fn hear(&mut self, record: &Record) -> bool {
         let before = self.0.get(&record.name);
         if !record.is_sound() || before.is_some_and(|before| !record.replaces(before)) {
             return false;
         }
-        if before.is_none() && self.0.len() >= MAX_RECORDS && !self.make_room() {
+        let is_full = before.is_none() && self.0.len() >= MAX_RECORDS;
+        if is_full && (record.text.is_none() || !self.make_room()) {
             return false;
         }
         self.0.insert(record.name.clone(), record.clone());
@@ -158,6 +162,32 @@ mod tests {
         assert_eq!(records.all().count(), MAX_RECORDS);
         let long = "x".repeat(LONGEST_TEXT + 1);
         assert_eq!(records.write("r1", Some(long), 2000), Err(RecordError::TooLong));
+    }
+
+    #[test]
+    fn full_tables_that_differ_come_to_rest() {
+        let filled = |from: usize| {
+            let mut records = Records::default();
+            for n in from..from + MAX_RECORDS {
+                let text = n.is_multiple_of(2).then(|| "x".to_owned());
+                records.hear(&Record { name: format!("r{n}"), text, written: n as u64 });
+            }
+            records
+        };
+        let (mut one, mut other) = (filled(0), filled(MAX_RECORDS / 2));
+        let tell = |from: &Records, to: &mut Records| from.all().filter(|record| to.hear(record)).count();
+        let news: Vec<usize> =
+            (0..4).map(|_| tell(&one.clone(), &mut other) + tell(&other.clone(), &mut one)).collect();
+        assert!(news[0] > 0 && news[1..] == [0, 0, 0], "{news:?}");
+    }
+
+    #[test]
+    fn a_record_that_nothing_could_replace_is_refused() {
+        let mut records = Records::default();
+        for written in [u64::MAX, LATEST + 1] {
+            assert!(!records.hear(&Record { name: "drain/e1".into(), text: Some(String::new()), written }));
+        }
+        assert!(records.write("drain/e1", Some(String::new()), 5).unwrap().is_some());
     }
 
     proptest! {
