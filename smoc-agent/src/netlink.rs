@@ -1,6 +1,6 @@
 //! The kernel's side, over rtnetlink.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use futures_util::{StreamExt, TryStreamExt};
 use ipnet::IpNet;
@@ -44,6 +44,26 @@ pub enum NetlinkError {
     },
 }
 
+/// What an interface has carried since it exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortTraffic {
+    /// What came in.
+    pub received: Carried,
+    /// What went out.
+    pub sent: Carried,
+}
+
+/// Traffic in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Frames that were dropped or faulty.
+    pub lost: u64,
+}
+
 /// Asks about interfaces and sets bridge port states.
 #[derive(Clone)]
 pub struct Netlink {
@@ -79,6 +99,17 @@ impl Netlink {
         let addresses = addresses.map_ok(|message| address(&message)).try_collect::<Vec<_>>().await;
         let failed = |source| NetlinkError::Request { doing: "list the addresses".into(), source };
         Ok(interfaces.with_addresses(addresses.map_err(failed)?.into_iter().flatten()))
+    }
+
+    /// What each interface has carried (`IFLA_STATS64` of linux/if_link.h), by name.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub async fn traffic(&self) -> Result<BTreeMap<String, PortTraffic>, NetlinkError> {
+        let links = self.handle.link().get().execute();
+        let traffic = links.map_ok(|message| traffic(&message)).try_collect::<Vec<_>>().await;
+        let failed = |source| NetlinkError::Request { doing: "read what interfaces carry".into(), source };
+        Ok(traffic.map_err(failed)?.into_iter().flatten().collect())
     }
 
     /// Opens or closes a bridge port for the base network.
@@ -174,6 +205,26 @@ fn address(message: &AddressMessage) -> Option<(IfIndex, IpNet)> {
         })
     })?;
     Some((IfIndex(message.header.index), IpNet::new(address, message.header.prefix_len).ok()?))
+}
+
+fn traffic(message: &LinkMessage) -> Option<(String, PortTraffic)> {
+    let mut name = None;
+    let mut carried = PortTraffic::default();
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(found) => name = Some(found.clone()),
+            LinkAttribute::Stats64(found) => {
+                let (received, sent) =
+                    (found.rx_errors + found.rx_dropped, found.tx_errors + found.tx_dropped);
+                carried = PortTraffic {
+                    received: Carried { frames: found.rx_packets, bytes: found.rx_bytes, lost: received },
+                    sent: Carried { frames: found.tx_packets, bytes: found.tx_bytes, lost: sent },
+                };
+            }
+            _ => {}
+        }
+    }
+    Some((name?, carried))
 }
 
 fn interface(message: &LinkMessage) -> Interface {

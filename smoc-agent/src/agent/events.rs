@@ -24,6 +24,7 @@ use smoc_paths::topology::SwitchId;
 use crate::{
     clock,
     dataplane::{Observe, xdp::Events},
+    metrics::PathNotes,
     prober::Command,
 };
 
@@ -79,6 +80,7 @@ pub(super) async fn run(
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
     strays: Strays,
+    notes: PathNotes,
 ) -> Result<(), String> {
     let mut joins = 0;
     let mut sampler = Sampler::default();
@@ -104,6 +106,12 @@ pub(super) async fn run(
             if event.note == Note::Joined.counter() && joins < JOINS {
                 joins += 1;
                 strays.look(&event);
+            }
+            if let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) {
+                let name = |(edge, rank): (SwitchId, Rank)| {
+                    (snapshot.topology.switch(edge).name.as_str(), rank.get())
+                };
+                notes.count(place.map(name), *note);
             }
             log(&event, place, &snapshot, now, &mut sampler);
         }

@@ -14,12 +14,13 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{debug, warn};
 
 use smoc_control::{
-    connections::{Evictions, Sweep},
+    connections::{Evictions, Meter, Names, Sweep},
     dataplane::{Fill, KernelTables},
     switch::Snapshot,
 };
 
 use crate::{
+    api::Looked,
     clock,
     dataplane::{DataplaneError, Observe},
     prober::Command,
@@ -37,26 +38,28 @@ const SHARE_WHEN_FILLING: u32 = 5;
 struct Memory {
     sweep: Sweep,
     evictions: Evictions,
+    meter: Meter,
 }
 
 /// What was found in the tables.
 struct Found {
-    fills: Vec<Fill>,
+    looked: Looked,
     used: BTreeSet<(EdgeIndex, u8)>,
 }
 
 /// Runs until the agent ends, and tells the prober which paths are in use.
 pub(super) async fn run(
     tables: Arc<dyn Observe>,
-    fills: watch::Sender<Vec<Fill>>,
+    looked: watch::Sender<Looked>,
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
 ) -> Result<(), String> {
     let mut memory = Memory::default();
     loop {
         let (observe, started) = (tables.clone(), Instant::now());
+        let snapshot = snapshots.borrow().clone();
         let done = tokio::task::spawn_blocking(move || {
-            let outcome = tidy(&*observe, &mut memory);
+            let outcome = tidy(&*observe, snapshot.as_deref(), &mut memory);
             (memory, outcome)
         });
         let (back, outcome) = done.await.map_err(|error| error.to_string())?;
@@ -64,10 +67,10 @@ pub(super) async fn run(
         let mut share = SHARE;
         match outcome {
             Ok(found) => {
-                if found.fills.iter().any(|fill| fill.entries * 2 >= fill.capacity as usize) {
+                if found.looked.fills.iter().any(|fill| fill.entries * 2 >= fill.capacity as usize) {
                     share = SHARE_WHEN_FILLING;
                 }
-                fills.send_replace(found.fills);
+                looked.send_replace(found.looked);
                 let used = snapshots.borrow().as_ref().map(|snapshot| used_paths(&found.used, snapshot));
                 // Without a prober the agent ends.
                 if let Some(used) = used {
@@ -80,7 +83,11 @@ pub(super) async fn run(
     }
 }
 
-fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneError> {
+fn tidy(
+    tables: &dyn Observe,
+    snapshot: Option<&Snapshot>,
+    memory: &mut Memory,
+) -> Result<Found, DataplaneError> {
     let (content, capacities) = (tables.tables()?, tables.capacities());
     // What is put back needs the room of what is taken out.
     let mut corrections = memory.sweep.look(&content, &capacities, clock::now());
@@ -93,7 +100,13 @@ fn tidy(tables: &dyn Observe, memory: &mut Memory) -> Result<Found, DataplaneErr
     let place = |flow: &Flow| (flow.remote.edge, flow.rank);
     let used = content.flows.iter().map(|(_, flow)| place(flow));
     let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));
-    Ok(Found { fills: fills(&content, &capacities, &memory.evictions), used: used.collect() })
+    let used = used.collect();
+    let usage = snapshot.map(|snapshot| {
+        let Snapshot { topology, names, book, .. } = snapshot;
+        memory.meter.look(&content, Names { topology, names, book }).clone()
+    });
+    let fills = fills(&content, &capacities, &memory.evictions);
+    Ok(Found { looked: Looked { fills, usage: usage.unwrap_or_default() }, used })
 }
 
 /// Edge indexes as switches, ranks as they wrap around.

@@ -25,7 +25,11 @@ mod siblings;
 mod tasks;
 mod world;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smoc_control::{
     config::{Config, ConfigError},
@@ -41,12 +45,13 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    api::{ApiServer, BindError, SocketFile},
+    api::{self, ApiServer, BindError, Looked, MetricsError, MetricsPort, SocketFile},
     clock,
     dataplane::{
-        Dataplane, DataplaneError, Observe,
+        Dataplane, DataplaneError,
         xdp::{Events, Inspector, PinDirectory, Sightings, Transmit, XdpDataplane, XdpTables},
     },
+    metrics::{ControlMeter, PathNotes},
     netlink::{Netlink, NetlinkError},
     prober::{self, Prober},
     store::{FileStore, State, Store},
@@ -90,6 +95,9 @@ pub enum AgentError {
     /// The API's socket.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port where metrics are read.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// A task ended that should go on as long as the agent does.
     #[error("{task} ended: {why}. The packet path goes on as it is; start the agent again")]
     Ended {
@@ -145,6 +153,27 @@ fn store_state(
     watch::Sender::new(State::of(config)).subscribe()
 }
 
+/// Starts what reads events and tables of the packet path, and returns where joins go whose siblings are looked for.
+fn start_readers(
+    tasks: &mut Tasks,
+    pin: &Path,
+    shared: &api::Sources,
+    look: watch::Sender<Looked>,
+    questions: Questions,
+) -> Result<mpsc::Sender<siblings::Work>, AgentError> {
+    let api::Sources { snapshots, tables, prober, events, notes, .. } = shared.clone();
+    let ring = tasks.inside(|| Events::open(pin))?;
+    // Tables of its own, so that no long read keeps the log waiting.
+    let strays = events::Strays { tables: Arc::new(XdpTables::open(pin)?), events: events.clone() };
+    tasks.spawn("the event log", events::run(ring, snapshots.clone(), prober.clone(), strays, notes));
+    let (siblings, work) = mpsc::channel(siblings::QUEUE);
+    let search = siblings::run(Arc::new(XdpTables::open(pin)?), work, events.clone());
+    tasks.spawn("looking for siblings", search);
+    tasks.spawn("housekeeping", housekeeping::run(tables, look, snapshots, prober));
+    tasks.spawn("comparing the maps", inspection::run(Inspector::open(pin)?, questions, events));
+    Ok(siblings)
+}
+
 /// What wakes the control thread.
 struct Sources {
     events: mpsc::Receiver<Event>,
@@ -167,6 +196,7 @@ struct Agent {
     store: FileStore,
     sources: Sources,
     tasks: Tasks,
+    control: ControlMeter,
     _socket: SocketFile,
 }
 
@@ -184,7 +214,8 @@ impl Agent {
         }
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
-        let tasks = Tasks::start()?;
+        let metrics = MetricsPort::bind(config.metrics.as_ref())?;
+        let mut tasks = Tasks::start()?;
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
         let dataplane = XdpDataplane::load(&config)?;
@@ -209,28 +240,32 @@ impl Agent {
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
         let publish = watch::Sender::new(None);
         let remember = watch::Sender::new(Vec::new());
-        let mut agent_tasks = tasks;
-        let tables: Arc<dyn Observe> = Arc::new(XdpTables::open(&pin)?);
-        let (fills, fill) = watch::channel(Vec::new());
+        let (look, looked) = watch::channel(Looked::default());
+        let control = ControlMeter::default();
         let snapshots = publish.subscribe();
-        let state = store_state(&config, &mut agent_tasks, &snapshots, &events);
-        let api = api.serve(snapshots.clone(), fill, tables.clone(), commands.clone(), events.clone(), state);
-        agent_tasks.spawn("the API", api);
-        let ring = agent_tasks.inside(|| Events::open(&pin))?;
-        // Tables of its own, so that no long read keeps the log waiting.
-        let strays = events::Strays { tables: Arc::new(XdpTables::open(&pin)?), events: events.clone() };
-        agent_tasks.spawn("the event log", events::run(ring, snapshots.clone(), commands.clone(), strays));
-        agent_tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
-        let (siblings, work) = mpsc::channel(siblings::QUEUE);
-        let look = siblings::run(Arc::new(XdpTables::open(&pin)?), work, events.clone());
-        agent_tasks.spawn("looking for siblings", look);
-        agent_tasks.spawn("housekeeping", housekeeping::run(tables, fills, snapshots, commands.clone()));
-        agent_tasks
-            .spawn("comparing the maps", inspection::run(Inspector::open(&pin)?, questions, events.clone()));
-        let ears = Ears::new(agent_tasks.handle(), events);
+        let state = store_state(&config, &mut tasks, &snapshots, &events);
+        let answers = api::Sources {
+            snapshots: snapshots.clone(),
+            looked,
+            tables: Arc::new(XdpTables::open(&pin)?),
+            prober: commands.clone(),
+            events: events.clone(),
+            store: state,
+            netlink: tasks.inside(Netlink::connect)?,
+            control: control.clone(),
+            notes: PathNotes::default(),
+            started: Instant::now(),
+        };
+        tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
+        let siblings = start_readers(&mut tasks, &pin, &answers, look, questions)?;
+        if let Some(metrics) = metrics {
+            tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
+        }
+        tasks.spawn("the API", api.serve(answers));
+        let ears = Ears::new(tasks.handle(), events);
         let world = World { dataplane, netlink, ears, prober: commands, siblings, publish, remember };
         let (switch, effects) = Switch::start(start, clock::now());
-        Ok((Self { config, switch, world, store, sources, tasks: agent_tasks, _socket: socket }, effects))
+        Ok((Self { config, switch, world, store, sources, tasks, control, _socket: socket }, effects))
     }
 
     async fn run(&mut self) -> Result<(), AgentError> {
@@ -242,8 +277,10 @@ impl Agent {
                 Woken::Reload => self.reload(),
             };
             if let Some(event) = event {
+                let (name, started) = (event.name(), Instant::now());
                 let effects = self.switch.handle(event, clock::now());
                 self.perform(effects).await;
+                self.control.took(name, started.elapsed());
             }
         }
     }

@@ -62,11 +62,29 @@ pub async fn post<T: DeserializeOwned>(
     send(socket, path, request.body(body.into())).await
 }
 
+/// Asks for something that is not JSON.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn text(socket: &Path, query: &str) -> Result<String, ClientError> {
+    let request = Request::get(query).header("host", "smoc").body(Full::default());
+    let body = exchange(socket, query, request).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
 async fn send<T: DeserializeOwned>(
     socket: &Path,
     query: &str,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
 ) -> Result<T, ClientError> {
+    Ok(serde_json::from_slice(&exchange(socket, query, request).await?)?)
+}
+
+async fn exchange(
+    socket: &Path,
+    query: &str,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+) -> Result<Bytes, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoAgent(socket.into()),
         _ => ClientError::Io { path: socket.into(), source },
@@ -80,7 +98,7 @@ async fn send<T: DeserializeOwned>(
     drop(sender);
     connection.abort();
     if status.is_success() {
-        return Ok(serde_json::from_slice(&body)?);
+        return Ok(body);
     }
     let error: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let message = error["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);

@@ -1,39 +1,47 @@
 //! Connections to the API: a max number at once, and timeouts.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, serve::Listener};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::UnixListener, sync::Semaphore, time::timeout};
-use tracing::{debug, warn};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    time::timeout,
+};
+use tracing::debug;
 
 /// Max clients that are served at once; others wait.
 const CLIENTS: usize = 64;
 /// Timeouts of the request, and of the connection as a whole.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
-/// Pause after a client that could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers requests until the agent ends.
-pub(super) async fn serve(listener: UnixListener, router: Router) -> Result<(), String> {
+/// Answers requests until the agent ends. `greet` makes the connection to a client ready, for which it has as long as for a
+/// request.
+pub(super) async fn serve<L: Listener, S, G>(
+    mut listener: L,
+    greet: impl Fn(L::Io) -> G + Clone + Send + Sync + 'static,
+    router: Router,
+) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    G: Future<Output = io::Result<S>> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
         let place = places.clone().acquire_owned().await.map_err(|error| error.to_string())?;
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                warn!(%error, "a client of the API cannot be accepted");
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let service = TowerToHyperService::new(router.clone());
+        let (stream, _) = listener.accept().await;
+        let (service, greet) = (TowerToHyperService::new(router.clone()), greet.clone());
         tokio::spawn(async move {
             let (ask, all) = TIMEOUTS;
+            let stream = match timeout(ask, greet(stream)).await {
+                Ok(Ok(stream)) => stream,
+                greeted => return debug!(greeted = ?greeted.err(), "a client of the API was not greeted"),
+            };
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(ask);
             let served = timeout(all, builder.serve_connection(TokioIo::new(stream), service)).await;

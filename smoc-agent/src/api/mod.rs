@@ -9,6 +9,7 @@
 //! | `/topology` | [`TopologyView`] |
 //! | `/fabric` | [`FabricView`] |
 //! | `/drain`, POST [`Order`] | [`Drained`] |
+//! | `/metrics` | text of OpenMetrics 1.0 ([`crate::metrics`]); over TCP as well, where the configuration says so |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
@@ -20,14 +21,17 @@ mod client;
 mod connections;
 mod drain;
 mod liveness;
+mod metrics;
+mod metrics_port;
 mod pressure;
 mod server;
 mod view;
 
-pub use client::{ClientError, get, post};
+pub use client::{ClientError, get, post, text};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
-pub use server::{ApiServer, BindError, SocketFile};
+pub use metrics_port::{MetricsError, MetricsPort};
+pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
     BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,
     RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,

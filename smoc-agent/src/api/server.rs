@@ -3,9 +3,10 @@
 use std::{
     collections::HashMap,
     fs::DirBuilder,
+    future::ready,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt},
-        net::UnixStream,
+        net::{UnixListener, UnixStream},
     },
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -15,7 +16,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Query, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -24,20 +25,18 @@ use nix::{
     unistd::{Gid, Group, Uid, User, chown},
 };
 use serde::Serialize;
-use tokio::{
-    net::UnixListener,
-    sync::{oneshot, watch},
-};
+use tokio::sync::{oneshot, watch};
 
 use super::{
     connections,
     drain::{self as drains, Order},
     liveness::{ProbeView, milliseconds},
+    metrics::Readings,
     view,
 };
 use smoc_control::{
     config::Config,
-    connections::{Evidence, Names, Question, explain, report},
+    connections::{Evidence, Names, Question, Usage, explain, report},
     dataplane::{Fill, KernelTables},
     liveness::{Report, RoundTripRoute},
     switch::{Event, Snapshot},
@@ -47,6 +46,8 @@ use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 use crate::{
     clock,
     dataplane::Observe,
+    metrics::{CONTENT_TYPE, ControlMeter, PathNotes},
+    netlink::Netlink,
     prober::{Command, Echo},
     store,
 };
@@ -83,14 +84,36 @@ pub enum BindError {
 
 /// What requests are answered from.
 #[derive(Clone)]
-struct Sources {
-    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
-    fills: watch::Receiver<Vec<Fill>>,
-    tables: Arc<dyn Observe>,
-    prober: mpsc::Sender<Command>,
-    events: tokio::sync::mpsc::Sender<Event>,
-    store: watch::Receiver<store::State>,
-    started: Instant,
+pub struct Sources {
+    /// What control has decided.
+    pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// What the tables held when they were read last.
+    pub looked: watch::Receiver<Looked>,
+    /// The tables themselves.
+    pub tables: Arc<dyn Observe>,
+    /// Who knows what hellos and probes say.
+    pub prober: mpsc::Sender<Command>,
+    /// Where operators' orders go.
+    pub events: tokio::sync::mpsc::Sender<Event>,
+    /// How the fabric's store is.
+    pub store: watch::Receiver<store::State>,
+    /// What interfaces carry.
+    pub netlink: Netlink,
+    /// What control takes.
+    pub control: ControlMeter,
+    /// What the packet path notices.
+    pub notes: PathNotes,
+    /// When the agent was started.
+    pub started: Instant,
+}
+
+/// What the tables held when they were read last.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// How full they were.
+    pub fills: Vec<Fill>,
+    /// What subflows make of the paths.
+    pub usage: Usage,
 }
 
 /// A bound socket.
@@ -132,17 +155,11 @@ impl ApiServer {
     ///
     /// # Errors
     /// The socket's, in words.
-    pub async fn serve(
-        self,
-        snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
-        fills: watch::Receiver<Vec<Fill>>,
-        tables: Arc<dyn Observe>,
-        prober: mpsc::Sender<Command>,
-        events: tokio::sync::mpsc::Sender<Event>,
-        store: watch::Receiver<store::State>,
-    ) -> Result<(), String> {
-        let sources = Sources { snapshots, fills, tables, prober, events, store, started: Instant::now() };
-        connections::serve(self.0, router(sources)).await
+    pub async fn serve(self, sources: Sources) -> Result<(), String> {
+        let failed = |error: std::io::Error| error.to_string();
+        self.0.set_nonblocking(true).map_err(failed)?;
+        let listener = tokio::net::UnixListener::from_std(self.0).map_err(failed)?;
+        connections::serve(listener, |stream| ready(Ok(stream)), router(sources)).await
     }
 }
 
@@ -187,6 +204,7 @@ fn router(sources: Sources) -> Router {
         .route("/explain", get(explanation))
         .route("/fabric", get(fabric))
         .route("/drain", post(drain))
+        .route("/metrics", get(metrics))
         .with_state(sources)
 }
 
@@ -223,7 +241,7 @@ impl Sources {
     }
 }
 
-struct Failure(StatusCode, String);
+pub(super) struct Failure(StatusCode, String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -235,16 +253,43 @@ impl IntoResponse for Failure {
     }
 }
 
+impl Sources {
+    /// The status, of which the prober gives its part.
+    async fn status(&self, snapshot: &Snapshot, report: Option<&Report>) -> Result<view::Status, Failure> {
+        let counters = self.read(|tables| tables.counters()).await?;
+        let fills = self.looked.borrow().fills.clone();
+        let uptime = self.started.elapsed().as_secs_f64();
+        let mut status = view::status(snapshot, &counters, &fills, report, uptime);
+        let store = self.store.borrow().clone();
+        status.warnings.extend(store.warnings.iter().cloned());
+        status.store = store.view(clock::now());
+        Ok(status)
+    }
+}
+
 async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
-    let counters = sources.read(|tables| tables.counters()).await?;
-    let fills = sources.fills.borrow().clone();
     let report = sources.report().await;
-    let uptime = sources.started.elapsed().as_secs_f64();
-    let mut status = view::status(&*sources.snapshot()?, &counters, &fills, report.as_ref(), uptime);
-    let store = sources.store.borrow().clone();
-    status.warnings.extend(store.warnings.iter().cloned());
-    status.store = store.view(clock::now());
-    Ok(Json(status).into_response())
+    Ok(Json(sources.status(&*sources.snapshot()?, report.as_ref()).await?).into_response())
+}
+
+/// Answered from what was read last, so that a scrape costs control nothing and the tables little.
+pub(super) async fn metrics(State(sources): State<Sources>) -> Result<Response, Failure> {
+    let snapshot = sources.snapshot()?;
+    let report = sources.report().await;
+    let failed = |error: String| Failure(StatusCode::INTERNAL_SERVER_ERROR, error);
+    let readings = Readings {
+        status: sources.status(&snapshot, report.as_ref()).await?,
+        hosts: view::hosts(&snapshot, clock::now()),
+        edges: view::edges(&snapshot, report.as_ref()),
+        topology: view::topology(&snapshot),
+        snapshot: &snapshot,
+        traffic: sources.netlink.traffic().await.map_err(|error| failed(error.to_string()))?,
+        usage: sources.looked.borrow().usage.clone(),
+        noted: sources.notes.all(),
+        queue: sources.events.max_capacity() - sources.events.capacity(),
+    };
+    let text = readings.sheet().text(&sources.control).map_err(|error| failed(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
 
 async fn hosts(State(sources): State<Sources>) -> Result<Response, Failure> {

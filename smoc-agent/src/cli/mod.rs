@@ -16,6 +16,8 @@ mod live;
 #[cfg(not(feature = "agent"))]
 #[path = "files_only.rs"]
 mod live;
+#[cfg(feature = "agent")]
+mod metrics;
 mod offline;
 mod paths;
 #[cfg(feature = "agent")]
@@ -64,6 +66,9 @@ enum Command {
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
+    /// Print what the agent measures; make dashboard, alerts and configuration for Prometheus and Grafana
+    #[cfg(feature = "agent")]
+    Metrics(metrics::MetricsArgs),
     /// Measure the round trip along a path of a running agent's switch
     #[cfg(feature = "agent")]
     Ping(ping::PingArgs),
@@ -156,6 +161,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => live::explain(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
+        #[cfg(feature = "agent")]
+        Command::Metrics(args) => metrics::run(args),
         #[cfg(feature = "agent")]
         Command::Ping(args) => ping::run(args),
         #[cfg(feature = "agent")]

@@ -58,7 +58,8 @@ pub fn connect(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn address(place: usize) -> String {
+/// The address of the n-th switch in the management network.
+pub fn address(place: usize) -> String {
     format!("172.31.{}.{}", place / 200, place % 200 + 1)
 }
 

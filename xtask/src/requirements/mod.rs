@@ -87,6 +87,13 @@ const TABLE: &[Requirement] = &[
         source: Source::Debian("lldpd"),
     },
     Requirement {
+        name: "prometheus",
+        needed_for: "a test of metrics, dashboard and alerts",
+        verbs: TESTS,
+        found: |_| on_path("prometheus") && on_path("promtool"),
+        source: Source::Debian("prometheus"),
+    },
+    Requirement {
         name: "etcd",
         needed_for: "tests of the store of a fabric, and `lab up --store etcd`",
         verbs: STORE,
@@ -179,8 +186,16 @@ pub fn ensure(verb: Verb) -> Result<()> {
 
 /// Arguments of cargo for the features that can be built here: with etcd as a store where there is protoc.
 pub fn features() -> &'static [&'static str] {
-    let can_build = on_path("protoc") && PathBuf::from(PROTOCOLS).is_file();
-    if can_build { &["--features", "smoc-agent/etcd"] } else { &[] }
+    if has_protoc() {
+        &["--features", "smoc-agent/tls,smoc-agent/etcd"]
+    } else {
+        &["--features", "smoc-agent/tls"]
+    }
+}
+
+/// Whether the feature etcd can be built.
+pub fn has_protoc() -> bool {
+    on_path("protoc") && PathBuf::from(PROTOCOLS).is_file()
 }
 
 /// The bpf-linker whose LLVM is that of the toolchain's rustc.

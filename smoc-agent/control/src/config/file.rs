@@ -20,6 +20,7 @@ use crate::discovery::key::Keys;
 
 use super::{
     Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
+    metrics::{self, RawMetrics},
     store::{self, RawStore},
 };
 
@@ -77,6 +78,7 @@ struct Raw {
     probes: Option<Spanned<Probes>>,
     tables: Option<Spanned<Tables>>,
     store: Option<Spanned<RawStore>>,
+    metrics: Option<Spanned<RawMetrics>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +114,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     let prefixes = prefixes(&raw.prefixes, &mut faults);
     let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
+    let metrics = metrics::check(raw.metrics, directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -148,6 +151,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
+        metrics,
         store,
     })
 }

@@ -287,3 +287,34 @@ fn prefixes_are_read_and_apply_at_once_and_those_that_are_none_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn metrics_over_tcp_are_read_and_never_on_all_addresses_by_accident() {
+    let parsed = |text: &str| parse(&format!("{MINIMAL}metrics: {{{text}}}\n"));
+    let metrics = parsed("listen: \"10.0.0.1:9852\", token_file: t, cert: c.pem, key: c.key");
+    let metrics = metrics.unwrap().metrics.unwrap();
+    assert_eq!(metrics.listen, "10.0.0.1:9852".parse().unwrap());
+    assert_eq!(metrics.token_file.as_deref(), Some(Path::new("/etc/smoc/t")));
+    assert_eq!(metrics.identity, Some(("/etc/smoc/c.pem".into(), "/etc/smoc/c.key".into())));
+    assert!(parse(MINIMAL).unwrap().metrics.is_none());
+    for (text, said) in [
+        ("listen: \"9852\"", "\"9852\" is no place to listen: write address:port"),
+        ("listen: \"e1:9852\"", "is no place to listen"),
+        ("listen: \"10.0.0.1:0\"", "is no place to listen"),
+        ("listen: \"0.0.0.0:9852\"", "every address of the switch, and without TLS"),
+        ("listen: \"[::]:9852\", token_file: t", "every address of the switch, and without TLS"),
+        ("listen: \"10.0.0.1:9852\", cert: c.pem", "metrics.key: missing"),
+        ("listen: \"10.0.0.1:9852\", key: c.key", "metrics.cert: missing"),
+        ("token_file: t", "listen"),
+    ] {
+        let error = parsed(text).unwrap_err().to_string();
+        assert!(error.contains(":4") && error.contains(said), "{text}: {error}");
+    }
+    for text in
+        ["listen: \"0.0.0.0:9852\", unencrypted: true", "listen: \"[::]:9852\", cert: c.pem, key: c.key"]
+    {
+        assert!(parsed(text).is_ok(), "{text}");
+    }
+    let (_, kept) = parse(MINIMAL).unwrap().reloaded(&parsed("listen: \"127.0.0.1:9852\"").unwrap());
+    assert_eq!(kept, ["metrics"]);
+}

@@ -7,9 +7,11 @@ mod report;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use claims::{Claim, Claimed, claims, stray};
 pub use evictions::Evictions;
 pub use explain::{Evidence, Explanation, Question, QuestionError, Trial, TrialHop, explain};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
 pub use sweep::Sweep;
+pub use usage::{Meter, PATHS, PathKey, PathUsage, SUBFLOWS, Usage};

@@ -58,3 +58,22 @@ pub enum Event {
         why: String,
     },
 }
+
+impl Event {
+    /// What kind of event it is, for those who count and measure.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Interfaces(_) => "interfaces",
+            Self::Heard(_) => "heard",
+            Self::Found(_) => "found",
+            Self::Configured(..) => "configured",
+            Self::Inspected { .. } => "inspected",
+            Self::Strayed(_) => "strayed",
+            Self::Stored(_) => "stored",
+            Self::Looked(..) => "looked",
+            Self::Recorded(_) => "recorded",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}

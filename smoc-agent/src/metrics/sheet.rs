@@ -1,0 +1,124 @@
+//! The values of one scrape.
+
+use std::{collections::HashMap, fmt};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, NoLabelSet, text},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+
+use super::{ALL, ControlMeter, Kind, Metric};
+
+/// The media type of the text (OpenMetrics 1.0, "Exposition format").
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Values by metric and labels.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet(HashMap<&'static str, Vec<(Labels, f64)>>);
+
+impl Sheet {
+    /// Adds a value of a counter or gauge, or an info (whose value is 1); `labels` are the values of its labels in their
+    /// order.
+    pub fn put<const N: usize>(&mut self, metric: &Metric, labels: [&dyn fmt::Display; N], value: f64) {
+        debug_assert_eq!(metric.labels.len(), N, "{}", metric.stem);
+        let labels = metric.labels.iter().copied().zip(labels.map(ToString::to_string)).collect();
+        self.0.entry(metric.stem).or_default().push((labels, value));
+    }
+
+    /// The same, unless the value is not known.
+    pub fn put_known<const N: usize>(
+        &mut self,
+        metric: &Metric,
+        labels: [&dyn fmt::Display; N],
+        value: Option<f64>,
+    ) {
+        if let Some(value) = value {
+            self.put(metric, labels, value);
+        }
+    }
+
+    /// Whether it has a value of this metric.
+    pub fn has(&self, metric: &Metric) -> bool {
+        self.0.contains_key(metric.stem)
+    }
+
+    /// The text format, together with what control measures itself.
+    ///
+    /// # Errors
+    /// None: text can always be written.
+    pub fn text(self, control: &ControlMeter) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        control.register(&mut registry);
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+impl Collector for Sheet {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        for metric in ALL {
+            let Some(values) = self.0.get(metric.stem) else { continue };
+            let unit = unit(metric);
+            let kind = match metric.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
+                Kind::Info => MetricType::Info,
+            };
+            let mut family = encoder.encode_descriptor(metric.stem, metric.help, unit.as_ref(), kind)?;
+            for (labels, value) in values {
+                match metric.kind {
+                    Kind::Info => family.encode_info(labels)?,
+                    Kind::Counter => {
+                        family.encode_family(labels)?.encode_counter::<NoLabelSet, _, f64>(value, None)?;
+                    }
+                    Kind::Gauge | Kind::Histogram => family.encode_family(labels)?.encode_gauge(value)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The unit of a metric, which becomes part of its name.
+pub(super) fn unit(metric: &Metric) -> Option<Unit> {
+    (!metric.unit.is_empty()).then(|| Unit::Other(metric.unit.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AGENT, FRAMES, PORT_TRIP, UPTIME};
+    use super::*;
+
+    #[test]
+    fn a_sheet_is_written_as_openmetrics_wants_it() {
+        let mut sheet = Sheet::default();
+        sheet.put(&FRAMES, [&"plain"], 7.0);
+        sheet.put(&FRAMES, [&"a\"b\\c\nd"], 1.0);
+        sheet.put(&UPTIME, [], 1.5);
+        sheet.put(&AGENT, [&"e1", &"0.1.0"], 1.0);
+        sheet.put_known(&PORT_TRIP, [&1], None);
+        let control = ControlMeter::default();
+        control.took("time", std::time::Duration::from_millis(2));
+        let text = sheet.text(&control).unwrap();
+        for line in [
+            "# TYPE smoc_frames counter",
+            "smoc_frames_total{outcome=\"plain\"} 7.0",
+            r#"smoc_frames_total{outcome="a\"b\\c\nd"} 1.0"#,
+            "# UNIT smoc_agent_uptime_seconds seconds",
+            "smoc_agent_uptime_seconds 1.5",
+            "smoc_agent_info{switch=\"e1\",version=\"0.1.0\"} 1",
+            "# TYPE smoc_control_event_seconds histogram",
+            "smoc_control_event_seconds_sum{event=\"time\"} 0.002",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("smoc_port_round_trip") && text.ends_with("# EOF\n"), "{text}");
+    }
+}
