@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> metrics, prober -> dataplane, netlink, sockets, store, urgent`. All but `cli` are the feature `agent`, and so is
+//! `cli -> agent -> api -> history, metrics, prober -> dataplane, netlink, sockets, store, urgent`. All but `cli` are the feature `agent`, and so is
 //! whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -14,6 +14,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "agent")]
 pub mod dataplane;
+#[cfg(feature = "agent")]
+pub mod history;
 #[cfg(feature = "agent")]
 pub mod metrics;
 #[cfg(feature = "agent")]

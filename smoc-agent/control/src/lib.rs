@@ -15,6 +15,7 @@
 //! | [`switch`] | all of that together, as a value: events in, effects out |
 //! | [`store`] | records that all agents of a fabric share |
 //! | [`siblings`] | joins whose siblings are at other edges |
+//! | [`history`] | what has happened, within a fixed budget |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
 pub mod base_network;
@@ -24,6 +25,7 @@ pub mod connections;
 pub mod dataplane;
 pub mod discovery;
 pub mod fabric;
+pub mod history;
 pub mod hosts;
 pub mod interfaces;
 pub mod liveness;

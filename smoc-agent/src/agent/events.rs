@@ -1,4 +1,4 @@
-//! The kernel programs' events in the log, at most a few of each kind a second. The prober hears of paths that subflows
+//! The kernel programs' events in log and history, at most a few of each kind a second. The prober hears of paths that subflows
 //! begin to use.
 
 use std::{
@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use smoc_control::{
     clock::Nanos,
+    history::{Happening, Kind},
     hosts::ip_address,
     switch::{Snapshot, path_name},
 };
@@ -24,6 +25,7 @@ use smoc_paths::topology::SwitchId;
 use crate::{
     clock,
     dataplane::{Observe, xdp::Events},
+    history::SharedHistory,
     metrics::PathNotes,
     prober::Command,
 };
@@ -80,7 +82,7 @@ pub(super) async fn run(
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     prober: mpsc::Sender<Command>,
     strays: Strays,
-    notes: PathNotes,
+    (notes, history): (PathNotes, SharedHistory),
 ) -> Result<(), String> {
     let mut joins = 0;
     let mut sampler = Sampler::default();
@@ -113,7 +115,7 @@ pub(super) async fn run(
                 };
                 notes.count(place.map(name), *note);
             }
-            log(&event, place, &snapshot, now, &mut sampler);
+            history.record(log(&event, place, &snapshot, now, &mut sampler));
         }
         tokio::task::yield_now().await;
     }
@@ -126,17 +128,18 @@ fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
     Some((edge, Rank::new((event.rank % count as u32) as u8)))
 }
 
+/// Logs an event if there are not too many of its kind, and returns what the history should have of it.
 fn log(
     event: &Event,
     place: Option<(SwitchId, Rank)>,
     snapshot: &Snapshot,
     now: Nanos,
     sampler: &mut Sampler,
-) {
-    let Some(left_out) = sampler.admit(event.note, now) else { return };
+) -> Option<Happening> {
+    let left_out = sampler.admit(event.note, now)?;
     let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) else {
         debug!(note = event.note, "an event of another version");
-        return;
+        return None;
     };
     let flow = &event.flow;
     let local = std::net::SocketAddr::new(ip_address(flow.local()), flow.local_port()).to_string();
@@ -151,6 +154,14 @@ fn log(
         }
         _ => warn!(local, remote, connection, rank, path, left_out, event = note.name(), "{}", note.help()),
     }
+    let kind = match note {
+        Note::Blackhole => Kind::Blackhole,
+        Note::FellBack => Kind::Fallback,
+        _ => Kind::Connection,
+    };
+    let more = if left_out > 0 { format!("; {left_out} more before it") } else { String::new() };
+    let text = format!("{}: rank {rank}, {path}{more}", note.name());
+    Some(Happening::new(kind, format!("{local} - {remote}"), text))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod ears;
 mod events;
 #[cfg(feature = "etcd")]
 mod fabric_store;
+mod historian;
 mod housekeeping;
 mod inspection;
 mod links;
@@ -51,12 +52,14 @@ use crate::{
         Dataplane, DataplaneError,
         xdp::{Events, Inspector, PinDirectory, Sightings, Transmit, XdpDataplane, XdpTables},
     },
+    history::SharedHistory,
     metrics::{ControlMeter, PathNotes},
     netlink::{Netlink, NetlinkError},
     prober::{self, Prober},
     store::{FileStore, State, Store},
 };
 use ears::Ears;
+use historian::Recorder;
 use inspection::Questions;
 use tasks::Tasks;
 use world::{Outcome, World};
@@ -138,6 +141,17 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     ended
 }
 
+/// What the topology file says, or a network of this switch alone where it is discovered.
+fn open_store(config: &Config) -> Result<FileStore, AgentError> {
+    if cfg!(not(feature = "etcd")) && matches!(config.store, smoc_control::config::Store::Etcd(_)) {
+        return Err(AgentError::WithoutEtcd);
+    }
+    match &config.topology {
+        Some(file) => Ok(FileStore::open(file).map_err(ConfigError::from)?),
+        None => Ok(FileStore::of(lone(config).0)),
+    }
+}
+
 /// How the store is, from now on; if it has a server, it is connected.
 fn store_state(
     config: &Config,
@@ -153,25 +167,31 @@ fn store_state(
     watch::Sender::new(State::of(config)).subscribe()
 }
 
-/// Starts what reads events and tables of the packet path, and returns where joins go whose siblings are looked for.
+/// Starts what reads events and tables of the packet path and what is published, and returns where joins go whose siblings are
+/// looked for, and where snapshots go.
 fn start_readers(
     tasks: &mut Tasks,
     pin: &Path,
     shared: &api::Sources,
     look: watch::Sender<Looked>,
     questions: Questions,
-) -> Result<mpsc::Sender<siblings::Work>, AgentError> {
-    let api::Sources { snapshots, tables, prober, events, notes, .. } = shared.clone();
+) -> Result<(mpsc::Sender<siblings::Work>, Recorder), AgentError> {
+    let api::Sources { snapshots, tables, prober, events, notes, history, store, .. } = shared.clone();
+    let (recorder, recording) = historian::recorder();
+    tasks.spawn("the history", historian::run(recording, store, history.clone()));
     let ring = tasks.inside(|| Events::open(pin))?;
     // Tables of its own, so that no long read keeps the log waiting.
     let strays = events::Strays { tables: Arc::new(XdpTables::open(pin)?), events: events.clone() };
-    tasks.spawn("the event log", events::run(ring, snapshots.clone(), prober.clone(), strays, notes));
+    tasks.spawn(
+        "the event log",
+        events::run(ring, snapshots.clone(), prober.clone(), strays, (notes, history)),
+    );
     let (siblings, work) = mpsc::channel(siblings::QUEUE);
     let search = siblings::run(Arc::new(XdpTables::open(pin)?), work, events.clone());
     tasks.spawn("looking for siblings", search);
     tasks.spawn("housekeeping", housekeeping::run(tables, look, snapshots, prober));
     tasks.spawn("comparing the maps", inspection::run(Inspector::open(pin)?, questions, events));
-    Ok(siblings)
+    Ok((siblings, recorder))
 }
 
 /// What wakes the control thread.
@@ -202,16 +222,10 @@ struct Agent {
 
 impl Agent {
     async fn start(config: Config) -> Result<(Self, Vec<Effect>), AgentError> {
-        let store = match &config.topology {
-            Some(file) => FileStore::open(file).map_err(ConfigError::from)?,
-            None => FileStore::of(lone(&config).0),
-        };
+        let store = open_store(&config)?;
         let facts = store.watch();
         let topology = facts.borrow().clone();
         let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
-        if cfg!(not(feature = "etcd")) && matches!(config.store, smoc_control::config::Store::Etcd(_)) {
-            return Err(AgentError::WithoutEtcd);
-        }
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
         let metrics = MetricsPort::bind(config.metrics.as_ref())?;
@@ -238,8 +252,7 @@ impl Agent {
         let Prober { commands, found } = prober::start(sightings, transmit)
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
-        let publish = watch::Sender::new(None);
-        let remember = watch::Sender::new(Vec::new());
+        let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));
         let (look, looked) = watch::channel(Looked::default());
         let control = ControlMeter::default();
         let snapshots = publish.subscribe();
@@ -254,16 +267,18 @@ impl Agent {
             netlink: tasks.inside(Netlink::connect)?,
             control: control.clone(),
             notes: PathNotes::default(),
+            history: SharedHistory::default(),
             started: Instant::now(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
-        let siblings = start_readers(&mut tasks, &pin, &answers, look, questions)?;
+        let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
         if let Some(metrics) = metrics {
             tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
         }
         tasks.spawn("the API", api.serve(answers));
         let ears = Ears::new(tasks.handle(), events);
-        let world = World { dataplane, netlink, ears, prober: commands, siblings, publish, remember };
+        let world =
+            World { dataplane, netlink, ears, prober: commands, siblings, publish, history, remember };
         let (switch, effects) = Switch::start(start, clock::now());
         Ok((Self { config, switch, world, store, sources, tasks, control, _socket: socket }, effects))
     }

@@ -10,7 +10,7 @@ use smoc_control::{
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
-use super::{ears::Ears, siblings::Work};
+use super::{ears::Ears, historian::Recorder, siblings::Work};
 use crate::{
     dataplane::{Dataplane, xdp::XdpDataplane},
     netlink::Netlink,
@@ -25,6 +25,7 @@ pub(super) struct World {
     pub prober: std::sync::mpsc::Sender<Command>,
     pub siblings: mpsc::Sender<Work>,
     pub publish: watch::Sender<Option<Arc<Snapshot>>>,
+    pub history: Recorder,
     pub remember: watch::Sender<Vec<Record>>,
 }
 
@@ -109,7 +110,10 @@ impl World {
             Effect::Settle(settlement) => drop(self.siblings.try_send(Work::Settle(settlement))),
             // If the prober has ended, the control loop finds out when it waits for its findings.
             Effect::Watch(targets) => drop(self.prober.send(Command::Watch(Box::new(targets)))),
-            Effect::Publish(snapshot) => drop(self.publish.send_replace(Some(snapshot))),
+            Effect::Publish(snapshot) => {
+                self.history.published(&snapshot);
+                self.publish.send_replace(Some(snapshot));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `/topology` | [`TopologyView`] |
 //! | `/fabric` | [`FabricView`] |
 //! | `/drain`, POST [`Order`] | [`Drained`] |
+//! | `/events?from=N&since_seconds=S&wait_seconds=W` | [`smoc_control::history::Page`]; waits so long, 20 s at most, for an entry |
 //! | `/metrics` | text of OpenMetrics 1.0 ([`crate::metrics`]); over TCP as well, where the configuration says so |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
@@ -20,6 +21,7 @@
 mod client;
 mod connections;
 mod drain;
+mod events;
 mod liveness;
 mod metrics;
 mod metrics_port;

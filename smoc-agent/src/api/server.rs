@@ -30,6 +30,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     connections,
     drain::{self as drains, Order},
+    events::{self, Wanted},
     liveness::{ProbeView, milliseconds},
     metrics::Readings,
     view,
@@ -46,6 +47,7 @@ use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 use crate::{
     clock,
     dataplane::Observe,
+    history::SharedHistory,
     metrics::{CONTENT_TYPE, ControlMeter, PathNotes},
     netlink::Netlink,
     prober::{Command, Echo},
@@ -103,6 +105,8 @@ pub struct Sources {
     pub control: ControlMeter,
     /// What the packet path notices.
     pub notes: PathNotes,
+    /// What has happened.
+    pub history: SharedHistory,
     /// When the agent was started.
     pub started: Instant,
 }
@@ -204,6 +208,7 @@ fn router(sources: Sources) -> Router {
         .route("/explain", get(explanation))
         .route("/fabric", get(fabric))
         .route("/drain", post(drain))
+        .route("/events", get(happened))
         .route("/metrics", get(metrics))
         .with_state(sources)
 }
@@ -270,6 +275,10 @@ impl Sources {
 async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
     let report = sources.report().await;
     Ok(Json(sources.status(&*sources.snapshot()?, report.as_ref()).await?).into_response())
+}
+
+async fn happened(State(sources): State<Sources>, Query(wanted): Query<Wanted>) -> Response {
+    Json(events::read(&sources.history, wanted).await).into_response()
 }
 
 /// Answered from what was read last, so that a scrape costs control nothing and the tables little.

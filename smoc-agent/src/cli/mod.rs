@@ -9,6 +9,8 @@ mod agent;
 mod check;
 mod decode;
 #[cfg(feature = "agent")]
+mod events;
+#[cfg(feature = "agent")]
 mod fabric;
 mod input;
 #[cfg(feature = "agent")]
@@ -63,6 +65,9 @@ enum Command {
     /// Tell step by step why a flow takes its path
     #[cfg(feature = "agent")]
     Explain(live::ExplainArgs),
+    /// Show what has happened at a running agent's switch
+    #[cfg(feature = "agent")]
+    Events(events::EventsArgs),
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
@@ -159,6 +164,8 @@ pub fn run() -> ExitCode {
         Command::Conns(args) => live::conns(args),
         #[cfg(feature = "agent")]
         Command::Explain(args) => live::explain(args),
+        #[cfg(feature = "agent")]
+        Command::Events(args) => events::run(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
         #[cfg(feature = "agent")]

@@ -8,7 +8,7 @@ use std::{
 
 use smoc_common::{
     map::{Host, Prefix, THIS_EDGE},
-    route::PortNumber,
+    route::{PortNumber, Rank},
     wire::probe::link_id,
 };
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub tree: Arc<BTreeSet<LinkId>>,
     /// The links that are down, as the switches at their ends say, once paths heed that.
     pub down: BTreeSet<LinkId>,
+    /// Ranks along which no probe comes back.
+    pub broken: BTreeSet<(SwitchId, Rank)>,
     /// The links that operators want traffic to leave.
     pub drained: BTreeSet<LinkId>,
     /// What operators want of the fabric.

@@ -35,6 +35,7 @@ impl Switch {
             book: self.controller.book().clone(),
             tree: self.tree.clone(),
             down: self.down.intersection(self.controller.book().down()).copied().collect(),
+            broken: self.failures.paths.clone(),
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
             hosts: self.known.clone(),
