@@ -248,8 +248,7 @@ impl Agent {
             config: Arc::new(config),
         };
         let config = start.config.clone();
-        let sightings = Sightings::open(&pin)?;
-        let Prober { commands, found } = prober::start(sightings, transmit)
+        let Prober { commands, found } = prober::start(Sightings::open(&pin)?, transmit)
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
         let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));

@@ -132,15 +132,15 @@ fn described() -> Vec<Described> {
 }
 
 /// A value of a metric.
-#[derive(Debug, PartialEq, Serialize)]
-struct Sample {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Sample {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
 }
 
 /// The samples of a text of OpenMetrics.
-fn samples(text: &str) -> Vec<Sample> {
+pub(super) fn samples(text: &str) -> Vec<Sample> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect()
 }
 

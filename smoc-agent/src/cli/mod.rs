@@ -29,6 +29,8 @@ mod simulate;
 mod socket;
 mod stream;
 mod table;
+#[cfg(feature = "agent")]
+mod top;
 mod topology;
 mod what_if;
 
@@ -68,6 +70,9 @@ enum Command {
     /// Show what has happened at a running agent's switch
     #[cfg(feature = "agent")]
     Events(events::EventsArgs),
+    /// Watch links, paths, connections and subflows of a running agent's switch by rate
+    #[cfg(feature = "agent")]
+    Top(top::TopArgs),
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
@@ -166,6 +171,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => live::explain(args),
         #[cfg(feature = "agent")]
         Command::Events(args) => events::run(args),
+        #[cfg(feature = "agent")]
+        Command::Top(args) => top::run(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
         #[cfg(feature = "agent")]
