@@ -19,16 +19,16 @@ use smoc_tests::{
 
 const SOCKET: &str = "/run/smoc-lab/e1.sock";
 
-/// The rows of a view, measured for six seconds: the tables are read every five.
+/// The rows of a view, measured for three seconds.
 fn rows(view: &str) -> Result<Vec<Value>> {
     let mut command = Command::new(Programs::find()?.smoc);
-    command.args(["top", "--once", "--interval", "6s", "--format", "json", "--api", SOCKET, "--view", view]);
+    command.args(["top", "--once", "--interval", "3s", "--format", "json", "--api", SOCKET, "--view", view]);
     let rows: Value = serde_json::from_str(&run(&mut command)?)?;
     Ok(rows.as_array().context("rows")?.clone())
 }
 
 fn busy(rows: &[Value], column: &str) -> usize {
-    rows.iter().filter(|row| row[column].as_f64() > Some(1e6)).count()
+    rows.iter().filter(|row| row[column].as_f64() > Some(1e7)).count()
 }
 
 #[test]
@@ -36,8 +36,9 @@ fn what_carries_data_is_on_top() -> Result<()> {
     let Some(lab) = lab_for("what_carries_data_is_on_top", &options("demo.yaml", Routing::Smoc))? else {
         return Ok(());
     };
-    let amount = Amount::Time(Duration::from_secs(14));
+    let amount = Amount::Time(Duration::from_secs(9));
     let transfer = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.start()?;
+    thread::sleep(Duration::from_secs(1));
     let views = ["ports", "paths", "connections", "subflows"];
     let read: Vec<_> = views.map(|view| thread::spawn(move || rows(view))).into_iter().collect();
     let mut read = read.into_iter().map(|reader| reader.join().ok().context("a reader")?);
@@ -51,7 +52,7 @@ fn what_carries_data_is_on_top() -> Result<()> {
     ensure!(paths.len() == 4, "{subflows:#?}");
 
     let smoc = Programs::find()?.smoc;
-    let typed = format!("{} top --interval 200ms --api {SOCKET}", smoc.display());
+    let typed = format!("stty rows 30 cols 140; exec {} top --interval 200ms --api {SOCKET}", smoc.display());
     let mut terminal = Command::new("script")
         .args(["-qec", &typed, "/dev/null"])
         .env("TERM", "xterm")

@@ -263,7 +263,7 @@ impl Agent {
             prober: commands.clone(),
             events: events.clone(),
             store: state,
-            netlink: tasks.inside(Netlink::connect)?,
+            netlink: Arc::new(tokio::sync::Mutex::new(tasks.inside(Netlink::connect)?)),
             control: control.clone(),
             notes: PathNotes::default(),
             history: SharedHistory::default(),

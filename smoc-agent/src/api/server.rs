@@ -1,7 +1,7 @@
 //! The server: the only place that knows axum.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::DirBuilder,
     future::ready,
     os::unix::{
@@ -25,7 +25,8 @@ use nix::{
     unistd::{Gid, Group, Uid, User, chown},
 };
 use serde::Serialize;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
+use tracing::warn;
 
 use super::{
     connections,
@@ -49,7 +50,7 @@ use crate::{
     dataplane::Observe,
     history::SharedHistory,
     metrics::{CONTENT_TYPE, ControlMeter, PathNotes},
-    netlink::Netlink,
+    netlink::{Netlink, PortTraffic},
     prober::{Command, Echo},
     store,
 };
@@ -99,8 +100,8 @@ pub struct Sources {
     pub events: tokio::sync::mpsc::Sender<Event>,
     /// How the fabric's store is.
     pub store: watch::Receiver<store::State>,
-    /// What interfaces carry.
-    pub netlink: Netlink,
+    /// What interfaces carry, asked by one reader at a time: a netlink socket lists one thing after the other.
+    pub netlink: Arc<Mutex<Netlink>>,
     /// What control takes.
     pub control: ControlMeter,
     /// What the packet path notices.
@@ -241,6 +242,15 @@ impl Sources {
         tokio::time::timeout(PROBER_TIMEOUT, report).await.ok()?.ok()
     }
 
+    /// What interfaces carry; nothing if the kernel does not say.
+    async fn traffic(&self) -> BTreeMap<String, PortTraffic> {
+        let read = self.netlink.lock().await.traffic().await;
+        read.unwrap_or_else(|error| {
+            warn!(%error, "metrics of ports are left out");
+            BTreeMap::new()
+        })
+    }
+
     async fn tables(&self) -> Result<KernelTables, Failure> {
         self.read(|tables| tables.tables()).await
     }
@@ -292,7 +302,7 @@ pub(super) async fn metrics(State(sources): State<Sources>) -> Result<Response, 
         edges: view::edges(&snapshot, report.as_ref()),
         topology: view::topology(&snapshot),
         snapshot: &snapshot,
-        traffic: sources.netlink.traffic().await.map_err(|error| failed(error.to_string()))?,
+        traffic: sources.traffic().await,
         usage: sources.looked.borrow().usage.clone(),
         noted: sources.notes.all(),
         queue: sources.events.max_capacity() - sources.events.capacity(),

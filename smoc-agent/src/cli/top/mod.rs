@@ -115,7 +115,6 @@ fn show(args: &TopArgs, terminal: &mut DefaultTerminal, mut before: Reading) -> 
         if Instant::now() >= due {
             due = Instant::now() + args.interval;
             if !screen.is_held {
-                // Bytes of paths change only when the agent has read the tables again.
                 before = std::mem::replace(&mut now, read(args)?);
             }
         }

@@ -212,39 +212,62 @@ fn ports(before: &Reading, now: &Reading, seconds: f64) -> Rows {
 
 fn paths(before: &Reading, now: &Reading, seconds: f64) -> Rows {
     const LABELS: [&str; 2] = ["edge", "rank"];
-    let sent = rates(before, now, seconds, "smoc_path_transmit_bytes_total", &LABELS);
-    let received = rates(before, now, seconds, "smoc_path_receive_bytes_total", &LABELS);
     let of = |metric| values(now, metric, &LABELS);
-    let (subflows, up, trip) =
-        (of("smoc_path_subflows"), of("smoc_path_up"), of("smoc_path_round_trip_seconds"));
-    let (jitter, loss, left) =
-        (of("smoc_path_jitter_seconds"), of("smoc_path_loss_ratio"), of("smoc_path_left"));
-    let all: std::collections::BTreeSet<_> = left.keys().chain(sent.keys()).cloned().collect();
-    let row = |path: Vec<&str>| {
+    let (up, left) = (of("smoc_path_up"), of("smoc_path_left"));
+    let (trip, jitter, loss) =
+        (of("smoc_path_round_trip_seconds"), of("smoc_path_jitter_seconds"), of("smoc_path_loss_ratio"));
+    let carried = path_rates(before, now, seconds);
+    let row = |path: &Vec<&str>| {
         let milliseconds =
-            |of: &BTreeMap<Vec<&str>, f64>| Cell::Time(of.get(&path).map(|seconds| seconds * 1e3));
-        let state = match (left.get(&path), up.get(&path)) {
+            |of: &BTreeMap<Vec<&str>, f64>| Cell::Time(of.get(path).map(|seconds| seconds * 1e3));
+        let state = match (left.get(path), up.get(path)) {
             (Some(&left), _) if left > 0.0 => "left",
             (_, Some(&0.0)) => "broken",
             _ => "up",
         };
+        let rank = path[1].parse().unwrap_or(0);
+        let Carried { subflows, received, sent } =
+            carried.get(&(path[0].to_owned(), rank)).copied().unwrap_or_default();
         vec![
             Cell::Text(path[0].to_owned()),
-            Cell::Number(path[1].parse().unwrap_or(0)),
+            Cell::Number(rank),
             Cell::Text(state.to_owned()),
-            Cell::Number(subflows.get(&path).copied().unwrap_or(0.0) as u64),
-            Cell::Rate(received.get(&path).copied().unwrap_or(0.0)),
-            Cell::Rate(sent.get(&path).copied().unwrap_or(0.0)),
+            Cell::Number(subflows),
+            Cell::Rate(received),
+            Cell::Rate(sent),
             milliseconds(&trip),
             milliseconds(&jitter),
-            Cell::Share(loss.get(&path).copied()),
+            Cell::Share(loss.get(path).copied()),
         ]
     };
     Rows {
         columns: vec!["edge", "rank", "state", "subflows", "in", "out", "round trip", "jitter", "loss"],
-        rows: all.into_iter().map(row).collect(),
+        rows: left.keys().map(row).collect(),
         best: 5,
     }
+}
+
+/// What a path carries.
+#[derive(Clone, Copy, Default)]
+struct Carried {
+    subflows: u64,
+    received: f64,
+    sent: f64,
+}
+
+/// What the subflows of each path carry together, by edge and rank.
+fn path_rates(before: &Reading, now: &Reading, seconds: f64) -> BTreeMap<(String, u64), Carried> {
+    let rates = subflow_rates(before, now, seconds);
+    let mut carried: BTreeMap<(String, u64), Carried> = BTreeMap::new();
+    for subflow in now.connections.iter().flat_map(|connection| &connection.subflows) {
+        let Some(edge) = subflow.switches.last() else { continue };
+        let (received, sent) = rates.get(&name(subflow)).copied().unwrap_or_default();
+        let path = carried.entry((edge.clone(), subflow.rank.into())).or_default();
+        path.subflows += 1;
+        path.received += received;
+        path.sent += sent;
+    }
+    carried
 }
 
 /// What tells a subflow from others.
@@ -255,16 +278,22 @@ fn name(subflow: &SubflowReport) -> (String, String) {
     (text((&subflow.local, &subflow.remote)), text((&subflow.remote, &subflow.local)))
 }
 
-/// Bits a second in and out of each subflow.
+/// Bits a second in and out of each subflow; one that was opened in between has carried all of it since.
 fn subflow_rates(before: &Reading, now: &Reading, seconds: f64) -> BTreeMap<(String, String), (f64, f64)> {
-    let carried = |reading: &Reading| -> BTreeMap<(String, String), (u64, u64)> {
-        let all = reading.connections.iter().flat_map(|connection| &connection.subflows);
-        all.map(|subflow| (name(subflow), (subflow.bytes_received, subflow.bytes_sent))).collect()
+    let all = |reading: &'_ Reading| -> BTreeMap<(String, String), (u64, u64, f64)> {
+        let subflows = reading.connections.iter().flat_map(|connection| &connection.subflows);
+        let carried =
+            |subflow: &SubflowReport| (subflow.bytes_received, subflow.bytes_sent, subflow.age_seconds);
+        subflows.map(|subflow| (name(subflow), carried(subflow))).collect()
     };
-    let old = carried(before);
+    let old = all(before);
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 * 8.0 / seconds;
-    let rates = carried(now).into_iter().map(|(name, (received, sent))| {
-        let (first_received, first_sent) = old.get(&name).copied().unwrap_or((received, sent));
+    let rates = all(now).into_iter().map(|(name, (received, sent, age))| {
+        let (first_received, first_sent) = match old.get(&name) {
+            Some(&(received, sent, _)) => (received, sent),
+            None if age <= seconds => (0, 0),
+            None => (received, sent),
+        };
         (name, (rate(received, first_received), rate(sent, first_sent)))
     });
     rates.collect()
