@@ -8,7 +8,7 @@ use smoc_control::{
     dataplane::Change,
     discovery::{
         announcement::{self, Message},
-        lldp,
+        lldp, presence,
     },
     interfaces::BridgePort,
     liveness::prober::Prober,
@@ -440,7 +440,7 @@ impl Fabric {
 /// What an agent says: of itself, to other agents, or to a host, which it asks whether an address is its own.
 fn kind_of(bytes: &[u8]) -> Kind {
     match bytes.get(12..14) {
-        _ if lldp::is_one(bytes) => Kind::Advertisement,
+        _ if lldp::is_one(bytes) || presence::is_one(bytes) => Kind::Advertisement,
         Some(ether_type) if ether_type == announcement::ETHER_TYPE.to_be_bytes() => Kind::Announcement,
         _ => Kind::Resolution,
     }

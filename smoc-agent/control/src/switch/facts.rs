@@ -19,7 +19,7 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
-        lldp, neighbor,
+        lldp, neighbor, presence,
     },
     fabric::Record,
     hosts::{Sighting, ip_address},
@@ -107,6 +107,9 @@ impl Switch {
         }
         let is_news = match frame.role {
             _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            _ if presence::is_one(&frame.bytes) => {
+                self.neighbors.hear_presence(frame.port, &frame.bytes, now)
+            }
             Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
