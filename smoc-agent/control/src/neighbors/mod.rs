@@ -127,7 +127,7 @@ impl Neighbors {
         let Some(port) = self.ports.get_mut(&number) else { return false };
         let Some(heard) = Heard::parse(frame, &self.keys) else { return false };
         let before = port.standing.clone();
-        let is_news = port.hear(heard, now);
+        let is_news = port.hear(heard, self.identity.boot, now);
         port.decide(&self.identity, now, false);
         self.refused += u64::from(matches!(port.standing, Standing::Refused(_)));
         let is_other = port.standing != before;

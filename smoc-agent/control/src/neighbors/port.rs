@@ -18,6 +18,9 @@ use crate::{
 pub const SILENT: Duration = Duration::from_millis(500);
 /// So often, and so far apart, a switch says who it is, and asks whether another one is there, when the carrier comes.
 const BURST: (u8, Duration) = (5, Duration::from_millis(100));
+/// Where several switches are heard, one of them may be gone: the port speaks so often, who is there and is not the one that was
+/// heard last answers, and who is not heard for so long although another one is, is gone.
+const DOUBT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// Two frames are never closer than this, whatever is heard.
 const SPACING: Duration = Duration::from_millis(20);
 /// A switch that was known before the carrier was away may take so long to speak again.
@@ -181,9 +184,9 @@ impl Port {
         self.seen.iter().max_by_key(|seen| seen.last).map_or(0, |seen| seen.said.boot)
     }
 
-    /// Takes note of what was heard; whether it is something new. The neighbour is answered soon if it does not know yet that it
-    /// is heard.
-    pub(super) fn hear(&mut self, heard: Heard, now: Nanos) -> bool {
+    /// Takes note of what was heard by the agent with this boot number; whether it is something new. The neighbour is answered
+    /// soon if it does not know yet that it is heard, or has heard another one since.
+    pub(super) fn hear(&mut self, heard: Heard, boot: u64, now: Nanos) -> bool {
         let (said, signed) = match heard {
             Heard::Other(_) => return false,
             Heard::Newer(device) => {
@@ -203,10 +206,13 @@ impl Port {
             self.hurry(now);
             return true;
         };
+        let soon = now.max(self.last.map_or(now, |last| last + SPACING));
         let seen = &mut self.seen[place];
         if seen.said.boot != said.boot {
             seen.first = now;
-            self.next = self.next.min(now.max(self.last.map_or(now, |last| last + SPACING)));
+        }
+        if seen.said.boot != said.boot || said.heard != boot {
+            self.next = self.next.min(soon);
         }
         let is_news = (&seen.said, seen.signed) != (&said, signed);
         (seen.said, seen.signed, seen.last) = (said, signed, now);
@@ -225,7 +231,8 @@ impl Port {
             return;
         }
         if self.seen.len() > 1 {
-            self.seen.retain(|seen| !seen.is_over(now));
+            let newest = self.seen.iter().map(|seen| seen.last).max().unwrap_or(now);
+            self.seen.retain(|seen| !seen.is_over(now) && newest.since(seen.last) < DOUBT.1);
         }
         if let Some(standing) = self.of_heard(identity) {
             if matches!(standing, Standing::Fabric(_)) {
@@ -326,7 +333,12 @@ impl Port {
             return false;
         }
         self.burst = self.burst.saturating_sub(1);
-        self.next = now + if self.burst > 0 { BURST.1 } else { pause };
+        self.next = now
+            + match self.burst {
+                0 if self.seen.len() > 1 => DOUBT.0,
+                0 => pause,
+                _ => BURST.1,
+            };
         self.last = Some(now);
         self.asked = (self.asked + 1).min(BURST.0);
         true

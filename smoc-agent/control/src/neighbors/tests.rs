@@ -533,3 +533,22 @@ fn a_port_sends_about_one_loop_probe_a_second_and_none_where_a_switch_is_or_loop
     room.pass(Duration::from_secs(100));
     assert_eq!(room.probes, 0);
 }
+
+#[test]
+fn cables_that_are_swapped_without_losing_carrier_and_put_back_are_known_within_seconds() {
+    let right = [[(0, 1), (1, 1)], [(0, 2), (2, 1)]];
+    let mut room = Room::plain(&right);
+    room.pass(Duration::from_secs(20));
+    room.cables = vec![[(0, 1), (2, 1)], [(0, 2), (1, 1)]];
+    // By and by they speak.
+    room.pass(Duration::from_secs(9));
+    assert_eq!((room.standing(0, 1), room.standing(0, 2)), (fabric("c", 1), fabric("b", 1)));
+    assert_eq!((room.standing(1, 1), room.standing(2, 1)), (fabric("a", 2), fabric("a", 1)));
+    for swapped in [1500, 2500, 4000, 7000] {
+        room.cables = vec![[(0, 1), (2, 1)], [(0, 2), (1, 1)]];
+        room.pass(Duration::from_millis(swapped));
+        room.cables = right.to_vec();
+        room.pass(Duration::from_secs(9));
+        assert_eq!((room.standing(0, 1), room.standing(0, 2)), (fabric("b", 1), fabric("c", 1)));
+    }
+}
