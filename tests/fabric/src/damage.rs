@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smoc_control::switch::Event as Happening;
+use smoc_control::{neighbors::SILENT, switch::Event as Happening};
 
 use crate::{
     bounds,
@@ -95,6 +95,8 @@ impl Fabric {
             Fault::Interface(_, _, false) => Some(silent),
             Fault::Loss(_, loss) => (loss > 0).then_some(bounds::SETTLED),
             Fault::PowerLoss(_) => Some(bounds::CARRIER),
+            // A port without a declared host is closed until it is decided who is there (docs/discovery.md): without files all are.
+            Fault::Move(..) if self.network.is_discovered() => Some(bounds::SETTLED + SILENT),
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }

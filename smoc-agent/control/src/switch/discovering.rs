@@ -70,7 +70,12 @@ impl Discovered {
 
 /// The network of a switch that has heard of no other one.
 pub fn lone(config: &Config) -> (Arc<Topology>, SwitchId) {
-    let report = Report { port_width: config.discovered_width(), adjacencies: Vec::new() };
+    alone(config, config.discovered_width())
+}
+
+/// The same, with this width of its port numbers.
+pub(super) fn alone(config: &Config, port_width: u8) -> (Arc<Topology>, SwitchId) {
+    let report = Report { port_width, adjacencies: Vec::new() };
     (assemble(&BTreeMap::from([(config.switch.clone(), report)])).topology.into(), SwitchId(0))
 }
 
@@ -127,10 +132,14 @@ impl Switch {
         }
         let adjacency = |(port, standing): (PortNumber, &Standing)| {
             let Standing::Fabric(peer) = standing else { return None };
+            // A route has no room for it yet.
+            if port.width() > self.width.bits {
+                return None;
+            }
             Some(Adjacency { port, switch: peer.switch.clone(), there: peer.port, megabits: 0 })
         };
         let adjacencies = self.neighbors.all().filter_map(adjacency).collect();
-        Report { port_width: self.config.discovered_width(), adjacencies }
+        Report { port_width: self.width.bits, adjacencies }
     }
 
     /// Whether an announcement of a switch of this name is taken in.

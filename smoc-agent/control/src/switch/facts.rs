@@ -215,7 +215,7 @@ impl Switch {
     }
 
     /// Takes note of what operators want; whether it is news, which others are told and which is kept.
-    fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
+    pub(super) fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
         let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
         for Record { name, text, .. } in &news {
             info!(name, text, "an operator wants this");

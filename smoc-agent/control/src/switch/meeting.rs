@@ -73,7 +73,7 @@ impl Switch {
         self.config = Arc::new(config);
         self.neighbors.set_roles(roles(&self.config, &self.topology, self.this));
         if self.config.is_discovered() {
-            self.neighbors.set_port_width(self.config.discovered_width());
+            self.look_at_width(now);
             self.tell_report(now);
         }
     }

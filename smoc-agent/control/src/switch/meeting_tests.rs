@@ -58,6 +58,18 @@ fn report(origin: &str, ports: &[(u16, &str, u16)]) -> Vec<u8> {
     announcement::parts(origin, (7, 1), &lists)[0].frame(MAC, Nanos(0))
 }
 
+impl Bench {
+    /// Switches are behind ports 1 and 2, and have said so.
+    pub(super) fn between_two_switches(&mut self) {
+        self.pass(Duration::from_secs(1));
+        for (at, name) in [(1, "m1"), (2, "m2")] {
+            self.heard(at, Role::Host, said(name, 1));
+            self.heard(at, Role::Fabric, report(name, &[(1, "e1", at)]));
+        }
+        self.pass(Duration::from_secs(2));
+    }
+}
+
 fn bridge_states(effects: &[Effect], at: u16) -> Vec<BridgePort> {
     let state = |effect: &Effect| match effect {
         Effect::SetBridgePort(number, _, state) if *number == port(at) => Some(*state),

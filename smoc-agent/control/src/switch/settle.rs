@@ -120,6 +120,7 @@ impl Switch {
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
         self.look_at_reports(now);
+        self.look_at_width(now);
     }
 
     /// When [`Switch::derive`] is due, if something waits for it.
