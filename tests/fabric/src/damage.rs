@@ -49,6 +49,7 @@ impl Fabric {
                 self.wake(node);
             }
             Fault::Kill(node) => self.nodes[node as usize].agent = None,
+            Fault::Width(node, bits) => self.network.set_width(node as usize, bits),
             Fault::Start(node) => self.queue.after(Duration::ZERO, Event::Start { node }),
             Fault::PowerLoss(node) => self.lose_power(node),
             Fault::PowerBack(node) => {
@@ -110,7 +111,7 @@ impl Fabric {
             Fault::Kill(_) | Fault::Start(_) | Fault::Stopped(..) | Fault::Slow(..) | Fault::Foreign(_) => {
                 None
             }
-            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) => None,
+            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) | Fault::Width(..) => None,
             Fault::RefuseBridge(..) | Fault::RefuseSockets(..) => None,
         }
     }

@@ -37,6 +37,8 @@ pub enum Fault {
     PowerBack(u32),
     /// All cables of the switch fall silent, or work again.
     Silent(u32, bool),
+    /// The agent is to use so many bits for port numbers, from its next start on.
+    Width(u32, u8),
     /// The agent is given another topology file.
     File(u32, usize),
     /// A host moves to a spare port.
@@ -77,6 +79,10 @@ pub fn draw(network: &Network, random: &mut Random) -> Vec<Vec<Timed>> {
         draw.episode(random);
         let episode = std::mem::take(&mut draw.faults);
         episodes.extend((!episode.is_empty()).then_some(episode));
+    }
+    if network.is_discovered() {
+        draw.width(&mut Random(!random.0));
+        episodes.extend(Some(draw.faults).filter(|episode| !episode.is_empty()));
     }
     episodes.sort_by_key(|episode| episode[0].0);
     episodes
@@ -221,6 +227,20 @@ impl Draw<'_> {
             }
         }
         self.faults.push((plugged, plug_in));
+    }
+
+    /// In every fourth run an agent is started again with another width of port numbers. Drawn by itself, so that all else stays as
+    /// it is.
+    fn width(&mut self, random: &mut Random) {
+        let old = self.old_switches();
+        let switch = old[random.below(old.len())];
+        if random.below(4) == 0 && self.take(Part::Switch(switch)) {
+            let begin = Nanos(0) + FIRST + PERIOD.mul_f64(random.unit());
+            let bits = [6, 7, 10][random.below(3)];
+            self.faults.extend([(begin, Fault::Kill(switch)), (begin, Fault::Width(switch, bits))]);
+            let start = begin + Duration::from_millis(1 + random.below(200) as u64);
+            self.faults.push((start, Fault::Start(switch)));
+        }
     }
 
     fn host(&mut self, begin: Nanos, random: &mut Random) {

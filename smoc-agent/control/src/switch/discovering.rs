@@ -87,7 +87,7 @@ impl Switch {
         Roles::with(fabric.map(|(port, _)| port).collect())
     }
 
-    /// The fabric ports that an earlier agent left.
+    /// The ports that are fabric ports in the maps.
     pub(super) fn left_fabric(&self) -> BTreeSet<PortNumber> {
         let ports = self.controller.installed().ports.iter();
         ports.filter(|(_, entry)| entry.port.role == Port::FABRIC).map(|(port, _)| *port).collect()
@@ -115,6 +115,9 @@ impl Switch {
 
     /// Tells the others what this switch finds behind its ports, if that is something else.
     pub(super) fn tell_report(&mut self, now: Nanos) {
+        if !self.config.is_discovered() {
+            return;
+        }
         let report = self.own_report();
         let this = self.config.switch.clone();
         if self.discovered.reports.get(&this).is_some_and(|(before, _)| *before == report) {
@@ -130,10 +133,11 @@ impl Switch {
         if !self.config.is_discovered() {
             return Report::default();
         }
+        let left = self.left_fabric();
         let adjacency = |(port, standing): (PortNumber, &Standing)| {
             let Standing::Fabric(peer) = standing else { return None };
-            // A route has no room for it yet.
-            if port.width() > self.width.bits {
+            // A route has no room for it yet, or frames would come for it that the packet path cannot send there.
+            if port.width() > self.width.bits || !left.contains(&port) {
                 return None;
             }
             Some(Adjacency { port, switch: peer.switch.clone(), there: peer.port, megabits: 0 })

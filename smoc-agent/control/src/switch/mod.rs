@@ -258,8 +258,7 @@ impl Switch {
         let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, .. } =
             start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
-        let left = Some(installed.settings.port_width).filter(|bits| adopted && *bits > 0);
-        let bits = left.unwrap_or_else(|| config.discovered_width());
+        let bits = width::left(&config, installed.settings.port_width);
         let (topology, this) = if config.is_discovered() { alone(&config, bits) } else { (topology, this) };
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);

@@ -176,6 +176,7 @@ impl Switch {
                     debug!(changes = plan.changes.len(), "maps are brought up to date");
                 }
                 self.write(plan.changes);
+                self.tell_report(now);
                 self.warn_of_plan(plan.left_out, plan.without_index);
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::Switch;
-use crate::{clock::Nanos, fabric::drain::DRAIN, ports::Role};
+use crate::{clock::Nanos, config::Config, fabric::drain::DRAIN, ports::Role};
 
 /// What others need to hear of a drain and of a width, and to follow it, if an announcement is lost: they are repeated every 5 s.
 pub(super) const HEARD: Duration = Duration::from_secs(7);
@@ -30,6 +30,11 @@ impl Width {
     pub(super) fn new(bits: u8) -> Self {
         Self { bits, since: None }
     }
+}
+
+/// The width to begin with: the one in the maps, 0 if there are none.
+pub(super) fn left(config: &Config, in_maps: u8) -> u8 {
+    if in_maps == 0 { config.discovered_width() } else { in_maps }
 }
 
 impl Switch {
