@@ -100,17 +100,28 @@ impl Switch {
         }
         let roles = self.found_roles();
         if roles != self.roles {
-            let met = self
-                .config
-                .ports
-                .keys()
-                .filter(|port| roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host);
-            self.discovered.asks.extend(met.map(|port| (*port, (now, ASKS.0))));
+            let is_met =
+                |port: &&PortNumber| roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host;
+            let met: Vec<PortNumber> = self.config.ports.keys().filter(is_met).copied().collect();
+            self.discovered.asks.extend(met.iter().map(|port| (*port, (now, ASKS.0))));
+            if self.filled {
+                self.begin_down(&met);
+            }
             self.roles = roles;
             self.listen(now);
         }
         self.tell_report(now);
         self.want_tree(now);
+    }
+
+    /// A link that is found while the switch runs counts as one that comes back: it is down until hellos have come back for
+    /// long enough.
+    fn begin_down(&mut self, ports: &[PortNumber]) {
+        self.failures.ports.extend(ports);
+        // What the prober says next is said of these ports too.
+        self.generation += 1;
+        self.targets = None;
+        self.stale = Stale { failures: true, ..self.stale };
     }
 
     /// Tells the others what this switch finds behind its ports, if that is something else.

@@ -169,3 +169,22 @@ fn a_switch_says_who_it_is_at_every_port() {
     }
     assert_eq!(bench.switch.snapshot().ports[2].neighbor, Standing::Host);
 }
+
+#[test]
+fn a_link_that_is_found_while_the_switch_runs_is_down_until_hellos_come_back() {
+    let mut bench = Bench::with(DISCOVERED);
+    bench.pass(Duration::from_secs(5));
+    let effects = bench.heard(1, Role::Host, said("m1", 1));
+    let watched = effects.iter().find_map(|effect| match effect {
+        Effect::Watch(targets) => Some(targets.clone()),
+        _ => None,
+    });
+    let watched = watched.expect("the prober is told");
+    assert!(watched.down.ports.contains(&port(1)), "{:?}", watched.down);
+    bench.pass(Duration::from_millis(300));
+    assert_eq!(bench.switch.own_report().adjacencies.len(), 1);
+    assert_eq!(
+        bench.switch.own_ports_down().into_iter().map(|down| down.number).collect::<Vec<_>>(),
+        [port(1)]
+    );
+}

@@ -253,7 +253,10 @@ impl Switch {
                 !carrier || self.failures.ports.contains(&number) || self.roles.of(number) == Role::Host;
             is_down.then_some(DownPort { number, unanswered })
         };
-        self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
+        let arcs = self.topology.arcs(self.this).iter().map(|arc| arc.port);
+        // What is reported first, where no file says it, others may put together before this switch does.
+        let found = self.own_report().adjacencies.into_iter().map(|found| found.port);
+        arcs.chain(found).filter_map(down).collect()
     }
 
     /// Which links are down, and which of the others are to be left.
