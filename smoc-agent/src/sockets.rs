@@ -8,15 +8,16 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
+use smoc_common::wire::presence;
 use smoc_control::discovery::{announcement, lldp, neighbor};
 use smoc_control::interfaces::IfIndex;
 
 /// The frames that a socket hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// ARP and neighbour discovery, and LLDP.
+    /// ARP and neighbour discovery, LLDP, and what tells of switches and loops ([`presence`]).
     Neighbors,
-    /// Announcements of other agents, and LLDP.
+    /// Announcements of other agents, LLDP, and the same.
     Announcements,
 }
 
@@ -105,19 +106,21 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
     match wanted {
         Wanted::Announcements => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 4, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 5, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 1, 0, announcement::ETHER_TYPE.into()),
-            SockFilter::new(JUMP_EQUAL, 0, 1, lldp::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 2, 0, announcement::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 1, 0, lldp::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 1, presence::ETHER_TYPE.into()),
             SockFilter::new(RETURN, 0, 0, BUFFER as u32),
             SockFilter::new(RETURN, 0, 0, 0),
         ],
         Wanted::Neighbors => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 10, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 11, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 7, 0, neighbor::ARP.into()),
-            SockFilter::new(JUMP_EQUAL, 6, 0, lldp::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 8, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 7, 0, lldp::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 6, 0, presence::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),
             SockFilter::new(JUMP_EQUAL, 0, 4, neighbor::ICMP_V6.into()),

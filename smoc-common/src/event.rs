@@ -13,6 +13,8 @@ pub enum Action {
     Pass,
     /// It leaves through another port.
     Redirect,
+    /// It leaves through the port that it came in by.
+    Reply,
     /// It ends here: a frame of smoc's own, or one that crosses a border that it must not cross.
     Consume,
 }
@@ -90,6 +92,8 @@ counted! {
     ProbeReflected => Redirect, "probe_reflected", "A probe that turned round here.";
     ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
     ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
+    Answered => Reply, "presence_answered", "Another switch asked whether one is here: sent back with the answer.";
+    LoopProbe => Pass, "loop_probe", "A loop probe came in: it goes to the agent, and no bridge takes it.";
 }
 
 counted! {

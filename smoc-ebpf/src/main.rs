@@ -118,6 +118,7 @@ mod programs {
             Action::Pass => xdp_action::XDP_PASS,
             // `Tables::leave_through` has said where to.
             Action::Redirect => xdp_action::XDP_REDIRECT,
+            Action::Reply => xdp_action::XDP_TX,
             Action::Consume => xdp_action::XDP_DROP,
         }
     }

@@ -22,6 +22,8 @@ use smoc_common::testing::switch::Entries;
 pub const XDP_DROP: u32 = 1;
 /// It is left to the kernel.
 pub const XDP_PASS: u32 = 2;
+/// It goes back where it came from.
+pub const XDP_TX: u32 = 3;
 /// It leaves through another port.
 pub const XDP_REDIRECT: u32 = 4;
 /// The interface that stands for every port, and that frames come in by: the loopback interface, which each namespace has.

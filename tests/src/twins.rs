@@ -17,7 +17,7 @@ use smoc_common::{
     wire::{Bytes, ethernet},
 };
 
-use crate::program::{Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT};
+use crate::program::{Programs, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
 
 /// Nanoseconds of CLOCK_MONOTONIC, as the programs read them.
 fn now() -> Result<u64> {
@@ -90,6 +90,7 @@ impl Twins {
         let expected = match verdict.outcome.action() {
             Action::Pass => XDP_PASS,
             Action::Redirect => XDP_REDIRECT,
+            Action::Reply => XDP_TX,
             Action::Consume => XDP_DROP,
         };
         let (action, _) = self.kernel.run(program, &mut by_kernel, 1)?;
@@ -169,6 +170,11 @@ impl Twins {
 /// Whether a byte of a frame may be another one afterwards: the addresses of a frame that goes on or was given back to the
 /// kernel, and where a router changes an IP header: TTL or hop limit, and the checksum.
 fn may_change(frame: &[u8], at: usize, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Answered => return at == 17,
+        Outcome::LoopProbe => return at < 6,
+        _ => {}
+    }
     let is_given_back = outcome == Outcome::DeadEnd;
     if outcome.action() != Action::Redirect && !is_given_back {
         return false;

@@ -217,3 +217,77 @@ fn a_host_that_claims_to_be_a_switch_without_the_key_harms_itself_alone() -> Res
     ensure!(port(&lab, "a", 9)?["bridge"] == "closed");
     storms_not(&lab)
 }
+
+/// Runs `ip` with these words in the namespace of a switch or host.
+fn ip(lab: &Lab, node: &str, words: &str) -> Result<()> {
+    let mut command = lab.namespace(node)?.command("ip");
+    command.args(words.split_whitespace());
+    smoc_tests::command::run(&mut command).map(drop)
+}
+
+/// A cable between a switch's port, in its bridge and up, and an interface of another node that is down.
+fn cable(lab: &Lab, (switch, port): (&str, &str), (node, interface): (&str, &str)) -> Result<()> {
+    let there = lab.namespace(node)?;
+    ip(lab, switch, &format!("link add {port} type veth peer name {interface} netns {}", there.name()))?;
+    ip(lab, switch, &format!("link set {port} master br0 up"))
+}
+
+#[test]
+fn a_new_cable_to_a_switch_whose_agent_is_dead_closes_no_ring() -> Result<()> {
+    let (_directory, options) = ring()?;
+    let test = "a_new_cable_to_a_switch_whose_agent_is_dead_closes_no_ring";
+    let Some(mut lab) = lab_for(test, &discovering(options))? else { return Ok(()) };
+    wait_until(|| reaches(&lab, "h1", "h2"))?;
+    cable(&lab, ("a", "p7"), ("c", "p7"))?;
+    ip(&lab, "c", "link set p7 master br0")?;
+    wait_until(|| Ok(port(&lab, "c", 7).is_ok_and(|port| !port["attached"].is_null())))?;
+    wait_until(|| Ok(port(&lab, "a", 7).is_ok_and(|port| !port["attached"].is_null())))?;
+    lab.kill_agent("c")?;
+    ip(&lab, "c", "link set p7 up")?;
+    wait_until(|| Ok(port(&lab, "a", 7)?["neighbor"] == "refused"))?;
+    for _ in 0..2 {
+        storms_not(&lab)?;
+        let found = port(&lab, "a", 7)?;
+        ensure!(found["neighbor"] == "refused" && found["bridge"] == "closed", "{found}");
+    }
+    let status = lab.ask("a", &["status"])?;
+    let says = |warning: &Value| warning.as_str().is_some_and(|text| text.contains("start the agent there"));
+    ensure!(status["warnings"].as_array().is_some_and(|all| all.iter().any(says)), "{status:#}");
+    lab.start_agent("c")?;
+    wait_until(|| Ok(port(&lab, "a", 7)?["neighbor"] == "c:7"))?;
+    storms_not(&lab)?;
+    wait_until(|| reaches(&lab, "h1", "h2"))
+}
+
+#[test]
+fn a_bridge_that_joins_two_host_ports_makes_no_loop_and_both_are_open_when_it_is_gone() -> Result<()> {
+    let (_directory, options) = ring()?;
+    let test = "a_bridge_that_joins_two_host_ports_makes_no_loop_and_both_are_open_when_it_is_gone";
+    let Some(lab) = lab_for(test, &discovering(options))? else { return Ok(()) };
+    wait_until(|| reaches(&lab, "h1", "h2"))?;
+    for (switch, interface) in [("a", "eth8"), ("d", "eth9")] {
+        cable(&lab, (switch, "p8"), ("h1", interface))?;
+        ip(&lab, "h1", &format!("link set {interface} up"))?;
+    }
+    let neighbor = |switch: &str| port(&lab, switch, 8).map_or(Value::Null, |port| port["neighbor"].clone());
+    let is_open = |switch: &str| neighbor(switch) == "hosts";
+    wait_until(|| Ok(is_open("a") && is_open("d")))?;
+    ip(&lab, "h1", "link add brx up type bridge")?;
+    ip(&lab, "h1", "link set eth8 master brx")?;
+    ip(&lab, "h1", "link set eth9 master brx")?;
+    wait_until(|| Ok(neighbor("d") == "refused"))?;
+    for _ in 0..2 {
+        storms_not(&lab)?;
+        ensure!(is_open("a") && neighbor("d") == "refused" && port(&lab, "d", 8)?["bridge"] == "closed");
+    }
+    let status = lab.ask("d", &["status"])?;
+    let says = |warning: &Value| warning.as_str().is_some_and(|text| text.contains("a:8 comes in here"));
+    ensure!(status["warnings"].as_array().is_some_and(|all| all.iter().any(says)), "{status:#}");
+    ensure!(lab.counter("d", "loop_probe")? > 0);
+    // A cable that comes back while the bridge is there: the port never opens, not even for a moment.
+    ip(&lab, "h1", "link set eth9 down")?;
+    ip(&lab, "h1", "link set eth9 up")?;
+    storms_not(&lab)?;
+    ip(&lab, "h1", "link del brx")?;
+    wait_until(|| Ok(is_open("a") && is_open("d")))
+}

@@ -1,13 +1,13 @@
 //! Draining a switch: traffic leaves it without loss, everybody remembers it, and nothing is cut off. Needs root.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use smoc_tests::{
-    lab::{Lab, Routing},
+    lab::{Lab, RUN_DIRECTORY, Routing},
     testing::{lab_for, options, wait_until},
-    traffic::{Amount, Datagrams, Family, Protocol, Transfer},
+    traffic::{Amount, Datagrams, Family, Protocol, Transfer, address, ping},
 };
 
 const SWITCHES: [&str; 6] = ["e1", "e2", "m1", "m2", "m3", "m4"];
@@ -136,5 +136,57 @@ fn what_joins_the_network_stays_in_use_and_nonsense_is_refused() -> Result<()> {
         assert_eq!(refused.status.code(), Some(2), "{said}");
         assert!(said.contains("is no switch, port or link of this fabric"), "{said}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_switch_whose_port_numbers_get_another_width_loses_no_datagram() -> Result<()> {
+    let test = "a_switch_whose_port_numbers_get_another_width_loses_no_datagram";
+    let mut options = options("demo.yaml", Routing::Smoc);
+    options.agent.discovers = true;
+    let Some(mut lab) = lab_for(test, &options)? else { return Ok(()) };
+    let all = switches(&["m1", "m2", "m3", "m4"]);
+    wait_until(|| {
+        // Hosts are known once they have spoken.
+        ping(
+            &lab.namespace("h1")?,
+            address(lab.plan().host("h2")?, Family::V4)?,
+            56,
+            None,
+            Duration::from_secs(1),
+        )?;
+        Ok(through(&lab).is_ok_and(|through| through == all))
+    })
+    .context("hosts and paths are known")?;
+    let datagrams = Datagrams::start(&lab, "h1", "h2", Family::V4, u32::MAX, 200, Duration::from_millis(1))?;
+    let carrier = |lab: &Lab| -> Result<String> {
+        let before = lab.loads()?;
+        thread::sleep(Duration::from_secs(1));
+        let (links, after) = (&lab.plan().links, lab.loads()?);
+        let of_e1 = links.iter().filter(|link| link.a.switch == "e1");
+        let busy = of_e1
+            .max_by_key(|link| after[link.index].frames_from_a - before[link.index].frames_from_a)
+            .context("e1 has links")?;
+        Ok(busy.b.switch.clone())
+    };
+    let switch = carrier(&lab)?;
+    let config = Path::new(RUN_DIRECTORY).join(format!("{switch}.yaml"));
+    let text = fs::read_to_string(&config)?;
+    lab.kill_agent(&switch)?;
+    fs::write(&config, format!("port_width: 10\n{text}"))?;
+    lab.start_agent(&switch)?;
+    let known =
+        json!({"target": switch, "reason": "its port numbers get another width in routes", "known": true});
+    all_say(&lab, &[known])?;
+    wait_until(|| Ok(!through(&lab)?.contains(&switch))).context("paths leave it")?;
+    wait_until(|| Ok(lab.log(&switch)?.contains("port numbers have another width in routes")))
+        .context("the width changes")?;
+    all_say(&lab, &[])?;
+    wait_until(|| Ok(through(&lab)? == all)).context("paths come back")?;
+    wait_until(|| Ok(carrier(&lab)? == switch))
+        .context("the stream has come back, with routes of that width")?;
+    let arrived = datagrams.stop()?;
+    assert_eq!(arrived.received, arrived.sent, "{} datagrams were lost", arrived.sent - arrived.received);
+    println!("{} datagrams, all arrived", arrived.sent);
     Ok(())
 }

@@ -10,6 +10,7 @@ use smoc_common::route::Route;
 use smoc_common::testing::frames::{Build, capable};
 use smoc_common::testing::scene::*;
 use smoc_common::token::{Version, derive};
+use smoc_common::wire::presence::{ANSWER, ETHER_TYPE, FORWARDED, LINK, LOOP, QUESTION, VERSION};
 use smoc_common::wire::probe::Probe;
 use smoc_common::wire::tcp::SYN;
 use smoc_tests::chance::{Numbers, conversation, kinds, pushed, switch};
@@ -92,6 +93,42 @@ fn probes_and_detours_are_treated_alike() {
     }
     for note in [Note::Detoured, Note::FailedOver] {
         assert!(twins.host.count_of(note.counter()) > 0, "no frame gets as far as {note:?}");
+    }
+}
+
+/// Questions, answers, loop probes, and what is nearly one.
+fn presence_frames() -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for (to, ether_type) in
+        [(LINK, ETHER_TYPE), (FORWARDED, ETHER_TYPE), (LINK, ETHER_TYPE - 1), ([0xff; 6], ETHER_TYPE)]
+    {
+        for (version, kind) in
+            [(VERSION, QUESTION), (VERSION, ANSWER), (VERSION, LOOP), (VERSION + 1, QUESTION)]
+        {
+            let numbers = [ether_type, version, kind].map(u16::to_be_bytes);
+            let frame = [&to[..], &A.mac.octets(), numbers.as_flattened(), &[7; 42]].concat();
+            frames.extend([frame.clone(), frame[..17].to_vec(), frame]);
+        }
+    }
+    frames
+}
+
+#[test]
+fn questions_and_loop_probes_are_treated_alike() {
+    if !can_run("questions_and_loop_probes_are_treated_alike") {
+        return;
+    }
+    let mut closed = switch();
+    closed.settings.as_mut().unwrap().guarded = Settings::GUARDED | Settings::SHUT;
+    for switch in [switch(), closed, Switch { settings: None, ..switch() }] {
+        let mut twins = Twins::new(switch).unwrap();
+        for frame in presence_frames() {
+            twins.take(Side::Host, &frame).unwrap();
+            twins.take(Side::Fabric, &frame).unwrap();
+        }
+        for outcome in [Outcome::Answered, Outcome::LoopProbe] {
+            assert!(twins.host.count_of(outcome.counter()) > 0, "{outcome:?}");
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub use subflows::{Flow, Traffic};
 use crate::{route::PortNumber, wire::ip::Address};
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
 /// Entries in `PORTS`, `FABRIC_PORTS`, `HELLO_PORTS`, `HOST_PORTS` and `INTERFACES`.

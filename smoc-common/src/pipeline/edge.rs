@@ -5,7 +5,7 @@ use core::hint::black_box;
 use super::{
     Ends, Reroute, Table, Tables, Verdict, guard,
     handshake::{self, Way},
-    rank,
+    presence, rank,
     subflow::{Known, Passing, Subflow, is_interface_of, refresh},
 };
 use crate::{
@@ -54,8 +54,15 @@ pub(super) fn forward<T: Tables>(
     if guard::is_smocs(&ethernet) {
         return Some(Err(Outcome::PushedByHost));
     }
-    if ethernet.destination.is_group() && !is_guarded(tables) {
-        return Some(Err(Outcome::NotForUs));
+    if ethernet.destination.is_group() {
+        if let Some((addresses, ether_type)) = frame.ethernet()
+            && let Some(verdict) = presence::meet(frame, addresses, ether_type)
+        {
+            return Some(Ok(verdict));
+        }
+        if !is_guarded(tables) {
+            return Some(Err(Outcome::NotForUs));
+        }
     }
     let headers = Headers::of_plain_tcp(frame)?;
     if headers.segment.has(tcp::SYN) {

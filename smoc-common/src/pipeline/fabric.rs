@@ -1,6 +1,6 @@
 //! A frame from a fabric port: one port number off its route, or the end of the way.
 
-use super::{Reroute, Tables, Verdict, base, deliver, probe};
+use super::{Reroute, Tables, Verdict, base, deliver, presence, probe};
 use crate::{
     event::Outcome,
     route::{Label, PushedRoute, Route},
@@ -11,8 +11,11 @@ use crate::{
 /// `Err` gives it to the kernel.
 #[inline(always)]
 pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Option<Result<Verdict, Outcome>> {
-    let Some((addresses, _)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
+    let Some((addresses, ether_type)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
     let Some(PushedRoute { label, route }) = PushedRoute::parse(addresses) else {
+        if let Some(verdict) = presence::meet(frame, addresses, ether_type) {
+            return Some(Ok(verdict));
+        }
         return match base::enter(addresses, tables) {
             Outcome::Unrouted if deliver::is_awaited(frame, tables) => None,
             outcome => Some(Err(outcome)),

@@ -7,6 +7,7 @@
 //! * [`fabric`]: from a fabric port; pops one port number, or delivers at the end of the route.
 //! * [`base`]: what no route leads, where a port is closed for it; of either kind.
 //! * [`detour`]: the way around a dead neighbour or link.
+//! * [`presence`]: frames by which switches find each other without their agents.
 //! * [`probe`]: frames that smoc sends to measure links and paths.
 //! * [`deliver`]: restores the MAC addresses and hands the frame to the host.
 //! * [`subflow`]: what a segment of an established subflow changes.
@@ -25,6 +26,7 @@ pub mod fabric;
 pub mod failover;
 mod guard;
 pub mod handshake;
+mod presence;
 pub mod probe;
 pub mod rank;
 mod subflow;

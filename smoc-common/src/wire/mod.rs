@@ -5,6 +5,7 @@ pub mod ethernet;
 pub mod headers;
 pub mod ip;
 pub mod mptcp;
+pub mod presence;
 pub mod probe;
 pub mod signal;
 pub mod tcp;

@@ -8,7 +8,7 @@ use smoc_control::{
     dataplane::Change,
     discovery::{
         announcement::{self, Message},
-        lldp,
+        lldp, presence,
     },
     interfaces::BridgePort,
     liveness::prober::Prober,
@@ -17,6 +17,7 @@ use smoc_control::{
 };
 
 use crate::{
+    bounds,
     fabric::{Break, Event, Fabric},
     frame::Kind,
     node::Agent,
@@ -169,6 +170,21 @@ impl Fabric {
         self.write(node, writes);
     }
 
+    /// Whether a change gives port numbers another width.
+    fn widens(&self, node: u32, change: &Change) -> bool {
+        let before = self.nodes[node as usize].kernel.maps.settings;
+        matches!(change, Change::SetSettings(new) if before.is_some_and(|old| old.port_width != new.port_width))
+    }
+
+    /// Whether routes lead through a switch all the same, when it is drained: it joins what nothing else joins.
+    fn is_passed(&self, node: u32) -> bool {
+        let snapshot = self.nodes[node as usize].agent.as_ref().and_then(|agent| agent.snapshot.as_ref());
+        snapshot.is_none_or(|snapshot| {
+            let arcs = snapshot.topology.arcs(snapshot.this).iter();
+            arcs.filter(|arc| !snapshot.book.down().contains(&arc.link)).count() > 1
+        })
+    }
+
     fn write(&mut self, node: u32, mut writes: Vec<Change>) {
         if writes.is_empty() {
             return;
@@ -176,6 +192,12 @@ impl Fabric {
         self.say(|| format!("{}: writes {writes:?}", self.name(node)));
         if self.options.broken == Some(Break::MapForgetsHosts) {
             writes.retain(|change| !matches!(change, Change::SetHost(..)));
+        }
+        if self.network.is_discovered()
+            && writes.iter().any(|change| self.widens(node, change))
+            && self.is_passed(node)
+        {
+            self.watch.disturb(self.queue.now(), bounds::SETTLED);
         }
         let switch = &mut self.nodes[node as usize];
         let (refuses, random) = (switch.refuses.maps, &mut self.random);
@@ -440,7 +462,7 @@ impl Fabric {
 /// What an agent says: of itself, to other agents, or to a host, which it asks whether an address is its own.
 fn kind_of(bytes: &[u8]) -> Kind {
     match bytes.get(12..14) {
-        _ if lldp::is_one(bytes) => Kind::Advertisement,
+        _ if lldp::is_one(bytes) || presence::is_one(bytes) => Kind::Advertisement,
         Some(ether_type) if ether_type == announcement::ETHER_TYPE.to_be_bytes() => Kind::Announcement,
         _ => Kind::Resolution,
     }

@@ -1,6 +1,5 @@
 //! Whether the base network has a loop, over links that carry frames in one direction at least, and when that is excused.
 
-use smoc_common::memory::Side;
 use smoc_control::{clock::Nanos, interfaces::BridgePort};
 
 use crate::{
@@ -69,18 +68,14 @@ impl Fabric {
     fn carries_as_wanted(&self, link: &Link) -> Option<[u32; 2]> {
         let mut reopened = false;
         let mut helpless = false;
-        let mut mute = false;
         for end in link.ends {
             let Plug::Port(node, place) = end else { continue };
             let switch = &self.nodes[node as usize];
             reopened |= switch.bridge.is_reopened(place);
             let program = switch.ports[usize::from(place)].program;
             helpless |= program.is_none() || switch.refuses.maps;
-            // A cable that is new at a switch whose agent is dead: nobody there says who it is (docs/discovery.md, "Limits").
-            let is_mute = switch.agent.is_none() || self.queue.now().since(switch.late) < bounds::SETTLED;
-            mute |= is_mute && program.is_some_and(|(_, side)| side == Side::Host);
         }
-        self.carries(link).filter(|_| !(reopened && helpless || mute && self.network.is_discovered()))
+        self.carries(link).filter(|_| !(reopened && helpless))
     }
 
     /// A cable that closes a loop, of those that carry frames between two switches.

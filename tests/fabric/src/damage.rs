@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smoc_control::switch::Event as Happening;
+use smoc_control::{neighbors::SILENT, switch::Event as Happening};
 
 use crate::{
     bounds,
@@ -49,6 +49,7 @@ impl Fabric {
                 self.wake(node);
             }
             Fault::Kill(node) => self.nodes[node as usize].agent = None,
+            Fault::Width(node, bits) => self.network.set_width(node as usize, bits),
             Fault::Start(node) => self.queue.after(Duration::ZERO, Event::Start { node }),
             Fault::PowerLoss(node) => self.lose_power(node),
             Fault::PowerBack(node) => {
@@ -95,6 +96,8 @@ impl Fabric {
             Fault::Interface(_, _, false) => Some(silent),
             Fault::Loss(_, loss) => (loss > 0).then_some(bounds::SETTLED),
             Fault::PowerLoss(_) => Some(bounds::CARRIER),
+            // A port without a declared host is closed until it is decided who is there (docs/discovery.md): without files all are.
+            Fault::Move(..) if self.network.is_discovered() => Some(bounds::SETTLED + SILENT),
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }
@@ -108,7 +111,7 @@ impl Fabric {
             Fault::Kill(_) | Fault::Start(_) | Fault::Stopped(..) | Fault::Slow(..) | Fault::Foreign(_) => {
                 None
             }
-            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) => None,
+            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) | Fault::Width(..) => None,
             Fault::RefuseBridge(..) | Fault::RefuseSockets(..) => None,
         }
     }

@@ -30,6 +30,8 @@ pub enum Break {
     BridgeLiesOfClosing,
     /// Programs let the base network in through closed ports.
     ProgramsLetIn,
+    /// Programs do not answer the question whether a switch is there.
+    ProgramsAreMute,
     /// Whatever the neighbours say, the ports of the tree are opened once an agent has worked it out, and programs let the
     /// base network in.
     NobodyAgrees,

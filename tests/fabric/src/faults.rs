@@ -37,6 +37,8 @@ pub enum Fault {
     PowerBack(u32),
     /// All cables of the switch fall silent, or work again.
     Silent(u32, bool),
+    /// The agent is to use so many bits for port numbers, from its next start on.
+    Width(u32, u8),
     /// The agent is given another topology file.
     File(u32, usize),
     /// A host moves to a spare port.
@@ -77,6 +79,10 @@ pub fn draw(network: &Network, random: &mut Random) -> Vec<Vec<Timed>> {
         draw.episode(random);
         let episode = std::mem::take(&mut draw.faults);
         episodes.extend((!episode.is_empty()).then_some(episode));
+    }
+    if network.is_discovered() {
+        draw.width(&mut Random(!random.0));
+        episodes.extend(Some(draw.faults).filter(|episode| !episode.is_empty()));
     }
     episodes.sort_by_key(|episode| episode[0].0);
     episodes
@@ -174,8 +180,8 @@ impl Draw<'_> {
     }
 
     /// All agents are given the second file one by one, in any order; a switch that is new starts at some time. Its cable is
-    /// there from the first on; one between switches that are joined already comes when all know of it, for to those
-    /// that do not it would lead to a host.
+    /// there from the first on; one between switches that are joined already comes when all know of it or, where agents have no
+    /// file, at any time, often while an agent at one of its ends or at both is dead.
     fn files(&mut self, begin: Nanos, random: &mut Random) {
         if !self.take(Part::Files) {
             return;
@@ -199,8 +205,41 @@ impl Draw<'_> {
             }
             at = at + Duration::from_millis(1 + random.below(step) as u64);
         }
-        if !has_leaf {
+        if !has_leaf && !self.network.is_discovered() {
             self.faults.push((at + Duration::from_secs(1), plug_in));
+        } else if !has_leaf {
+            self.plug_in_between(begin, plug_in);
+        }
+    }
+
+    /// A cable that joins switches which are joined already: a loop, if an end of it opens. Drawn from the time, so that
+    /// all else stays as it is.
+    fn plug_in_between(&mut self, begin: Nanos, plug_in: Fault) {
+        let mut random = Random(begin.0);
+        let mut later = |most: usize| Duration::from_millis(1 + random.below(most) as u64);
+        let (dies, plugged) = (begin + later(200), begin + Duration::from_millis(201) + later(1000));
+        let starts: Vec<Nanos> = (0..2).map(|_| plugged + later(3000)).collect();
+        let which = random.below(4);
+        let ends = self.network.cables.last().map(|cable| cable.ends.map(|(switch, _)| switch));
+        for (end, switch) in ends.into_iter().flatten().enumerate() {
+            if which & 1 << end != 0 && self.take(Part::Switch(switch)) {
+                self.pair(dies, Fault::Kill(switch), starts[end], Fault::Start(switch));
+            }
+        }
+        self.faults.push((plugged, plug_in));
+    }
+
+    /// In every fourth run an agent is started again with another width of port numbers. Drawn by itself, so that all else stays as
+    /// it is.
+    fn width(&mut self, random: &mut Random) {
+        let old = self.old_switches();
+        let switch = old[random.below(old.len())];
+        if random.below(4) == 0 && self.take(Part::Switch(switch)) {
+            let begin = Nanos(0) + FIRST + PERIOD.mul_f64(random.unit());
+            let bits = [6, 7, 10][random.below(3)];
+            self.faults.extend([(begin, Fault::Kill(switch)), (begin, Fault::Width(switch, bits))]);
+            let start = begin + Duration::from_millis(1 + random.below(200) as u64);
+            self.faults.push((start, Fault::Start(switch)));
         }
     }
 

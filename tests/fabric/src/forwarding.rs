@@ -5,7 +5,7 @@ use smoc_common::{
     memory::Side,
 };
 use smoc_control::{
-    discovery::{announcement, lldp, neighbor},
+    discovery::{announcement, lldp, neighbor, presence},
     ports::Role,
     switch,
 };
@@ -116,6 +116,8 @@ impl Fabric {
             Action::Consume => {}
             Action::Pass => self.pass(node, place, frame),
             Action::Redirect => self.redirect(node, verdict.port, frame),
+            Action::Reply if self.options.broken == Some(Break::ProgramsAreMute) => {}
+            Action::Reply => self.transmit(node, place, frame),
         }
     }
 
@@ -177,7 +179,9 @@ impl Fabric {
         let Some(agent) = &switch.agent else { return };
         let Some(&(socket, role)) = agent.sockets.get(&number) else { return };
         let is_heard = match role {
-            _ if frame.kind == Kind::Advertisement => frame.ether_type() == Some(lldp::ETHER_TYPE),
+            _ if frame.kind == Kind::Advertisement => {
+                lldp::is_one(&frame.bytes) || presence::is_one(&frame.bytes)
+            }
             Role::Fabric => frame.ether_type() == Some(announcement::ETHER_TYPE),
             Role::Host => {
                 frame.ether_type() == Some(neighbor::ARP)
@@ -187,7 +191,7 @@ impl Fabric {
         if socket == index && is_heard && agent.inbox.len() < SOCKET_BUFFER {
             // An announcement goes no further, so it need not be copied.
             let bytes = match frame.kind {
-                Kind::Announcement | Kind::Advertisement => std::mem::take(&mut frame.bytes),
+                Kind::Announcement => std::mem::take(&mut frame.bytes),
                 _ => frame.bytes.clone(),
             };
             let heard = switch::Frame { port: number, role, bytes };

@@ -66,6 +66,8 @@ pub struct Network {
     pub files: [Arc<Topology>; 2],
     /// What each agent is told.
     pub configs: Vec<Arc<Config>>,
+    /// Where agents find out what the network is: what the switches say then, of either.
+    pub reports: [BTreeMap<String, Report>; 2],
     /// Whether some switch has wider port numbers in the second file: until all have it, routes through it are misread.
     pub widens: bool,
 }
@@ -96,9 +98,10 @@ impl Network {
         let rules = Rules { discover: size.discover, ..Rules::draw(random, count) };
         let configs: Vec<_> =
             (0..draft.names.len()).map(|switch| Arc::new(draft.config(switch, &rules))).collect();
+        let reports = [0, 1].map(|file| if size.discover { draft.reports(file) } else { BTreeMap::new() });
         let files = [0, 1].map(|file| {
             if size.discover {
-                return Arc::new(draft.discovered(file));
+                return Arc::new(assemble(&reports[file]).topology);
             }
             let text = draft.file(file);
             let parsed = TopologyFile::parse(Path::new("fabric.yaml"), &text);
@@ -110,7 +113,18 @@ impl Network {
         let widens =
             draft.names.iter().any(|name| width(0, name) != width(1, name) && width(0, name).is_some());
         let Draft { names, ports, cables, hosts, spare } = draft;
-        Self { names, ports, cables, hosts, spare, files, configs, widens }
+        Self { names, ports, cables, hosts, spare, files, configs, reports, widens }
+    }
+
+    /// From its next start on the agent of a switch is told to use so many bits for port numbers.
+    pub fn set_width(&mut self, switch: usize, bits: u8) {
+        Arc::make_mut(&mut self.configs[switch]).port_width = bits;
+        for (file, reports) in self.files.iter_mut().zip(&mut self.reports) {
+            if let Some(report) = reports.get_mut(&self.names[switch]) {
+                report.port_width = bits;
+                *file = Arc::new(assemble(reports).topology);
+            }
+        }
     }
 
     /// Whether agents find out what the network is.
@@ -267,7 +281,7 @@ impl Draft {
     }
 
     /// What agents find out: the file's links, as the ends of each report them.
-    fn discovered(&self, file: usize) -> Topology {
+    fn reports(&self, file: usize) -> BTreeMap<String, Report> {
         let mut reports: BTreeMap<String, Report> = BTreeMap::new();
         for cable in self.cables.iter().filter(|cable| cable.in_file[file]) {
             let [a, b] = cable.ends;
@@ -285,7 +299,7 @@ impl Draft {
             }
         }
         reports.values_mut().for_each(|report| report.adjacencies.sort());
-        assemble(&reports).topology
+        reports
     }
 
     /// The topology file.

@@ -95,6 +95,7 @@ impl Fabric {
             Fault::Swap(a, b) => format!("{} and {} are swapped", self.cable_name(a), self.cable_name(b)),
             Fault::Stopped(node, stopped) => format!("{}: agent stopped: {stopped}", self.name(node)),
             Fault::Slow(node, late) => format!("{}: agent is late by {late:?}", self.name(node)),
+            Fault::Width(node, bits) => format!("{}: port numbers are to have {bits} bits", self.name(node)),
             Fault::Kill(node) => format!("{}: agent is killed", self.name(node)),
             Fault::Start(node) => format!("{}: an agent starts", self.name(node)),
             Fault::PowerLoss(node) => format!("{}: loses power", self.name(node)),

@@ -1,6 +1,6 @@
 //! That the simulator finds what is broken: each test breaks one thing on purpose and sees an invariant fail.
 
-use smoc_fabric::{Break, Options, report::Violation, seeds};
+use smoc_fabric::{Break, Options, network::Size, report::Violation, seeds};
 
 /// What was wrong in the failing runs of these seeds while something is broken.
 fn found(broken: Break) -> Vec<String> {
@@ -31,6 +31,17 @@ fn a_bridge_that_says_closed_and_forwards_makes_no_loop_for_programs_drop_what_c
 #[test]
 fn programs_that_let_the_base_network_in_where_a_bridge_opened_a_port_by_itself_make_a_loop() {
     one_says(&found(Break::ProgramsLetIn), "the base network has a loop");
+}
+
+#[test]
+fn programs_that_do_not_answer_make_a_loop_over_a_new_cable_to_a_switch_whose_agent_is_dead() {
+    let size = Size { discover: true, ..Size::default() };
+    let options = Options { broken: Some(Break::ProgramsAreMute), size, ..Options::default() };
+    // Seeds in which a cable is plugged in while one of its ends has no agent.
+    let failures = seeds::run(options, 260..280, |_| {});
+    let violations = failures.into_iter().filter_map(|outcome| outcome.violation);
+    let found: Vec<String> = violations.map(|Violation { what, .. }| what).collect();
+    one_says(&found, "the base network has a loop");
 }
 
 #[test]

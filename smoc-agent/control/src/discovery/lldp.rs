@@ -171,7 +171,7 @@ fn put(frame: &mut Vec<u8>, kind: u8, value: &[&[u8]]) {
 }
 
 /// A name of ours, which may be shown to people.
-fn name(bytes: &[u8]) -> Option<&str> {
+pub(super) fn name(bytes: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(bytes).ok()?;
     ((1..=NAME).contains(&name.len()) && !name.contains(char::is_control)).then_some(name)
 }

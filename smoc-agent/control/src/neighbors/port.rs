@@ -2,17 +2,25 @@
 
 use std::time::Duration;
 
-use super::{Identity, Peer, Refusal, Standing};
+use smoc_common::route::PortNumber;
+
+use super::{Identity, Peer, Refusal, Standing, loops::Loops};
 use crate::{
     clock::Nanos,
     config::PortRole,
-    discovery::lldp::{Advertisement, Device, Heard, Signed},
+    discovery::{
+        lldp::{Advertisement, Device, Heard, Signed},
+        presence::LoopProbe,
+    },
 };
 
 /// Who has said nothing for so long since the carrier came is no switch.
 pub const SILENT: Duration = Duration::from_millis(500);
-/// So often, and so far apart, a switch says who it is when the carrier comes.
+/// So often, and so far apart, a switch says who it is, and asks whether another one is there, when the carrier comes.
 const BURST: (u8, Duration) = (5, Duration::from_millis(100));
+/// Where several switches are heard, one of them may be gone: the port speaks so often, who is there and is not the one that was
+/// heard last answers, and who is not heard for so long although another one is, is gone.
+const DOUBT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// Two frames are never closer than this, whatever is heard.
 const SPACING: Duration = Duration::from_millis(20);
 /// A switch that was known before the carrier was away may take so long to speak again.
@@ -56,6 +64,11 @@ pub(super) struct Port {
     refuted: Option<Peer>,
     /// A switch was there when this agent started, or so the last one found.
     is_awaited: bool,
+    /// How often it was asked since the carrier came whether a switch is there, up to the burst's number, and whether a program
+    /// has answered.
+    asked: u8,
+    is_answered: bool,
+    pub(super) loops: Loops,
     /// When the next advertisement is due, how many are left that follow each other quickly, and when the last was.
     next: Nanos,
     burst: u8,
@@ -74,6 +87,9 @@ impl Port {
             is_double: false,
             refuted: None,
             is_awaited: false,
+            asked: 0,
+            is_answered: false,
+            loops: Loops::default(),
             next: Nanos(u64::MAX),
             burst: 0,
             last: None,
@@ -94,8 +110,8 @@ impl Port {
     pub(super) fn set_carrier(&mut self, carrier: bool, now: Nanos) {
         match (self.carrier, carrier) {
             (None, true) => {
-                self.carrier = Some(now);
-                (self.burst, self.next) = (BURST.0, now);
+                self.wait_anew(now);
+                self.loops = Loops::default();
             }
             (Some(_), false) => {
                 self.carrier = None;
@@ -110,6 +126,43 @@ impl Port {
             }
             _ => {}
         }
+    }
+
+    /// Nobody has spoken yet: says who this switch is, and waits.
+    fn wait_anew(&mut self, now: Nanos) {
+        self.carrier = Some(now);
+        (self.burst, self.next) = (BURST.0, now);
+        (self.asked, self.is_answered) = (0, false);
+    }
+
+    /// A program has answered the question whether a switch is there.
+    pub(super) fn answered(&mut self) {
+        self.is_answered = true;
+    }
+
+    /// A loop probe of this fabric came in by this port.
+    pub(super) fn hear_probe(
+        &mut self,
+        probe: &LoopProbe,
+        identity: &Identity,
+        number: PortNumber,
+        now: Nanos,
+    ) {
+        if self.probes_loops() {
+            self.loops.hear(probe, identity, (number, self.standing == Standing::Host), now);
+        }
+    }
+
+    /// Whether loops through what is behind this port are looked for: hosts are there, as far as one knows.
+    pub(super) fn probes_loops(&self) -> bool {
+        let may_be_hosts = matches!(
+            self.standing,
+            Standing::Undecided | Standing::Host | Standing::Refused(Refusal::Loop(_))
+        );
+        may_be_hosts
+            && self.carrier.is_some()
+            && self.seen.is_empty()
+            && matches!(self.role, PortRole::Auto | PortRole::Host)
     }
 
     /// Another switch says that it finds this port: it is waited for, as one that was there before.
@@ -131,9 +184,9 @@ impl Port {
         self.seen.iter().max_by_key(|seen| seen.last).map_or(0, |seen| seen.said.boot)
     }
 
-    /// Takes note of what was heard; whether it is something new. The neighbour is answered soon if it does not know yet that it
-    /// is heard.
-    pub(super) fn hear(&mut self, heard: Heard, now: Nanos) -> bool {
+    /// Takes note of what was heard by the agent with this boot number; whether it is something new. The neighbour is answered
+    /// soon if it does not know yet that it is heard, or has heard another one since.
+    pub(super) fn hear(&mut self, heard: Heard, boot: u64, now: Nanos) -> bool {
         let (said, signed) = match heard {
             Heard::Other(_) => return false,
             Heard::Newer(device) => {
@@ -153,10 +206,13 @@ impl Port {
             self.hurry(now);
             return true;
         };
+        let soon = now.max(self.last.map_or(now, |last| last + SPACING));
         let seen = &mut self.seen[place];
         if seen.said.boot != said.boot {
             seen.first = now;
-            self.next = self.next.min(now.max(self.last.map_or(now, |last| last + SPACING)));
+        }
+        if seen.said.boot != said.boot || said.heard != boot {
+            self.next = self.next.min(soon);
         }
         let is_news = (&seen.said, seen.signed) != (&said, signed);
         (seen.said, seen.signed, seen.last) = (said, signed, now);
@@ -175,7 +231,8 @@ impl Port {
             return;
         }
         if self.seen.len() > 1 {
-            self.seen.retain(|seen| !seen.is_over(now));
+            let newest = self.seen.iter().map(|seen| seen.last).max().unwrap_or(now);
+            self.seen.retain(|seen| !seen.is_over(now) && newest.since(seen.last) < DOUBT.1);
         }
         if let Some(standing) = self.of_heard(identity) {
             if matches!(standing, Standing::Fabric(_)) {
@@ -195,10 +252,14 @@ impl Port {
         };
         if (self.before.is_some() || self.is_awaited) && is_dead && now.since(since) >= PATIENCE {
             self.refuted = self.before.take();
-            (self.is_awaited, self.carrier) = (false, Some(now));
-            (self.burst, self.next) = (BURST.0, now);
+            self.is_awaited = false;
+            self.wait_anew(now);
         }
+        let was_open = self.standing == Standing::Host;
         self.standing = self.of_silence(now);
+        if was_open != (self.standing == Standing::Host) {
+            self.loops.hurry(now);
+        }
     }
 
     /// What the switches that were heard make of the port.
@@ -242,14 +303,24 @@ impl Port {
 
     /// Nobody has said anything since the carrier came.
     fn of_silence(&self, now: Nanos) -> Standing {
-        let has_waited = self.carrier.is_some_and(|since| now.since(since) >= SILENT);
+        let has_waited = self.decides_at().is_some_and(|at| now >= at);
         match (&self.before, self.role) {
             (Some(peer), _) => Standing::Fabric(peer.clone()),
+            (None, PortRole::Auto | PortRole::Fabric) if self.is_awaited => Standing::Awaited,
+            _ if self.is_answered => Standing::Refused(Refusal::Silent),
+            (None, PortRole::Auto | PortRole::Host) if let Some(peer) = self.loops.found(now) => {
+                Standing::Refused(Refusal::Loop(peer.clone()))
+            }
             (None, PortRole::Host) => Standing::Host,
-            _ if self.is_awaited => Standing::Awaited,
             (None, PortRole::Auto) if has_waited || self.standing == Standing::Host => Standing::Host,
             _ => Standing::Undecided,
         }
+    }
+
+    /// When silence makes a host port of it: once it was asked often enough whether a switch is there. Who cannot ask does not know.
+    fn decides_at(&self) -> Option<Nanos> {
+        let last = self.last.filter(|_| self.asked >= BURST.0)?;
+        Some((self.carrier? + SILENT).max(last + BURST.1))
     }
 
     /// Whether an advertisement is to be sent now; the next one comes `pause` later where there is no hurry.
@@ -262,18 +333,31 @@ impl Port {
             return false;
         }
         self.burst = self.burst.saturating_sub(1);
-        self.next = now + if self.burst > 0 { BURST.1 } else { pause };
+        self.next = now
+            + match self.burst {
+                0 if self.seen.len() > 1 => DOUBT.0,
+                0 => pause,
+                _ => BURST.1,
+            };
         self.last = Some(now);
+        self.asked = (self.asked + 1).min(BURST.0);
         true
     }
 
-    /// When something is due, unless something happens before.
-    pub(super) fn next(&self) -> Nanos {
+    /// Whether it is asked, where this switch says who it is, if another one is there.
+    pub(super) fn asks(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// When something is due, unless something happens before; where loops are looked for.
+    pub(super) fn next(&self, watches_loops: bool) -> Nanos {
         if self.role == PortRole::Off || self.carrier.is_none() {
             return Nanos(u64::MAX);
         }
-        let decides = self.carrier.filter(|_| self.is_deciding()).map(|since| since + SILENT);
-        decides.into_iter().chain([self.next]).min().unwrap_or(self.next)
+        let decides = self.decides_at().filter(|_| self.is_deciding());
+        let is_closed = matches!(self.standing, Standing::Refused(Refusal::Loop(_)));
+        let probes = (watches_loops && self.probes_loops()).then(|| self.loops.next(is_closed));
+        [decides, probes].into_iter().flatten().chain([self.next]).min().unwrap_or(self.next)
     }
 
     pub(super) fn is_deciding(&self) -> bool {

@@ -68,6 +68,10 @@ pub enum Refusal {
     Version(String),
     /// A switch where the configuration or the topology says that hosts are.
     NotHost(Peer),
+    /// A switch whose program answers, and whose agent says nothing.
+    Silent,
+    /// What is sent at this open port, or at this one itself, comes in here: something behind the ports forwards frames.
+    Loop(Peer),
 }
 
 impl std::fmt::Display for Refusal {
@@ -107,6 +111,15 @@ impl std::fmt::Display for Refusal {
                     "{name} runs a version of smoc that this one does not understand: update one of them"
                 )
             }
+            Self::Silent => write!(
+                f,
+                "a switch is there whose agent says nothing: start the agent there, or unplug the cable"
+            ),
+            Self::Loop(peer) => write!(
+                f,
+                "what is sent at {peer} comes in here: something joins both ports (a bridge without spanning tree, or a switch \
+                 whose smoc was never started): take one of them off it"
+            ),
             Self::NotHost(peer) => write!(
                 f,
                 "{peer} is there, where hosts should be: plug the cable where it belongs, or add the link to the topology or \

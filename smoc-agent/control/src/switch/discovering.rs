@@ -70,7 +70,12 @@ impl Discovered {
 
 /// The network of a switch that has heard of no other one.
 pub fn lone(config: &Config) -> (Arc<Topology>, SwitchId) {
-    let report = Report { port_width: config.discovered_width(), adjacencies: Vec::new() };
+    alone(config, config.discovered_width())
+}
+
+/// The same, with this width of its port numbers.
+pub(super) fn alone(config: &Config, port_width: u8) -> (Arc<Topology>, SwitchId) {
+    let report = Report { port_width, adjacencies: Vec::new() };
     (assemble(&BTreeMap::from([(config.switch.clone(), report)])).topology.into(), SwitchId(0))
 }
 
@@ -82,7 +87,7 @@ impl Switch {
         Roles::with(fabric.map(|(port, _)| port).collect())
     }
 
-    /// The fabric ports that an earlier agent left.
+    /// The ports that are fabric ports in the maps.
     pub(super) fn left_fabric(&self) -> BTreeSet<PortNumber> {
         let ports = self.controller.installed().ports.iter();
         ports.filter(|(_, entry)| entry.port.role == Port::FABRIC).map(|(port, _)| *port).collect()
@@ -95,12 +100,13 @@ impl Switch {
         }
         let roles = self.found_roles();
         if roles != self.roles {
-            let met = self
-                .config
-                .ports
-                .keys()
-                .filter(|port| roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host);
-            self.discovered.asks.extend(met.map(|port| (*port, (now, ASKS.0))));
+            let is_met =
+                |port: &&PortNumber| roles.of(**port) == Role::Fabric && self.roles.of(**port) == Role::Host;
+            let met: Vec<PortNumber> = self.config.ports.keys().filter(is_met).copied().collect();
+            self.discovered.asks.extend(met.iter().map(|port| (*port, (now, ASKS.0))));
+            if self.filled {
+                self.begin_down(&met);
+            }
             self.roles = roles;
             self.listen(now);
         }
@@ -108,8 +114,21 @@ impl Switch {
         self.want_tree(now);
     }
 
+    /// A link that is found while the switch runs counts as one that comes back: it is down until hellos have come back for
+    /// long enough.
+    fn begin_down(&mut self, ports: &[PortNumber]) {
+        self.failures.ports.extend(ports);
+        // What the prober says next is said of these ports too.
+        self.generation += 1;
+        self.targets = None;
+        self.stale = Stale { failures: true, ..self.stale };
+    }
+
     /// Tells the others what this switch finds behind its ports, if that is something else.
     pub(super) fn tell_report(&mut self, now: Nanos) {
+        if !self.config.is_discovered() {
+            return;
+        }
         let report = self.own_report();
         let this = self.config.switch.clone();
         if self.discovered.reports.get(&this).is_some_and(|(before, _)| *before == report) {
@@ -125,12 +144,17 @@ impl Switch {
         if !self.config.is_discovered() {
             return Report::default();
         }
+        let left = self.left_fabric();
         let adjacency = |(port, standing): (PortNumber, &Standing)| {
             let Standing::Fabric(peer) = standing else { return None };
+            // A route has no room for it yet, or frames would come for it that the packet path cannot send there.
+            if port.width() > self.width.bits || !left.contains(&port) {
+                return None;
+            }
             Some(Adjacency { port, switch: peer.switch.clone(), there: peer.port, megabits: 0 })
         };
         let adjacencies = self.neighbors.all().filter_map(adjacency).collect();
-        Report { port_width: self.config.discovered_width(), adjacencies }
+        Report { port_width: self.width.bits, adjacencies }
     }
 
     /// Whether an announcement of a switch of this name is taken in.

@@ -19,7 +19,7 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
-        lldp, neighbor,
+        lldp, neighbor, presence,
     },
     fabric::Record,
     hosts::{Sighting, ip_address},
@@ -107,6 +107,9 @@ impl Switch {
         }
         let is_news = match frame.role {
             _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            _ if presence::is_one(&frame.bytes) => {
+                self.neighbors.hear_presence(frame.port, &frame.bytes, now)
+            }
             Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
@@ -212,7 +215,7 @@ impl Switch {
     }
 
     /// Takes note of what operators want; whether it is news, which others are told and which is kept.
-    fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
+    pub(super) fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
         let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
         for Record { name, text, .. } in &news {
             info!(name, text, "an operator wants this");

@@ -73,7 +73,7 @@ impl Switch {
         self.config = Arc::new(config);
         self.neighbors.set_roles(roles(&self.config, &self.topology, self.this));
         if self.config.is_discovered() {
-            self.neighbors.set_port_width(self.config.discovered_width());
+            self.look_at_width(now);
             self.tell_report(now);
         }
     }
@@ -96,6 +96,7 @@ impl Switch {
 
     /// Says who this switch is where that is due, and heeds what became of its ports.
     pub(super) fn meet_neighbors(&mut self, now: Nanos) {
+        self.neighbors.watch_loops(self.managed_bridge().is_some());
         let (roles, failures) = (&self.roles, &self.failures);
         let is_dead = |port| roles.of(port) == Role::Host || failures.ports.contains(&port);
         let changed = self.neighbors.settle(is_dead, now);
@@ -110,8 +111,8 @@ impl Switch {
         self.ask_who_was_met(now);
         let listening = &self.listening;
         for said in self.neighbors.due(|port| listening.contains_key(&port), now) {
-            if let Some(mac) = self.socket_mac(said.port) {
-                self.effects.push(Effect::Send(said.port, said.frame(mac, self.neighbors.keys())));
+            if let Some(mac) = self.socket_mac(said.port()) {
+                self.effects.push(Effect::Send(said.port(), said.frame(mac, self.neighbors.keys())));
             }
         }
     }
@@ -152,6 +153,7 @@ impl Switch {
             Standing::Fabric(peer) if self.roles.of(port) == Role::Host => {
                 Standing::Refused(Refusal::NotHost(peer.clone()))
             }
+            Standing::Refused(Refusal::Silent) if self.roles.of(port) == Role::Fabric => Standing::Awaited,
             standing => standing.clone(),
         }
     }

@@ -58,6 +58,18 @@ fn report(origin: &str, ports: &[(u16, &str, u16)]) -> Vec<u8> {
     announcement::parts(origin, (7, 1), &lists)[0].frame(MAC, Nanos(0))
 }
 
+impl Bench {
+    /// Switches are behind ports 1 and 2, and have said so.
+    pub(super) fn between_two_switches(&mut self) {
+        self.pass(Duration::from_secs(1));
+        for (at, name) in [(1, "m1"), (2, "m2")] {
+            self.heard(at, Role::Host, said(name, 1));
+            self.heard(at, Role::Fabric, report(name, &[(1, "e1", at)]));
+        }
+        self.pass(Duration::from_secs(2));
+    }
+}
+
 fn bridge_states(effects: &[Effect], at: u16) -> Vec<BridgePort> {
     let state = |effect: &Effect| match effect {
         Effect::SetBridgePort(number, _, state) if *number == port(at) => Some(*state),
@@ -156,4 +168,23 @@ fn a_switch_says_who_it_is_at_every_port() {
         assert_eq!((said.switch.as_str(), said.port, said.port_width), ("e1", port(at), 5));
     }
     assert_eq!(bench.switch.snapshot().ports[2].neighbor, Standing::Host);
+}
+
+#[test]
+fn a_link_that_is_found_while_the_switch_runs_is_down_until_hellos_come_back() {
+    let mut bench = Bench::with(DISCOVERED);
+    bench.pass(Duration::from_secs(5));
+    let effects = bench.heard(1, Role::Host, said("m1", 1));
+    let watched = effects.iter().find_map(|effect| match effect {
+        Effect::Watch(targets) => Some(targets.clone()),
+        _ => None,
+    });
+    let watched = watched.expect("the prober is told");
+    assert!(watched.down.ports.contains(&port(1)), "{:?}", watched.down);
+    bench.pass(Duration::from_millis(300));
+    assert_eq!(bench.switch.own_report().adjacencies.len(), 1);
+    assert_eq!(
+        bench.switch.own_ports_down().into_iter().map(|down| down.number).collect::<Vec<_>>(),
+        [port(1)]
+    );
 }

@@ -17,6 +17,7 @@
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
 //! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
+//! | `width` | when the width of port numbers changes |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -46,7 +47,11 @@ mod stored_tests;
 #[cfg(test)]
 mod tests;
 mod warnings;
+mod width;
+#[cfg(test)]
+mod width_tests;
 
+use discovering::alone;
 pub use discovering::lone;
 pub use effect::{Effect, Wish, write_all};
 pub use event::{Event, Frame};
@@ -169,6 +174,7 @@ pub struct Switch {
     interfaces: Interfaces,
     neighbors: Neighbors,
     discovered: Discovered,
+    width: width::Width,
     /// Frames of agents that no key of the fabric has signed.
     unbelieved: u64,
     failures: Failures,
@@ -252,7 +258,8 @@ impl Switch {
         let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, .. } =
             start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
-        let (topology, this) = if config.is_discovered() { lone(&config) } else { (topology, this) };
+        let bits = width::left(&config, installed.settings.port_width);
+        let (topology, this) = if config.is_discovered() { alone(&config, bits) } else { (topology, this) };
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
@@ -265,6 +272,7 @@ impl Switch {
             interfaces,
             neighbors,
             discovered: Discovered::default(),
+            width: width::Width::new(bits),
             unbelieved: 0,
             left_broken: Vec::new(),
             links: LinkStates::default(),

@@ -120,6 +120,7 @@ impl Switch {
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
         self.look_at_reports(now);
+        self.look_at_width(now);
     }
 
     /// When [`Switch::derive`] is due, if something waits for it.
@@ -175,6 +176,7 @@ impl Switch {
                     debug!(changes = plan.changes.len(), "maps are brought up to date");
                 }
                 self.write(plan.changes);
+                self.tell_report(now);
                 self.warn_of_plan(plan.left_out, plan.without_index);
             }
             Err(error) => {
@@ -251,7 +253,10 @@ impl Switch {
                 !carrier || self.failures.ports.contains(&number) || self.roles.of(number) == Role::Host;
             is_down.then_some(DownPort { number, unanswered })
         };
-        self.topology.arcs(self.this).iter().filter_map(|arc| down(arc.port)).collect()
+        let arcs = self.topology.arcs(self.this).iter().map(|arc| arc.port);
+        // What is reported first, where no file says it, others may put together before this switch does.
+        let found = self.own_report().adjacencies.into_iter().map(|found| found.port);
+        arcs.chain(found).filter_map(down).collect()
     }
 
     /// Which links are down, and which of the others are to be left.

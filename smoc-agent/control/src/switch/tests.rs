@@ -98,6 +98,33 @@ impl Bench {
         bench
     }
 
+    /// The agent ends and another one starts with this configuration.
+    pub(super) fn again(&self, text: &str) -> Self {
+        let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
+        let start = Start {
+            this: lone(&config).1,
+            config,
+            topology: self.switch.topology.clone(),
+            interfaces: self.interfaces.values().cloned().collect(),
+            installed: self.switch.expected().installed,
+            exits: BTreeMap::new(),
+            programs: PROGRAMS,
+            boot: 1,
+            sequence: 1_800_000_000_000_000,
+            records: self.switch.records.all().cloned().collect(),
+        };
+        let (switch, effects) = Switch::start(start, self.now);
+        let mut bench = Self {
+            switch,
+            now: self.now,
+            interfaces: self.interfaces.clone(),
+            listening: BTreeMap::new(),
+            refuses: false,
+        };
+        bench.fulfil(&effects);
+        bench
+    }
+
     /// Something happens; all that follows in the same moment.
     pub(super) fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = self.switch.handle(event, self.now);

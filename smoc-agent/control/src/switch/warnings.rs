@@ -65,6 +65,7 @@ impl Switch {
         warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(misplaced.into_values());
         warnings.extend(self.discord_warnings());
+        warnings.extend(self.width_warning());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
         warnings

@@ -33,6 +33,7 @@ mod joins;
 mod other_traffic;
 mod places;
 mod prefixes;
+mod presence;
 mod probes;
 mod properties;
 mod races;

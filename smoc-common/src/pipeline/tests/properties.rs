@@ -78,6 +78,7 @@ proptest! {
             let verdict = switch.from_host(&mut seen);
             match verdict.outcome.action() {
                 Action::Pass => prop_assert_eq!((&seen, verdict.port), (&frame, 0)),
+                Action::Reply => prop_assert!(seen[..17] == frame[..17] && seen[18..] == frame[18..]),
                 Action::Redirect => prop_assert!(is_edge && (1..=PATHS).contains(&verdict.port)),
                 Action::Consume => {
                     prop_assert_eq!((&seen, verdict.outcome), (&frame, Outcome::PushedByHost));

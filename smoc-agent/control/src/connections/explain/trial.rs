@@ -224,6 +224,7 @@ pub(super) fn consequence(outcome: Outcome) -> &'static str {
     match outcome.action() {
         Action::Pass => "The kernel goes on with it: the base network.",
         Action::Redirect => "",
+        Action::Reply => "It goes back where it came from.",
         Action::Consume => "It ends there.",
     }
 }
