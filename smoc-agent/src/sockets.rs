@@ -14,7 +14,7 @@ use smoc_control::interfaces::IfIndex;
 /// The frames that a socket hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// ARP and neighbour discovery, and LLDP.
+    /// ARP and neighbour discovery, and LLDP; and announcements, which no host should send.
     Neighbors,
     /// Announcements of other agents, and LLDP.
     Announcements,
@@ -114,9 +114,10 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
         ],
         Wanted::Neighbors => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 10, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 11, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 7, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 8, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 7, 0, announcement::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 6, 0, lldp::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),

@@ -89,7 +89,7 @@ counted! {
     ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";
     ProbeReflected => Redirect, "probe_reflected", "A probe that turned round here.";
     ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
-    ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
+    ProbeLost => Consume, "probe_lost", "A probe whose next port is down, that is malformed, or whose tag no key of the fabric has made.";
 }
 
 counted! {
@@ -152,7 +152,7 @@ pub struct Sighting {
 }
 
 impl crate::map::Plain for Sighting {}
-const _: () = assert!(size_of::<Sighting>() == 56);
+const _: () = assert!(size_of::<Sighting>() == 80);
 
 #[cfg(test)]
 mod tests {

@@ -29,6 +29,8 @@ use smoc_common::{
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
+static HELLO_KEYS: Array<HelloKeys> = Array::with_max_entries(1, 0);
+#[map]
 static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static FABRIC_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
@@ -362,6 +364,12 @@ impl Tables for KernelTables<'_> {
         // SAFETY: the kernel keeps the memory of an array map for as long as the program runs.
         let settings: &Settings = unsafe { &*first((&raw const SETTINGS).cast())? };
         (settings.magic == LAYOUT_MAGIC).then_some(settings)
+    }
+
+    #[inline(always)]
+    fn hello_keys(&self) -> Option<&HelloKeys> {
+        // SAFETY: as for `settings`; keys that are replaced while they are read cost one hello its answer.
+        Some(unsafe { &*first((&raw const HELLO_KEYS).cast())? })
     }
 
     #[inline(always)]

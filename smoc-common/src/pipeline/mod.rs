@@ -36,8 +36,8 @@ pub use subflow::Ends;
 use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
-        PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
+        Openings, PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
     },
     route::{Label, Route},
     token::{self, Version},
@@ -73,6 +73,8 @@ pub trait Table<'a, K, V> {
 pub trait Tables {
     /// `SETTINGS`.
     fn settings(&self) -> Option<&Settings>;
+    /// `HELLO_KEYS`.
+    fn hello_keys(&self) -> Option<&HelloKeys>;
     /// `PORTS`.
     fn port(&self, number: u16) -> Option<&Port>;
     /// `FABRIC_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
@@ -240,10 +242,16 @@ pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option
     fabric::forward(frame, tables).map(|result| counted(tables, result))
 }
 
-/// What [`from_fabric`] left undecided.
+/// What [`from_fabric`] left undecided. `None` if it is a probe: [`probe()`] goes on with it.
 #[inline(always)]
-pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
-    let result = fabric::arrive(frame, tables);
+pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
+    fabric::arrive(frame, tables).map(|result| counted(tables, result))
+}
+
+/// What [`arrive`] left undecided. A program of its own, for tags need what is left of the stack.
+#[inline(always)]
+pub fn probe(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
+    let result = probe::follow(frame, tables);
     counted(tables, result)
 }
 

@@ -4,19 +4,20 @@
 use super::{Tables, Verdict};
 use crate::{
     event::{Outcome, Sighting},
+    map::HelloKeys,
     route::{Label, PushedRoute, Route},
-    wire::{Frame, probe::Probe},
+    wire::{
+        Frame,
+        probe::{Probe, Way},
+    },
 };
 
 /// Decides about a probe and rewrites it. None of them ever leaves smoc, nor through a host port: what cannot go on ends
 /// here.
 #[inline(always)]
-pub(super) fn follow<T: Tables>(
-    frame: &mut impl Frame,
-    tables: &mut T,
-    label: Label,
-    route: Route,
-) -> Result<Verdict, Outcome> {
+pub(super) fn follow<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Result<Verdict, Outcome> {
+    let (addresses, _) = frame.ethernet().ok_or(Outcome::ProbeLost)?;
+    let PushedRoute { label, route } = PushedRoute::parse(addresses).ok_or(Outcome::ProbeLost)?;
     if route != Route::END {
         let width = tables.settings().ok_or(Outcome::ProbeLost)?.port_width;
         let (port, route) = route.pop(width).ok_or(Outcome::ProbeLost)?;
@@ -29,6 +30,13 @@ pub(super) fn follow<T: Tables>(
         );
     }
     let probe = Probe::parse(frame).ok_or(Outcome::ProbeLost)?;
+    // What a device between two switches makes up goes no further than this, and not to the agent.
+    if !label.is_returning()
+        && let Some(keys) = tables.hello_keys()
+        && !answer(&probe, keys, frame)
+    {
+        return Err(Outcome::ProbeLost);
+    }
     let is_hello = probe.flags & Probe::HELLO != 0;
     if label.is_returning() || is_hello {
         let at = tables.now();
@@ -66,4 +74,24 @@ fn send<T: Tables>(
     }
     frame.set_addresses(PushedRoute { label, route }.words()).ok_or(Outcome::ProbeLost)?;
     Ok(verdict)
+}
+
+/// Lets a probe that turns round here say so, with the key that its sender has. False if it has a tag that none of the keys made.
+/// One without a tag, and all where there is no key, goes back as it came.
+#[inline(always)]
+fn answer(probe: &Probe, keys: &HelloKeys, frame: &mut impl Frame) -> bool {
+    let [first, second] = &keys.keys;
+    if probe.tag == 0 || first.is_none() {
+        return true;
+    }
+    let key = if probe.is_signed(first, Way::Out) {
+        first
+    } else if probe.is_signed(second, Way::Out) {
+        second
+    } else {
+        return false;
+    };
+    let responder = keys.responder;
+    let tag = Probe { responder, ..*probe }.tag_with(key, Way::Back);
+    Probe::write_answer(responder, tag, frame).is_some()
 }

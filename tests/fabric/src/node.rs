@@ -10,6 +10,7 @@ use smoc_common::{
     event::Sighting,
     memory::Side,
     route::{PortNumber, Route},
+    tag::TagKey,
     wire::{ethernet::MacAddress, probe::Probe},
 };
 use smoc_control::{
@@ -275,13 +276,13 @@ fn with_interface(ports: &[Port], index: IfIndex) -> Option<u16> {
 }
 
 impl Wire for PortWire<'_> {
-    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos> {
+    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe, key: &TagKey) -> Option<Nanos> {
         let place = with_interface(self.ports, interface)?;
         let port = &self.ports[usize::from(place)];
         if !port.carrier || port.hangs {
             return None;
         }
-        let probe = Probe { sent_at: self.now.0, ..probe };
+        let probe = Probe { sent_at: self.now.0, ..probe }.signed(key);
         self.sent.push((place, probe.frame(route).to_vec()));
         Some(self.now)
     }

@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Detour, DetourKey, PathSet, Port, Settings, THIS_EDGE},
+    map::{Attachment, Detour, DetourKey, HelloKeys, PathSet, Port, Settings, THIS_EDGE},
     route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
@@ -96,6 +96,7 @@ impl World {
             hosts: &self.hosts,
             spread: self.spread,
             border: &self.border,
+            hello_keys: HelloKeys::default(),
             host_entries: 1000,
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use smoc_common::{
-    map::THIS_EDGE,
+    map::{HelloKeys, THIS_EDGE},
     route::{PortNumber, Rank},
     wire::ethernet::MacAddress,
 };
@@ -107,6 +107,10 @@ impl Switch {
         }
         let is_news = match frame.role {
             _ if lldp::is_one(&frame.bytes) => self.neighbors.hear(frame.port, &frame.bytes, now),
+            Role::Host if announcement::is_one(&frame.bytes) => {
+                self.belief.refused += 1;
+                false
+            }
             Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
@@ -119,7 +123,7 @@ impl Switch {
             return false;
         }
         let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
-            self.unbelieved += 1;
+            self.belief.refused += 1;
             return false;
         };
         match Message::parse(bytes, now) {
@@ -174,7 +178,8 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, signs, .. })) = lists {
+            self.heard_signs(&part.origin, signs);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -207,8 +212,22 @@ impl Switch {
         let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
         let report = self.own_report();
-        let lists = Lists { hosts, down, records, contentions, report };
+        // Not before the programs can answer so.
+        let signs = self.controller.installed().hello_keys != HelloKeys::default();
+        let lists = Lists { hosts, down, records, contentions, report, signs };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    /// A switch says whether it signs hellos.
+    fn heard_signs(&mut self, origin: &str, signs: bool) {
+        let is_other = if signs {
+            self.belief.unsigned.remove(origin)
+        } else {
+            self.belief.unsigned.insert(origin.to_owned())
+        };
+        if is_other && !self.config.keys.is_empty() {
+            (self.stale.ports, self.stale.view) = (true, true);
+        }
     }
 
     /// Takes note of what operators want; whether it is news, which others are told and which is kept.

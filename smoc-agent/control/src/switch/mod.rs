@@ -157,6 +157,15 @@ impl Stale {
     const ALL: Self = Self { failures: true, plan: true, hosts: true, links: true, ports: true, view: true };
 }
 
+/// Who is not believed, and who is believed without a tag.
+#[derive(Clone, Debug, Default)]
+struct Belief {
+    /// Frames of agents that no key of the fabric has signed, or that came in at a host's port.
+    refused: u64,
+    /// Switches that announce and do not say that they sign hellos: earlier versions.
+    unsigned: BTreeSet<String>,
+}
+
 /// The control of one switch.
 #[derive(Clone, Debug)]
 pub struct Switch {
@@ -169,8 +178,7 @@ pub struct Switch {
     interfaces: Interfaces,
     neighbors: Neighbors,
     discovered: Discovered,
-    /// Frames of agents that no key of the fabric has signed.
-    unbelieved: u64,
+    belief: Belief,
     failures: Failures,
     /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
     left_broken: Vec<(String, Rank, Vec<String>)>,
@@ -265,7 +273,7 @@ impl Switch {
             interfaces,
             neighbors,
             discovered: Discovered::default(),
-            unbelieved: 0,
+            belief: Belief::default(),
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),

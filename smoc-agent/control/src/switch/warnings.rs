@@ -50,7 +50,7 @@ impl Switch {
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
-            refused: self.neighbors.refused() + self.unbelieved,
+            refused: self.neighbors.refused() + self.belief.refused,
             warnings,
         }
     }
@@ -63,10 +63,25 @@ impl Switch {
         let unagreed = self.unagreed.iter().filter(|(port, _)| !is_other(port));
         warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(misplaced.into_values());
+        warnings.extend(self.unsigned());
         warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
         warnings
+    }
+
+    /// Neighbours whose hellos are believed although nobody has signed them.
+    fn unsigned(&self) -> Vec<String> {
+        let ports = self.config.ports.keys().filter(|_| !self.config.keys.is_empty());
+        let unsigned = ports.filter_map(|port| Some((port, self.peer_at(*port)?.switch)));
+        let unsigned = unsigned.filter(|(_, switch)| self.belief.unsigned.contains(switch));
+        let say = |(port, switch)| {
+            format!(
+                "port {port}: {switch} runs an earlier version of smoc, which signs no hellos: who is on the cable can forge them \
+                 until it is updated"
+            )
+        };
+        unsigned.map(say).collect()
     }
 
     fn missing_interfaces(&self) -> Vec<String> {
