@@ -10,7 +10,9 @@ use smoc_common::{
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, settle::link_names};
+use super::{
+    CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, namesakes::Voice, settle::link_names,
+};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -158,14 +160,10 @@ impl Switch {
             return false;
         }
         if part.origin == self.config.switch {
-            let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
-            if is_behind {
-                info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
-            }
-            return is_behind;
+            return self.heard_own(&part, now);
         }
-        let lists = match self.flood.hear(&part) {
-            Heard::Known => return false,
+        let lists = match self.heard_of(&part, now) {
+            Heard::Known => return self.stale.view,
             Heard::Outdated => {
                 let newer: Vec<Part> = self.flood.of(&part.origin).collect();
                 self.send_parts(from, &newer, now);
@@ -192,6 +190,43 @@ impl Switch {
             }
         }
         true
+    }
+
+    /// An announcement by another run of this switch's agent, or by another switch of its name.
+    fn heard_own(&mut self, part: &Part, now: Nanos) -> bool {
+        let (boot, said) = self.announcer.number();
+        if part.boot == boot {
+            return false;
+        }
+        let before = self.belief.namesakes.count();
+        self.belief.namesakes.heard_own(part.boot, part.sequence, said, now);
+        self.stale.view |= self.belief.namesakes.count() != before;
+        let is_second = self.belief.namesakes.is_second(boot);
+        let is_behind = self.announcer.heard_own(part.boot, part.sequence, is_second, now);
+        if is_behind && !is_second {
+            info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
+        }
+        is_behind || self.stale.view
+    }
+
+    /// Two switches of one name are one again when one of them is gone.
+    pub(super) fn forget_namesakes(&mut self, now: Nanos) {
+        self.stale.view |= self.belief.namesakes.expire(now);
+        if !self.belief.namesakes.is_second(self.announcer.number().0) {
+            self.announcer.release();
+        }
+    }
+
+    /// What to do with a part: one of a switch that has another one's name is passed on and not taken over.
+    fn heard_of(&mut self, part: &Part, now: Nanos) -> Heard {
+        let before = self.belief.namesakes.count();
+        let voice = self.belief.namesakes.heard(&part.origin, part.boot, part.sequence, now);
+        self.stale.view |= self.belief.namesakes.count() != before;
+        match voice {
+            Voice::Heeded => self.flood.hear(part),
+            Voice::Other => Heard::New,
+            Voice::Known => Heard::Known,
+        }
     }
 
     /// Tells a neighbour all that is known.

@@ -17,6 +17,7 @@
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
 //! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
+//! | `namesakes` | two switches of one name, wherever they are |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -36,6 +37,7 @@ mod facts;
 mod meeting;
 #[cfg(test)]
 mod meeting_tests;
+mod namesakes;
 mod owners;
 mod ports;
 mod retries;
@@ -84,6 +86,7 @@ use crate::{
 };
 use announcer::Announcer;
 use discovering::Discovered;
+use namesakes::Namesakes;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
@@ -164,6 +167,7 @@ struct Belief {
     refused: u64,
     /// Switches that announce and do not say that they sign hellos: earlier versions.
     unsigned: BTreeSet<String>,
+    namesakes: Namesakes,
 }
 
 /// The control of one switch.

@@ -117,6 +117,7 @@ impl Switch {
         if !self.refused {
             self.stale.view |= self.retries.done(Wish::Maps);
         }
+        self.forget_namesakes(now);
         self.hosts.expire(now);
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);

@@ -64,6 +64,8 @@ impl Switch {
         warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(misplaced.into_values());
         warnings.extend(self.unsigned());
+        let (boot, _) = self.announcer.number();
+        warnings.extend(self.belief.namesakes.warnings(&self.config.switch, boot));
         warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
