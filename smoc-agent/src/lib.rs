@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> prober -> dataplane, netlink, sockets, store, urgent`. All but `cli` are the feature `agent`, and so is
+//! `cli -> agent -> api -> prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the feature `agent`, and so is
 //! whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -20,6 +20,8 @@ pub mod netlink;
 pub mod prober;
 #[cfg(feature = "agent")]
 pub mod sockets;
+#[cfg(feature = "agent")]
+mod speed;
 #[cfg(feature = "agent")]
 pub mod store;
 #[cfg(feature = "agent")]

@@ -193,6 +193,7 @@ impl Node {
             mac,
             usable: true,
             mtu: 1500,
+            megabits: 0,
             master: None,
             bridge_port: None,
             spanning_tree: None,

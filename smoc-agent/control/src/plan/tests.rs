@@ -144,6 +144,7 @@ fn interface(index: u32, name: &str, usable: bool) -> Interface {
         mac: MacAddress::new([2, 0, 0, 0, 0xff, index as u8]),
         usable,
         mtu: 1500,
+        megabits: 0,
         master: None,
         bridge_port: None,
         spanning_tree: None,

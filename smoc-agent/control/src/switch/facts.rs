@@ -81,6 +81,7 @@ impl Switch {
         if same_addresses && ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
         }
+        self.look_at_speeds(now);
         self.limit_hosts(now);
         for (port, name) in &self.config.ports {
             let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);

@@ -337,9 +337,7 @@ impl Switch {
         if adopted {
             self.agreement.take_over();
         }
-        if self.config.is_discovered() {
-            self.tell_report(now);
-        }
+        self.look_at_speeds(now);
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
         self.limit_hosts(now);

@@ -67,6 +67,7 @@ impl Bench {
             mac: MacAddress::new([2, 0, 0, 0, 0xff, index as u8]),
             usable: true,
             mtu: 1500,
+            megabits: 0,
             master: None,
             bridge_port: None,
             spanning_tree: None,
