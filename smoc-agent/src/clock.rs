@@ -25,5 +25,5 @@ pub fn boot_number() -> u64 {
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u64(now().0);
     hasher.write_u32(std::process::id());
-    microseconds_since_1970() / 1_000_000 << 32 | hasher.finish() & 0xffff_ffff
+    ((microseconds_since_1970() / 1_000_000) << 32) | hasher.finish() & 0xffff_ffff
 }

@@ -9,7 +9,7 @@ use smoc_common::{
 };
 
 use super::{
-    Effect,
+    Effect, Event,
     tests::{Bench, DISCOVERED},
 };
 use crate::{
@@ -156,4 +156,27 @@ fn a_switch_says_who_it_is_at_every_port() {
         assert_eq!((said.switch.as_str(), said.port, said.port_width), ("e1", port(at), 5));
     }
     assert_eq!(bench.switch.snapshot().ports[2].neighbor, Standing::Host);
+}
+
+#[test]
+fn a_link_carries_what_its_interface_says_and_keeps_that_while_it_is_down() {
+    let mut bench = Bench::with(DISCOVERED);
+    bench.pass(Duration::from_secs(1));
+    let with = |bench: &mut Bench, usable, megabits| {
+        let there = bench.interfaces.get_mut("p1").unwrap();
+        (there.usable, there.megabits) = (usable, megabits);
+        bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+        bench.pass(Duration::from_secs(1));
+        let links = bench.switch.snapshot().topology.links().to_vec();
+        links.iter().map(|link| link.capacity.map(|capacity| capacity.to_string())).collect::<Vec<_>>()
+    };
+    with(&mut bench, true, 0);
+    bench.heard(1, Role::Host, said("m1", 1));
+    bench.pass(Duration::from_millis(300));
+    bench.heard(1, Role::Fabric, report("m1", &[(1, "e1", 1)]));
+    let some = |text: &str| vec![Some(text.to_owned())];
+    assert_eq!(with(&mut bench, true, 0), [None]);
+    assert_eq!(with(&mut bench, true, 1000), some("1Gbit"));
+    assert_eq!(with(&mut bench, false, 0), some("1Gbit"));
+    assert_eq!(with(&mut bench, true, 100), some("100Mbit"));
 }

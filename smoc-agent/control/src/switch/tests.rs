@@ -38,7 +38,7 @@ pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64
 pub(super) struct Bench {
     pub(super) switch: Switch,
     pub(super) now: Nanos,
-    interfaces: BTreeMap<String, Interface>,
+    pub(super) interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     refuses: bool,
 }
