@@ -1,4 +1,4 @@
-//! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path), and everything that can happen to it.
+//! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path, or the ones that `SMOC_ETCD=/path/of/etcd` names), and everything that can happen to it.
 
 mod security;
 mod server;

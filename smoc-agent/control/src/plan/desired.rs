@@ -128,7 +128,11 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
-    let prefixes = routers::prefixes(topology, this, &index_of);
+    let is_dead = |port: PortNumber| {
+        let interface = inputs.ports.get(&port).and_then(|name| inputs.interfaces.named(name));
+        interface.is_none_or(|interface| !interface.usable)
+    };
+    let prefixes = routers::prefixes(topology, this, inputs.unused, is_dead, &index_of);
     Desired {
         settings: Settings { routed: u8::from(!prefixes.is_empty()), ..settings(inputs) },
         hello_keys: inputs.hello_keys,
