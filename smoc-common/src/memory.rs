@@ -110,6 +110,8 @@ pub struct Switch {
     pub tokens: Entries<TokenKey, TokenBinding>,
     /// `OPENINGS`.
     pub openings: BTreeMap<u16, Openings>,
+    /// `SIGHTED`.
+    pub sighted: BTreeMap<u32, Openings>,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -137,6 +139,7 @@ impl Default for Switch {
             connections: Entries::default(),
             tokens: Entries::default(),
             openings: BTreeMap::new(),
+            sighted: BTreeMap::new(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -268,6 +271,10 @@ impl Tables for Switch {
 
     fn openings(&mut self, port: u16) -> Option<&mut Openings> {
         Some(self.openings.entry(port).or_default())
+    }
+
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        Some(self.sighted.entry(self.ingress).or_default())
     }
 
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {

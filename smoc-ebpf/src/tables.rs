@@ -66,6 +66,8 @@ static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries
 #[map]
 static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(OPENING_ENTRIES, 0);
 #[map]
+static SIGHTED: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRIES, 0);
+#[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
@@ -465,6 +467,13 @@ impl Tables for KernelTables<'_> {
     fn openings(&mut self, port: u16) -> Option<&mut Openings> {
         // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
         OPENINGS.get_ptr_mut(port.into()).map(|openings| unsafe { &mut *openings })
+    }
+
+    /// Interfaces whose numbers are as far apart as there are entries share one.
+    #[inline(always)]
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        // SAFETY: as in `openings`.
+        SIGHTED.get_ptr_mut(self.ingress() % PORT_ENTRIES).map(|openings| unsafe { &mut *openings })
     }
 
     #[inline(always)]

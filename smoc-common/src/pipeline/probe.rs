@@ -1,7 +1,7 @@
 //! Probes and hellos ([`crate::wire::probe`]): passed on, turned round where their route ends, and seen off when they
 //! are back.
 
-use super::{Tables, Verdict};
+use super::{Tables, Verdict, within};
 use crate::{
     event::{Outcome, Sighting},
     map::HelloKeys,
@@ -11,6 +11,11 @@ use crate::{
         probe::{Probe, Way},
     },
 };
+
+/// Of how many hellos and probes that come in by one interface a CPU tells the agent in each window, so that a flood by one
+/// cable leaves room for what comes by the others: a third of the ring, and as many as the largest budget of probes lets come back. In nanoseconds.
+const MOST_SIGHTINGS: u32 = 1024;
+const WINDOW: u64 = 10_000_000;
 
 /// Decides about a probe and rewrites it. None of them ever leaves smoc, nor through a host port: what cannot go on ends
 /// here.
@@ -40,6 +45,9 @@ pub(super) fn follow<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Resul
     let is_hello = probe.flags & Probe::HELLO != 0;
     if label.is_returning() || is_hello {
         let at = tables.now();
+        if !within(tables.sightings(), MOST_SIGHTINGS, WINDOW, at) {
+            return Err(Outcome::ProbeLost);
+        }
         let returned = u32::from(label.is_returning());
         let interface = tables.ingress();
         tables.sighted(&Sighting { at, probe, returned, interface });

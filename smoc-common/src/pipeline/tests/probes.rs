@@ -135,6 +135,25 @@ fn what_has_a_wrong_tag_is_not_answered_and_the_agent_does_not_hear_of_it() {
 }
 
 #[test]
+fn a_flood_by_one_interface_leaves_room_for_what_comes_by_others() {
+    let label = Label::OUTBOUND_PROBE.returning();
+    let mut switch = transit();
+    let send = |switch: &mut Switch, interface, at| {
+        let mut frame = probe(Probe::HELLO, 1, Route::END).frame(Route::END);
+        let pushed = PushedRoute { label, route: Route::END };
+        frame[..12].copy_from_slice(pushed.words().map(u32::to_be_bytes).as_flattened());
+        (switch.ingress, switch.clock) = (interface, at);
+        switch.from_fabric(&mut frame).outcome
+    };
+    let begin = 1_000_000_000;
+    let told = (0..10_000).filter(|n| send(&mut switch, 7, begin + n) == Outcome::ProbeReturned).count();
+    assert_eq!((told, switch.sightings.len()), (1024, 1024));
+    assert_eq!(send(&mut switch, 8, begin + 10_000), Outcome::ProbeReturned);
+    assert_eq!(send(&mut switch, 7, begin + 10_000), Outcome::ProbeLost);
+    assert_eq!(send(&mut switch, 7, begin + 20_000_000), Outcome::ProbeReturned, "10 ms later");
+}
+
+#[test]
 fn hellos_without_a_tag_and_those_to_a_switch_without_a_key_go_back_as_they_came() {
     let untagged = probe(Probe::HELLO, 1, Route::END);
     for (mut switch, sent) in [(keyed(KEYS), untagged), (transit(), untagged.signed(&KEYS[0]))] {

@@ -47,6 +47,9 @@ impl Tables for Interrupted<'_> {
             _ => self.switch.settings(),
         }
     }
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        self.switch.sightings()
+    }
     fn hello_keys(&self) -> Option<&HelloKeys> {
         self.switch.hello_keys()
     }
