@@ -17,12 +17,13 @@ pub fn microseconds_since_1970() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A number that no other run of an agent has: of the time, the process and the kernel's random numbers.
+/// A number that no other run of an agent has: of the time, the process and the kernel's random numbers. A run that began in an earlier
+/// second has a lower one, as far as clocks agree.
 pub fn boot_number() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library seeds its hashers from the kernel's random numbers.
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u64(now().0);
     hasher.write_u32(std::process::id());
-    hasher.finish()
+    ((microseconds_since_1970() / 1_000_000) << 32) | hasher.finish() & 0xffff_ffff
 }

@@ -2,8 +2,8 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> history, metrics, prober -> dataplane, netlink, sockets, store, urgent`. All but `cli` are the feature `agent`, and so is
-//! whatever knows the kernel or the network: a build without it has the verbs that read files.
+//! `cli -> agent -> api -> history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
+//! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
 pub mod agent;
@@ -24,6 +24,8 @@ pub mod netlink;
 pub mod prober;
 #[cfg(feature = "agent")]
 pub mod sockets;
+#[cfg(feature = "agent")]
+mod speed;
 #[cfg(feature = "agent")]
 pub mod store;
 #[cfg(feature = "agent")]

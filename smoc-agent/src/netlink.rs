@@ -1,6 +1,6 @@
 //! The kernel's side, over rtnetlink.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt};
 use ipnet::IpNet;
@@ -19,6 +19,8 @@ use rtnetlink::{
 use smoc_common::wire::ethernet::MacAddress;
 
 use smoc_control::interfaces::{AttachedMode, AttachedXdp, BridgePort, IfIndex, Interface, Interfaces};
+
+use crate::speed::Speeds;
 
 /// `IFLA_BRPORT_STATE` of linux/if_link.h.
 const BRIDGE_PORT_STATE: u16 = 1;
@@ -68,6 +70,7 @@ pub struct Carried {
 #[derive(Clone)]
 pub struct Netlink {
     handle: Handle,
+    speeds: Arc<Speeds>,
 }
 
 /// Tells when any interface of the namespace changes.
@@ -83,7 +86,7 @@ impl Netlink {
     pub fn connect() -> Result<Self, NetlinkError> {
         let (connection, handle, _) = new_connection()?;
         tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self { handle, speeds: Arc::new(Speeds::open()?) })
     }
 
     /// All interfaces as they are now, with their addresses.
@@ -94,7 +97,11 @@ impl Netlink {
         let links = self.handle.link().get().execute();
         let interfaces = links.map_ok(|message| interface(&message)).try_collect::<Vec<_>>().await;
         let failed = |source| NetlinkError::Request { doing: "list the interfaces".into(), source };
-        let interfaces: Interfaces = interfaces.map_err(failed)?.into_iter().collect();
+        let with_speed = |interface: Interface| {
+            let megabits = if interface.usable { self.speeds.of(&interface.name) } else { 0 };
+            Interface { megabits, ..interface }
+        };
+        let interfaces: Interfaces = interfaces.map_err(failed)?.into_iter().map(with_speed).collect();
         let addresses = self.handle.address().get().execute();
         let addresses = addresses.map_ok(|message| address(&message)).try_collect::<Vec<_>>().await;
         let failed = |source| NetlinkError::Request { doing: "list the addresses".into(), source };
@@ -235,6 +242,7 @@ fn interface(message: &LinkMessage) -> Interface {
         mac: MacAddress::default(),
         usable: flags.contains(USABLE),
         mtu: 0,
+        megabits: 0,
         master: None,
         bridge_port: None,
         spanning_tree: None,

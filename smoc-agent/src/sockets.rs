@@ -15,7 +15,8 @@ use smoc_control::interfaces::IfIndex;
 /// The frames that a socket hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// ARP and neighbour discovery, LLDP, and what tells of switches and loops ([`presence`]).
+    /// ARP and neighbour discovery, LLDP, and what tells of switches and loops ([`presence`]); and announcements, which no host
+    /// should send.
     Neighbors,
     /// Announcements of other agents, LLDP, and the same.
     Announcements,
@@ -116,9 +117,10 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
         ],
         Wanted::Neighbors => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 11, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 12, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 8, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 9, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 8, 0, announcement::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 7, 0, lldp::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 6, 0, presence::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),

@@ -91,7 +91,7 @@ counted! {
     ProbeTransit => Redirect, "probe_transit", "A probe, passed on to the next port of its route.";
     ProbeReflected => Redirect, "probe_reflected", "A probe that turned round here.";
     ProbeReturned => Consume, "probe_returned", "A probe of this switch that came back.";
-    ProbeLost => Consume, "probe_lost", "A probe whose next port is down, or that is malformed.";
+    ProbeLost => Consume, "probe_lost", "A probe whose next port is down, that is malformed, or whose tag no key of the fabric has made.";
     Answered => Reply, "presence_answered", "Another switch asked whether one is here: sent back with the answer.";
     LoopProbe => Pass, "loop_probe", "A loop probe came in: it goes to the agent, and no bridge takes it.";
 }
@@ -156,7 +156,7 @@ pub struct Sighting {
 }
 
 impl crate::map::Plain for Sighting {}
-const _: () = assert!(size_of::<Sighting>() == 56);
+const _: () = assert!(size_of::<Sighting>() == 80);
 
 #[cfg(test)]
 mod tests {

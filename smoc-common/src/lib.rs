@@ -3,7 +3,7 @@
 //!
 //! One implementation serves both worlds: `smoc-ebpf` compiles it for the kernel, everything else (tests,
 //! `smoc decode`, simulations) for the host. Each file points down only:
-//! `memory -> pipeline -> map, event -> route, token -> wire`; `frames -> wire`.
+//! `memory -> pipeline -> map, event -> route, token -> wire -> tag`; `frames -> wire`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub mod map;
 pub mod memory;
 pub mod pipeline;
 pub mod route;
+pub mod tag;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod token;

@@ -11,8 +11,8 @@ use alloc::{
 use crate::{
     event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
-        PORT_ENTRIES, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
+        Openings, PORT_ENTRIES, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     route::{Label, PushedRoute},
@@ -84,6 +84,8 @@ impl<'a, K: Ord + Copy, V: Copy> Table<'a, K, V> for &'a mut Entries<K, V> {
 pub struct Switch {
     /// `SETTINGS`.
     pub settings: Option<Settings>,
+    /// `HELLO_KEYS`.
+    pub hello_keys: HelloKeys,
     /// `PORTS`.
     pub ports: BTreeMap<u16, Port>,
     /// Those of them that are not in `FABRIC_PORTS`, but in `HELLO_PORTS`, or not in `HOST_PORTS`.
@@ -108,6 +110,8 @@ pub struct Switch {
     pub tokens: Entries<TokenKey, TokenBinding>,
     /// `OPENINGS`.
     pub openings: BTreeMap<u16, Openings>,
+    /// `SIGHTED`.
+    pub sighted: BTreeMap<u32, Openings>,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -122,6 +126,7 @@ impl Default for Switch {
     fn default() -> Self {
         Self {
             settings: None,
+            hello_keys: HelloKeys::default(),
             ports: BTreeMap::new(),
             down: BTreeSet::new(),
             ingress: 0,
@@ -134,6 +139,7 @@ impl Default for Switch {
             connections: Entries::default(),
             tokens: Entries::default(),
             openings: BTreeMap::new(),
+            sighted: BTreeMap::new(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -153,13 +159,13 @@ impl Switch {
         }
     }
 
-    /// A frame comes in from a fabric port: `smoc_fabric`, and `smoc_arrive` if that leaves it undecided.
+    /// A frame comes in from a fabric port: `smoc_fabric`, then `smoc_arrive` and `smoc_probe` if the ones before leave it undecided.
     pub fn from_fabric(&mut self, frame: &mut [u8]) -> Verdict {
         self.clock += 1;
         let mut frame = Bytes(frame);
         match pipeline::from_fabric(&mut frame, self) {
             Some(verdict) => verdict,
-            None => pipeline::arrive(&mut frame, self),
+            None => pipeline::arrive(&mut frame, self).unwrap_or_else(|| pipeline::probe(&mut frame, self)),
         }
     }
 
@@ -196,6 +202,10 @@ fn label_of(frame: &mut [u8]) -> Option<Label> {
 impl Tables for Switch {
     fn settings(&self) -> Option<&Settings> {
         self.settings.as_ref()
+    }
+
+    fn hello_keys(&self) -> Option<&HelloKeys> {
+        Some(&self.hello_keys)
     }
 
     /// As in the kernel, where `PORTS` is an array: a port that was never written is all zero.
@@ -261,6 +271,10 @@ impl Tables for Switch {
 
     fn openings(&mut self, port: u16) -> Option<&mut Openings> {
         Some(self.openings.entry(port).or_default())
+    }
+
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        Some(self.sighted.entry(self.ingress).or_default())
     }
 
     fn fetch_add(number: &mut u32, amount: u32) -> u32 {

@@ -76,15 +76,30 @@ mod programs {
         }
     }
 
-    /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down.
+    /// Goes on where [`smoc_fabric`] has come to a probe, to the end of a route or to a port that is down; probes are left to
+    /// [`smoc_probe`].
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
-        slow(&context, arrive).map_or(xdp_action::XDP_PASS, act)
+        match slow(&context, arrive) {
+            Some(verdict) => act(verdict),
+            None => go_on(&context, Continuation::Probe),
+        }
     }
 
     #[inline(always)]
     fn arrive(context: &XdpContext) -> Option<Verdict> {
-        Some(pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context)))
+        pipeline::arrive(&mut XdpFrame::new(context), &mut KernelTables::new(context))
+    }
+
+    /// Goes on where [`smoc_arrive`] has come to a probe.
+    #[xdp(frags)]
+    pub fn smoc_probe(context: XdpContext) -> u32 {
+        slow(&context, probe).map_or(xdp_action::XDP_PASS, act)
+    }
+
+    #[inline(always)]
+    fn probe(context: &XdpContext) -> Option<Verdict> {
+        Some(pipeline::probe(&mut XdpFrame::new(context), &mut KernelTables::new(context)))
     }
 
     #[cfg(not(feature = "log"))]

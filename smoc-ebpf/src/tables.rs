@@ -29,6 +29,8 @@ use smoc_common::{
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 #[map]
+static HELLO_KEYS: Array<HelloKeys> = Array::with_max_entries(1, 0);
+#[map]
 static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static FABRIC_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
@@ -63,6 +65,8 @@ static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
 static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
 #[map]
 static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(OPENING_ENTRIES, 0);
+#[map]
+static SIGHTED: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRIES, 0);
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
@@ -365,6 +369,12 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
+    fn hello_keys(&self) -> Option<&HelloKeys> {
+        // SAFETY: as for `settings`; keys that are replaced while they are read cost one hello its answer.
+        Some(unsafe { &*first((&raw const HELLO_KEYS).cast())? })
+    }
+
+    #[inline(always)]
     fn port(&self, number: u16) -> Option<&Port> {
         PORTS.get(u32::from(number))
     }
@@ -457,6 +467,13 @@ impl Tables for KernelTables<'_> {
     fn openings(&mut self, port: u16) -> Option<&mut Openings> {
         // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
         OPENINGS.get_ptr_mut(port.into()).map(|openings| unsafe { &mut *openings })
+    }
+
+    /// Interfaces whose numbers are as far apart as there are entries share one.
+    #[inline(always)]
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        // SAFETY: as in `openings`.
+        SIGHTED.get_ptr_mut(self.ingress() % PORT_ENTRIES).map(|openings| unsafe { &mut *openings })
     }
 
     #[inline(always)]

@@ -135,6 +135,10 @@ fn a_ring_finds_itself_and_has_no_loop_whoever_is_killed() -> Result<()> {
     let Some(mut lab) = lab_for(test, &discovering(options))? else { return Ok(()) };
     wait_until(|| reaches(&lab, "h1", "h2"))?;
     storms_not(&lab)?;
+    // What veth says that it carries.
+    let topology = lab.ask("a", &["topology"])?;
+    let links = topology["links"].as_array().context("links")?;
+    ensure!(links.len() == 4 && links.iter().all(|link| link["capacity"] == "10Gbit"), "{topology:#}");
     for switch in ["b", "c"] {
         lab.kill_agent(switch)?;
         storms_not(&lab)?;

@@ -22,6 +22,8 @@ pub struct Interface {
     pub usable: bool,
     /// The largest packet it takes, in bytes.
     pub mtu: u32,
+    /// What it carries as its driver says, in Mbit/s; 0 if that is not known, as without carrier.
+    pub megabits: u32,
     /// The bridge (or other master) that it is enslaved to.
     pub master: Option<IfIndex>,
     /// Its state, if it is a port of a bridge.

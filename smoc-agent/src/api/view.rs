@@ -62,7 +62,8 @@ pub struct Status {
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
-    /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
+    /// Frames of switches that were refused: of what must not be at a port, what agents say at a host's, and what no key of the
+    /// fabric has signed, hellos and their answers included.
     #[serde(default)]
     pub refused: u64,
     /// What the operator should know.
@@ -333,7 +334,7 @@ pub(super) fn status(
         epoch: snapshot.epoch,
         learning: learning(snapshot),
         store: StoreView::default(),
-        refused: snapshot.refused,
+        refused: snapshot.refused + report.map_or(0, |report| report.refused),
         warnings: snapshot
             .warnings
             .iter()

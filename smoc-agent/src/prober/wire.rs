@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use smoc_common::{
     event::Sighting,
     route::{PortNumber, Route},
+    tag::TagKey,
     wire::probe::Probe,
 };
 use smoc_control::{clock::Nanos, interfaces::IfIndex, liveness::prober::Wire, ports::Role};
@@ -30,9 +31,9 @@ impl KernelWire {
 }
 
 impl Wire for KernelWire {
-    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos> {
+    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe, key: &TagKey) -> Option<Nanos> {
         let at = clock::now();
-        let frame = Probe { sent_at: at.0, ..probe }.frame(route);
+        let frame = Probe { sent_at: at.0, ..probe }.signed(key).frame(route);
         self.sender.send(interface, &frame).then_some(at)
     }
 

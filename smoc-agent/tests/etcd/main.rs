@@ -1,4 +1,4 @@
-//! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path), and everything that can happen to it.
+//! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path, or the ones that `SMOC_ETCD=/path/of/etcd` names), and everything that can happen to it.
 
 mod security;
 mod server;
@@ -162,8 +162,14 @@ async fn an_emptied_store_is_filled_again_and_nobody_disappears() {
     let mut agents = fabric(&cluster, directory.path(), &["e1", "m1", "e2"]).await;
     for _ in 0..3 {
         assert!(cluster.ctl(&["del", "--prefix", "/smoc"]).status.success());
+        let written = async {
+            while cluster.records("/smoc/").len() < 3 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, written).await.is_ok(), "all write their records again");
         for agent in &mut agents {
-            agent.until("wrote its record again", |view| view.status.records == 2).await;
+            agent.until("knows the others", |view| view.status.records == 2).await;
             agent.until_following().await;
         }
     }

@@ -74,7 +74,7 @@ impl Cluster {
         let client = format!("{scheme}://127.0.0.1:{}", member.client);
         let peer = format!("http://127.0.0.1:{}", member.peer);
         let log = File::create(self.directory.path().join(format!("m{place}.log"))).unwrap();
-        let mut command = Command::new("etcd");
+        let mut command = Command::new(program("etcd"));
         command
             .args(["--name", &format!("m{place}"), "--data-dir", member.data.to_str().unwrap()])
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
@@ -157,7 +157,7 @@ impl Cluster {
 
     /// `etcdctl` with the environment that leads it here.
     pub fn etcdctl(&self, endpoints: &str, user: &str) -> Command {
-        let mut command = Command::new("etcdctl");
+        let mut command = Command::new(program("etcdctl"));
         self.environment(&mut command, endpoints, user);
         command
     }
@@ -195,7 +195,8 @@ impl Cluster {
         let data = self.directory.path().join(format!("restored{}", self.restored));
         let peer = format!("http://127.0.0.1:{}", self.members[0].peer);
         let initial = self.initial().join(",");
-        let done = Command::new("etcdctl")
+        // Later versions have a program of its own for that.
+        let done = Command::new(if has("etcdutl") { program("etcdutl") } else { program("etcdctl") })
             .env("ETCDCTL_API", "3")
             .args(["snapshot", "restore", backup.to_str().unwrap(), "--name", "m0"])
             .args(["--initial-cluster", &initial, "--initial-advertise-peer-urls", &peer])
@@ -207,6 +208,18 @@ impl Cluster {
         self.start_member(0);
         self.wait();
     }
+}
+
+/// A program of etcd: the one that `SMOC_ETCD` names, what lies beside it, or what is on the path.
+fn program(name: &str) -> PathBuf {
+    let server = std::env::var_os("SMOC_ETCD").map(PathBuf::from);
+    let of_server = server.map(|server| if name == "etcd" { server } else { server.with_file_name(name) });
+    of_server.filter(|path| path.exists() || name == "etcd").unwrap_or_else(|| name.into())
+}
+
+/// Whether `SMOC_ETCD` has a program beside it.
+fn has(name: &str) -> bool {
+    program(name).is_absolute()
 }
 
 impl Drop for Cluster {

@@ -3,6 +3,7 @@
 //! | map | key | value | written by | a miss means |
 //! |---|---|---|---|---|
 //! | `SETTINGS` | 0 | [`Settings`] | agent | not configured yet: everything passes |
+//! | `HELLO_KEYS` | 0 | [`HelloKeys`] | agent | no key: hellos and probes go back as they came |
 //! | `PORTS` | port number | [`Port`] | agent | no such port |
 //! | `FABRIC_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port, or it is down |
 //! | `HELLO_PORTS` | port number | interface index (DEVMAP) | agent | no fabric port |
@@ -20,6 +21,7 @@
 //! | `CONNECTIONS` | [`ConnectionId`] | [`Connection`] | kernel | connection forgotten |
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
 //! | `OPENINGS` | port number, 0 for all, or [`STRANGERS`] | [`Openings`] per CPU | kernel | |
+//! | `SIGHTED` | interface index, modulo [`PORT_ENTRIES`] | [`Openings`] per CPU | kernel | |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
 //! | `SCRATCH` | 0 | [`SCRATCH_BYTES`] bytes per CPU | kernel | |
@@ -59,7 +61,7 @@ pub use half_open::{HalfOpen, Openings, STRANGERS};
 pub use hosts::{Attachment, EdgeIndex, Host, Prefix, THIS_EDGE};
 pub use paths::{EdgeName, Path, PathSet};
 pub use ports::{Detour, DetourKey, Port};
-pub use settings::Settings;
+pub use settings::{HelloKeys, Settings};
 pub use subflows::{Flow, Traffic};
 
 use crate::{route::PortNumber, wire::ip::Address};
@@ -109,12 +111,18 @@ pub enum Continuation {
     Arrive = 1,
     /// `smoc_meet`, after `smoc_choose`.
     Meet = 2,
+    /// `smoc_probe`, after `smoc_arrive`.
+    Probe = 3,
 }
 
 impl Continuation {
     /// All of them, with the names of their programs.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Choose, "smoc_choose"), (Self::Arrive, "smoc_arrive"), (Self::Meet, "smoc_meet")];
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Choose, "smoc_choose"),
+        (Self::Arrive, "smoc_arrive"),
+        (Self::Meet, "smoc_meet"),
+        (Self::Probe, "smoc_probe"),
+    ];
 }
 
 /// Marks the types of this module: plain data, any bit pattern of the right size is a value.
@@ -132,5 +140,5 @@ macro_rules! plain {
 plain! {
     Settings = 32, Port = 16, Address = 16, Host = 16, Prefix = 20, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
     DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 104, HalfOpen = 144, Connection = 80, TokenKey = 4, TokenBinding = 24,
-    Openings = 16,
+    Openings = 16, HelloKeys = 40,
 }

@@ -1,6 +1,19 @@
-//! `SETTINGS`: what holds for the whole switch.
+//! `SETTINGS` and `HELLO_KEYS`: what holds for the whole switch.
 
-use crate::wire::ethernet::MacAddress;
+use crate::{tag::TagKey, wire::ethernet::MacAddress};
+
+/// What hellos and probes are signed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct HelloKeys {
+    /// Those that are accepted, none behind them: with one of them a program answers what came with its tag. They are derived
+    /// from the fabric's keys.
+    pub keys: [TagKey; 2],
+    /// Who answers: this switch, by [`crate::wire::probe::switch_id`].
+    pub responder: u32,
+    #[doc(hidden)]
+    pub reserved: u32,
+}
 
 /// What holds for the whole switch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A frame from a fabric port: one port number off its route, or the end of the way.
 
-use super::{Reroute, Tables, Verdict, base, deliver, presence, probe};
+use super::{Reroute, Tables, Verdict, base, deliver, presence};
 use crate::{
     event::Outcome,
     route::{Label, PushedRoute, Route},
@@ -36,18 +36,31 @@ pub(super) fn forward<T: Tables>(frame: &mut impl Frame, tables: &mut T) -> Opti
     Some(rewritten.map(|()| Verdict { outcome: Outcome::Transit, port: port.get() }).ok_or(Outcome::NotForUs))
 }
 
-/// Decides about any frame that [`forward`] left: probes, frames that end here or came over the base network, and frames
-/// whose next port is down.
+/// Decides about any frame that [`forward`] left: frames that end here or came over the base network, and frames whose next port
+/// is down. `None` leaves probes to [`super::probe::follow`].
 #[inline(always)]
-pub(super) fn arrive<T: Tables>(frame: &mut impl Reroute, tables: &mut T) -> Result<Verdict, Outcome> {
-    let (addresses, _) = frame.ethernet().ok_or(Outcome::NotForUs)?;
+pub(super) fn arrive<T: Tables>(
+    frame: &mut impl Reroute,
+    tables: &mut T,
+) -> Option<Result<Verdict, Outcome>> {
+    let Some((addresses, _)) = frame.ethernet() else { return Some(Err(Outcome::NotForUs)) };
     let base_network = PushedRoute { label: Label::UNROUTED, route: Route::END };
     let PushedRoute { label, route } = PushedRoute::parse(addresses).unwrap_or(base_network);
+    if label.is_probe() {
+        return None;
+    }
+    Some(arrive_with(frame, tables, label, route))
+}
+
+#[inline(always)]
+fn arrive_with<T: Tables>(
+    frame: &mut impl Reroute,
+    tables: &mut T,
+    label: Label,
+    route: Route,
+) -> Result<Verdict, Outcome> {
     // Else the verifier goes on twice.
     let label = Label::from_bits(tables.obscured(label.bits()).ok_or(Outcome::NotConfigured)?);
-    if label.is_probe() {
-        return probe::follow(frame, tables, label, route);
-    }
     if route == Route::END {
         return deliver::arrive(frame, tables, label);
     }

@@ -38,8 +38,8 @@ pub use subflow::Ends;
 use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, Openings,
-        PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
+        Openings, PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
     },
     route::{Label, Route},
     token::{self, Version},
@@ -75,6 +75,8 @@ pub trait Table<'a, K, V> {
 pub trait Tables {
     /// `SETTINGS`.
     fn settings(&self) -> Option<&Settings>;
+    /// `HELLO_KEYS`.
+    fn hello_keys(&self) -> Option<&HelloKeys>;
     /// `PORTS`.
     fn port(&self, number: u16) -> Option<&Port>;
     /// `FABRIC_PORTS`: makes this the port that the frame leaves through if it is redirected, the last call counts.
@@ -118,6 +120,8 @@ pub trait Tables {
     fn tokens(&mut self) -> impl Table<'_, TokenKey, TokenBinding>;
     /// `OPENINGS`: this CPU's, of a host port's hosts; of all together for 0, of those of [`STRANGERS`].
     fn openings(&mut self, port: u16) -> Option<&mut Openings>;
+    /// `SIGHTED`: this CPU's, of the interface that the frame came in by.
+    fn sightings(&mut self) -> Option<&mut Openings>;
 
     /// Adds to a number that other CPUs change at the same time, wrapping; the number before.
     fn fetch_add(number: &mut u32, amount: u32) -> u32;
@@ -242,10 +246,16 @@ pub fn from_fabric(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option
     fabric::forward(frame, tables).map(|result| counted(tables, result))
 }
 
-/// What [`from_fabric`] left undecided.
+/// What [`from_fabric`] left undecided. `None` if it is a probe: [`probe()`] goes on with it.
 #[inline(always)]
-pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Verdict {
-    let result = fabric::arrive(frame, tables);
+pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verdict> {
+    fabric::arrive(frame, tables).map(|result| counted(tables, result))
+}
+
+/// What [`arrive`] left undecided. A program of its own, for tags need what is left of the stack.
+#[inline(always)]
+pub fn probe(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
+    let result = probe::follow(frame, tables);
     counted(tables, result)
 }
 
@@ -321,16 +331,19 @@ fn admitted(tables: &mut impl Tables, port: u16, now: u64) -> bool {
     let limits = tables.settings().map(|settings| (settings.port_openings, settings.openings));
     let (of_port, of_all) = limits.unwrap_or_default();
     let of_port = if port == STRANGERS { MOST_STRANGERS } else { of_port };
-    within(tables, port, of_port, now) && within(tables, 0, of_all, now)
+    of_second(tables, port, of_port, now) && of_second(tables, 0, of_all, now)
 }
 
 #[inline(always)]
-fn within(tables: &mut impl Tables, port: u16, most: u32, now: u64) -> bool {
-    if most == 0 {
-        return true;
-    }
-    let Some(openings) = tables.openings(port) else { return true };
-    if now.wrapping_sub(openings.since) >= SECOND {
+fn of_second(tables: &mut impl Tables, port: u16, most: u32, now: u64) -> bool {
+    most == 0 || within(tables.openings(port), most, SECOND, now)
+}
+
+/// Counts one more; false if so many are counted already in this window of so many nanoseconds.
+#[inline(always)]
+fn within(openings: Option<&mut Openings>, most: u32, window: u64, now: u64) -> bool {
+    let Some(openings) = openings else { return true };
+    if now.wrapping_sub(openings.since) >= window {
         openings.since = now;
         openings.count = 0;
     }

@@ -102,6 +102,7 @@ impl Kernel {
             Change::RemoveHost(address) => drop(self.maps.hosts.remove(&address)),
             Change::SetPrefix(prefix, router) => drop(self.maps.prefixes.insert(prefix, router)),
             Change::RemovePrefix(prefix) => drop(self.maps.prefixes.remove(&prefix)),
+            Change::SetHelloKeys(keys) => self.maps.hello_keys = keys,
             Change::SetSettings(settings) => self.maps.settings = Some(settings),
         }
     }
@@ -173,6 +174,7 @@ impl Kernel {
             Some((port, PortEntry { port: *self.maps.ports.get(&port.get())?, interface: *interface }))
         });
         self.maps.settings.unwrap_or_default() == wanted.settings
+            && self.maps.hello_keys == wanted.hello_keys
             && ports.eq(wanted.ports.iter().map(|(port, entry)| (port, *entry)))
             && self.maps.detours == wanted.detours
             && self.maps.hosts == wanted.hosts
@@ -189,6 +191,7 @@ impl Kernel {
         };
         Installed {
             settings: self.maps.settings.unwrap_or_default(),
+            hello_keys: self.maps.hello_keys,
             ports: self.interfaces.iter().filter_map(entry).collect(),
             detours: self.maps.detours.clone(),
             hosts: self.maps.hosts.clone(),

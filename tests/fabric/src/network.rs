@@ -8,6 +8,7 @@ use smoc_common::{
 };
 use smoc_control::{
     config::Config,
+    discovery::key::Keys,
     fabric::{Adjacency, Report, assemble},
 };
 use smoc_paths::topology::{Topology, TopologyFile, generate::Random};
@@ -339,7 +340,12 @@ impl Draft {
              probes: {{budget: {budget}, hold_down: {hold_down}ms}}\ntables: {{hosts: {hosts}}}\n",
             self.names[switch],
         );
-        Config::parse(Path::new("agent.yaml"), &text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        let config = Config::parse(Path::new("agent.yaml"), &text);
+        let mut config = config.unwrap_or_else(|error| panic!("{error}: {text}"));
+        // Every second network has a key; a draw of its own would make another network of each seed.
+        let keys = self.names.len().is_multiple_of(2).then(|| b"of the simulator".to_vec());
+        config.keys = Keys::new(keys.into_iter().collect());
+        config
     }
 }
 

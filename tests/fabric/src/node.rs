@@ -10,6 +10,7 @@ use smoc_common::{
     event::Sighting,
     memory::Side,
     route::{PortNumber, Route},
+    tag::TagKey,
     wire::{ethernet::MacAddress, probe::Probe},
 };
 use smoc_control::{
@@ -192,6 +193,7 @@ impl Node {
             mac,
             usable: true,
             mtu: 1500,
+            megabits: 0,
             master: None,
             bridge_port: None,
             spanning_tree: None,
@@ -275,13 +277,13 @@ fn with_interface(ports: &[Port], index: IfIndex) -> Option<u16> {
 }
 
 impl Wire for PortWire<'_> {
-    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos> {
+    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe, key: &TagKey) -> Option<Nanos> {
         let place = with_interface(self.ports, interface)?;
         let port = &self.ports[usize::from(place)];
         if !port.carrier || port.hangs {
             return None;
         }
-        let probe = Probe { sent_at: self.now.0, ..probe };
+        let probe = Probe { sent_at: self.now.0, ..probe }.signed(key);
         self.sent.push((place, probe.frame(route).to_vec()));
         Some(self.now)
     }

@@ -1,5 +1,6 @@
 //! The targets.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use smoc_common::memory::{Side, Switch};
@@ -13,6 +14,8 @@ use smoc_control::config::Config;
 use smoc_control::connections::Question;
 use smoc_control::discovery::announcement::{self, Message};
 use smoc_control::discovery::{key::Keys, lldp, neighbor};
+use smoc_control::fabric::{Report, assemble};
+use smoc_control::store::{Facts, HostRecord, Key, Prefix, Saved, SwitchRecord};
 use smoc_paths::topology::convert::{parse, to_yaml};
 use smoc_paths::topology::{Format, Topology, TopologyFile};
 
@@ -44,6 +47,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "announcement", run: announcement, seeds: announcements, times: 10_000 },
     Target { name: "statement", run: statement, seeds: statements, times: 20_000 },
     Target { name: "lldp", run: lldp, seeds: advertisements, times: 20_000 },
+    Target { name: "record", run: record, seeds: records, times: 3_000 },
+    Target { name: "snapshot", run: snapshot, seeds: snapshots, times: 3_000 },
     Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
     Target { name: "question", run: question, seeds: questions, times: 10_000 },
     of_format!("agent_view", Format::AgentView, ["agent.json"]),
@@ -195,6 +200,86 @@ fn probes() -> Vec<Vec<u8>> {
     let route = PortNumber::new(3).and_then(|port| Route::through([(port, scene::WIDTH)]).ok());
     let parsed = |bytes: [u8; smoc_common::wire::probe::LENGTH]| bytes.to_vec();
     route.into_iter().map(|route| parsed(Probe::default().frame(route))).collect()
+}
+
+/// A record of the fabric's store, behind its name and a line end: what is read is written and read back the same, and the
+/// network that follows from it beside sound ones is one.
+fn record(bytes: &[u8]) {
+    let (name, bytes) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (&b"/smoc/lab/v1/switches/e1"[..], bytes),
+    };
+    if let Ok(read) = SwitchRecord::parse(bytes) {
+        assert_eq!(SwitchRecord::parse(&read.to_bytes(1)), Ok(read));
+    }
+    if let Ok(read) = HostRecord::parse(bytes) {
+        assert!(
+            PortNumber::new(1).is_none_or(|port| read.sightings(port, Nanos(1)).count() <= read.hosts.len())
+        );
+        assert_eq!(HostRecord::parse(&read.to_bytes(1)), Ok(read));
+    }
+    let prefix = Prefix::new("lab");
+    let Some(key) = prefix.key(name) else { return };
+    assert_eq!(prefix.name(&key).as_bytes(), name);
+    let mut facts = Facts::default();
+    facts.update(&key, Some(&bytes.into()));
+    let mut reports: BTreeMap<String, Report> =
+        [("m1", "e1"), ("e1", "m1")].map(|(name, there)| (name.to_owned(), one_link(there))).into();
+    reports.extend(facts.switches().iter().map(|(name, record)| (name.clone(), record.report.clone())));
+    let fabric = assemble(&reports);
+    assert!(fabric.topology.switches().len() <= reports.len());
+    facts.update(&key, None);
+    assert!(facts.switches().is_empty() && facts.hosts().is_empty() && facts.problems().is_empty());
+}
+
+fn one_link(there: &str) -> Report {
+    let text =
+        format!(r#"{{"version":1,"report":{{"adjacencies":{{"1":{{"switch":"{there}","port":1}}}}}}}}"#);
+    SwitchRecord::parse(text.as_bytes()).unwrap_or_default().report
+}
+
+fn records() -> Vec<Vec<u8>> {
+    [
+        r#"/smoc/lab/v1/switches/e1
+{"version":1,"compatible":1,"written":1790000000000000,"agent":"0.1.0","report":{"port_width":5,"adjacencies":{"1":{"switch":"m1","port":1,"megabits":1000},"2":{"switch":"m1","port":2}}}}"#,
+        r#"/smoc/lab/v1/hosts/e1/9
+{"version":1,"compatible":1,"written":1790000000000000,"hosts":[{"address":"10.0.0.1","mac":"02:00:00:00:00:01","since":1790000000},{"address":"fd00::1","mac":"02:00:00:00:00:01","since":1}]}"#,
+        "/smoc/lab/v1/policy/drain-m1\n{\"version\":2,\"compatible\":2}",
+        "/smoc/lab/v1/config\n{}",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into()
+}
+
+/// What an agent keeps on disk of the store: what is read is written, and read back the same. The checksum is mended, for a
+/// fuzzer would not come past it.
+fn snapshot(bytes: &[u8]) {
+    assert!(Saved::parse(bytes, "lab", "e1").is_err() || bytes.starts_with(b"smoc-store "));
+    let body = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes, |end| &bytes[end + 1..]);
+    let mut file = format!("smoc-store 1 {:08x} {}\n", crc32fast::hash(body), body.len()).into_bytes();
+    file.extend(body);
+    for file in [bytes, &file] {
+        if let Ok(saved) = Saved::parse(file, "lab", "e1") {
+            assert_eq!(Saved::parse(&saved.to_bytes(), "lab", "e1"), Ok(saved));
+        }
+    }
+}
+
+fn snapshots() -> Vec<Vec<u8>> {
+    let text = |text: &str| text.split_once('\n').map(|(_, bytes)| bytes.as_bytes().to_vec());
+    let names = ["switches/m1", "hosts/m1/9", "policy/drain-m1", "config"];
+    let named = names
+        .iter()
+        .zip(records())
+        .filter_map(|(name, record)| Some((Key::parse(name)?, text(&String::from_utf8_lossy(&record))?)));
+    let saved = Saved {
+        fabric: "lab".into(),
+        switch: "e1".into(),
+        cluster: 7,
+        revision: 12,
+        records: named.collect(),
+    };
+    vec![saved.to_bytes(), Saved { records: BTreeMap::new(), ..saved }.to_bytes()]
 }
 
 /// What agents tell each other: a part of an announcement is written as it was read.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use smoc_common::{
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, Host, PathSet, Port,
-        Prefix, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
+        PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
     },
     route::PortNumber,
     wire::ip::Address,
@@ -40,6 +40,8 @@ pub type Exits = BTreeMap<(PortNumber, Role), IfIndex>;
 pub struct Installed {
     /// `SETTINGS`; all zero before the first start is complete.
     pub settings: Settings,
+    /// `HELLO_KEYS`.
+    pub hello_keys: HelloKeys,
     /// `PORTS`, `INTERFACES` and `HELLO_PORTS`, without entries that are all zero.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `DETOURS`.
@@ -61,6 +63,8 @@ pub struct Installed {
 pub enum Change {
     /// What an edge index means, for as long as the maps live.
     NameEdge(EdgeIndex, String),
+    /// What hellos and probes are answered with.
+    SetHelloKeys(HelloKeys),
     /// A port that is new or changed.
     SetPort(PortNumber, PortEntry),
     /// A port that is gone.
@@ -92,6 +96,7 @@ impl Installed {
     pub fn apply(&mut self, change: &Change) {
         match change.clone() {
             Change::NameEdge(index, name) => drop(self.names.insert(index, name)),
+            Change::SetHelloKeys(keys) => self.hello_keys = keys,
             Change::SetPort(port, entry) => drop(self.ports.insert(port, entry)),
             Change::RemovePort(port) => drop(self.ports.remove(&port)),
             Change::SetDetour(key, detour) => _ = self.detours.insert(key, detour),
@@ -132,6 +137,9 @@ impl Installed {
         let mut all = Vec::new();
         if self.settings != found.settings {
             all.push("SETTINGS".to_owned());
+        }
+        if self.hello_keys != found.hello_keys {
+            all.push("HELLO_KEYS".to_owned());
         }
         of("PORTS", &self.ports, &found.ports, &mut all);
         of("DETOURS", &self.detours, &found.detours, &mut all);

@@ -17,6 +17,7 @@ impl Installed {
         let path_sets = self.edges.iter().map(|(edge, slot)| (*edge, self.path_sets.get(slot).copied()));
         Switch {
             settings: (self.settings.magic == LAYOUT_MAGIC).then_some(self.settings),
+            hello_keys: self.hello_keys,
             ports: self.ports.iter().map(|(number, entry)| (number.get(), entry.port)).collect(),
             down: down.map(|(number, _)| number.get()).collect(),
             detours: self.detours.clone(),

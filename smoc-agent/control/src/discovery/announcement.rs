@@ -25,6 +25,7 @@
 //! | then | neighbours and records, if there are any: [`super::more`] |
 //! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
 //! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
+//! | at the end 1 | 0xc1: the switch signs hellos and probes, and what it answers; in some part at least |
 //!
 //! Numbers are big endian.
 
@@ -60,6 +61,8 @@ const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
 /// Says that contentions follow. What agents of older versions do not know they do not read.
 const CONTENTIONS: u8 = 0xc0;
+/// Says that the switch signs hellos. What agents of older versions do not know they do not read.
+const SIGNS: u8 = 0xc1;
 /// The bit of a contention's port that says that the claim is refused.
 const REFUSED: u16 = 1 << 15;
 
@@ -119,6 +122,8 @@ pub struct Lists {
     pub records: Vec<Record>,
     /// Addresses that two claim.
     pub contentions: Vec<Contention>,
+    /// Whether it signs hellos and probes, and what it answers.
+    pub signs: bool,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -142,7 +147,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
     more.extend(contentions.map(|some| Lists { contentions: some.to_vec(), ..Lists::default() }));
     let first = usize::from(more.is_empty());
     let frames = hosts.len().max(down.len()).max(first);
-    let all: Vec<Lists> = (0..frames)
+    let mut all: Vec<Lists> = (0..frames)
         .map(|_| Lists {
             hosts: hosts.next().unwrap_or_default().to_vec(),
             down: down.next().unwrap_or_default().to_vec(),
@@ -151,6 +156,9 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
         .chain(more)
         .take(usize::from(u16::MAX))
         .collect();
+    if let Some(first) = all.first_mut() {
+        first.signs = lists.signs;
+    }
     let parts = all.len() as u16;
     let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
     (0..parts).zip(all).map(part).collect()
@@ -212,6 +220,7 @@ impl Part {
             write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
         }
         more::write(&self.lists, &mut frame);
+        frame.extend(self.lists.signs.then_some(SIGNS));
         frame
     }
 }
@@ -231,6 +240,11 @@ impl<'a> Head<'a> {
             part: u16::from_be_bytes([header[20], header[21]]),
         })
     }
+}
+
+/// Whether a frame is of those that agents send each other, of whatever version.
+pub fn is_one(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&ETHER_TYPE.to_be_bytes()[..])
 }
 
 fn is_announcement(header: &[u8]) -> bool {
@@ -267,10 +281,11 @@ impl Message {
             down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
             ..Lists::default()
         };
-        match more.split_first() {
-            Some((&CONTENTIONS, more)) => lists.contentions = contentions(more, now)?,
+        let end = match more.split_first() {
+            Some((&CONTENTIONS, more)) => contentions(&mut lists, more, now)?,
             _ => more::read(&mut lists, more)?,
-        }
+        };
+        lists.signs = end.first() == Some(&SIGNS);
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
@@ -282,16 +297,18 @@ impl Message {
     }
 }
 
-fn contentions(bytes: &[u8], now: Nanos) -> Option<Vec<Contention>> {
+/// Reads contentions; what is behind them.
+fn contentions<'a>(lists: &mut Lists, bytes: &'a [u8], now: Nanos) -> Option<&'a [u8]> {
     let (count, rest) = bytes.split_first()?;
-    let all = rest.get(..usize::from(*count) * HOST)?;
+    let (all, rest) = rest.split_at_checked(usize::from(*count) * HOST)?;
     let contention = |bytes: &[u8]| {
         let mut bytes: [u8; HOST] = bytes.try_into().ok()?;
         let is_refused = bytes[22] & 0x80 != 0;
         bytes[22] &= 0x7f;
         Some(Contention { claim: host(&bytes, now)?, is_refused })
     };
-    all.chunks_exact(HOST).map(contention).collect()
+    lists.contentions = all.chunks_exact(HOST).map(contention).collect::<Option<_>>()?;
+    Some(rest)
 }
 
 fn write_host(frame: &mut Vec<u8>, host: &Sighting, flag: u16, now: Nanos) {

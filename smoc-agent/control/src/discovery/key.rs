@@ -6,9 +6,12 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use smoc_common::{map::HelloKeys, tag::TagKey, wire::probe::switch_id};
 
 /// Where what is signed of a frame begins: each switch on the way sends it from an address of its own.
 const ADDRESSES: usize = 12;
+/// What a fabric's key signs to give the key of hellos and probes, which programs hold: who reads that knows no more.
+const OF_HELLOS: &[u8] = b"smoc: hellos and probes, 1";
 /// A shorter frame would be padded behind its tag.
 const SHORTEST: usize = 60;
 
@@ -60,6 +63,22 @@ impl Keys {
         }
         let (said, tag) = frame.split_last_chunk::<TAG>()?;
         self.accept(said.get(ADDRESSES..)?, *tag).then_some(said)
+    }
+
+    /// What hellos and probes are signed with, the key to sign with first; [`TagKey::NONE`] for those that are missing.
+    pub fn tag_keys(&self) -> [TagKey; 2] {
+        let derived = |key: &Vec<u8>| {
+            let whole = made_with(key, OF_HELLOS)?.finalize().into_bytes();
+            Some(TagKey::new(whole[..TAG].try_into().ok()?))
+        };
+        [0, 1].map(|place| self.0.get(place).and_then(derived).unwrap_or_default())
+    }
+
+    /// What the programs of a switch answer hellos and probes with; all zero without a key.
+    pub fn hello_keys(&self, switch: &str) -> HelloKeys {
+        let keys = self.tag_keys();
+        let responder = if keys[0].is_none() { 0 } else { switch_id(switch) };
+        HelloKeys { keys, responder, reserved: 0 }
     }
 
     /// Whether one of the keys made the tag, found out in a time that does not tell how much of it is right.
@@ -122,6 +141,17 @@ mod tests {
             assert_eq!(Keys::default().open(&frame), Some(&frame[..]));
         }
         assert!((0..28).all(|length| keys.open(&vec![0; length]).is_none()));
+    }
+
+    #[test]
+    fn the_keys_of_hellos_are_in_the_order_of_the_keys_and_are_not_these() {
+        let both = Keys::new(vec![b"0123456789abcdef".to_vec(), b"old".to_vec()]).tag_keys();
+        let turned = Keys::new(vec![b"old".to_vec(), b"0123456789abcdef".to_vec()]).tag_keys();
+        assert_eq!([both[1], both[0]], turned);
+        assert!(both[0] != both[1] && both[0] != TagKey::new(*b"0123456789abcdef"));
+        assert_eq!(Keys::default().hello_keys("e1"), HelloKeys::default());
+        let one = Keys::new(vec![b"old".to_vec()]).hello_keys("e1");
+        assert_eq!((one.keys, one.responder), ([both[1], TagKey::NONE], switch_id("e1")));
     }
 
     #[test]

@@ -76,10 +76,10 @@ pub(super) fn write(lists: &Lists, frame: &mut Vec<u8>) {
     }
 }
 
-/// Reads what else is told; `None` if it is malformed.
-pub(super) fn read(lists: &mut Lists, bytes: &[u8]) -> Option<()> {
+/// Reads what else is told; what is behind it, or `None` if it is malformed.
+pub(super) fn read<'a>(lists: &mut Lists, bytes: &'a [u8]) -> Option<&'a [u8]> {
     let Some((&[VERSION, port_width, adjacencies, records], mut rest)) = bytes.split_first_chunk() else {
-        return Some(());
+        return Some(bytes);
     };
     lists.report.port_width = port_width;
     for _ in 0..adjacencies {
@@ -101,7 +101,7 @@ pub(super) fn read(lists: &mut Lists, bytes: &[u8]) -> Option<()> {
         let text = if length == TAKEN_BACK { None } else { Some(text(&mut rest, length.into())?) };
         lists.records.push(Record { name, text, written });
     }
-    Some(())
+    Some(rest)
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Reason, RoundTripRoute};
+use super::{Reason, RoundTripRoute, Trust};
 use crate::{
     config::{Hellos, Probes},
     interfaces::IfIndex,
@@ -24,6 +24,8 @@ pub struct PortTarget {
     pub neighbor: PortNumber,
     /// The link behind it, by [`smoc_common::wire::probe::link_id`].
     pub link: u32,
+    /// The switch behind it, by [`smoc_common::wire::probe::switch_id`].
+    pub peer: u32,
 }
 
 /// A port to hosts: its carrier alone says whether frames leave through it.
@@ -44,6 +46,8 @@ pub struct PathTarget {
     pub edge: SwitchId,
     /// Its rank.
     pub rank: Rank,
+    /// That switch, by [`smoc_common::wire::probe::switch_id`].
+    pub peer: u32,
     /// The way of its probes.
     pub route: RoundTripRoute,
     /// Its switches, for people.
@@ -55,6 +59,8 @@ pub struct PathTarget {
 pub struct Targets {
     /// Raised when numbers of switches or ranks change their meaning.
     pub generation: u64,
+    /// Which answers are believed.
+    pub trust: Trust,
     /// How ports are watched.
     pub hellos: Hellos,
     /// How paths are watched.
@@ -127,6 +133,8 @@ pub struct Report {
     pub paths: Vec<PathReport>,
     /// Paths that cannot be probed because a way does not fit into a route.
     pub unfit: usize,
+    /// Hellos and answers that were not believed.
+    pub refused: u64,
     /// Probes sent in a second.
     pub rate: f64,
     /// Time between two probes of one path, in use and not; zero if there are none.

@@ -7,6 +7,7 @@
 //! | `hold_down` | how long something has to work before it counts as up again |
 //! | `schedule` | which path is probed when |
 //! | `route` | the way of a probe and back |
+//! | `trust` | which hellos and answers are believed |
 //! | `message` | what is to be watched, and what is found of it |
 //! | [`prober`] | all of that together, as a value |
 
@@ -17,6 +18,7 @@ mod port;
 pub mod prober;
 mod route;
 mod schedule;
+mod trust;
 
 pub use hold_down::HoldDown;
 pub use message::{Found, HostPort, PathReport, PathTarget, PortReport, PortTarget, Report, Targets};
@@ -24,3 +26,4 @@ pub use path::{PathProbes, RoundTrip};
 pub use port::{Port, Reason};
 pub use route::RoundTripRoute;
 pub use schedule::Schedule;
+pub use trust::Trust;

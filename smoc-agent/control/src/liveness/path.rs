@@ -149,22 +149,27 @@ impl PathProbes {
         self.sequence = self.sequence.wrapping_add(1);
     }
 
-    /// A probe is back.
-    pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) {
+    /// A probe is back. One that nobody waits for, such as one that has come back before, counts for nothing: false.
+    pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) -> bool {
+        let age = self.judged.wrapping_sub(1).wrapping_sub(sequence);
+        let is_late = age < self.known && self.lost >> age & 1 == 1;
+        let awaits = |waiting: &Waiting| waiting.sequence == sequence && waiting.round_trip.is_none();
+        if !is_late && !self.waiting.iter().any(awaits) {
+            return false;
+        }
         let round_trip = at.since(sent);
         self.round_trip = Some(RoundTrip::add(self.round_trip, round_trip));
-        if !self.proven {
-            self.prove(sequence);
-        }
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.sequence == sequence) {
-            waiting.round_trip = Some(round_trip);
-            return;
-        }
-        let age = self.judged.wrapping_sub(1).wrapping_sub(sequence);
-        if age < self.known {
+        if is_late {
             self.lost &= !(1 << age);
             self.unexplained &= !(1 << age);
         }
+        if !self.proven {
+            self.prove(sequence);
+        }
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| awaits(waiting)) {
+            waiting.round_trip = Some(round_trip);
+        }
+        true
     }
 
     /// The first probe has come back: those before it say nothing about the path.

@@ -7,8 +7,8 @@ use std::{
 
 use smoc_common::{
     map::{
-        Attachment, Detour, DetourKey, EdgeIndex, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet, Port, Prefix,
-        Settings, THIS_EDGE,
+        Attachment, Detour, DetourKey, EdgeIndex, HelloKeys, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet,
+        Port, Prefix, Settings, THIS_EDGE,
     },
     route::{PortNumber, Rank},
     wire::ip::Address,
@@ -60,6 +60,8 @@ pub struct Inputs<'a> {
     pub spread: Spread,
     /// What hosts may send.
     pub border: &'a Border,
+    /// What hellos and probes are answered with.
+    pub hello_keys: HelloKeys,
     /// How many addresses the map has room for.
     pub host_entries: usize,
 }
@@ -80,6 +82,8 @@ pub struct Failures {
 pub struct Desired {
     /// `SETTINGS`, with epoch 0.
     pub settings: Settings,
+    /// `HELLO_KEYS`.
+    pub hello_keys: HelloKeys,
     /// `PORTS`, `INTERFACES` and `HELLO_PORTS`.
     pub ports: BTreeMap<PortNumber, PortEntry>,
     /// `HOSTS`.
@@ -124,9 +128,14 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
         path_sets.insert(index, set);
     }
     let (hosts, declared, left_out) = hosts(inputs, &index_of);
-    let prefixes = routers::prefixes(topology, this, &index_of);
+    let is_dead = |port: PortNumber| {
+        let interface = inputs.ports.get(&port).and_then(|name| inputs.interfaces.named(name));
+        interface.is_none_or(|interface| !interface.usable)
+    };
+    let prefixes = routers::prefixes(topology, this, inputs.unused, is_dead, &index_of);
     Desired {
         settings: Settings { routed: u8::from(!prefixes.is_empty()), ..settings(inputs) },
+        hello_keys: inputs.hello_keys,
         prefixes,
         ports: ports(inputs),
         hosts,

@@ -39,6 +39,9 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
             plan.changes.push(Change::NameEdge(*index, name.clone()));
         }
     }
+    if desired.hello_keys != installed.hello_keys {
+        plan.changes.push(Change::SetHelloKeys(desired.hello_keys));
+    }
     for (port, entry) in &desired.ports {
         if installed.ports.get(port) != Some(entry) {
             plan.changes.push(Change::SetPort(*port, *entry));

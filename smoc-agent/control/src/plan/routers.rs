@@ -1,10 +1,13 @@
 //! What is behind routers: for each prefix of the topology file the nearest one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ipnet::IpNet;
-use smoc_common::map::{Attachment, EdgeIndex, Host, Prefix};
-use smoc_paths::topology::{End, SwitchId, Topology};
+use smoc_common::{
+    map::{Attachment, EdgeIndex, Host, Prefix},
+    route::PortNumber,
+};
+use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::hosts::map_address;
 
@@ -16,10 +19,13 @@ pub(super) fn map_prefix(prefix: &IpNet) -> Prefix {
 }
 
 /// What `PREFIXES` should say. Where several routers have a prefix it is the one at the fewest links from this switch that
-/// counts, then the one whose switch, port or name comes first.
+/// counts, then the one whose switch, port or name comes first. Links of `unused` do not count, and routers behind ports of this
+/// switch that are `dead`, or to which no link leads, count only where there is no other.
 pub(super) fn prefixes(
     topology: &Topology,
     this: SwitchId,
+    unused: &BTreeSet<LinkId>,
+    dead: impl Fn(PortNumber) -> bool,
     index_of: &BTreeMap<SwitchId, EdgeIndex>,
 ) -> BTreeMap<Prefix, Host> {
     let routers = topology.hosts().iter().filter(|host| !host.prefixes.is_empty());
@@ -27,10 +33,16 @@ pub(super) fn prefixes(
     if routers.is_empty() {
         return BTreeMap::new();
     }
-    let distances = distances(topology, this);
+    let distances = distances(topology, this, unused);
     routers.sort_by_key(|router| {
         let End { switch, port } = router.at;
-        (distances[switch.index()], &topology.switch(switch).name, port, &router.name)
+        let is_dead = switch == this && dead(port);
+        (
+            if is_dead { usize::MAX } else { distances[switch.index()] },
+            &topology.switch(switch).name,
+            port,
+            &router.name,
+        )
     });
     let mut all = BTreeMap::new();
     for router in routers {
@@ -43,13 +55,13 @@ pub(super) fn prefixes(
     all
 }
 
-/// How many links lead to each switch; `usize::MAX` if none do.
-fn distances(topology: &Topology, this: SwitchId) -> Vec<usize> {
+/// How many links lead to each switch, those of `unused` left out; `usize::MAX` if none do.
+fn distances(topology: &Topology, this: SwitchId, unused: &BTreeSet<LinkId>) -> Vec<usize> {
     let mut distances = vec![usize::MAX; topology.switches().len()];
     distances[this.index()] = 0;
     let mut next = VecDeque::from([this]);
     while let Some(switch) = next.pop_front() {
-        for arc in topology.arcs(switch) {
+        for arc in topology.arcs(switch).iter().filter(|arc| !unused.contains(&arc.link)) {
             let there = arc.to.switch;
             if distances[there.index()] == usize::MAX {
                 distances[there.index()] = distances[switch.index()] + 1;
@@ -91,14 +103,29 @@ hosts:
 "#;
         let topology = TopologyFile::parse(Path::new("t.yaml"), text).unwrap().connected().unwrap();
         let index_of = topology.switch_ids().map(|id| (id, id.0 as u16)).collect();
-        let nearest = |name: &str, prefix: &str| {
-            let all = prefixes(&topology, topology.find_switch(name).unwrap(), &index_of);
+        let nearest = |name: &str, prefix: &str, unused: &BTreeSet<LinkId>, dead: u32| {
+            let this = topology.find_switch(name).unwrap();
+            let all = prefixes(&topology, this, unused, |port| this.0 == dead && port.get() == 9, &index_of);
             assert_eq!(all.len(), 3);
             all[&map_prefix(&prefix.parse().unwrap())].mac.octets()[5]
         };
-        let of = |prefix: &str| ["e1", "m", "e2", "e3"].map(|name| nearest(name, prefix));
-        assert_eq!(of("10.9.9.9/32"), [1, 1, 3, 3]);
-        assert_eq!(of("10.1.0.0/16"), [1; 4]);
-        assert_eq!(of("::/0"), [3; 4]);
+        let links: Vec<LinkId> = topology.link_ids().collect();
+        let of = |prefix: &str, unused: &[LinkId], dead: u32| {
+            let unused = unused.iter().copied().collect();
+            ["e1", "m", "e2", "e3"].map(|name| nearest(name, prefix, &unused, dead))
+        };
+        let none = u32::MAX;
+        assert_eq!(of("10.9.9.9/32", &[], none), [1, 1, 3, 3]);
+        assert_eq!(of("10.1.0.0/16", &[], none), [1; 4]);
+        assert_eq!(of("::/0", &[], none), [3; 4]);
+        assert_eq!(of("10.9.9.9/32", &links[..1], none), [1, 3, 3, 3], "e1 - m is down");
+        assert_eq!(of("10.9.9.9/32", &links[2..], none), [1, 1, 1, 3], "e2 - e3 is down");
+        assert_eq!(of("10.1.0.0/16", &links[2..], none), [1; 4], "there is no other");
+        let e1 = topology.find_switch("e1").unwrap().0;
+        assert_eq!(
+            of("10.9.9.9/32", &[], e1),
+            [3, 1, 3, 3],
+            "the port of r1 has no carrier, and others cannot know"
+        );
     }
 }

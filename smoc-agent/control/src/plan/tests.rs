@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 use smoc_common::{
-    map::{Attachment, Detour, DetourKey, PathSet, Port, Settings, THIS_EDGE},
+    map::{Attachment, Detour, DetourKey, HelloKeys, PathSet, Port, Settings, THIS_EDGE},
     route::{PortNumber, Rank, Route},
     wire::ethernet::MacAddress,
 };
@@ -96,6 +96,7 @@ impl World {
             hosts: &self.hosts,
             spread: self.spread,
             border: &self.border,
+            hello_keys: HelloKeys::default(),
             host_entries: 1000,
         }
     }
@@ -143,6 +144,7 @@ fn interface(index: u32, name: &str, usable: bool) -> Interface {
         mac: MacAddress::new([2, 0, 0, 0, 0xff, index as u8]),
         usable,
         mtu: 1500,
+        megabits: 0,
         master: None,
         bridge_port: None,
         spanning_tree: None,

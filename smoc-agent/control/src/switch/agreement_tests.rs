@@ -46,6 +46,7 @@ fn interface(index: u32, name: String) -> Interface {
         mac: MacAddress::new([2, 0, 0, 0, 0, index as u8]),
         usable: true,
         mtu: 1500,
+        megabits: 0,
         master: None,
         bridge_port: None,
         spanning_tree: None,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use smoc_paths::topology::generate::Random;
 
+use super::namesakes::SELDOM;
 use crate::clock::Nanos;
 
 /// What changes is told no more often than this.
 const LEAST: Duration = Duration::from_millis(50);
 /// Hosts that change again and again are told of the less often, down to this: an announcement goes over each link of the
 /// network, and where many hosts start together each of their switches would make twenty a second.
-const SELDOM: Duration = Duration::from_secs(1);
+const HOSTS_SELDOM: Duration = Duration::from_secs(1);
 /// All is repeated after this long, a tenth more or less, so that switches that start together do not speak together.
 const REPEAT: Duration = Duration::from_secs(5);
 
@@ -26,6 +27,8 @@ pub(super) struct Announcer {
     pause: Duration,
     /// Whether the next one tells of other hosts.
     has_hosts: bool,
+    /// While another switch of this name is listened to: when this one may speak again.
+    held: Option<Nanos>,
 }
 
 impl Announcer {
@@ -40,7 +43,13 @@ impl Announcer {
             next: Nanos(0),
             pause: LEAST,
             has_hosts: false,
+            held: None,
         }
+    }
+
+    /// No other switch has this one's name any more.
+    pub(super) fn release(&mut self) {
+        self.held = None;
     }
 
     /// What is to be told has changed: it is told at once, or as soon as the last time is long enough ago.
@@ -60,9 +69,14 @@ impl Announcer {
     }
 
     /// The network remembers an announcement of this switch by another run of its agent; whether this one has to go on
-    /// behind it.
-    pub(super) fn heard_own(&mut self, boot: u64, sequence: u64, now: Nanos) -> bool {
+    /// behind it: at once, or, if it `is_second` of two that run, when it speaks next, and that seldom.
+    pub(super) fn heard_own(&mut self, boot: u64, sequence: u64, is_second: bool, now: Nanos) -> bool {
         let is_behind = boot != self.boot && sequence >= self.sequence;
+        if is_second {
+            self.held = Some(self.last.map_or(now, |last| last + SELDOM));
+        } else if is_behind {
+            self.held = None;
+        }
         if is_behind {
             self.sequence = sequence;
             self.hurry(now);
@@ -72,12 +86,13 @@ impl Announcer {
 
     /// The boot and sequence of an announcement that is due now.
     pub(super) fn due(&mut self, now: Nanos) -> Option<(u64, u64)> {
-        if now < self.next {
+        if now < self.next() {
             return None;
         }
+        self.held = self.held.map(|_| now + SELDOM);
         if std::mem::take(&mut self.has_hosts) {
-            let is_calm = self.last.is_none_or(|last| now.since(last) > SELDOM * 2);
-            self.pause = if is_calm { LEAST } else { (self.pause * 2).min(SELDOM) };
+            let is_calm = self.last.is_none_or(|last| now.since(last) > HOSTS_SELDOM * 2);
+            self.pause = if is_calm { LEAST } else { (self.pause * 2).min(HOSTS_SELDOM) };
         }
         let tenth = REPEAT / 10;
         let jitter = Duration::from_nanos(self.random.bits() % (2 * tenth.as_nanos() as u64));
@@ -93,7 +108,7 @@ impl Announcer {
 
     /// When something is due.
     pub(super) fn next(&self) -> Nanos {
-        self.next
+        self.held.map_or(self.next, |held| held.max(self.next))
     }
 }
 
@@ -145,8 +160,10 @@ mod tests {
     #[test]
     fn the_sequence_goes_on_behind_what_the_network_remembers() {
         let mut announcer = Announcer::new(2, 100);
-        assert!(!announcer.heard_own(1, 99, Nanos(0)) && !announcer.heard_own(2, 500, Nanos(0)));
-        assert!(announcer.heard_own(1, 500, Nanos(0)));
+        assert!(
+            !announcer.heard_own(1, 99, false, Nanos(0)) && !announcer.heard_own(2, 500, false, Nanos(0))
+        );
+        assert!(announcer.heard_own(1, 500, false, Nanos(0)));
         assert_eq!(announcer.due(Nanos(0)), Some((2, 501)));
     }
 }

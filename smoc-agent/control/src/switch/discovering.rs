@@ -45,6 +45,8 @@ pub(super) struct Discovered {
     since: Nanos,
     /// Whether it is told already.
     told: bool,
+    /// What the ports carried when they last had carrier, in Mbit/s: a link that fails keeps its capacity.
+    speeds: BTreeMap<PortNumber, u32>,
     /// When neighbours are to be asked again, and how often.
     asks: BTreeMap<PortNumber, (Nanos, u8)>,
 }
@@ -124,6 +126,14 @@ impl Switch {
         self.stale = Stale { failures: true, ..self.stale };
     }
 
+    /// Takes note of what the ports carry, and tells it.
+    pub(super) fn look_at_speeds(&mut self, now: Nanos) {
+        let known = self.present().filter(|(_, _, interface)| interface.megabits > 0);
+        let known: Vec<_> = known.map(|(port, _, interface)| (port, interface.megabits)).collect();
+        self.discovered.speeds.extend(known);
+        self.tell_report(now);
+    }
+
     /// Tells the others what this switch finds behind its ports, if that is something else.
     pub(super) fn tell_report(&mut self, now: Nanos) {
         if !self.config.is_discovered() {
@@ -151,7 +161,8 @@ impl Switch {
             if port.width() > self.width.bits || !left.contains(&port) {
                 return None;
             }
-            Some(Adjacency { port, switch: peer.switch.clone(), there: peer.port, megabits: 0 })
+            let megabits = self.discovered.speeds.get(&port).copied().unwrap_or_default();
+            Some(Adjacency { port, switch: peer.switch.clone(), there: peer.port, megabits })
         };
         let adjacencies = self.neighbors.all().filter_map(adjacency).collect();
         Report { port_width: self.width.bits, adjacencies }

@@ -3,14 +3,16 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use smoc_common::{
-    map::THIS_EDGE,
+    map::{HelloKeys, THIS_EDGE},
     route::{PortNumber, Rank},
     wire::ethernet::MacAddress,
 };
 use smoc_paths::topology::{SwitchId, Topology};
 use tracing::{debug, info, warn};
 
-use super::{CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, settle::link_names};
+use super::{
+    CATCH_UP, Effect, Event, Frame, Stale, Switch, Wish, meeting, namesakes::Voice, settle::link_names,
+};
 use crate::{
     clock::Nanos,
     config::Config,
@@ -79,6 +81,7 @@ impl Switch {
         if same_addresses && ours.clone().all(|name| before.named(name) == self.interfaces.named(name)) {
             return false;
         }
+        self.look_at_speeds(now);
         self.limit_hosts(now);
         for (port, name) in &self.config.ports {
             let usable = |interfaces: &Interfaces| interfaces.named(name).is_some_and(|there| there.usable);
@@ -110,6 +113,10 @@ impl Switch {
             _ if presence::is_one(&frame.bytes) => {
                 self.neighbors.hear_presence(frame.port, &frame.bytes, now)
             }
+            Role::Host if announcement::is_one(&frame.bytes) => {
+                self.belief.refused += 1;
+                false
+            }
             Role::Host if !self.config.learn => false,
             Role::Host => self.heard_neighbor(&mut frame, now),
             Role::Fabric => self.heard_agent(&frame, now),
@@ -122,7 +129,7 @@ impl Switch {
             return false;
         }
         let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
-            self.unbelieved += 1;
+            self.belief.refused += 1;
             return false;
         };
         match Message::parse(bytes, now) {
@@ -157,14 +164,10 @@ impl Switch {
             return false;
         }
         if part.origin == self.config.switch {
-            let is_behind = self.announcer.heard_own(part.boot, part.sequence, now);
-            if is_behind {
-                info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
-            }
-            return is_behind;
+            return self.heard_own(&part, now);
         }
-        let lists = match self.flood.hear(&part) {
-            Heard::Known => return false,
+        let lists = match self.heard_of(&part, now) {
+            Heard::Known => return self.stale.view,
             Heard::Outdated => {
                 let newer: Vec<Part> = self.flood.of(&part.origin).collect();
                 self.send_parts(from, &newer, now);
@@ -177,7 +180,8 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, signs, .. })) = lists {
+            self.heard_signs(&part.origin, signs);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -190,6 +194,43 @@ impl Switch {
             }
         }
         true
+    }
+
+    /// An announcement by another run of this switch's agent, or by another switch of its name.
+    fn heard_own(&mut self, part: &Part, now: Nanos) -> bool {
+        let (boot, said) = self.announcer.number();
+        if part.boot == boot {
+            return false;
+        }
+        let before = self.belief.namesakes.count();
+        self.belief.namesakes.heard_own(part.boot, part.sequence, said, now);
+        self.stale.view |= self.belief.namesakes.count() != before;
+        let is_second = self.belief.namesakes.is_second(boot);
+        let is_behind = self.announcer.heard_own(part.boot, part.sequence, is_second, now);
+        if is_behind && !is_second {
+            info!(sequence = part.sequence, "the network remembers a later announcement of this switch");
+        }
+        is_behind || self.stale.view
+    }
+
+    /// Two switches of one name are one again when one of them is gone.
+    pub(super) fn forget_namesakes(&mut self, now: Nanos) {
+        self.stale.view |= self.belief.namesakes.expire(now);
+        if !self.belief.namesakes.is_second(self.announcer.number().0) {
+            self.announcer.release();
+        }
+    }
+
+    /// What to do with a part: one of a switch that has another one's name is passed on and not taken over.
+    fn heard_of(&mut self, part: &Part, now: Nanos) -> Heard {
+        let before = self.belief.namesakes.count();
+        let voice = self.belief.namesakes.heard(&part.origin, part.boot, part.sequence, now);
+        self.stale.view |= self.belief.namesakes.count() != before;
+        match voice {
+            Voice::Heeded => self.flood.hear(part),
+            Voice::Other => Heard::New,
+            Voice::Known => Heard::Known,
+        }
     }
 
     /// Tells a neighbour all that is known.
@@ -210,8 +251,22 @@ impl Switch {
         let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
         let report = self.own_report();
-        let lists = Lists { hosts, down, records, contentions, report };
+        // Not before the programs can answer so.
+        let signs = self.controller.installed().hello_keys != HelloKeys::default();
+        let lists = Lists { hosts, down, records, contentions, report, signs };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
+    }
+
+    /// A switch says whether it signs hellos.
+    fn heard_signs(&mut self, origin: &str, signs: bool) {
+        let is_other = if signs {
+            self.belief.unsigned.remove(origin)
+        } else {
+            self.belief.unsigned.insert(origin.to_owned())
+        };
+        if is_other && !self.config.keys.is_empty() {
+            (self.stale.ports, self.stale.view) = (true, true);
+        }
     }
 
     /// Takes note of what operators want; whether it is news, which others are told and which is kept.

@@ -9,7 +9,7 @@ use smoc_common::{
 };
 
 use super::{
-    Effect,
+    Effect, Event,
     tests::{Bench, DISCOVERED},
 };
 use crate::{
@@ -187,4 +187,27 @@ fn a_link_that_is_found_while_the_switch_runs_is_down_until_hellos_come_back() {
         bench.switch.own_ports_down().into_iter().map(|down| down.number).collect::<Vec<_>>(),
         [port(1)]
     );
+}
+
+#[test]
+fn a_link_carries_what_its_interface_says_and_keeps_that_while_it_is_down() {
+    let mut bench = Bench::with(DISCOVERED);
+    bench.pass(Duration::from_secs(1));
+    let with = |bench: &mut Bench, usable, megabits| {
+        let there = bench.interfaces.get_mut("p1").unwrap();
+        (there.usable, there.megabits) = (usable, megabits);
+        bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+        bench.pass(Duration::from_secs(1));
+        let links = bench.switch.snapshot().topology.links().to_vec();
+        links.iter().map(|link| link.capacity.map(|capacity| capacity.to_string())).collect::<Vec<_>>()
+    };
+    with(&mut bench, true, 0);
+    bench.heard(1, Role::Host, said("m1", 1));
+    bench.pass(Duration::from_millis(300));
+    bench.heard(1, Role::Fabric, report("m1", &[(1, "e1", 1)]));
+    let some = |text: &str| vec![Some(text.to_owned())];
+    assert_eq!(with(&mut bench, true, 0), [None]);
+    assert_eq!(with(&mut bench, true, 1000), some("1Gbit"));
+    assert_eq!(with(&mut bench, false, 0), some("1Gbit"));
+    assert_eq!(with(&mut bench, true, 100), some("100Mbit"));
 }

@@ -18,6 +18,7 @@
 //! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
 //! | `width` | when the width of port numbers changes |
+//! | `namesakes` | two switches of one name, wherever they are |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
 //! | `announcer`, `retries` | when to tell others, and when to try again |
 //! | `warnings` | what the operator should know |
@@ -37,6 +38,7 @@ mod facts;
 mod meeting;
 #[cfg(test)]
 mod meeting_tests;
+mod namesakes;
 mod owners;
 mod ports;
 mod retries;
@@ -89,6 +91,7 @@ use crate::{
 };
 use announcer::Announcer;
 use discovering::Discovered;
+use namesakes::Namesakes;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
@@ -162,6 +165,16 @@ impl Stale {
     const ALL: Self = Self { failures: true, plan: true, hosts: true, links: true, ports: true, view: true };
 }
 
+/// Who is not believed, and who is believed without a tag.
+#[derive(Clone, Debug, Default)]
+struct Belief {
+    /// Frames of agents that no key of the fabric has signed, or that came in at a host's port.
+    refused: u64,
+    /// Switches that announce and do not say that they sign hellos: earlier versions.
+    unsigned: BTreeSet<String>,
+    namesakes: Namesakes,
+}
+
 /// The control of one switch.
 #[derive(Clone, Debug)]
 pub struct Switch {
@@ -175,8 +188,7 @@ pub struct Switch {
     neighbors: Neighbors,
     discovered: Discovered,
     width: width::Width,
-    /// Frames of agents that no key of the fabric has signed.
-    unbelieved: u64,
+    belief: Belief,
     failures: Failures,
     /// Ranks that were broken when the topology became another one, by the name of the edge and the links of the path.
     left_broken: Vec<(String, Rank, Vec<String>)>,
@@ -273,7 +285,7 @@ impl Switch {
             neighbors,
             discovered: Discovered::default(),
             width: width::Width::new(bits),
-            unbelieved: 0,
+            belief: Belief::default(),
             left_broken: Vec::new(),
             links: LinkStates::default(),
             down: BTreeSet::new(),
@@ -333,9 +345,7 @@ impl Switch {
         if adopted {
             self.agreement.take_over();
         }
-        if self.config.is_discovered() {
-            self.tell_report(now);
-        }
+        self.look_at_speeds(now);
         self.failures.paths = self.found_broken();
         self.hosts.declare(&self.topology, self.this, now);
         self.limit_hosts(now);

@@ -9,7 +9,7 @@ use std::{
 use smoc_common::{
     map::{DETOUR_ENTRIES, Detour, DetourKey},
     route::{PortNumber, Rank},
-    wire::probe::link_id,
+    wire::probe::{link_id, switch_id},
 };
 use smoc_paths::{
     search::{self, OptionsError, Path, PathFinder},
@@ -26,7 +26,7 @@ use crate::{
     fabric::drain::{avoided, drained},
     hosts::{KnownHost, Source},
     interfaces::IfIndex,
-    liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets},
+    liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets, Trust},
     neighbors::Peer,
     plan::{DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
@@ -49,6 +49,7 @@ macro_rules! inputs {
             hosts: &$switch.known,
             spread: $switch.config.spread,
             border: &$switch.config.border,
+            hello_keys: $switch.config.keys.hello_keys(&$switch.config.switch),
             host_entries: $switch.config.tables.hosts as usize,
         }
     };
@@ -116,6 +117,7 @@ impl Switch {
         if !self.refused {
             self.stale.view |= self.retries.done(Wish::Maps);
         }
+        self.forget_namesakes(now);
         self.hosts.expire(now);
         self.stale.hosts |= self.hosts.has_changed();
         self.look_for_unagreed(now);
@@ -345,6 +347,7 @@ impl Switch {
         self.targets = Some((paths.clone(), unfit));
         let targets = Targets {
             generation: self.generation,
+            trust: self.trust(),
             hellos: self.config.hellos,
             probes: self.config.probes,
             ports: self.port_targets(),
@@ -359,6 +362,13 @@ impl Switch {
         }
     }
 
+    /// Which hellos and answers are believed.
+    fn trust(&self) -> Trust {
+        let keys = self.config.keys.tag_keys();
+        let untagged = self.belief.unsigned.iter().map(|name| switch_id(name)).collect();
+        Trust { keys, untagged: Arc::new(if keys[0].is_none() { BTreeSet::new() } else { untagged }) }
+    }
+
     /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.
     fn port_targets(&self) -> Vec<PortTarget> {
         let target = |(&number, name): (&PortNumber, &String)| {
@@ -370,6 +380,7 @@ impl Switch {
                 carrier: interface.is_some_and(|interface| interface.usable),
                 neighbor: port,
                 link: link_id([(&self.config.switch, number.get()), (&there, port.get())]),
+                peer: switch_id(&there),
             })
         };
         self.config.ports.iter().filter_map(target).collect()
@@ -392,7 +403,10 @@ fn path_targets(topology: &Topology, book: &PathBook) -> (Arc<[PathTarget]>, usi
     for (edge, paths) in book.edges() {
         for (path, rank) in paths.ranked.iter().zip((0..Rank::COUNT as u8).map(Rank::new)) {
             match RoundTripRoute::along(topology, path, path.links.len()) {
-                Ok(route) => targets.push(PathTarget { edge, rank, route, name: path_name(topology, path) }),
+                Ok(route) => {
+                    let peer = switch_id(&topology.switch(edge).name);
+                    targets.push(PathTarget { edge, rank, peer, route, name: path_name(topology, path) });
+                }
                 Err(_) => unfit += 1,
             }
         }

@@ -38,7 +38,7 @@ pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64
 pub(super) struct Bench {
     pub(super) switch: Switch,
     pub(super) now: Nanos,
-    interfaces: BTreeMap<String, Interface>,
+    pub(super) interfaces: BTreeMap<String, Interface>,
     listening: BTreeMap<PortNumber, (IfIndex, Role)>,
     refuses: bool,
 }
@@ -67,6 +67,7 @@ impl Bench {
             mac: MacAddress::new([2, 0, 0, 0, 0xff, index as u8]),
             usable: true,
             mtu: 1500,
+            megabits: 0,
             master: None,
             bridge_port: None,
             spanning_tree: None,
@@ -175,9 +176,19 @@ impl Bench {
 
     /// A switch announces, and that comes in through port 1.
     fn announced(&mut self, origin: &str, sequence: u64, down: &[u16]) -> Vec<Effect> {
+        self.announced_by((origin, 7), sequence, down)
+    }
+
+    /// The same by a run of an agent with this boot number.
+    pub(super) fn announced_by(
+        &mut self,
+        (origin, boot): (&str, u64),
+        sequence: u64,
+        down: &[u16],
+    ) -> Vec<Effect> {
         let down = down.iter().map(|number| DownPort { number: port(*number), unanswered: false }).collect();
         let lists = Lists { down, ..Lists::default() };
-        let part: Part = announcement::parts(origin, (7, sequence), &lists).remove(0);
+        let part: Part = announcement::parts(origin, (boot, sequence), &lists).remove(0);
         let bytes = part.frame(MacAddress::new([2, 0, 0, 0, 0, 9]), self.now);
         self.heard(1, Role::Fabric, bytes)
     }
@@ -238,7 +249,7 @@ fn writes(effects: &[Effect]) -> usize {
 }
 
 /// The announcements of e1 itself that leave through port 1, by sequence.
-fn own_sequences(effects: &[Effect], now: Nanos) -> Vec<u64> {
+pub(super) fn own_sequences(effects: &[Effect], now: Nanos) -> Vec<u64> {
     let own = |effect: &Effect| match effect {
         Effect::Send(at, bytes) if *at == port(1) => match Message::parse(bytes, now)? {
             Message::Part(part) if part.origin == "e1" => Some(part.sequence),

@@ -51,7 +51,7 @@ impl Switch {
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
-            refused: self.neighbors.refused() + self.unbelieved,
+            refused: self.neighbors.refused() + self.belief.refused,
             warnings,
         }
     }
@@ -64,11 +64,28 @@ impl Switch {
         let unagreed = self.unagreed.iter().filter(|(port, _)| !is_other(port));
         warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(misplaced.into_values());
+        warnings.extend(self.unsigned());
+        let (boot, _) = self.announcer.number();
+        warnings.extend(self.belief.namesakes.warnings(&self.config.switch, boot));
         warnings.extend(self.discord_warnings());
         warnings.extend(self.width_warning());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
         warnings
+    }
+
+    /// Neighbours whose hellos are believed although nobody has signed them.
+    fn unsigned(&self) -> Vec<String> {
+        let ports = self.config.ports.keys().filter(|_| !self.config.keys.is_empty());
+        let unsigned = ports.filter_map(|port| Some((port, self.peer_at(*port)?.switch)));
+        let unsigned = unsigned.filter(|(_, switch)| self.belief.unsigned.contains(switch));
+        let say = |(port, switch)| {
+            format!(
+                "port {port}: {switch} runs an earlier version of smoc, which signs no hellos: who is on the cable can forge them \
+                 until it is updated"
+            )
+        };
+        unsigned.map(say).collect()
     }
 
     fn missing_interfaces(&self) -> Vec<String> {

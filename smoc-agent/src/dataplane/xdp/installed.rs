@@ -41,8 +41,11 @@ impl ConfigMaps {
         let path_sets = collect("PATH_SETS", sets, |Entry(set): &Entry<PathSet>| {
             (*set != PathSet::default()).then_some(*set)
         })?;
+        let Entry(hello_keys) =
+            maps.hello_keys.get(&0, 0).map_err(|error| read_error("HELLO_KEYS", error))?;
         Ok(Installed {
             settings,
+            hello_keys,
             ports: self.installed_ports()?,
             detours: detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect(),
             hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),

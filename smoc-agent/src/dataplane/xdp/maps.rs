@@ -13,7 +13,8 @@ use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
         Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4,
-        HalfOpen, Host, Openings, PathSet, Plain, Port, Prefix, Settings, THIS_EDGE, TokenBinding, TokenKey,
+        HalfOpen, HelloKeys, Host, Openings, PathSet, Plain, Port, Prefix, Settings, THIS_EDGE, TokenBinding,
+        TokenKey,
     },
     wire::ip::Address,
 };
@@ -44,8 +45,9 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 21] = [
+pub(super) const SHAPES: [MapShape; 22] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
+    shape("HELLO_KEYS", MapType::Array, 4, size_of::<HelloKeys>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
     shape("FABRIC_PORTS", MapType::DevMap, 4, 8),
     shape("HELLO_PORTS", MapType::DevMap, 4, 8),
@@ -115,6 +117,7 @@ const EXIST: u64 = 2;
 /// What the agent writes.
 pub(super) struct ConfigMaps {
     pub settings: Array<MapData, Entry<Settings>>,
+    pub hello_keys: Array<MapData, Entry<HelloKeys>>,
     pub ports: Array<MapData, Entry<Port>>,
     pub hello_ports: DevMap<MapData>,
     pub interfaces: HashMap<MapData, u32, u32>,
@@ -140,6 +143,7 @@ impl ConfigMaps {
     pub fn open(pin: &Path) -> Result<Self, DataplaneError> {
         Ok(Self {
             settings: open(pin, "SETTINGS")?,
+            hello_keys: open(pin, "HELLO_KEYS")?,
             ports: open(pin, "PORTS")?,
             hello_ports: open(pin, "HELLO_PORTS")?,
             interfaces: open(pin, "INTERFACES")?,

@@ -27,7 +27,7 @@ use std::{
 
 use aya::{Ebpf, maps::MapError};
 use smoc_common::{
-    map::{Port, Settings},
+    map::{HelloKeys, Port, Settings},
     route::PortNumber,
 };
 use smoc_control::{
@@ -177,6 +177,10 @@ impl Dataplane for XdpDataplane {
                 }),
             Change::RemovePrefix(prefix) => gone_is_fine(maps.prefixes.remove(&trie_key(prefix)))
                 .map_err(|error| write_error("PREFIXES", error)),
+            Change::SetHelloKeys(keys) => {
+                let done = maps.hello_keys.set(0, Entry::<HelloKeys>(*keys), 0);
+                done.map_err(|error| write_error("HELLO_KEYS", error))
+            }
             Change::SetSettings(settings) => {
                 let done = maps.settings.set(0, Entry::<Settings>(*settings), 0);
                 done.map_err(|error| write_error("SETTINGS", error))

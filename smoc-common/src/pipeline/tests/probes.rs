@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::{
+    map::HelloKeys,
     route::{Label, PushedRoute},
-    wire::probe::Probe,
+    tag::TagKey,
+    wire::{
+        Bytes,
+        probe::{LENGTH, Probe, Way},
+    },
 };
 
 fn route(hops: &[u16]) -> Route {
@@ -12,7 +17,16 @@ fn route(hops: &[u16]) -> Route {
 
 fn probe(flags: u32, back_port: u16, back: Route) -> Probe {
     let (back_route, back_port) = (back.bits(), back_port.into());
-    Probe { session: 3, subject: 2, sequence: 9, sent_at: 5, back_route, back_port, flags, link: 0 }
+    Probe {
+        session: 3,
+        subject: 2,
+        sequence: 9,
+        sent_at: 5,
+        back_route,
+        back_port,
+        flags,
+        ..Probe::default()
+    }
 }
 
 #[test]
@@ -82,4 +96,72 @@ fn host_cannot_send_probes() {
         assert_eq!(edge.from_host(&mut frame).outcome, Outcome::PushedByHost);
     }
     assert!(edge.sightings.is_empty());
+}
+
+const KEYS: [TagKey; 2] = [TagKey { low: 1, high: 2 }, TagKey { low: 3, high: 4 }];
+
+fn keyed(keys: [TagKey; 2]) -> Switch {
+    Switch { hello_keys: HelloKeys { keys, responder: 77, reserved: 0 }, ..transit() }
+}
+
+#[test]
+fn who_turns_a_probe_round_says_so_with_the_key_of_its_sender() {
+    for (flags, key) in [(0, KEYS[0]), (Probe::HELLO, KEYS[0]), (Probe::HELLO, KEYS[1])] {
+        let sent = probe(flags, 1, Route::END).signed(&key);
+        let mut frame = sent.frame(Route::END).to_vec();
+        let mut switch = keyed(KEYS);
+        assert_eq!(switch.from_fabric(&mut frame).outcome, Outcome::ProbeReflected);
+        let back = Probe::parse(&Bytes(&mut frame)).unwrap();
+        assert!(back.responder == 77 && back.is_signed(&key, Way::Back) && !back.is_signed(&key, Way::Out));
+        assert_eq!(Probe { responder: 0, tag: sent.tag, ..back }, sent, "nothing else is changed");
+        // An answer that is sent out again is no question.
+        let mut again = back.frame(Route::END).to_vec();
+        assert_eq!(switch.from_fabric(&mut again).outcome, Outcome::ProbeLost);
+    }
+}
+
+#[test]
+fn what_has_a_wrong_tag_is_not_answered_and_the_agent_does_not_hear_of_it() {
+    let sent = probe(Probe::HELLO, 1, Route::END).signed(&KEYS[0]);
+    let mut switch = keyed([KEYS[1], TagKey::NONE]);
+    assert_eq!(switch.from_fabric(&mut sent.frame(Route::END)).outcome, Outcome::ProbeLost);
+    let mut switch = keyed(KEYS);
+    for at in 16..LENGTH {
+        let mut frame = sent.frame(Route::END);
+        frame[at] ^= 1;
+        assert_eq!(switch.from_fabric(&mut frame).outcome, Outcome::ProbeLost, "byte {at}");
+    }
+    assert!(switch.sightings.is_empty());
+}
+
+#[test]
+fn a_flood_by_one_interface_leaves_room_for_what_comes_by_others() {
+    let label = Label::OUTBOUND_PROBE.returning();
+    let mut switch = transit();
+    let send = |switch: &mut Switch, interface, at| {
+        let mut frame = probe(Probe::HELLO, 1, Route::END).frame(Route::END);
+        let pushed = PushedRoute { label, route: Route::END };
+        frame[..12].copy_from_slice(pushed.words().map(u32::to_be_bytes).as_flattened());
+        (switch.ingress, switch.clock) = (interface, at);
+        switch.from_fabric(&mut frame).outcome
+    };
+    let begin = 1_000_000_000;
+    let told = (0..10_000).filter(|n| send(&mut switch, 7, begin + n) == Outcome::ProbeReturned).count();
+    assert_eq!((told, switch.sightings.len()), (1024, 1024));
+    assert_eq!(send(&mut switch, 8, begin + 10_000), Outcome::ProbeReturned);
+    assert_eq!(send(&mut switch, 7, begin + 10_000), Outcome::ProbeLost);
+    assert_eq!(send(&mut switch, 7, begin + 20_000_000), Outcome::ProbeReturned, "10 ms later");
+}
+
+#[test]
+fn hellos_without_a_tag_and_those_to_a_switch_without_a_key_go_back_as_they_came() {
+    let untagged = probe(Probe::HELLO, 1, Route::END);
+    for (mut switch, sent) in [(keyed(KEYS), untagged), (transit(), untagged.signed(&KEYS[0]))] {
+        let mut frame = sent.frame(Route::END);
+        assert_eq!(switch.from_fabric(&mut frame).outcome, Outcome::ProbeReflected);
+        assert_eq!(Probe::parse(&Bytes(&mut frame)), Some(sent));
+    }
+    // As an earlier version sends it.
+    let mut frame = untagged.frame(Route::END)[..60].to_vec();
+    assert_eq!(keyed(KEYS).from_fabric(&mut frame).outcome, Outcome::ProbeReflected);
 }

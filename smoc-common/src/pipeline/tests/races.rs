@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     event::{Event, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, Host, Openings, TokenBinding,
-        TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, HelloKeys, Host, Openings,
+        TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables},
     wire::{Bytes, ip::Address},
@@ -46,6 +46,12 @@ impl Tables for Interrupted<'_> {
             Some((count, _, settings)) if self.hosts_read.get() >= *count => Some(settings),
             _ => self.switch.settings(),
         }
+    }
+    fn sightings(&mut self) -> Option<&mut Openings> {
+        self.switch.sightings()
+    }
+    fn hello_keys(&self) -> Option<&HelloKeys> {
+        self.switch.hello_keys()
     }
     fn port(&self, number: u16) -> Option<&Port> {
         self.switch.port(number)

@@ -10,6 +10,7 @@
 //! | [`Reason::NotHeard`] | the neighbour says that it does not hear this switch, and as many hellos did not come back |
 //! | [`Reason::NotSent`] | the same as the one above or below, and the interface took none of the last hellos |
 //! | [`Reason::Miswired`] | as many hellos in a row named another link: two cables are swapped, or the topology is another one at the other end |
+//! | [`Reason::Distrusted`] | one of those above, and hellos or answers came that were not believed ([`super::Trust`]) |
 //! | [`Reason::OneWay`] | ten times as many hellos did not come back and no neighbour says that it hears this switch, though something is heard: one direction is broken and the neighbour's agent is dead |
 //!
 //! Hellos are counted, not time: a hello is missed when it was to be sent an interval ago and nothing was heard since. So an
@@ -24,11 +25,18 @@ mod tests;
 
 use std::time::Duration;
 
+use smoc_common::wire::probe::{Heard, Probe};
+
 use super::hold_down::HoldDown;
 use crate::{clock::Nanos, config::Hellos};
 
 /// A failure in one direction that the neighbour cannot report is found after the multiplier times this many hellos.
 const ONE_WAY_FACTOR: u32 = 10;
+
+/// Whether a sequence number is later than another one; they wrap around.
+fn is_later(sequence: u32, than: u32) -> bool {
+    sequence != than && sequence.wrapping_sub(than) < 1 << 31
+}
 
 /// Why a port is up or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +57,8 @@ pub enum Reason {
     OneWay,
     /// The interface takes no hellos.
     NotSent,
+    /// Hellos or answers come, but none that the fabric's key has signed.
+    Distrusted,
     /// The neighbour believes in another link: the number of that.
     Miswired(u32),
 }
@@ -65,6 +75,9 @@ impl Reason {
             Self::NotHeard => "the neighbour hears nothing",
             Self::OneWay => "hellos do not come back",
             Self::NotSent => "the interface does not send",
+            Self::Distrusted => {
+                "hellos or their answers have no right tag: another key_file, none, or an earlier version there"
+            }
             Self::Miswired(_) => "another port is at the other end",
         }
     }
@@ -88,6 +101,10 @@ pub struct Port {
     returned: Option<(Nanos, u32)>,
     /// When the neighbour last said whether it hears this switch, and what.
     told: Option<(Nanos, bool)>,
+    /// The neighbour's hello that was heard last, where hellos are signed.
+    last: Heard,
+    /// Hellos and answers in a row that were not believed.
+    distrusted: u32,
     /// Hellos missed in a row.
     unheard: u32,
     unreturned: u32,
@@ -120,10 +137,13 @@ impl Port {
             reason,
             proven: reason == Reason::LeftDown,
             sent: None,
-            sequence: 0,
+            // One that is watched again goes on behind what it has sent: there is less than one hello each millisecond.
+            sequence: (now.0 / 1_000_000) as u32,
             heard: None,
             returned: None,
             told: None,
+            last: Heard::default(),
+            distrusted: 0,
             unheard: 0,
             unreturned: 0,
             unsent: 0,
@@ -196,8 +216,38 @@ impl Port {
         self.other_links = 0;
     }
 
-    /// A hello is back.
-    pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) {
+    /// Whether the neighbour's hello was not heard before, as far as that can be told; from now on it was.
+    pub fn is_news(&mut self, hello: &Probe) -> bool {
+        let is_again = self.last.session == hello.session && !is_later(hello.sequence, self.last.sequence);
+        if !is_again {
+            self.last = Heard { session: hello.session, port: hello.subject, sequence: hello.sequence };
+        }
+        !is_again
+    }
+
+    /// The neighbour's hello that was heard last.
+    pub fn heard_last(&self) -> Heard {
+        self.last
+    }
+
+    /// Whether this is a hello of this port of a moment ago: no older than it takes to find a failure.
+    pub fn is_named(&self, heard: &Heard, session: u32, number: u32) -> bool {
+        let age = self.sequence.wrapping_sub(heard.sequence);
+        (heard.session, heard.port) == (session, number)
+            && (1..=self.rules.multiplier.saturating_mul(ONE_WAY_FACTOR)).contains(&age)
+    }
+
+    /// A hello or an answer came that is not believed.
+    pub fn distrust(&mut self) {
+        self.distrusted = self.distrusted.saturating_add(1);
+    }
+
+    /// A hello is back. One that has come back before, or was never sent, counts for nothing: false.
+    pub fn returned(&mut self, sequence: u32, sent: Nanos, at: Nanos) -> bool {
+        let is_again = self.returned.is_some_and(|(_, last)| !is_later(sequence, last));
+        if is_again || !is_later(self.sequence, sequence) {
+            return false;
+        }
         self.heard_at(at);
         let in_turn = self.returned.is_some_and(|(_, last)| last.wrapping_add(1) == sequence);
         if self.other_links > 0 {
@@ -210,6 +260,8 @@ impl Port {
         self.unreturned = 0;
         let sample = at.since(sent);
         self.round_trip = Some(self.round_trip.map_or(sample, |smooth| (smooth * 7 + sample) / 8));
+        self.distrusted = 0;
+        true
     }
 
     /// The neighbour's hello came, and said whether it hears this switch.
@@ -264,7 +316,15 @@ impl Port {
 
     fn fault(&self, now: Nanos) -> Option<Reason> {
         let told = self.told.filter(|(at, _)| now.since(*at) <= self.limit()).map(|(_, hears)| hears);
-        let lost = |reason| if self.unsent >= self.rules.multiplier { Reason::NotSent } else { reason };
+        let lost = |reason| {
+            if self.unsent >= self.rules.multiplier {
+                Reason::NotSent
+            } else if self.distrusted >= self.rules.multiplier {
+                Reason::Distrusted
+            } else {
+                reason
+            }
+        };
         if self.rules.interval.is_zero() {
             None
         } else if self.other_links >= self.rules.multiplier {

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use smoc_common::wire::probe::Probe;
+use smoc_common::{tag::TagKey, wire::probe::Probe};
 
 use super::Wire;
-use crate::{clock::Nanos, interfaces::IfIndex, liveness::RoundTripRoute};
+use crate::{
+    clock::Nanos,
+    interfaces::IfIndex,
+    liveness::{RoundTripRoute, Trust},
+};
 
 /// A single probe that has not come back after this time is lost.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,20 +35,27 @@ impl Echoes {
         interface: IfIndex,
         route: &RoundTripRoute,
         session: u32,
+        key: &TagKey,
         wire: &mut impl Wire,
     ) -> Option<u32> {
         let subject = FIRST | self.next;
         self.next = (self.next + 1) % FIRST;
         let probe = route.address(Probe { session, subject, ..Probe::default() });
-        let at = wire.send(interface, route.out, probe)?;
+        let at = wire.send(interface, route.out, probe, key)?;
         self.sent.insert(subject, at);
         Some(subject)
     }
 
-    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
-        if self.sent.remove(&probe.subject).is_some() {
-            self.done.push((probe.subject, Some(at.since(sent))));
+    /// One is back; whether that is believed. A person asks, who knows where it was to turn round: whoever has the key may have
+    /// done that.
+    pub(super) fn returned(&mut self, probe: &Probe, trust: &Trust, at: Nanos) -> bool {
+        let peer = if probe.responder == 0 { trust.any_untagged() } else { probe.responder };
+        if !trust.believes(probe, peer, at) {
+            return false;
         }
+        let sent = self.sent.remove(&probe.subject);
+        self.done.extend(sent.map(|sent| (probe.subject, Some(at.since(sent)))));
+        true
     }
 
     pub(super) fn give_up(&mut self, now: Nanos) {

@@ -15,12 +15,15 @@ mod paths;
 mod ports;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use smoc_common::{
     event::Sighting,
     route::{PortNumber, Rank, Route},
+    tag::TagKey,
     wire::probe::Probe,
 };
 use smoc_paths::topology::SwitchId;
@@ -40,9 +43,9 @@ const SIGHTINGS: usize = 16_384;
 
 /// What the prober reaches the world through.
 pub trait Wire {
-    /// Fills in the time and sends a probe out of an interface, pushed onto `route`: the time, or `None` if it was not
-    /// really sent.
-    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe) -> Option<Nanos>;
+    /// Fills in the time, signs a probe and sends it out of an interface, pushed onto `route`: the time, or `None` if it was
+    /// not really sent.
+    fn send(&mut self, interface: IfIndex, route: Route, probe: Probe, key: &TagKey) -> Option<Nanos>;
 
     /// Lets a port lead to an interface in the device map of a role (`FABRIC_PORTS` or `HOST_PORTS`), or nowhere; false
     /// if that could not be written.
@@ -93,6 +96,8 @@ pub struct Prober {
     pace: Pace,
     ticks: u32,
     compared: Nanos,
+    /// Hellos and answers that were not believed.
+    refused: u64,
     /// Whether anything was ever watched, and so what an earlier agent left was taken over.
     has_watched: bool,
 }
@@ -111,6 +116,7 @@ impl Prober {
             ticks: 0,
             has_watched: false,
             compared: Nanos(0),
+            refused: 0,
         }
     }
 
@@ -170,7 +176,7 @@ impl Prober {
     /// Sends a single probe; its number in [`Prober::echoed`], or `None` if it could not be sent.
     pub fn echo(&mut self, route: &RoundTripRoute, wire: &mut impl Wire) -> Option<u32> {
         let interface = self.ports.interface(route.port)?;
-        self.echoes.send(interface, route, self.session, wire)
+        self.echoes.send(interface, route, self.session, &self.targets.trust.keys[0], wire)
     }
 
     /// Single probes that are back, with their round-trip time, or that timed out.
@@ -184,10 +190,10 @@ impl Prober {
         self.hear(wire);
         let mut changed = self.ports.judge(now, wire);
         if self.ticks.is_multiple_of(self.pace.hello) && !self.targets.hellos.interval.is_zero() {
-            self.ports.send_hellos(self.session, now, wire);
+            self.ports.send_hellos(self.session, &self.targets.trust, now, wire);
         }
         self.ticks = self.ticks.wrapping_add(1);
-        changed |= self.paths.probe(&self.ports, self.session, now, wire);
+        changed |= self.paths.probe(&self.ports, (self.session, &self.targets.trust), now, wire);
         self.echoes.give_up(now);
         if changed || now.since(self.compared) >= COMPARE {
             self.compared = now;
@@ -199,16 +205,20 @@ impl Prober {
     fn hear(&mut self, wire: &mut impl Wire) {
         for _ in 0..SIGHTINGS {
             let Some(Sighting { at, probe, returned, interface }) = wire.sighting() else { return };
-            let (at, sent, interface) = (Nanos(at), Nanos(probe.sent_at), IfIndex(interface));
-            match (returned != 0, probe.flags & Probe::HELLO != 0) {
-                (false, true) if probe.session == self.session => self.ports.looped(&probe, at),
-                (false, true) => self.ports.heard(&probe, interface, at),
-                (true, _) if probe.session != self.session => {}
-                (true, true) => self.ports.returned(&probe, interface, sent, at),
-                (true, false) if Echoes::is_echo(&probe) => self.echoes.returned(&probe, sent, at),
-                (true, false) => self.paths.returned(&probe, sent, at),
-                (false, false) => {}
-            }
+            let (at, interface) = (Nanos(at), IfIndex(interface));
+            let trust = &self.targets.trust;
+            let is_believed = match (returned != 0, probe.flags & Probe::HELLO != 0) {
+                (false, true) if probe.session == self.session => {
+                    self.ports.looped(&probe, interface, trust, at)
+                }
+                (false, true) => self.ports.heard(&probe, interface, (self.session, trust), at),
+                (true, _) if probe.session != self.session => true,
+                (true, true) => self.ports.returned(&probe, interface, trust, at),
+                (true, false) if Echoes::is_echo(&probe) => self.echoes.returned(&probe, trust, at),
+                (true, false) => self.paths.returned(&probe, trust, at),
+                (false, false) => true,
+            };
+            self.refused += u64::from(!is_believed);
         }
     }
 
@@ -225,6 +235,7 @@ impl Prober {
             ports: self.ports.report(now),
             paths: self.paths.report(now),
             unfit: self.targets.unfit,
+            refused: self.refused,
             rate: self.paths.rate(),
             intervals: self.paths.intervals(),
         }

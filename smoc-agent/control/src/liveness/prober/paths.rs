@@ -14,7 +14,7 @@ use super::{Wire, echoes, ports::Ports};
 use crate::{
     clock::Nanos,
     config::Probes,
-    liveness::{PathProbes, PathReport, PathTarget, Schedule, Targets},
+    liveness::{PathProbes, PathReport, PathTarget, Schedule, Targets, Trust},
 };
 
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Paths {
                 Watched { target: target.clone(), subject: self.next_subject, probes, port, used: false }
             });
             path.probes.set_hold_down(targets.probes.hold_down);
-            path.target.edge = target.edge;
+            (path.target.edge, path.target.peer) = (target.edge, target.peer);
             path.port = port;
             self.watched.push(path);
         }
@@ -87,22 +87,28 @@ impl Paths {
         self.schedule.plan(rules, used, idle);
     }
 
-    /// A probe is back.
-    pub(super) fn returned(&mut self, probe: &Probe, sent: Nanos, at: Nanos) {
-        if let Some(&index) = self.by_subject.get(&probe.subject) {
-            self.watched[index].probes.returned(probe.sequence, sent, at);
-        }
+    /// A probe is back; whether that is believed. One of a path that is not watched any more says nothing.
+    pub(super) fn returned(&mut self, probe: &Probe, trust: &Trust, at: Nanos) -> bool {
+        let Some(&index) = self.by_subject.get(&probe.subject) else { return true };
+        let Watched { target, probes, .. } = &mut self.watched[index];
+        trust.believes(probe, target.peer, at) && probes.returned(probe.sequence, Nanos(probe.sent_at), at)
     }
 
     /// Sends the probes that are due and decides about paths whose probes timed out; whether a path changed.
-    pub(super) fn probe(&mut self, ports: &Ports, session: u32, now: Nanos, wire: &mut impl Wire) -> bool {
+    pub(super) fn probe(
+        &mut self,
+        ports: &Ports,
+        (session, trust): (u32, &Trust),
+        now: Nanos,
+        wire: &mut impl Wire,
+    ) -> bool {
         let Self { schedule, watched, deadlines, by_subject, .. } = self;
         schedule.due(now, |index| {
             let Watched { target, subject, probes, port, .. } = &mut watched[index];
             let Some(interface) = ports.up_at(*port) else { return probes.forget_waiting() };
             let (sequence, subject) = (probes.next_sequence(), *subject);
             let probe = target.route.address(Probe { session, subject, sequence, ..Probe::default() });
-            if let Some(at) = wire.send(interface, target.route.out, probe) {
+            if let Some(at) = wire.send(interface, target.route.out, probe, &trust.keys[0]) {
                 probes.sent(at);
                 deadlines.push(Reverse((at + probes.timeout(), subject)));
             }

@@ -15,7 +15,7 @@ use super::Wire;
 use crate::{
     clock::Nanos,
     interfaces::IfIndex,
-    liveness::{HostPort, Port, PortReport, PortTarget, Targets},
+    liveness::{HostPort, Port, PortReport, PortTarget, Targets, Trust},
     ports::Role,
 };
 
@@ -133,31 +133,62 @@ impl Ports {
         retired.chain(hosts).chain(fabric).collect()
     }
 
-    /// The neighbour's hello came in by this interface; which port it says that it came in by is no more than its word.
-    pub(super) fn heard(&mut self, probe: &Probe, interface: IfIndex, at: Nanos) {
-        if let Some(Watched { target, port }) = self.behind(interface, probe.back_port) {
-            let is_elsewhere = u32::from(target.number.get()) != probe.back_port;
-            if is_elsewhere || (probe.link != 0 && probe.link != target.link) {
-                port.heard_other_link(probe.link, at);
-            } else {
-                port.told(probe.flags & Probe::HEARS != 0, at);
+    /// The neighbour's hello came in by this interface; which port it says that it came in by is no more than its word. Whether
+    /// it is believed.
+    pub(super) fn heard(
+        &mut self,
+        probe: &Probe,
+        interface: IfIndex,
+        (session, trust): (u32, &Trust),
+        at: Nanos,
+    ) -> bool {
+        let Some(Watched { target, port }) = self.behind(interface, probe.back_port) else { return true };
+        let number = u32::from(target.number.get());
+        let hears = probe.flags & Probe::HEARS != 0;
+        if !trust.is_excused(probe, target.peer) {
+            if !trust.signed_hello(probe) {
+                port.distrust();
+                return false;
+            }
+            if !port.is_news(probe) {
+                return false;
+            }
+            // It names no hello of now: its sender hears none, or it was recorded.
+            if !port.is_named(&probe.heard, session, number) {
+                if !hears {
+                    port.told(false, at);
+                }
+                return true;
             }
         }
+        if number != probe.back_port || (probe.link != 0 && probe.link != target.link) {
+            port.heard_other_link(probe.link, at);
+        } else {
+            port.told(hears, at);
+        }
+        true
     }
 
-    /// One of this switch's own hellos came in and was not turned round yet: its cable ends at this switch.
-    pub(super) fn looped(&mut self, probe: &Probe, at: Nanos) {
-        if let Some(watched) = self.number(probe.subject) {
+    /// One of this switch's own hellos came in by this interface and was not turned round yet: its cable ends at this switch.
+    pub(super) fn looped(&mut self, probe: &Probe, interface: IfIndex, trust: &Trust, at: Nanos) -> bool {
+        let is_ours = !trust.has_key() || trust.signed_hello(probe);
+        if let Some(watched) = self.behind(interface, probe.subject).filter(|_| is_ours) {
             watched.port.heard_other_link(probe.link, at);
         }
+        is_ours
     }
 
-    /// One of this switch's hellos is back, by this interface. Only where it left does that show that the link works.
-    pub(super) fn returned(&mut self, probe: &Probe, interface: IfIndex, sent: Nanos, at: Nanos) {
+    /// One of this switch's hellos is back, by this interface. Only where it left does that show that the link works. Whether it
+    /// is believed.
+    pub(super) fn returned(&mut self, probe: &Probe, interface: IfIndex, trust: &Trust, at: Nanos) -> bool {
         let watched = self.behind(interface, probe.subject);
-        if let Some(watched) = watched.filter(|port| u32::from(port.target.number.get()) == probe.subject) {
-            watched.port.returned(probe.sequence, sent, at);
+        let watched = watched.filter(|port| u32::from(port.target.number.get()) == probe.subject);
+        let Some(Watched { target, port }) = watched else { return true };
+        if !trust.believes(probe, target.peer, at) {
+            port.distrust();
+            return false;
         }
+        port.returned(probe.sequence, Nanos(probe.sent_at), at)
     }
 
     /// The port whose interface this is. One that is no port's may be part of a port's, as of a bond: then `number` counts.
@@ -195,7 +226,7 @@ impl Ports {
         changed
     }
 
-    pub(super) fn send_hellos(&mut self, session: u32, now: Nanos, wire: &mut impl Wire) {
+    pub(super) fn send_hellos(&mut self, session: u32, trust: &Trust, now: Nanos, wire: &mut impl Wire) {
         for Watched { target, port } in self.fabric.iter_mut().filter(|watched| watched.target.carrier) {
             let hears = if port.hears() { Probe::HEARS } else { 0 };
             let probe = Probe {
@@ -206,9 +237,10 @@ impl Ports {
                 back_port: target.neighbor.get().into(),
                 flags: Probe::HELLO | hears,
                 link: target.link,
+                heard: port.heard_last(),
                 ..Probe::default()
             };
-            match wire.send(target.interface, Route::END, probe) {
+            match wire.send(target.interface, Route::END, probe, &trust.keys[0]) {
                 Some(at) => port.sent(at),
                 None => port.not_sent(now),
             }

@@ -8,6 +8,9 @@ use crate::{
     liveness::{PathTarget, PortTarget, Reason},
 };
 
+/// Who is behind port 1.
+const PEER: u32 = 55;
+
 /// What becomes of a hello.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cable {
@@ -27,9 +30,9 @@ struct Memory {
 }
 
 impl Wire for Memory {
-    fn send(&mut self, _: IfIndex, _: Route, probe: Probe) -> Option<Nanos> {
+    fn send(&mut self, _: IfIndex, _: Route, probe: Probe, key: &TagKey) -> Option<Nanos> {
         let at = self.now.0 + 50_000;
-        let probe = Probe { sent_at: self.now.0, ..probe };
+        let probe = Probe { sent_at: self.now.0, ..probe }.signed(key);
         let seen = |probe, returned| Sighting { at, probe, returned, interface: self.ingress };
         match self.cable {
             // The neighbour's own hello comes as well.
@@ -87,8 +90,14 @@ fn port(number: u16) -> PortNumber {
 
 /// Port 1, which leads to port 2 of a neighbour.
 fn targets() -> Targets {
-    let port =
-        PortTarget { number: port(1), interface: IfIndex(1), carrier: true, neighbor: port(2), link: 7 };
+    let port = PortTarget {
+        number: port(1),
+        interface: IfIndex(1),
+        carrier: true,
+        neighbor: port(2),
+        link: 7,
+        peer: PEER,
+    };
     let probes = Probes { interval: Duration::ZERO, ..Probes::default() };
     Targets { hellos: Hellos::default(), probes, ports: vec![port], ..Targets::default() }
 }
@@ -151,10 +160,12 @@ fn a_port_whose_cable_ends_at_the_same_switch_is_miswired_and_up_when_that_is_me
 #[test]
 fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
     let number = PortNumber::new(1).unwrap();
-    let port = PortTarget { number, interface: IfIndex(1), carrier: true, neighbor: number, link: 7 };
+    let port =
+        PortTarget { number, interface: IfIndex(1), carrier: true, neighbor: number, link: 7, peer: PEER };
     let target = |edge: u32, name: &str| PathTarget {
         edge: SwitchId(edge),
         rank: Rank::BEST,
+        peer: edge,
         route: RoundTripRoute { port: number, out: Route::END, back_port: number, back: Route::END },
         name: name.into(),
     };

@@ -35,10 +35,15 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether the store says again what was said before, not what is said now.
+    /// Whether the store says again what was said before, not what is said now. That it went back its revision does not always
+    /// show: it may have come as far again since.
     fn is_taken_back(&self, bytes: &Bytes, went_back: bool) -> bool {
+        if self.used == *bytes {
+            return false;
+        }
         let is_still = self.doubted.is_some() && self.stored.as_ref() == Some(bytes);
-        self.used != *bytes && (is_still || went_back && written(bytes) <= written(&self.used))
+        let (then, now) = (written(bytes), written(&self.used));
+        is_still || then < now || went_back && then == now
     }
 }
 

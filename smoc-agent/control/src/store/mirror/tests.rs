@@ -244,6 +244,29 @@ fn slow_writes_are_coalesced() {
     assert!(writes <= 6, "{writes} writes");
 }
 
+#[test]
+fn a_store_that_was_restored_and_has_come_as_far_again_takes_nothing_back() {
+    let mut world = World::ring(AGENTS, 0);
+    world.run(5 * SECOND);
+    world.server.back_up();
+    world.say(2, 101);
+    world.run(SECOND);
+    for fault in [Fault::Down, Fault::Restore(true), Fault::EmptyHosts, Fault::Up] {
+        let revision = world.server.revision;
+        apply(&mut world, fault, 0);
+        println!("{fault:?}: {revision} to {}", world.server.revision);
+    }
+    let others = [0, 1, 3];
+    for _ in 0..100 {
+        world.run(SECOND / 10);
+        for place in others {
+            assert_eq!(numbers(&world.agents[place])[&Key::Switch("e2".into())], 101);
+        }
+    }
+    world.run(MINUTE);
+    assert_settled(&world);
+}
+
 /// Something that goes wrong, or is done, in a fabric.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
