@@ -14,12 +14,12 @@ use smoc_common::{
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use smoc_control::plan::PathsTo;
 use smoc_control::{
     clock::Nanos,
     hosts::ip_address,
     switch::{Snapshot, path_name},
 };
-use smoc_paths::topology::SwitchId;
 
 use crate::{
     clock,
@@ -95,11 +95,11 @@ pub(super) async fn run(
         }
         for event in batch {
             let place = place(&event, &snapshot);
-            if let Some((edge, rank)) = place
-                && told.insert((edge, rank))
+            if let Some((to, rank)) = place
+                && told.insert((to, rank))
             {
                 // Without a prober the agent ends.
-                let _ = prober.send(Command::AlsoUsed(edge, rank));
+                let _ = prober.send(Command::AlsoUsed(to, rank));
             }
             if event.note == Note::Joined.counter() && joins < JOINS {
                 joins += 1;
@@ -112,15 +112,16 @@ pub(super) async fn run(
 }
 
 /// Where the subflow of an event leads, and its rank as ranks wrap around.
-fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
-    let edge = snapshot.edge_of(ip_address(event.flow.remote()))?;
-    let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
-    Some((edge, Rank::new((event.rank % count as u32) as u8)))
+fn place(event: &Event, snapshot: &Snapshot) -> Option<(PathsTo, Rank)> {
+    let [local, remote] = [event.flow.local(), event.flow.remote()].map(ip_address);
+    let to = snapshot.between(local, remote)?;
+    let count = snapshot.paths(to)?.ranked.len().clamp(1, Rank::COUNT);
+    Some((to, Rank::new((event.rank % count as u32) as u8)))
 }
 
 fn log(
     event: &Event,
-    place: Option<(SwitchId, Rank)>,
+    place: Option<(PathsTo, Rank)>,
     snapshot: &Snapshot,
     now: Nanos,
     sampler: &mut Sampler,
@@ -134,7 +135,7 @@ fn log(
     let local = std::net::SocketAddr::new(ip_address(flow.local()), flow.local_port()).to_string();
     let remote = std::net::SocketAddr::new(ip_address(flow.remote()), flow.remote_port()).to_string();
     let (connection, rank) = (event.connection, event.rank);
-    let ranked = place.and_then(|(edge, rank)| snapshot.book.to(edge)?.ranked.get(usize::from(rank.get())));
+    let ranked = place.and_then(|(to, rank)| snapshot.paths(to)?.ranked.get(usize::from(rank.get())));
     let path = ranked.map(|path| path_name(&snapshot.topology, path));
     let path = path.as_deref().unwrap_or("not known");
     match note {

@@ -1,4 +1,4 @@
-//! The agent's API: JSON over HTTP on a Unix socket (mode 0660). Who may use it may drain.
+//! The agent's API: JSON over HTTP on a Unix socket (mode 0660). Who may use it may drain and set policy.
 //!
 //! | path | answer |
 //! |---|---|
@@ -9,6 +9,9 @@
 //! | `/topology` | [`TopologyView`] |
 //! | `/fabric` | [`FabricView`] |
 //! | `/drain`, POST [`Order`] | [`Drained`] |
+//! | `/policy` | [`PolicyView`] |
+//! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
+//! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
@@ -20,6 +23,7 @@ mod client;
 mod connections;
 mod drain;
 mod liveness;
+mod policy;
 mod pressure;
 mod server;
 mod view;
@@ -27,6 +31,7 @@ mod view;
 pub use client::{ClientError, get, post};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
+pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
 pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
     BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,

@@ -15,11 +15,11 @@ use smoc_control::{
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
     neighbors::Standing,
-    plan::EdgePaths,
+    plan::{EdgePaths, PathsTo},
     ports::Role,
     switch::{PortState, Snapshot},
 };
-use smoc_paths::{search::Path, topology::SwitchId};
+use smoc_paths::search::Path;
 
 use crate::store::StoreView;
 
@@ -194,6 +194,9 @@ pub struct EdgeView {
     pub edge: String,
     /// Its index in this switch's maps; null without hosts.
     pub index: Option<u16>,
+    /// The rule of policy that chooses the paths, for the pairs of hosts that it is about; null for all others.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// The paths in use.
     pub ranks: Vec<RankView>,
     /// Paths that no source route can describe.
@@ -448,15 +451,16 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
 
 /// The ranked paths to all edges.
 pub(super) fn edges(snapshot: &Snapshot, report: Option<&Report>) -> Vec<EdgeView> {
-    let names = snapshot.names.all();
     let usable = snapshot.usable();
-    let edges = snapshot.book.edges().map(|(edge, paths)| {
+    let books = std::iter::once((0, &*snapshot.book)).chain(snapshot.policies.books());
+    let all = books.flat_map(|(rule, book)| book.edges().map(move |(edge, paths)| (rule, edge, paths)));
+    let edges = all.map(|(rule, edge, paths)| {
         let name = snapshot.topology.switch(edge).name.clone();
-        let index = names.iter().find(|(_, known)| **known == name).map(|(index, _)| *index);
         EdgeView {
+            index: snapshot.names.find(&name, rule),
             edge: name,
-            index,
-            ranks: ranks(snapshot, edge, paths, &usable, report),
+            rule: snapshot.policies.rules().choice(rule).map(|choice| choice.rule.name.clone()),
+            ranks: ranks(snapshot, PathsTo { edge, rule }, paths, &usable, report),
             unroutable: paths
                 .unroutable
                 .iter()
@@ -469,14 +473,14 @@ pub(super) fn edges(snapshot: &Snapshot, report: Option<&Report>) -> Vec<EdgeVie
 
 fn ranks(
     snapshot: &Snapshot,
-    edge: SwitchId,
+    to: PathsTo,
     paths: &EdgePaths,
     usable: &BTreeMap<u16, bool>,
     report: Option<&Report>,
 ) -> Vec<RankView> {
     let liveness = |rank: usize| {
         let mut paths = report?.paths.iter();
-        let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
+        let is_it = |path: &&PathReport| (path.to, usize::from(path.rank.get())) == (to, rank);
         paths.find(is_it).map(PathLivenessView::from)
     };
     let links = |path: &Path| path.links.iter().map(|link| snapshot.topology.link_name(*link)).collect();

@@ -327,7 +327,9 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
             };
             let loss = live.and_then(|live| live.loss);
             table.row([
-                edge.edge.clone(),
+                edge.rule
+                    .as_ref()
+                    .map_or_else(|| edge.edge.clone(), |rule| format!("{} ({rule})", edge.edge)),
                 rank.rank.to_string(),
                 rank.switches.join(" - "),
                 rank.cost.to_string(),

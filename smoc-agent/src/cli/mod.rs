@@ -20,6 +20,8 @@ mod offline;
 mod paths;
 #[cfg(feature = "agent")]
 mod ping;
+#[cfg(feature = "agent")]
+mod policy;
 mod search;
 mod simulate;
 mod socket;
@@ -64,6 +66,9 @@ enum Command {
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
+    /// Let pairs of hosts take other paths than the rest of the fabric
+    #[cfg(feature = "agent")]
+    Policy(policy::PolicyArgs),
     /// Measure the round trip along a path of a running agent's switch
     #[cfg(feature = "agent")]
     Ping(ping::PingArgs),
@@ -156,6 +161,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => live::explain(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
+        #[cfg(feature = "agent")]
+        Command::Policy(args) => policy::run(args),
         #[cfg(feature = "agent")]
         Command::Ping(args) => ping::run(args),
         #[cfg(feature = "agent")]

@@ -405,8 +405,7 @@ impl Fabric {
         let Some(agent) = &mut switch.agent else { return };
         let Some(snapshot) = &agent.snapshot else { return };
         let used = switch.kernel.maps.flows.entries.values().filter_map(|flow| {
-            let edge = snapshot.topology.find_switch(snapshot.names.name(flow.remote.edge)?)?;
-            Some((edge, smoc_common::route::Rank::new(flow.rank)))
+            Some((snapshot.toward(flow.remote.edge)?, smoc_common::route::Rank::new(flow.rank)))
         });
         agent.prober.used(used.collect());
     }

@@ -12,7 +12,7 @@ use crate::{
     clock::Nanos,
     dataplane::KernelTables,
     hosts::ip_address,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, PathBook, Policies},
 };
 use smoc_paths::topology::Topology;
 
@@ -89,6 +89,9 @@ pub struct SubflowReport {
     pub rank: u8,
     /// Whether the rank was hashed because its token was unknown or ambiguous.
     pub hashed: bool,
+    /// The rule of policy that chooses its paths, by name.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// The switches of its path from this one on; empty if there is no such path now.
     pub switches: Vec<String>,
     /// The links of its path.
@@ -116,6 +119,8 @@ pub struct Names<'a> {
     pub names: &'a EdgeNames,
     /// What the ranks mean.
     pub book: &'a PathBook,
+    /// What they mean where a rule of policy chooses the paths.
+    pub policies: &'a Policies,
 }
 
 /// All connections, newest first, then one entry with `id` null if there are subflows of unknown connections.
@@ -197,7 +202,9 @@ fn known(id: ConnectionId, connection: &Connection, names: Names<'_>, now: Nanos
 fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos) -> SubflowReport {
     let has = |flag| flow.flags & flag != 0;
     let edge = names.names.name(flow.remote.edge).and_then(|name| names.topology.find_switch(name));
-    let path = edge.and_then(|edge| names.book.to(edge)?.ranked.get(usize::from(flow.rank)));
+    let rule = names.names.rule(flow.remote.edge);
+    let book = if rule == 0 { Some(names.book) } else { names.policies.book(rule) };
+    let path = edge.and_then(|edge| book?.to(edge)?.ranked.get(usize::from(flow.rank)));
     let (switches, links) = path.map_or_else(Default::default, |path| {
         let switches = path.switches.iter().map(|switch| names.topology.switch(*switch).name.clone());
         (switches.collect(), path.links.iter().map(|link| names.topology.link_name(*link)).collect())
@@ -212,6 +219,7 @@ fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos
         token: has(Flow::JOIN).then(|| token(flow.token)),
         rank: flow.rank,
         hashed: has(Flow::HASHED),
+        rule: names.policies.rules().choice(rule).map(|choice| choice.rule.name.clone()),
         switches,
         links,
         packets_sent: flow.sent.packets,

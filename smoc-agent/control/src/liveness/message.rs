@@ -6,10 +6,9 @@ use super::{Reason, RoundTripRoute};
 use crate::{
     config::{Hellos, Probes},
     interfaces::IfIndex,
-    plan::Failures,
+    plan::{Failures, PathsTo},
 };
 use smoc_common::route::{PortNumber, Rank};
-use smoc_paths::topology::SwitchId;
 
 /// A fabric port to watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +40,7 @@ pub struct HostPort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTarget {
     /// Where it leads.
-    pub edge: SwitchId,
+    pub to: PathsTo,
     /// Its rank.
     pub rank: Rank,
     /// The way of its probes.
@@ -103,7 +102,7 @@ pub struct PortReport {
 #[derive(Clone, Debug)]
 pub struct PathReport {
     /// Where it leads.
-    pub edge: SwitchId,
+    pub to: PathsTo,
     /// Its rank.
     pub rank: Rank,
     /// Whether it is broken.

@@ -37,6 +37,9 @@ mod meeting;
 #[cfg(test)]
 mod meeting_tests;
 mod owners;
+mod policing;
+#[cfg(test)]
+mod policing_tests;
 mod ports;
 mod retries;
 mod settle;
@@ -84,6 +87,7 @@ use crate::{
 };
 use announcer::Announcer;
 use discovering::Discovered;
+use policing::Policing;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
@@ -182,6 +186,7 @@ pub struct Switch {
     hosts: HostTable,
     flood: Flood,
     records: Records,
+    policing: Policing,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -273,6 +278,7 @@ impl Switch {
             hosts: HostTable::default(),
             flood: Flood::default(),
             records: Records::default(),
+            policing: Policing::default(),
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
@@ -316,6 +322,7 @@ impl Switch {
         for record in records {
             self.records.hear(record);
         }
+        self.look_at_policy();
         self.neighbors.carriers(&self.with_carrier(), now);
         if adopted {
             self.take_over_neighbors();

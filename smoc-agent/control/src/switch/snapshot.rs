@@ -7,7 +7,7 @@ use std::{
 };
 
 use smoc_common::{
-    map::{Host, Prefix, THIS_EDGE},
+    map::{EdgeIndex, Host, Prefix, THIS_EDGE},
     route::PortNumber,
     wire::probe::link_id,
 };
@@ -19,7 +19,8 @@ use crate::{
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, EdgePaths, PathBook, PathsTo, Policies},
+    policy::Force,
     ports::Role,
 };
 
@@ -44,6 +45,10 @@ pub struct Snapshot {
     pub drained: BTreeSet<LinkId>,
     /// What operators want of the fabric.
     pub records: Records,
+    /// The policy in force, if there ever was one.
+    pub policy: Option<Arc<Force>>,
+    /// What its rules mean here, and the paths that they choose.
+    pub policies: Arc<Policies>,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.
@@ -118,6 +123,24 @@ impl Snapshot {
             THIS_EDGE => Some(self.this),
             edge => self.topology.find_switch(self.names.name(edge)?),
         }
+    }
+
+    /// The paths to an edge, by a rule of policy or by none.
+    pub fn paths(&self, to: PathsTo) -> Option<&EdgePaths> {
+        if to.rule == 0 { self.book.to(to.edge) } else { self.policies.book(to.rule)?.to(to.edge) }
+    }
+
+    /// The paths that an edge's index means.
+    pub fn toward(&self, index: EdgeIndex) -> Option<PathsTo> {
+        let edge = self.topology.find_switch(self.names.name(index)?)?;
+        Some(PathsTo { edge, rule: self.names.rule(index) })
+    }
+
+    /// The paths by which a host here reaches another address.
+    pub fn between(&self, local: IpAddr, remote: IpAddr) -> Option<PathsTo> {
+        let edge = self.edge_of(remote)?;
+        let to = PathsTo { edge, rule: self.policies.rules().between_ips(local, remote) };
+        Some(if self.paths(to).is_some() { to } else { edge.into() })
     }
 
     /// The name of the link that hellos call by this number.

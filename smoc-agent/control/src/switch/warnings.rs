@@ -37,6 +37,8 @@ impl Switch {
             down: self.down.intersection(self.controller.book().down()).copied().collect(),
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
+            policies: self.controller.policies().clone(),
+            policy: self.policing.force.clone(),
             hosts: self.known.clone(),
             prefixes: installed.prefixes.clone(),
             refusals: self.hosts.refusals(),
@@ -46,7 +48,7 @@ impl Switch {
             bridge: self.bridge_state(),
             spread: self.config.spread,
             epoch: installed.settings.epoch,
-            edges: installed.edges.len(),
+            edges: installed.edges.keys().filter(|index| self.controller.names().rule(**index) == 0).count(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
@@ -66,6 +68,7 @@ impl Switch {
         warnings.extend(self.discord_warnings());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
+        warnings.extend(self.policy_warnings());
         warnings
     }
 

@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     event::{Event, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, Host, Openings, TokenBinding,
-        TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, Host, Openings, PairKey,
+        TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables},
     wire::{Bytes, ip::Address},
@@ -79,6 +79,9 @@ impl Tables for Interrupted<'_> {
             }
             _ => self.switch.host(address),
         }
+    }
+    fn pair(&self, key: PairKey) -> Option<EdgeIndex> {
+        self.switch.pair(key)
     }
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {
         self.switch.path_set(edge)

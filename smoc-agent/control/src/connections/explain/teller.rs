@@ -6,6 +6,7 @@ use smoc_common::{
     event::{Action, Note, Outcome},
     map::{Attachment, ConnectionId, EdgeIndex, FlowKey, PathSet, THIS_EDGE, TokenBinding, TokenKey},
     memory::Switch,
+    pipeline,
     route::Rank,
     wire::ip::Address,
 };
@@ -116,7 +117,8 @@ impl<'a> Teller<'a> {
         if let Some(edge) = self.bench.host(key.remote()).map(|host| host.attachment.edge)
             && edge != THIS_EDGE
         {
-            self.edge(edge);
+            let toward = self.rule(key, edge);
+            self.edge(toward);
         }
         if self.known_subflow(key) {
             return;
@@ -134,6 +136,31 @@ impl<'a> Teller<'a> {
         let is_redirected = outcomes.is_redirected();
         self.outcomes(outcomes);
         is_redirected
+    }
+
+    /// Which rule of policy is about the two hosts; the index whose paths they take.
+    fn rule(&mut self, key: &FlowKey, edge: EdgeIndex) -> EdgeIndex {
+        let policies = self.evidence.names.policies;
+        let number = policies.rules().between_addresses(&key.local(), &key.remote());
+        let Some(choice) = policies.rules().choice(number) else { return edge };
+        let (name, does) = (&choice.rule.name, choice.rule.does());
+        let toward = pipeline::toward(&self.bench.model, &key.local(), &key.remote(), edge);
+        if self.evidence.names.names.rule(toward) != number {
+            let why = match &choice.problems[..] {
+                [] => "its paths are not in the maps (yet)".to_owned(),
+                problems => problems.join("; "),
+            };
+            self.say(format!(
+                "Rule \"{name}\" of the policy is about the two ({does}), but {why}: they take the paths of all others."
+            ));
+            return toward;
+        }
+        let topology = self.evidence.names.topology;
+        let there = self.evidence.names.names.name(edge).and_then(|name| topology.find_switch(name));
+        let unmet = there.and_then(|there| policies.unmet(number).remove(&there)).unwrap_or_default();
+        let not: String = unmet.iter().map(|unmet| format!(" It is not met: {unmet}.")).collect();
+        self.say(format!("Rule \"{name}\" of the policy chooses the paths of the two: {does}.{not}"));
+        toward
     }
 
     fn edge(&mut self, edge: EdgeIndex) {
