@@ -34,6 +34,6 @@ pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, P
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
 pub use server::{ApiServer, BindError, SocketFile};
 pub use view::{
-    BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,
-    RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,
+    PortView, RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
 };

@@ -267,7 +267,7 @@ async fn topology(State(sources): State<Sources>) -> Result<Response, Failure> {
 }
 
 async fn fabric(State(sources): State<Sources>) -> Result<Response, Failure> {
-    Ok(Json(view::fabric(&*sources.snapshot()?)).into_response())
+    Ok(Json(view::fabric(&*sources.snapshot()?, clock::now())).into_response())
 }
 
 async fn policy(State(sources): State<Sources>) -> Result<Response, Failure> {

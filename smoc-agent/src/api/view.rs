@@ -10,7 +10,10 @@ use smoc_control::{
     clock::Nanos,
     config::Spread,
     dataplane::Fill,
-    fabric::drain::{DRAIN, Target},
+    fabric::{
+        digest::Digests,
+        drain::{DRAIN, Target},
+    },
     hosts::{KnownHost, Reach},
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
@@ -294,6 +297,24 @@ pub struct FabricView {
     pub hosts: usize,
     /// What operators drain.
     pub drained: Vec<DrainView>,
+    /// What each switch has, as it said last.
+    #[serde(default)]
+    pub digests: Vec<DigestView>,
+}
+
+/// What a switch has, by short numbers of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestView {
+    /// The switch.
+    pub switch: String,
+    /// Its topology, 16 hex digits; null if nothing was heard of its agent, or it is of an older version.
+    pub topology: Option<String>,
+    /// Its policy; null as above, or if it has none.
+    pub policy: Option<String>,
+    /// How long it has had that, as far as the agent that is asked knows.
+    pub since_seconds: Option<u64>,
+    /// Whether that is something else than the agent has that is asked.
+    pub differs: bool,
 }
 
 /// What operators drain.
@@ -529,14 +550,35 @@ pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
 }
 
 /// The fabric as a whole.
-pub(super) fn fabric(snapshot: &Snapshot) -> FabricView {
+pub(super) fn fabric(snapshot: &Snapshot, now: Nanos) -> FabricView {
     let TopologyView { switches, links } = topology(snapshot);
     let drained = snapshot.records.under(DRAIN).map(|(target, reason)| DrainView {
         target: target.to_owned(),
         reason: reason.to_owned(),
         known: Target::parse(&snapshot.topology, target).is_ok(),
     });
-    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), switches, links }
+    let digests = digests(snapshot, now);
+    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), digests, switches, links }
+}
+
+fn digests(snapshot: &Snapshot, now: Nanos) -> Vec<DigestView> {
+    let (own, since) = snapshot.digests;
+    let mut all: BTreeMap<&str, Option<(Option<Digests>, Nanos)>> =
+        snapshot.topology.switches().iter().map(|switch| (switch.name.as_str(), None)).collect();
+    all.extend(snapshot.told.iter().map(|(name, told)| (name.as_str(), Some(*told))));
+    all.insert(&snapshot.topology.switch(snapshot.this).name, Some((Some(own), since)));
+    let view = |(switch, told): (&str, Option<(Option<Digests>, Nanos)>)| {
+        let digests = told.and_then(|(digests, _)| digests);
+        let number = |number: u64| (number != 0).then(|| format!("{number:016x}"));
+        DigestView {
+            switch: switch.to_owned(),
+            topology: digests.and_then(|digests| number(digests.topology)),
+            policy: digests.and_then(|digests| number(digests.policy)),
+            since_seconds: told.map(|(_, since)| now.since(since).as_secs()),
+            differs: digests != Some(own),
+        }
+    };
+    all.into_iter().map(view).collect()
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

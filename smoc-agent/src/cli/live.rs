@@ -247,7 +247,7 @@ pub fn conns(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/conns", |connections: &Vec<ConnectionReport>| connection_tables(connections))
 }
 
-fn connection_tables(connections: &[ConnectionReport]) -> String {
+pub(super) fn connection_tables(connections: &[ConnectionReport]) -> String {
     let mut text = String::new();
     for connection in connections {
         text += &match (connection.id, &connection.tokens) {

@@ -16,6 +16,8 @@ mod live;
 #[cfg(not(feature = "agent"))]
 #[path = "files_only.rs"]
 mod live;
+#[cfg(feature = "agent")]
+mod merged;
 mod offline;
 mod paths;
 #[cfg(feature = "agent")]

@@ -23,6 +23,7 @@
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
 //! | then | neighbours and records, if there are any: [`super::more`] |
+//! | 17, at the end of the first part | 0xd1 and what the switch has ([`Digests`]): topology (8), policy (8) |
 //! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
 //! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //!
@@ -39,7 +40,7 @@ use crate::{
     base_network::Statement,
     clock::Nanos,
     discovery::{inquiry::Inquiry, more},
-    fabric::{Record, Report},
+    fabric::{Record, Report, digest::Digests},
     hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -60,6 +61,8 @@ const HOSTS_PER_PART: usize = 40;
 const PORTS_PER_PART: usize = 128;
 /// Says that contentions follow. What agents of older versions do not know they do not read.
 const CONTENTIONS: u8 = 0xc0;
+/// Says that digests follow.
+const DIGESTS: u8 = 0xd1;
 /// The bit of a contention's port that says that the claim is refused.
 const REFUSED: u16 = 1 << 15;
 
@@ -119,6 +122,8 @@ pub struct Lists {
     pub records: Vec<Record>,
     /// Addresses that two claim.
     pub contentions: Vec<Contention>,
+    /// What it has; agents of older versions do not say.
+    pub digests: Option<Digests>,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -142,7 +147,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
     more.extend(contentions.map(|some| Lists { contentions: some.to_vec(), ..Lists::default() }));
     let first = usize::from(more.is_empty());
     let frames = hosts.len().max(down.len()).max(first);
-    let all: Vec<Lists> = (0..frames)
+    let mut all: Vec<Lists> = (0..frames)
         .map(|_| Lists {
             hosts: hosts.next().unwrap_or_default().to_vec(),
             down: down.next().unwrap_or_default().to_vec(),
@@ -151,6 +156,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
         .chain(more)
         .take(usize::from(u16::MAX))
         .collect();
+    all[0].digests = lists.digests;
     let parts = all.len() as u16;
     let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
     (0..parts).zip(all).map(part).collect()
@@ -212,6 +218,11 @@ impl Part {
             write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
         }
         more::write(&self.lists, &mut frame);
+        if let Some(Digests { topology, policy }) = self.lists.digests {
+            frame.push(DIGESTS);
+            frame.extend(topology.to_be_bytes());
+            frame.extend(policy.to_be_bytes());
+        }
         frame
     }
 }
@@ -267,10 +278,15 @@ impl Message {
             down: down.chunks_exact(PORT).map(port).collect::<Option<_>>()?,
             ..Lists::default()
         };
-        match more.split_first() {
-            Some((&CONTENTIONS, more)) => lists.contentions = contentions(more, now)?,
+        let rest = match more.split_first() {
+            Some((&CONTENTIONS, more)) => {
+                let count = usize::from(*more.first()?);
+                lists.contentions = contentions(more, now)?;
+                &more[1 + count * HOST..]
+            }
             _ => more::read(&mut lists, more)?,
-        }
+        };
+        lists.digests = digests(rest);
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
@@ -280,6 +296,14 @@ impl Message {
             lists,
         }))
     }
+}
+
+/// What a switch has, if that follows.
+fn digests(bytes: &[u8]) -> Option<Digests> {
+    let (&DIGESTS, rest) = bytes.split_first()? else { return None };
+    let (topology, rest) = rest.split_first_chunk()?;
+    let (policy, _) = rest.split_first_chunk()?;
+    Some(Digests { topology: u64::from_be_bytes(*topology), policy: u64::from_be_bytes(*policy) })
 }
 
 fn contentions(bytes: &[u8], now: Nanos) -> Option<Vec<Contention>> {

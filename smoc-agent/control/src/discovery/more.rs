@@ -76,10 +76,10 @@ pub(super) fn write(lists: &Lists, frame: &mut Vec<u8>) {
     }
 }
 
-/// Reads what else is told; `None` if it is malformed.
-pub(super) fn read(lists: &mut Lists, bytes: &[u8]) -> Option<()> {
+/// Reads what else is told; what follows, or `None` if it is malformed.
+pub(super) fn read<'a>(lists: &mut Lists, bytes: &'a [u8]) -> Option<&'a [u8]> {
     let Some((&[VERSION, port_width, adjacencies, records], mut rest)) = bytes.split_first_chunk() else {
-        return Some(());
+        return Some(bytes);
     };
     lists.report.port_width = port_width;
     for _ in 0..adjacencies {
@@ -101,7 +101,7 @@ pub(super) fn read(lists: &mut Lists, bytes: &[u8]) -> Option<()> {
         let text = if length == TAKEN_BACK { None } else { Some(text(&mut rest, length.into())?) };
         lists.records.push(Record { name, text, written });
     }
-    Some(())
+    Some(rest)
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -122,6 +122,7 @@ mod tests {
     use crate::{
         clock::Nanos,
         discovery::announcement::{self, Message, Part},
+        fabric::digest::Digests,
         plan::DownPort,
     };
     use smoc_common::wire::ethernet::MacAddress;
@@ -150,6 +151,24 @@ mod tests {
         match Message::parse(frame, now)? {
             Message::Part(part) => Some(part),
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn digests_come_at_the_end_of_the_first_part_whatever_is_in_it() {
+        let digests = Some(Digests { topology: 0x0102_0304_0506_0708, policy: u64::MAX });
+        for (neighbors, records) in [(0, 0), (1, 0), (0, 1), (200, 256)] {
+            let lists = Lists { digests, ..more(neighbors, records, 900) };
+            for down in [lists.down.clone(), Vec::new()] {
+                let sent = announcement::parts("e1", (3, 7), &Lists { down, ..lists.clone() });
+                for (at, sent) in sent.iter().enumerate() {
+                    let mut frame = sent.frame(MAC, NOW);
+                    assert!(frame.len() <= 1514);
+                    assert_eq!(part(&frame, NOW).unwrap().lists.digests, digests.filter(|_| at == 0));
+                    frame.resize(frame.len().max(60), 0);
+                    assert_eq!(part(&frame, NOW).as_ref(), Some(sent));
+                }
+            }
         }
     }
 

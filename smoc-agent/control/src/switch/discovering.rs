@@ -156,6 +156,7 @@ impl Switch {
     /// The fabric's store says what others find behind their ports, and which hosts they have; whether any of that is news.
     pub(super) fn stored(&mut self, facts: &Facts, now: Nanos) -> bool {
         let is_policy = self.stored_policies(facts);
+        self.digest(now);
         if !self.config.is_discovered() {
             return is_policy;
         }

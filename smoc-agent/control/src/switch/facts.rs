@@ -176,7 +176,8 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, digests, .. })) = lists {
+            self.told_digests(&part.origin, digests, now);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -209,7 +210,8 @@ impl Switch {
         let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
         let report = self.own_report();
-        let lists = Lists { hosts, down, records, contentions, report };
+        let lists =
+            Lists { hosts, down, records, contentions, report, digests: Some(self.policing.digests.0) };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
@@ -224,6 +226,7 @@ impl Switch {
         }
         if news.iter().any(|record| record.name.starts_with(POLICY)) {
             self.look_at_policy();
+            self.digest(now);
         }
         self.effects.push(Effect::Remember(self.records.all().cloned().collect()));
         self.announcer.hurry(now);
@@ -270,6 +273,7 @@ impl Switch {
         self.targets = None;
         self.generation += 1;
         self.resolve_policy();
+        self.digest(now);
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();

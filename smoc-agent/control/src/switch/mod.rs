@@ -105,6 +105,11 @@ const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// Where the network is discovered it listens so long at most: those who are there have spoken then.
 const DISCOVERY: Duration = Duration::from_millis(800);
 
+/// How long a new agent listens at most.
+fn catch_up(config: &Config) -> Duration {
+    if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 }
+}
+
 /// What is there when control begins.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -262,7 +267,6 @@ impl Switch {
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
         let neighbors = meeting::neighbors(&config, &topology, this, boot);
-        let catch_up = if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 };
         Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
@@ -297,7 +301,7 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((now + catch_up, now + CATCH_UP.0)),
+            catching_up: Some((now + catch_up(&config), now + CATCH_UP.0)),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),
@@ -323,6 +327,7 @@ impl Switch {
             self.records.hear(record);
         }
         self.look_at_policy();
+        self.digest(now);
         self.neighbors.carriers(&self.with_carrier(), now);
         if adopted {
             self.take_over_neighbors();

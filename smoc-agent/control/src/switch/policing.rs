@@ -1,11 +1,13 @@
-//! The policy in force, as this switch has it.
+//! The policy in force, as this switch has it; which switch has which policy and topology.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::info;
 
 use super::Switch;
 use crate::{
+    clock::Nanos,
+    fabric::digest::{self, Digests},
     plan::Unmet,
     policy::{Force, Rules, Stored, in_force, stored},
     store::Facts,
@@ -20,6 +22,10 @@ pub(super) struct Policing {
     stored: Vec<Stored>,
     /// What is wrong with records of the store.
     problems: Vec<String>,
+    /// What this switch has, and since when.
+    pub digests: (Digests, Nanos),
+    /// What others say that they have, and since when.
+    pub told: Arc<BTreeMap<String, (Option<Digests>, Nanos)>>,
 }
 
 impl Switch {
@@ -62,6 +68,25 @@ impl Switch {
         self.targets = None;
         self.stale.plan = true;
         self.stale.view = true;
+    }
+
+    /// Works out what others are told of what this switch has.
+    pub(super) fn digest(&mut self, now: Nanos) {
+        let policy = self.policing.force.as_ref().map_or(0, |force| digest::of_text(&force.text));
+        let digests = Digests { topology: digest::of_topology(&self.topology), policy };
+        if digests != self.policing.digests.0 {
+            self.policing.digests = (digests, now);
+            self.announcer.hurry(now);
+            self.stale.view = true;
+        }
+    }
+
+    /// A switch says what it has.
+    pub(super) fn told_digests(&mut self, origin: &str, digests: Option<Digests>, now: Nanos) {
+        if self.policing.told.get(origin).is_none_or(|(before, _)| *before != digests) {
+            Arc::make_mut(&mut self.policing.told).insert(origin.to_owned(), (digests, now));
+            self.stale.view = true;
+        }
     }
 
     /// What an operator should know of the policy.

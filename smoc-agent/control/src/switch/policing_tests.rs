@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use smoc_common::map::{EdgeIndex, PairKey, PathSet};
+use smoc_common::{
+    map::{EdgeIndex, PairKey, PathSet},
+    wire::ethernet::MacAddress,
+};
 
 use super::{Effect, Event, tests::Bench};
 use crate::{
     dataplane::{Change, Installed, fake::FakeDataplane},
+    discovery::announcement::{self, Lists},
     fabric::Record,
     hosts::map_address,
     plan::{GRACE_PERIOD, Unmet},
@@ -164,4 +168,25 @@ fn a_host_that_a_rule_is_about_and_that_comes_later_finds_its_paths() {
     assert_eq!(ports(&set(&dataplane.state, "10.0.0.7", "10.0.0.2")), [2, 2]);
     let pairs: BTreeMap<PairKey, EdgeIndex> = dataplane.state.pairs.clone();
     assert_eq!(pairs.len(), 1);
+}
+
+#[test]
+fn who_has_what_is_told_with_each_announcement_and_remembered_by_switch() {
+    let (mut bench, mut dataplane) = bench();
+    let own = bench.snapshot().digests.0;
+    assert_eq!(own.policy, 0);
+    apply(&mut bench, &mut dataplane, AVOID, 5);
+    let now = bench.snapshot().digests.0;
+    assert!(now.policy != 0 && now.topology == own.topology);
+    let announced = |digests| {
+        let lists = Lists { digests, ..Lists::default() };
+        announcement::parts("e2", (7, if digests.is_some() { 1 } else { 2 }), &lists).remove(0)
+    };
+    for digests in [Some(own), None] {
+        let frame = announced(digests).frame(MacAddress::new([2, 0, 0, 0, 0, 9]), bench.now);
+        let at = bench.now;
+        bench.heard(1, crate::ports::Role::Fabric, frame);
+        assert_eq!(bench.snapshot().told["e2"], (digests, at));
+        bench.pass(Duration::from_secs(10));
+    }
 }

@@ -14,8 +14,9 @@ use smoc_common::{
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
+    clock::Nanos,
     config::Spread,
-    fabric::{Records, Report},
+    fabric::{Records, Report, digest::Digests},
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
@@ -49,6 +50,10 @@ pub struct Snapshot {
     pub policy: Option<Arc<Force>>,
     /// What its rules mean here, and the paths that they choose.
     pub policies: Arc<Policies>,
+    /// What this switch has, and since when.
+    pub digests: (Digests, Nanos),
+    /// What others say that they have (nothing: agents of older versions), and since when.
+    pub told: Arc<BTreeMap<String, (Option<Digests>, Nanos)>>,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.

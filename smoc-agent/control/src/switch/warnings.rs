@@ -37,6 +37,8 @@ impl Switch {
             down: self.down.intersection(self.controller.book().down()).copied().collect(),
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
+            digests: self.policing.digests,
+            told: self.policing.told.clone(),
             policies: self.controller.policies().clone(),
             policy: self.policing.force.clone(),
             hosts: self.known.clone(),
