@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::Write as _, thread, time::Duration};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use smoc_tests::{
-    lab::{Lab, Routing},
+    lab::{Lab, Routing, socket},
     testing::{lab_for, options, wait_until},
     traffic::{Amount, Datagrams, Family, Protocol, Transfer},
 };
@@ -80,6 +80,26 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     for switch in SWITCHES {
         wait_until(|| Ok(lab.ask(switch, &["policy", "show"])?["text"] == text)).context(switch)?;
     }
+    let digests = |differ: bool| -> Result<bool> {
+        let status = lab.ask("e1", &["fabric", "status"])?;
+        let digests = status["digests"].as_array().context("digests")?;
+        let all_told = digests.iter().all(|it| it["topology"].is_string() && it["policy"].is_string());
+        Ok(digests.len() == SWITCHES.len() && all_told && digests.iter().any(|it| it["differs"] == true) == differ)
+    };
+    wait_until(|| digests(false)).context("all have the same topology and policy")?;
+    let (e2, nobody) = (socket("e2"), "/run/smoc-nobody.sock");
+    let conns = lab.ask("e1", &["fabric", "conns", e2.to_str().context("a path")?, nobody])?;
+    assert_eq!(conns["answered"], json!(["e1", "e2"]));
+    assert!(conns["silent"][nobody].is_string() && conns["missing"] == json!([]), "{conns:#}");
+    let at = |switch: &str| {
+        let entries = conns["entries"].as_array();
+        let subflows = entries?.iter().find(|entry| entry["switch"] == switch)?["subflows"].as_array()?;
+        Some(subflows.len())
+    };
+    assert_eq!((at("e1"), at("e2")), (Some(4), Some(4)), "{conns:#}");
+    let paths = lab.ask("e1", &["fabric", "paths", e2.to_str().context("a path")?, "--limit", "1"])?;
+    assert_eq!((paths["entries"].as_array().map(Vec::len), &paths["left_out"]), (Some(1), &json!(3)));
+
     let story = lab.ask("e1", &["explain", "10.0.1.1", "7", "10.0.2.1", "8"])?.to_string();
     assert!(story.contains("Rule \\\"away\\\" of the policy chooses the paths of the two"), "{story}");
 

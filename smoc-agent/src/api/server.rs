@@ -404,6 +404,8 @@ async fn explanation(
             tables: &maps.tables()?,
             names: names(&snapshot),
             this: snapshot.this,
+            down: &snapshot.down,
+            drained: &snapshot.drained,
             hosts: &snapshot.hosts,
             now: clock::now(),
         };

@@ -31,7 +31,7 @@ use crate::{
 };
 use smoc_paths::{
     search::PathOptions,
-    topology::{Topology, TopologyFile},
+    topology::{LinkId, Topology, TopologyFile},
 };
 
 /// Four disjoint paths, rank k through port k + 1, two hosts here and one at the other end.
@@ -71,6 +71,8 @@ struct World {
     names: EdgeNames,
     book: PathBook,
     policies: Policies,
+    down: BTreeSet<LinkId>,
+    drained: BTreeSet<LinkId>,
     installed: Installed,
     exits: Exits,
 }
@@ -118,7 +120,17 @@ impl World {
             ((*number, Role::in_map(&entry.port)), entry.interface)
         };
         let exits = installed.ports.iter().map(exit).collect();
-        Self { topology, hosts, names, book, policies: Policies::default(), installed, exits }
+        Self {
+            topology,
+            hosts,
+            names,
+            book,
+            policies: Policies::default(),
+            down: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            installed,
+            exits,
+        }
     }
 
     fn ask(&self, question: Question, tables: &KernelTables) -> Explanation {
@@ -135,6 +147,8 @@ impl World {
             tables,
             names,
             this,
+            down: &self.down,
+            drained: &self.drained,
             hosts: &self.hosts,
             now: Nanos(5),
         };
@@ -182,6 +196,29 @@ fn tables_of(switch: &Switch) -> KernelTables {
         connections: all(&switch.connections.entries),
         tokens: all(&switch.tokens.entries),
     }
+}
+
+#[test]
+fn a_link_that_is_left_is_drained_or_down_and_not_the_one_for_the_other() {
+    let mut world = World::new(0);
+    let link = world.topology.find_link("m1:2-e2:1").unwrap();
+    world.drained = [link].into();
+    world.book.set_down(&world.topology, &world.drained).unwrap();
+    let ask = |world: &World| world.story(flow(host(1, 4000), host(2, 80)), &KernelTables::default());
+    let story = ask(&world);
+    // The maps are as before: what is on its way over the drained link arrives.
+    assert!(story.contains("The path runs e1 - m1 - e2 over"), "{story}");
+    assert!(!story.contains("is down"), "{story}");
+    world.installed.path_sets.values_mut().for_each(|set| set.broken = 1 << PathSet::BASE | 1);
+    let tables = tables();
+    let story = world.story(flow(host(1, 1000), host(2, 80)), &tables);
+    assert!(
+        story.contains("Rank 0 needs m1:2-e2:1, which is drained, and no other path is left for it."),
+        "{story}"
+    );
+    world.down = std::mem::take(&mut world.drained);
+    let story = world.story(flow(host(1, 1000), host(2, 80)), &tables);
+    assert!(story.contains("Rank 0 needs m1:2-e2:1, which is down"), "{story}");
 }
 
 #[test]
