@@ -62,7 +62,7 @@ impl Fabric {
             programs,
             boot: bits,
             sequence: EPOCH + now.0 / 1000 + SKEW / 2 - lateness,
-            records: Vec::new(),
+            records: switch.records.clone(),
         };
         let (control, effects) = Switch::start(start, now);
         switch.agent = Some(Agent {
@@ -221,7 +221,7 @@ impl Fabric {
         let Some(agent) = &mut switch.agent else { return };
         let refused = |wish, why: &str| Happening::Refused { wish, why: why.to_owned() };
         match effect {
-            Effect::Remember(_) => {}
+            Effect::Remember(records) => switch.records = records,
             Effect::Write(change) => self.write(node, vec![change]),
             Effect::Inspect => self.inspect(node),
             Effect::Attach(port, ..) if refuses.programs => {
