@@ -84,7 +84,9 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
         let status = lab.ask("e1", &["fabric", "status"])?;
         let digests = status["digests"].as_array().context("digests")?;
         let all_told = digests.iter().all(|it| it["topology"].is_string() && it["policy"].is_string());
-        Ok(digests.len() == SWITCHES.len() && all_told && digests.iter().any(|it| it["differs"] == true) == differ)
+        Ok(digests.len() == SWITCHES.len()
+            && all_told
+            && digests.iter().any(|it| it["differs"] == true) == differ)
     };
     wait_until(|| digests(false)).context("all have the same topology and policy")?;
     let (e2, nobody) = (socket("e2"), "/run/smoc-nobody.sock");

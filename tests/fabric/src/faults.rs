@@ -90,7 +90,7 @@ pub fn policies(network: &Network, seed: u64) -> Vec<Timed> {
     let mut random = Random(seed ^ 0x706f_6c69_6379);
     let mut all = Vec::new();
     for _ in 0..2 + random.below(6) {
-        let at = Nanos(0) + FIRST / 2 + (FIRST + PERIOD).mul_f64(random.unit());
+        let at = Nanos(0) + FIRST + PERIOD.mul_f64(random.unit());
         for _ in 0..1 + random.below(2) {
             let node = random.below(network.names.len()) as u32;
             all.push((at, Fault::Policy(node, random.below(1000) as u32)));
