@@ -12,7 +12,7 @@ use crate::{
     event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
-        Openings, PORT_ENTRIES, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
+        Openings, PORT_ENTRIES, PairKey, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
     route::{Label, PushedRoute},
@@ -98,6 +98,8 @@ pub struct Switch {
     pub hosts: BTreeMap<Address, Host>,
     /// `PREFIXES`.
     pub prefixes: BTreeMap<Prefix, Host>,
+    /// `PAIRS`.
+    pub pairs: BTreeMap<PairKey, EdgeIndex>,
     /// `EDGES` and `PATH_SETS`.
     pub path_sets: BTreeMap<EdgeIndex, PathSet>,
     /// `FLOWS`.
@@ -133,6 +135,7 @@ impl Default for Switch {
             detours: BTreeMap::new(),
             hosts: BTreeMap::new(),
             prefixes: BTreeMap::new(),
+            pairs: BTreeMap::new(),
             path_sets: BTreeMap::new(),
             flows: Entries::default(),
             half_open: Entries::default(),
@@ -245,8 +248,12 @@ impl Tables for Switch {
 
     /// Keys are sorted by length.
     fn router(&self, address: &Address) -> Option<&Host> {
-        self.settings.filter(|settings| settings.routed != 0)?;
+        self.settings.filter(|settings| settings.filled & Settings::PREFIXES != 0)?;
         self.prefixes.iter().rev().find(|(prefix, _)| prefix.contains(address)).map(|(_, router)| router)
+    }
+
+    fn pair(&self, key: PairKey) -> Option<EdgeIndex> {
+        self.pairs.get(&key).copied()
     }
 
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {

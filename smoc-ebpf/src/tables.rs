@@ -45,6 +45,8 @@ static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0
 #[map]
 static PREFIXES: LpmTrie<[u8; 16], Host> = LpmTrie::with_max_entries(PREFIX_ENTRIES, BPF_F_NO_PREALLOC);
 #[map]
+static PAIRS: HashMap<PairKey, u32> = HashMap::with_max_entries(PAIR_ENTRIES, BPF_F_NO_PREALLOC);
+#[map]
 static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
 #[map]
 static PATH_SETS: Array<PathSet> = Array::with_max_entries(PATH_SET_ENTRIES, 0);
@@ -97,6 +99,8 @@ pub struct Scratch {
     ends: Ends,
     /// The key of the router that is looked for.
     wanted: Prefix,
+    /// The classes of hosts for which a rule is looked for.
+    pair: PairKey,
     number: usize,
 }
 
@@ -232,6 +236,40 @@ pub extern "C" fn smoc_strangers(context: *mut xdp_md) -> u32 {
     1
 }
 
+/// Notes in the scratch, for a frame whose hosts are there, whose paths lead from its sender to its receiver. Two functions, as
+/// above.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_toward_sent() -> u32 {
+    toward(true)
+}
+
+/// The same from its receiver to its sender.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_toward_received() -> u32 {
+    toward(false)
+}
+
+#[inline(always)]
+fn toward(is_from_local: bool) -> u32 {
+    let context = XdpContext::new(core::ptr::null_mut());
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: as in `through_memory`.
+    let (packet, edge) = unsafe { (&(*scratch).headers.packet, (*scratch).ends.edge) };
+    let tables = KernelTables::new(&context);
+    let index = if is_from_local {
+        pipeline::toward(&tables, &packet.source, &packet.destination, edge)
+    } else {
+        pipeline::toward(&tables, &packet.destination, &packet.source, edge)
+    };
+    // SAFETY: as in `through_memory`.
+    unsafe { (&raw mut (*scratch).ends.remote.edge).write_volatile(index) };
+    1
+}
+
 /// Both hosts of a frame with this label whose route is used up; 0 if its receiver is elsewhere.
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
@@ -258,6 +296,7 @@ unsafe fn put(place: *mut Ends, ends: &Ends) {
     unsafe {
         (&raw mut (*place).local).write_volatile(ends.local);
         (&raw mut (*place).remote).write_volatile(ends.remote);
+        (&raw mut (*place).edge).write_volatile(ends.edge);
         (&raw mut (*place).local_mac).write_volatile(ends.local_mac);
         (&raw mut (*place).peer_mac).write_volatile(ends.peer_mac);
         (&raw mut (*place).routed).write_volatile(ends.routed);
@@ -295,7 +334,7 @@ impl<'a> KernelTables<'a> {
     /// [`Tables::router`], with the scratch.
     #[inline(always)]
     fn routed(&self, scratch: *mut Scratch, address: &Address) -> Option<&Host> {
-        if self.settings()?.routed == 0 {
+        if self.settings()?.filled & Settings::PREFIXES == 0 {
             return None;
         }
         // SAFETY: as in `through_memory`; both types are a length and an address without anything in between.
@@ -427,6 +466,16 @@ impl Tables for KernelTables<'_> {
         self.routed(scratch()?, address)
     }
     #[inline(always)]
+    fn pair(&self, key: PairKey) -> Option<EdgeIndex> {
+        let scratch = scratch()?;
+        // SAFETY: as in `through_memory`; the value is one number, which the agent replaces as a whole.
+        unsafe {
+            (&raw mut (*scratch).pair).write_volatile(key);
+            PAIRS.get(&*(&raw const (*scratch).pair)).map(|index| *index as EdgeIndex)
+        }
+    }
+
+    #[inline(always)]
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {
         match *EDGES.get(u32::from(edge))? {
             0 => None,
@@ -514,6 +563,7 @@ impl Tables for KernelTables<'_> {
         const EDGE: u32 = Outcome::SameEdge.counter();
         match smoc_ends_from_host() {
             0 => {
+                smoc_toward_sent();
                 let scratch = scratch().ok_or(Outcome::NotConfigured)?;
                 // SAFETY: as in `through_memory`.
                 Ok(unsafe { (*scratch).ends })
@@ -539,6 +589,7 @@ impl Tables for KernelTables<'_> {
         if smoc_ends_from_fabric(label.bits()) == 0 {
             return None;
         }
+        smoc_toward_received();
         // SAFETY: as in `through_memory`.
         Some(unsafe { (*scratch()?).ends })
     }

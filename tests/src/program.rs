@@ -179,6 +179,10 @@ impl Programs {
         for (&address, &host) in &switch.hosts {
             hosts.insert(Entry(address), Entry(host), 0)?;
         }
+        let mut pairs: HashMap<_, Entry<_>, u32> = self.map_mut("PAIRS")?.try_into()?;
+        for (&key, &index) in &switch.pairs {
+            pairs.insert(Entry(key), u32::from(index), 0)?;
+        }
         let mut prefixes: LpmTrie<_, [u8; 16], Entry<_>> = self.map_mut("PREFIXES")?.try_into()?;
         for (prefix, &router) in &switch.prefixes {
             prefixes.insert(&Key::new(prefix.length, prefix.octets), Entry(router), 0)?;

@@ -4,7 +4,7 @@
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use smoc_common::event::{Note, Outcome};
-use smoc_common::map::{Host, Port, Prefix, Settings};
+use smoc_common::map::{Host, PairKey, PathSet, Port, Prefix, Settings};
 use smoc_common::memory::{Side, Switch};
 use smoc_common::route::Route;
 use smoc_common::testing::frames::{Build, capable};
@@ -180,7 +180,7 @@ fn what_is_behind_routers_is_treated_alike() {
         return;
     }
     let mut switch = switch();
-    switch.settings.as_mut().unwrap().routed = 1;
+    switch.settings.as_mut().unwrap().filled = Settings::PREFIXES;
     // Everybody is behind a router, in a longer and a shorter prefix; but for two who are known by themselves as well.
     for (address, host) in std::mem::take(&mut switch.hosts) {
         let bits = Prefix { length: 128, octets: address.octets() };
@@ -205,6 +205,44 @@ fn what_is_behind_routers_is_treated_alike() {
     twins.compare_tables().unwrap();
     assert!(twins.host.count_of(Outcome::Established.counter()) > 100, "hardly anything is established");
     assert!(!twins.host.connections.entries.is_empty(), "nothing is bound");
+}
+
+#[test]
+fn what_a_rule_of_policy_is_about_is_treated_alike() {
+    if !can_run("what_a_rule_of_policy_is_about_is_treated_alike") {
+        return;
+    }
+    let mut switch = switch();
+    switch.settings.as_mut().unwrap().filled = Settings::PAIRS;
+    // One address in four is in no class; where there is a rule its paths are the last one alone, or there are none.
+    let edges: Vec<u16> = switch.path_sets.keys().copied().collect();
+    for (place, host) in switch.hosts.values_mut().enumerate() {
+        host.class = (place % 4) as u16;
+    }
+    for (edge, index) in edges.into_iter().zip(40u16..) {
+        let set = switch.path_sets[&edge];
+        let mut last =
+            PathSet { count: set.count.min(1), base_count: set.base_count.min(1), ..PathSet::default() };
+        last.paths[0] = set.paths[usize::from(set.count.max(1)) - 1];
+        last.paths[PathSet::BASE] = last.paths[0];
+        switch.path_sets.insert(index, last);
+        for (local, remote) in [(1, 1), (1, 2), (2, 3), (3, 1)] {
+            switch.pairs.insert(PairKey { local, remote, edge, reserved: 0 }, index);
+        }
+        switch.pairs.insert(PairKey { local: 3, remote: 3, edge, reserved: 0 }, 999);
+    }
+    let mut twins = Twins::new(switch).unwrap();
+    let mut numbers = Numbers(7);
+    for _ in 0..3_000 {
+        let (from, frame) = conversation(&mut numbers);
+        let is_local = PLACES.iter().any(|(end, edge, _)| end.address == from.address && *edge == 0);
+        let side = if is_local { Side::Host } else { Side::Fabric };
+        let frame = if is_local { frame } else { pushed(&frame, numbers.below(16), 1) };
+        twins.take(side, &frame).unwrap();
+    }
+    twins.compare_tables().unwrap();
+    let by_rule = twins.host.flows.entries.values().filter(|flow| (40..60).contains(&flow.remote.edge));
+    assert!(by_rule.count() > 0, "no subflow takes the paths of a rule");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! | [`hosts`], [`discovery`] | where addresses live, and what agents tell each other |
 //! | [`neighbors`] | who is behind each port |
 //! | [`liveness`] | whether ports and paths work |
+//! | [`policy`] | which pairs of hosts take other paths than the rest |
 //! | [`plan`] | from facts to what the maps should say, and to the changes that make it so |
 //! | [`base_network`] | which ports between switches are open for what smoc leaves to the kernel |
 //! | [`dataplane`] | what is installed in the maps, and changes to it |
@@ -31,6 +32,7 @@ pub mod interfaces;
 pub mod liveness;
 pub mod neighbors;
 pub mod plan;
+pub mod policy;
 pub mod ports;
 pub mod siblings;
 pub mod store;

@@ -14,13 +14,13 @@ use smoc_common::{
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use smoc_control::plan::PathsTo;
 use smoc_control::{
     clock::Nanos,
     history::{Happening, Kind},
     hosts::ip_address,
     switch::{Snapshot, path_name},
 };
-use smoc_paths::topology::SwitchId;
 
 use crate::{
     clock,
@@ -99,19 +99,21 @@ pub(super) async fn run(
         }
         for event in batch {
             let place = place(&event, &snapshot);
-            if let Some((edge, rank)) = place
-                && told.insert((edge, rank))
+            if let Some((to, rank)) = place
+                && told.insert((to, rank))
             {
                 // Without a prober the agent ends.
-                let _ = prober.send(Command::AlsoUsed(edge, rank));
+                let _ = prober.send(Command::AlsoUsed(to, rank));
             }
             if event.note == Note::Joined.counter() && joins < JOINS {
                 joins += 1;
                 strays.look(&event);
             }
             if let Some(note) = Note::ALL.iter().find(|note| note.counter() == event.note) {
-                let name = |(edge, rank): (SwitchId, Rank)| {
-                    (snapshot.topology.switch(edge).name.as_str(), rank.get())
+                let name = |(to, rank): (PathsTo, Rank)| {
+                    let rule = snapshot.policies.rules().choice(to.rule);
+                    let edge = snapshot.topology.switch(to.edge).name.as_str();
+                    (edge, rule.map_or("", |choice| choice.rule.name.as_str()), rank.get())
                 };
                 notes.count(place.map(name), *note);
             }
@@ -122,16 +124,17 @@ pub(super) async fn run(
 }
 
 /// Where the subflow of an event leads, and its rank as ranks wrap around.
-fn place(event: &Event, snapshot: &Snapshot) -> Option<(SwitchId, Rank)> {
-    let edge = snapshot.edge_of(ip_address(event.flow.remote()))?;
-    let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
-    Some((edge, Rank::new((event.rank % count as u32) as u8)))
+fn place(event: &Event, snapshot: &Snapshot) -> Option<(PathsTo, Rank)> {
+    let [local, remote] = [event.flow.local(), event.flow.remote()].map(ip_address);
+    let to = snapshot.between(local, remote)?;
+    let count = snapshot.paths(to)?.ranked.len().clamp(1, Rank::COUNT);
+    Some((to, Rank::new((event.rank % count as u32) as u8)))
 }
 
 /// Logs an event if there are not too many of its kind, and returns what the history should have of it.
 fn log(
     event: &Event,
-    place: Option<(SwitchId, Rank)>,
+    place: Option<(PathsTo, Rank)>,
     snapshot: &Snapshot,
     now: Nanos,
     sampler: &mut Sampler,
@@ -145,7 +148,7 @@ fn log(
     let local = std::net::SocketAddr::new(ip_address(flow.local()), flow.local_port()).to_string();
     let remote = std::net::SocketAddr::new(ip_address(flow.remote()), flow.remote_port()).to_string();
     let (connection, rank) = (event.connection, event.rank);
-    let ranked = place.and_then(|(edge, rank)| snapshot.book.to(edge)?.ranked.get(usize::from(rank.get())));
+    let ranked = place.and_then(|(to, rank)| snapshot.paths(to)?.ranked.get(usize::from(rank.get())));
     let path = ranked.map(|path| path_name(&snapshot.topology, path));
     let path = path.as_deref().unwrap_or("not known");
     match note {

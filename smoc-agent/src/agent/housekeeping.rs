@@ -13,6 +13,7 @@ use smoc_common::{
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, warn};
 
+use smoc_control::plan::PathsTo;
 use smoc_control::{
     connections::{Evictions, Meter, Names, Sweep},
     dataplane::{Fill, KernelTables},
@@ -102,22 +103,19 @@ fn tidy(
     let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));
     let used = used.collect();
     let usage = snapshot.map(|snapshot| {
-        let Snapshot { topology, names, book, .. } = snapshot;
-        memory.meter.look(&content, Names { topology, names, book }).clone()
+        let Snapshot { topology, names, book, policies, .. } = snapshot;
+        memory.meter.look(&content, Names { topology, names, book, policies }).clone()
     });
     let fills = fills(&content, &capacities, &memory.evictions);
     Ok(Found { looked: Looked { fills, usage: usage.unwrap_or_default() }, used })
 }
 
 /// Edge indexes as switches, ranks as they wrap around.
-fn used_paths(
-    used: &BTreeSet<(EdgeIndex, u8)>,
-    snapshot: &Snapshot,
-) -> BTreeSet<(smoc_paths::topology::SwitchId, Rank)> {
+fn used_paths(used: &BTreeSet<(EdgeIndex, u8)>, snapshot: &Snapshot) -> BTreeSet<(PathsTo, Rank)> {
     let path = |&(index, rank): &(EdgeIndex, u8)| {
-        let edge = snapshot.topology.find_switch(snapshot.names.name(index)?)?;
-        let count = snapshot.book.to(edge)?.ranked.len().clamp(1, Rank::COUNT);
-        Some((edge, Rank::new(rank % count as u8)))
+        let to = snapshot.toward(index)?;
+        let count = snapshot.paths(to)?.ranked.len().clamp(1, Rank::COUNT);
+        Some((to, Rank::new(rank % count as u8)))
     };
     used.iter().filter_map(path).collect()
 }

@@ -94,23 +94,25 @@ impl Readings<'_> {
     fn paths(&self, sheet: &mut Sheet) {
         for edge in &self.edges {
             let apart = edge.ranks.iter().filter(|rank| rank.shared_links == 0 && !rank.left).count();
-            sheet.put(&metric::EDGE_RANKS, [&edge.edge], edge.ranks.len() as f64);
-            sheet.put(&metric::EDGE_DISJOINT, [&edge.edge], apart as f64);
+            let rule = edge.rule.as_deref().unwrap_or_default();
+            sheet.put(&metric::EDGE_RANKS, [&edge.edge, &rule], edge.ranks.len() as f64);
+            sheet.put(&metric::EDGE_DISJOINT, [&edge.edge, &rule], apart as f64);
             for rank in edge.ranks.iter().filter(|rank| self.has_series(edge, rank)) {
-                path(&edge.edge, rank, sheet);
+                path(&edge.edge, rule, rank, sheet);
             }
         }
         for (&(index, rank), usage) in &self.usage.paths {
             let Some(edge) = self.snapshot.names.name(index) else { continue };
-            sheet.put(&metric::PATH_SUBFLOWS, [&edge, &rank], usage.subflows as f64);
-            sheet.put(&metric::PATH_SENT, [&edge, &rank], usage.sent as f64);
-            sheet.put(&metric::PATH_RECEIVED, [&edge, &rank], usage.received as f64);
+            let rule = rule_name(self.snapshot, self.snapshot.names.rule(index));
+            sheet.put(&metric::PATH_SUBFLOWS, [&edge, &rule, &rank], usage.subflows as f64);
+            sheet.put(&metric::PATH_SENT, [&edge, &rule, &rank], usage.sent as f64);
+            sheet.put(&metric::PATH_RECEIVED, [&edge, &rule, &rank], usage.received as f64);
         }
         sheet.put(&metric::PATHS_UNCOUNTED, [], self.usage.uncounted as f64);
         let mut notes: Vec<_> = self.noted.counts.iter().collect();
         notes.sort_unstable();
-        for ((edge, rank, note), count) in notes {
-            sheet.put(&metric::PATH_NOTES, [edge, rank, &note.name()], *count as f64);
+        for ((edge, rule, rank, note), count) in notes {
+            sheet.put(&metric::PATH_NOTES, [edge, rule, rank, &note.name()], *count as f64);
         }
         sheet.put(&metric::NOTES_LOST, [], self.noted.uncounted as f64);
         let Some(probing) = &self.status.probing else { return };
@@ -146,15 +148,24 @@ impl Readings<'_> {
     }
 }
 
-fn path(edge: &str, rank: &RankView, sheet: &mut Sheet) {
+/// The name of a rule of policy; empty if it is none.
+fn rule_name(snapshot: &Snapshot, rule: u8) -> &str {
+    snapshot.policies.rules().choice(rule).map_or("", |choice| &choice.rule.name)
+}
+
+fn path(edge: &str, rule: &str, rank: &RankView, sheet: &mut Sheet) {
     let number = rank.rank;
-    sheet.put(&metric::PATH_LEFT, [&edge, &number], truth(rank.left));
+    sheet.put(&metric::PATH_LEFT, [&edge, &rule, &number], truth(rank.left));
     let Some(liveness) = &rank.liveness else { return };
-    sheet.put(&metric::PATH_UP, [&edge, &number], truth(liveness.state == "up"));
-    sheet.put_known(&metric::PATH_TRIP, [&edge, &number], liveness.round_trip_ms.map(seconds));
-    sheet.put_known(&metric::PATH_LEAST_TRIP, [&edge, &number], liveness.round_trip_min_ms.map(seconds));
-    sheet.put_known(&metric::PATH_JITTER, [&edge, &number], liveness.jitter_ms.map(seconds));
-    sheet.put_known(&metric::PATH_LOSS, [&edge, &number], liveness.loss);
+    sheet.put(&metric::PATH_UP, [&edge, &rule, &number], truth(liveness.state == "up"));
+    sheet.put_known(&metric::PATH_TRIP, [&edge, &rule, &number], liveness.round_trip_ms.map(seconds));
+    sheet.put_known(
+        &metric::PATH_LEAST_TRIP,
+        [&edge, &rule, &number],
+        liveness.round_trip_min_ms.map(seconds),
+    );
+    sheet.put_known(&metric::PATH_JITTER, [&edge, &rule, &number], liveness.jitter_ms.map(seconds));
+    sheet.put_known(&metric::PATH_LOSS, [&edge, &rule, &number], liveness.loss);
 }
 
 fn truth(is: bool) -> f64 {

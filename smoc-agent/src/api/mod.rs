@@ -1,4 +1,4 @@
-//! The agent's API: JSON over HTTP on a Unix socket (mode 0660). Who may use it may drain.
+//! The agent's API: JSON over HTTP on a Unix socket (mode 0660). Who may use it may drain and set policy.
 //!
 //! | path | answer |
 //! |---|---|
@@ -11,6 +11,9 @@
 //! | `/drain`, POST [`Order`] | [`Drained`] |
 //! | `/events?from=N&since_seconds=S&wait_seconds=W` | [`smoc_control::history::Page`]; waits so long, 20 s at most, for an entry |
 //! | `/metrics` | text of OpenMetrics 1.0 ([`crate::metrics`]); over TCP as well, where the configuration says so |
+//! | `/policy` | [`PolicyView`] |
+//! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
+//! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
@@ -25,6 +28,7 @@ mod events;
 mod liveness;
 mod metrics;
 mod metrics_port;
+mod policy;
 mod pressure;
 mod server;
 mod view;
@@ -33,8 +37,9 @@ pub use client::{ClientError, get, post, text};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use metrics_port::{MetricsError, MetricsPort};
+pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
-    BridgeView, CounterView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView, PortView,
-    RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,
+    PortView, RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
 };

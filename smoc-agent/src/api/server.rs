@@ -34,12 +34,14 @@ use super::{
     events::{self, Wanted},
     liveness::{ProbeView, milliseconds},
     metrics::Readings,
+    policy::{self as policies, Applied, PolicyDeletion, PolicyOrder},
     view,
 };
 use smoc_control::{
     config::Config,
     connections::{Evidence, Names, Question, Usage, explain, report},
     dataplane::{Fill, KernelTables},
+    fabric::Record,
     liveness::{Report, RoundTripRoute},
     switch::{Event, Snapshot},
 };
@@ -211,6 +213,8 @@ fn router(sources: Sources) -> Router {
         .route("/drain", post(drain))
         .route("/events", get(happened))
         .route("/metrics", get(metrics))
+        .route("/policy", get(policy).post(apply_policy))
+        .route("/policy/delete", post(delete_policy))
         .with_state(sources)
 }
 
@@ -249,6 +253,13 @@ impl Sources {
             warn!(%error, "metrics of ports are left out");
             BTreeMap::new()
         })
+    }
+
+    /// Has control take note of what operators want.
+    async fn record(&self, records: Vec<Record>) -> Result<(), Failure> {
+        let ended =
+            |_| Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is ending: ask another one".to_owned());
+        self.events.send(Event::Recorded(records)).await.map_err(ended)
     }
 
     async fn tables(&self) -> Result<KernelTables, Failure> {
@@ -320,7 +331,40 @@ async fn topology(State(sources): State<Sources>) -> Result<Response, Failure> {
 }
 
 async fn fabric(State(sources): State<Sources>) -> Result<Response, Failure> {
-    Ok(Json(view::fabric(&*sources.snapshot()?)).into_response())
+    Ok(Json(view::fabric(&*sources.snapshot()?, clock::now())).into_response())
+}
+
+async fn policy(State(sources): State<Sources>) -> Result<Response, Failure> {
+    Ok(Json(policies::view(&*sources.snapshot()?)).into_response())
+}
+
+async fn apply_policy(
+    State(sources): State<Sources>,
+    Json(order): Json<PolicyOrder>,
+) -> Result<Response, Failure> {
+    let snapshot = sources.snapshot()?;
+    let now = clock::microseconds_since_1970();
+    remember_policy(&sources, policies::apply(&snapshot, &order, now)).await
+}
+
+async fn delete_policy(
+    State(sources): State<Sources>,
+    Json(deletion): Json<PolicyDeletion>,
+) -> Result<Response, Failure> {
+    let snapshot = sources.snapshot()?;
+    let now = clock::microseconds_since_1970();
+    remember_policy(&sources, policies::delete(&snapshot, &deletion, now)).await
+}
+
+async fn remember_policy(
+    sources: &Sources,
+    done: Result<(Vec<Record>, Applied), String>,
+) -> Result<Response, Failure> {
+    let (records, applied) = done.map_err(|message| Failure(StatusCode::BAD_REQUEST, message))?;
+    if !records.is_empty() {
+        sources.record(records).await?;
+    }
+    Ok(Json(applied).into_response())
 }
 
 async fn drain(State(sources): State<Sources>, Json(order): Json<Order>) -> Result<Response, Failure> {
@@ -328,9 +372,7 @@ async fn drain(State(sources): State<Sources>, Json(order): Json<Order>) -> Resu
     let snapshot = sources.snapshot()?;
     let (changed, done) = drains::take(&snapshot, order, clock::microseconds_since_1970()).map_err(bad)?;
     if let Some(record) = changed {
-        let ended =
-            |_| Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is ending: ask another one".to_owned());
-        sources.events.send(Event::Recorded(vec![record])).await.map_err(ended)?;
+        sources.record(vec![record]).await?;
     }
     Ok(Json(done).into_response())
 }
@@ -398,7 +440,12 @@ fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> R
 }
 
 fn names(snapshot: &Snapshot) -> Names<'_> {
-    Names { topology: &snapshot.topology, names: &snapshot.names, book: &snapshot.book }
+    Names {
+        topology: &snapshot.topology,
+        names: &snapshot.names,
+        book: &snapshot.book,
+        policies: &snapshot.policies,
+    }
 }
 
 async fn conns(State(sources): State<Sources>) -> Result<Response, Failure> {
@@ -421,6 +468,8 @@ async fn explanation(
             tables: &maps.tables()?,
             names: names(&snapshot),
             this: snapshot.this,
+            down: &snapshot.down,
+            drained: &snapshot.drained,
             hosts: &snapshot.hosts,
             now: clock::now(),
         };

@@ -10,16 +10,19 @@ use smoc_control::{
     clock::Nanos,
     config::Spread,
     dataplane::Fill,
-    fabric::drain::{DRAIN, Target},
+    fabric::{
+        digest::Digests,
+        drain::{DRAIN, Target},
+    },
     hosts::{KnownHost, Reach},
     interfaces::BridgePort,
     liveness::{PathReport, PortReport, Reason, Report},
     neighbors::Standing,
-    plan::EdgePaths,
+    plan::{EdgePaths, PathsTo},
     ports::Role,
     switch::{PortState, Snapshot},
 };
-use smoc_paths::{search::Path, topology::SwitchId};
+use smoc_paths::search::Path;
 
 use crate::store::StoreView;
 
@@ -195,6 +198,9 @@ pub struct EdgeView {
     pub edge: String,
     /// Its index in this switch's maps; null without hosts.
     pub index: Option<u16>,
+    /// The rule of policy that chooses the paths, for the pairs of hosts that it is about; null for all others.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// The paths in use.
     pub ranks: Vec<RankView>,
     /// Paths that no source route can describe.
@@ -292,6 +298,24 @@ pub struct FabricView {
     pub hosts: usize,
     /// What operators drain.
     pub drained: Vec<DrainView>,
+    /// What each switch has, as it said last.
+    #[serde(default)]
+    pub digests: Vec<DigestView>,
+}
+
+/// What a switch has, by short numbers of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestView {
+    /// The switch.
+    pub switch: String,
+    /// Its topology, 16 hex digits; null if nothing was heard of its agent, or it is of an older version.
+    pub topology: Option<String>,
+    /// Its policy; null as above, or if it has none.
+    pub policy: Option<String>,
+    /// How long it has had that, as far as the agent that is asked knows.
+    pub since_seconds: Option<u64>,
+    /// Whether that is something else than the agent has that is asked.
+    pub differs: bool,
 }
 
 /// What operators drain.
@@ -449,15 +473,16 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
 
 /// The ranked paths to all edges.
 pub(super) fn edges(snapshot: &Snapshot, report: Option<&Report>) -> Vec<EdgeView> {
-    let names = snapshot.names.all();
     let usable = snapshot.usable();
-    let edges = snapshot.book.edges().map(|(edge, paths)| {
+    let books = std::iter::once((0, &*snapshot.book)).chain(snapshot.policies.books());
+    let all = books.flat_map(|(rule, book)| book.edges().map(move |(edge, paths)| (rule, edge, paths)));
+    let edges = all.map(|(rule, edge, paths)| {
         let name = snapshot.topology.switch(edge).name.clone();
-        let index = names.iter().find(|(_, known)| **known == name).map(|(index, _)| *index);
         EdgeView {
+            index: snapshot.names.find(&name, rule),
             edge: name,
-            index,
-            ranks: ranks(snapshot, edge, paths, &usable, report),
+            rule: snapshot.policies.rules().choice(rule).map(|choice| choice.rule.name.clone()),
+            ranks: ranks(snapshot, PathsTo { edge, rule }, paths, &usable, report),
             unroutable: paths
                 .unroutable
                 .iter()
@@ -470,14 +495,14 @@ pub(super) fn edges(snapshot: &Snapshot, report: Option<&Report>) -> Vec<EdgeVie
 
 fn ranks(
     snapshot: &Snapshot,
-    edge: SwitchId,
+    to: PathsTo,
     paths: &EdgePaths,
     usable: &BTreeMap<u16, bool>,
     report: Option<&Report>,
 ) -> Vec<RankView> {
     let liveness = |rank: usize| {
         let mut paths = report?.paths.iter();
-        let is_it = |path: &&PathReport| (path.edge, usize::from(path.rank.get())) == (edge, rank);
+        let is_it = |path: &&PathReport| (path.to, usize::from(path.rank.get())) == (to, rank);
         paths.find(is_it).map(PathLivenessView::from)
     };
     let links = |path: &Path| path.links.iter().map(|link| snapshot.topology.link_name(*link)).collect();
@@ -526,14 +551,35 @@ pub(super) fn topology(snapshot: &Snapshot) -> TopologyView {
 }
 
 /// The fabric as a whole.
-pub(super) fn fabric(snapshot: &Snapshot) -> FabricView {
+pub(super) fn fabric(snapshot: &Snapshot, now: Nanos) -> FabricView {
     let TopologyView { switches, links } = topology(snapshot);
     let drained = snapshot.records.under(DRAIN).map(|(target, reason)| DrainView {
         target: target.to_owned(),
         reason: reason.to_owned(),
         known: Target::parse(&snapshot.topology, target).is_ok(),
     });
-    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), switches, links }
+    let digests = digests(snapshot, now);
+    FabricView { drained: drained.collect(), hosts: snapshot.hosts.len(), digests, switches, links }
+}
+
+fn digests(snapshot: &Snapshot, now: Nanos) -> Vec<DigestView> {
+    let (own, since) = snapshot.digests;
+    let mut all: BTreeMap<&str, Option<(Option<Digests>, Nanos)>> =
+        snapshot.topology.switches().iter().map(|switch| (switch.name.as_str(), None)).collect();
+    all.extend(snapshot.told.iter().map(|(name, told)| (name.as_str(), Some(*told))));
+    all.insert(&snapshot.topology.switch(snapshot.this).name, Some((Some(own), since)));
+    let view = |(switch, told): (&str, Option<(Option<Digests>, Nanos)>)| {
+        let digests = told.and_then(|(digests, _)| digests);
+        let number = |number: u64| (number != 0).then(|| format!("{number:016x}"));
+        DigestView {
+            switch: switch.to_owned(),
+            topology: digests.and_then(|digests| number(digests.topology)),
+            policy: digests.and_then(|digests| number(digests.policy)),
+            since_seconds: told.map(|(_, since)| now.since(since).as_secs()),
+            differs: digests != Some(own),
+        }
+    };
+    all.into_iter().map(view).collect()
 }
 
 fn counter_views(values: &[u64]) -> Vec<CounterView> {

@@ -9,7 +9,7 @@ use smoc_common::route::Route;
 
 use super::offline::{Progress, pairs, tell, tell_of_edges};
 use super::{Failure, input};
-use smoc_control::config::Config;
+use smoc_control::config::{Config, Store};
 use smoc_paths::search::{Pair, PathFinder, PathOptions, Unroutable, routable};
 use smoc_paths::topology::{SwitchId, Topology, convert};
 
@@ -60,6 +60,9 @@ fn check_file(path: &Path) -> anyhow::Result<String> {
 /// An agent's configuration, together with the topology that it names.
 fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     let config = Config::parse(path, text)?;
+    if let Some(why) = unbuilt(&config.store) {
+        eprintln!("{}: warning: {why}", path.display());
+    }
     let Some(file) = &config.topology else {
         config.check_keys()?;
         let ports = if config.all_ports {
@@ -76,6 +79,14 @@ fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     let fabric = config.fabric_ports(&topology, switch).len();
     let hosts = config.ports.len() - fabric;
     Ok(format!("ok: agent of {}, {fabric} ports to switches, {hosts} to hosts", config.switch))
+}
+
+/// What this smoc lacks to use a store; a smoc that is built otherwise may have it.
+fn unbuilt(store: &Store) -> Option<&'static str> {
+    (cfg!(not(feature = "etcd")) && matches!(store, Store::Etcd(_))).then_some(
+        "store: this smoc is built without etcd, and its agent would refuse this: build it with `cargo build --features etcd`, or \
+         write store: flood",
+    )
 }
 
 /// Max pairs that are listed; more are not searched.
@@ -142,4 +153,20 @@ fn misfit(topology: &Topology, pair: (SwitchId, SwitchId), fit: usize, unfit: &[
         bits.join(", "),
         Route::BITS
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_this_build_lacks_is_a_warning() {
+        let store = |text: &str| {
+            let text = format!("switch: e1\nbridge: br0\nports: auto\n{text}");
+            Config::parse(Path::new("agent.yaml"), &text).unwrap().store
+        };
+        let etcd = store("store: {etcd: {endpoints: [\"http://127.0.0.1:2379\"]}}\n");
+        assert_eq!(unbuilt(&etcd).is_some(), cfg!(not(feature = "etcd")));
+        assert_eq!(unbuilt(&store("")), None);
+    }
 }

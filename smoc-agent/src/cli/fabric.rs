@@ -3,10 +3,11 @@
 use super::{
     Failure, Format,
     live::{self, LiveArgs, ask, topology_tables, wait},
+    merged::{self, MergedArgs},
     print, print_json,
     table::Table,
 };
-use crate::api::{self, DrainView, Drained, FabricView, Order};
+use crate::api::{self, DigestView, DrainView, Drained, FabricView, Order};
 
 /// Arguments of `smoc fabric`.
 #[derive(clap::Args, Debug)]
@@ -24,12 +25,27 @@ enum Verb {
     Links(LiveArgs),
     /// Show where each address is attached
     Hosts(LiveArgs),
+    /// Show the connections of several switches, with their subflows, ranks and paths
+    #[command(after_help = MERGED_HELP)]
+    Conns(MergedArgs),
+    /// Show the ranked paths of several switches, and which are in use
+    #[command(after_help = MERGED_HELP)]
+    Paths(MergedArgs),
     /// Make traffic leave a switch, port or link, without loss, until it is undrained
     #[command(after_help = DRAIN_HELP)]
     Drain(DrainArgs),
     /// Let traffic use what was drained
     Undrain(UndrainArgs),
 }
+
+const MERGED_HELP: &str = "\
+Agents do not tell each other of connections: each edge knows those of its own hosts. So all that are named are asked, the one
+of --api first, and what is missing is said: agents that did not answer, and switches with hosts that were not asked. A
+connection between two of them is shown at both.
+
+Example, for agents on other machines:
+  ssh -fNL /tmp/e2.sock:/run/smoc/api.sock e2
+  smoc fabric conns /tmp/e2.sock";
 
 const DRAIN_HELP: &str = "\
 New and running subflows leave the links; the links stay up, so that nothing on its way is lost. What joins two parts of
@@ -77,9 +93,12 @@ pub fn run(args: &FabricArgs) -> Result<(), Failure> {
                 "{} switches, {all} links, {down} of them down, {hosts} addresses",
                 fabric.switches.len()
             );
-            format!("{head}\n\n{switches}\n{links}\n{}", drains(&fabric.drained))
+            let (drained, held) = (drains(&fabric.drained), digests(&fabric.digests));
+            format!("{head}\n\n{switches}\n{links}\n{drained}\n{held}")
         }),
         Verb::Links(live) => show(live, |fabric| topology_tables(&[], &fabric.links).1.to_string()),
+        Verb::Conns(args) => merged::conns(args),
+        Verb::Paths(args) => merged::paths(args),
         Verb::Hosts(live) => live::hosts(live),
         Verb::Drain(DrainArgs { target, reason, live }) => {
             order(live, &Order { target: target.clone(), reason: reason.clone(), undrain: false })
@@ -106,6 +125,25 @@ fn drains(drained: &[DrainView]) -> String {
     for DrainView { target, reason, known } in drained {
         let gone = if *known { "" } else { " (not in the fabric now)" };
         table.row([target.clone(), format!("{reason}{gone}")]);
+    }
+    table.to_string()
+}
+
+/// Who has which topology and policy: one sentence if all have the same.
+fn digests(all: &[DigestView]) -> String {
+    let Some(own) = all.iter().find(|view| !view.differs && view.topology.is_some()) else {
+        return String::new();
+    };
+    if all.iter().all(|view| !view.differs) {
+        let [topology, policy] = [&own.topology, &own.policy].map(|it| it.as_deref().unwrap_or("none"));
+        return format!("all switches have topology {topology} and policy {policy}");
+    }
+    let mut table = Table::new(["switch", "topology", "policy", "since", "as here"]);
+    for DigestView { switch, topology, policy, since_seconds, differs } in all {
+        let text = |it: &Option<String>| it.clone().unwrap_or_else(|| "not told".to_owned());
+        let since = since_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.0} s ago"));
+        let same = if *differs { "NO" } else { "yes" };
+        table.row([switch.clone(), text(topology), text(policy), since, same.to_owned()]);
     }
     table.to_string()
 }

@@ -247,7 +247,7 @@ pub fn conns(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/conns", |connections: &Vec<ConnectionReport>| connection_tables(connections))
 }
 
-fn connection_tables(connections: &[ConnectionReport]) -> String {
+pub(super) fn connection_tables(connections: &[ConnectionReport]) -> String {
     let mut text = String::new();
     for connection in connections {
         text += &match (connection.id, &connection.tokens) {
@@ -327,7 +327,9 @@ pub(super) fn paths(agent: &AgentSocket, format: Format) -> Result<(), Failure> 
             };
             let loss = live.and_then(|live| live.loss);
             table.row([
-                edge.edge.clone(),
+                edge.rule
+                    .as_ref()
+                    .map_or_else(|| edge.edge.clone(), |rule| format!("{} ({rule})", edge.edge)),
                 rank.rank.to_string(),
                 rank.switches.join(" - "),
                 rank.cost.to_string(),

@@ -19,11 +19,15 @@ mod live;
 #[path = "files_only.rs"]
 mod live;
 #[cfg(feature = "agent")]
+mod merged;
+#[cfg(feature = "agent")]
 mod metrics;
 mod offline;
 mod paths;
 #[cfg(feature = "agent")]
 mod ping;
+#[cfg(feature = "agent")]
+mod policy;
 mod search;
 mod simulate;
 mod socket;
@@ -79,6 +83,9 @@ enum Command {
     /// Print what the agent measures; make dashboard, alerts and configuration for Prometheus and Grafana
     #[cfg(feature = "agent")]
     Metrics(metrics::MetricsArgs),
+    /// Let pairs of hosts take other paths than the rest of the fabric
+    #[cfg(feature = "agent")]
+    Policy(policy::PolicyArgs),
     /// Measure the round trip along a path of a running agent's switch
     #[cfg(feature = "agent")]
     Ping(ping::PingArgs),
@@ -177,6 +184,8 @@ pub fn run() -> ExitCode {
         Command::Fabric(args) => fabric::run(args),
         #[cfg(feature = "agent")]
         Command::Metrics(args) => metrics::run(args),
+        #[cfg(feature = "agent")]
+        Command::Policy(args) => policy::run(args),
         #[cfg(feature = "agent")]
         Command::Ping(args) => ping::run(args),
         #[cfg(feature = "agent")]

@@ -2,7 +2,7 @@
 //! that of what only has labels.
 //!
 //! Labels have few values: a switch has at most 1,023 ports, 25 outcomes and 15 notes; of paths the first 4,096 that are
-//! used have series ([`smoc_control::connections::PATHS`]). Hosts, connections and subflows are only counted.
+//! used have series ([`smoc_control::connections::PATHS`]); `rule` is empty where no rule of policy chooses the paths. Hosts, connections and subflows are only counted.
 
 use std::fmt;
 
@@ -104,8 +104,8 @@ metrics! {
     "Network" {
         LINKS = Gauge "smoc_links" "" ["state"] "Links of the network that are up, down, or drained.";
         EDGES = Gauge "smoc_edges" "" [] "Edges to which paths lead.";
-        EDGE_RANKS = Gauge "smoc_edge_paths" "" ["edge"] "Ranked paths to an edge.";
-        EDGE_DISJOINT = Gauge "smoc_edge_disjoint_paths" "" ["edge"] "Of these, the paths without a link that is down or drained that share none with a better one: so many subflows are apart.";
+        EDGE_RANKS = Gauge "smoc_edge_paths" "" ["edge" "rule"] "Ranked paths to an edge.";
+        EDGE_DISJOINT = Gauge "smoc_edge_disjoint_paths" "" ["edge" "rule"] "Of these, the paths without a link that is down or drained that share none with a better one: so many subflows are apart.";
         HOSTS = Gauge "smoc_hosts" "" ["source"] "Known addresses: of the file, learned here, announced by others.";
         HOST_MOVES = Counter "smoc_host_moves" "" [] "How often addresses have moved.";
         CLAIMS_REFUSED = Counter "smoc_host_claims_refused" "" [] "Claims to an address of another host that were refused.";
@@ -114,16 +114,16 @@ metrics! {
         STORE_AGE = Gauge "smoc_store_age" "seconds" ["store"] "Time since the store was heard last.";
     }
     "Paths" {
-        PATH_UP = Gauge "smoc_path_up" "" ["edge" "rank"] "1 if probes come back along the path.";
-        PATH_LEFT = Gauge "smoc_path_left" "" ["edge" "rank"] "1 if a link of the path is down or drained and subflows take other ranks.";
-        PATH_TRIP = Gauge "smoc_path_round_trip" "seconds" ["edge" "rank"] "Smoothed round-trip time of probes.";
-        PATH_LEAST_TRIP = Gauge "smoc_path_round_trip_min" "seconds" ["edge" "rank"] "The least of them.";
-        PATH_JITTER = Gauge "smoc_path_jitter" "seconds" ["edge" "rank"] "Mean change from one probe's round trip to the next.";
-        PATH_LOSS = Gauge "smoc_path_loss" "ratio" ["edge" "rank"] "Share of the last 128 probes that was lost.";
-        PATH_SUBFLOWS = Gauge "smoc_path_subflows" "" ["edge" "rank"] "Subflows on the path.";
-        PATH_SENT = Counter "smoc_path_transmit" "bytes" ["edge" "rank"] "Bytes of subflows sent along the path, as looks some seconds apart see them.";
-        PATH_RECEIVED = Counter "smoc_path_receive" "bytes" ["edge" "rank"] "Bytes of subflows that came along the path, likewise.";
-        PATH_NOTES = Counter "smoc_path_notes" "" ["edge" "rank" "note"] "What the packet path noticed about subflows of the path.";
+        PATH_UP = Gauge "smoc_path_up" "" ["edge" "rule" "rank"] "1 if probes come back along the path.";
+        PATH_LEFT = Gauge "smoc_path_left" "" ["edge" "rule" "rank"] "1 if a link of the path is down or drained and subflows take other ranks.";
+        PATH_TRIP = Gauge "smoc_path_round_trip" "seconds" ["edge" "rule" "rank"] "Smoothed round-trip time of probes.";
+        PATH_LEAST_TRIP = Gauge "smoc_path_round_trip_min" "seconds" ["edge" "rule" "rank"] "The least of them.";
+        PATH_JITTER = Gauge "smoc_path_jitter" "seconds" ["edge" "rule" "rank"] "Mean change from one probe's round trip to the next.";
+        PATH_LOSS = Gauge "smoc_path_loss" "ratio" ["edge" "rule" "rank"] "Share of the last 128 probes that was lost.";
+        PATH_SUBFLOWS = Gauge "smoc_path_subflows" "" ["edge" "rule" "rank"] "Subflows on the path.";
+        PATH_SENT = Counter "smoc_path_transmit" "bytes" ["edge" "rule" "rank"] "Bytes of subflows sent along the path, as looks some seconds apart see them.";
+        PATH_RECEIVED = Counter "smoc_path_receive" "bytes" ["edge" "rule" "rank"] "Bytes of subflows that came along the path, likewise.";
+        PATH_NOTES = Counter "smoc_path_notes" "" ["edge" "rule" "rank" "note"] "What the packet path noticed about subflows of the path.";
         PATHS_UNCOUNTED = Counter "smoc_paths_uncounted" "bytes" [] "Bytes on paths that have no series of their own.";
         NOTES_LOST = Counter "smoc_path_notes_uncounted" "" [] "Notes about paths that have no series of their own or are not known.";
         PROBED = Gauge "smoc_probed_paths" "" ["use"] "Paths that are probed: used by subflows, or idle.";

@@ -8,8 +8,8 @@ use std::{
 use smoc_common::event::Note;
 use smoc_control::connections::PATHS;
 
-/// An edge, a rank, and what was noticed.
-pub type PathNote = (String, u8, Note);
+/// An edge, the rule of policy that chooses the paths there (empty if none does), a rank, and what was noticed.
+pub type PathNote = (String, String, u8, Note);
 
 /// Counts notes; clones share the counts.
 #[derive(Clone, Debug, Default)]
@@ -26,14 +26,14 @@ pub struct NotedPaths {
 
 impl PathNotes {
     /// Something was noticed about a subflow of a path, if that is known.
-    pub fn count(&self, path: Option<(&str, u8)>, note: Note) {
+    pub fn count(&self, path: Option<(&str, &str, u8)>, note: Note) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let NotedPaths { counts, uncounted } = &mut *noted;
-        let Some((edge, rank)) = path else {
+        let Some((edge, rule, rank)) = path else {
             *uncounted += 1;
             return;
         };
-        let key = (edge.to_owned(), rank, note);
+        let key = (edge.to_owned(), rule.to_owned(), rank, note);
         if counts.len() >= PATHS && !counts.contains_key(&key) {
             *uncounted += 1;
         } else {
@@ -54,15 +54,15 @@ mod tests {
     #[test]
     fn notes_are_counted_by_path_up_to_a_limit_and_together_beyond() {
         let notes = PathNotes::default();
-        notes.count(Some(("e2", 1)), Note::Blackhole);
-        notes.clone().count(Some(("e2", 1)), Note::Blackhole);
+        notes.count(Some(("e2", "", 1)), Note::Blackhole);
+        notes.clone().count(Some(("e2", "", 1)), Note::Blackhole);
         notes.count(None, Note::Blackhole);
         for edge in 0..PATHS {
-            notes.count(Some((&format!("far{edge}"), 0)), Note::Joined);
+            notes.count(Some((&format!("far{edge}"), "", 0)), Note::Joined);
         }
-        notes.count(Some(("e2", 1)), Note::Blackhole);
+        notes.count(Some(("e2", "", 1)), Note::Blackhole);
         let NotedPaths { counts, uncounted } = notes.all();
-        assert_eq!(counts[&("e2".to_owned(), 1, Note::Blackhole)], 3);
+        assert_eq!(counts[&("e2".to_owned(), String::new(), 1, Note::Blackhole)], 3);
         assert_eq!((counts.len(), uncounted), (PATHS, 2));
     }
 }

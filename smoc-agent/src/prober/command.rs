@@ -6,8 +6,8 @@ use smoc_common::route::Rank;
 use smoc_control::{
     interfaces::IfIndex,
     liveness::{Report, RoundTripRoute, Targets},
+    plan::PathsTo,
 };
-use smoc_paths::topology::SwitchId;
 use tokio::sync::oneshot;
 
 /// A single probe on request.
@@ -27,9 +27,9 @@ pub enum Command {
     /// An interface has carrier, or has it no more.
     Carrier(IfIndex, bool),
     /// All paths in use.
-    Used(BTreeSet<(SwitchId, Rank)>),
+    Used(BTreeSet<(PathsTo, Rank)>),
     /// One more path in use.
-    AlsoUsed(SwitchId, Rank),
+    AlsoUsed(PathsTo, Rank),
     /// A probe.
     Echo(Echo),
     /// Report the state of all targets.

@@ -86,8 +86,8 @@ impl Thread {
                 control.used(used);
                 false
             }
-            Command::AlsoUsed(edge, rank) => {
-                control.also_used(edge, rank);
+            Command::AlsoUsed(to, rank) => {
+                control.also_used(to, rank);
                 false
             }
             Command::Echo(Echo { route, reply }) => {

@@ -30,10 +30,24 @@ pub struct Host {
     pub attachment: Attachment,
     /// The VLAN that it belongs to, as [`Host::of_vlan`] makes it; 0 if that is not known: any.
     pub vlan: u16,
-    #[doc(hidden)]
-    pub reserved: [u8; 2],
+    /// The class that policy puts its address in, as this switch numbers classes; 0 if no rule is about it.
+    pub class: u16,
     /// Its MAC address.
     pub mac: MacAddress,
+}
+
+/// A key of `PAIRS`: two hosts for which a rule of policy chooses the paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
+pub struct PairKey {
+    /// [`Host::class`] of the one that is attached here.
+    pub local: u16,
+    /// [`Host::class`] of the other one.
+    pub remote: u16,
+    /// The edge of the other one.
+    pub edge: EdgeIndex,
+    #[doc(hidden)]
+    pub reserved: u16,
 }
 
 /// A key of `PREFIXES`: what the kernel's trie (BPF_MAP_TYPE_LPM_TRIE) compares bit by bit.

@@ -11,6 +11,7 @@
 //! | `INTERFACES` | interface index | port number, u32 | agent | a port without a guard, and open for the base network |
 //! | `HOSTS` | [`Address`] | [`Host`] | agent | unknown host: the frame passes |
 //! | `PREFIXES` | [`Prefix`] (LPM_TRIE) | [`Host`], its router | agent | as a miss in `HOSTS`, after which it is asked |
+//! | `PAIRS` | [`PairKey`] | u32, the [`EdgeIndex`] whose paths it takes | agent | no rule: the paths of the edge itself |
 //! | `EDGES` | [`EdgeIndex`] | slot in `PATH_SETS` | agent | no path: the frame passes |
 //! | `PATH_SETS` | slot | [`PathSet`] | agent | no path: the frame passes |
 //! | `DETOURS` | [`DetourKey`] | [`Detour`] | agent | no way around: next key, or a dead end |
@@ -58,7 +59,7 @@ mod subflows;
 pub use connections::{Connection, ConnectionId, TokenBinding, TokenKey};
 pub use flow_key::{FlowKey, FlowKeyV4};
 pub use half_open::{HalfOpen, Openings, STRANGERS};
-pub use hosts::{Attachment, EdgeIndex, Host, Prefix, THIS_EDGE};
+pub use hosts::{Attachment, EdgeIndex, Host, PairKey, Prefix, THIS_EDGE};
 pub use paths::{EdgeName, Path, PathSet};
 pub use ports::{Detour, DetourKey, Port};
 pub use settings::{HelloKeys, Settings};
@@ -82,6 +83,8 @@ pub const PATH_SET_ENTRIES: u32 = 2 * EDGE_ENTRIES;
 pub const HOST_ENTRIES: u32 = 65_536;
 /// Entries in `PREFIXES`.
 pub const PREFIX_ENTRIES: u32 = 16_384;
+/// Entries in `PAIRS`.
+pub const PAIR_ENTRIES: u32 = 65_536;
 /// Entries in `HALF_OPEN` unless configured.
 pub const HALF_OPEN_ENTRIES: u32 = 16_384;
 /// Entries in `FLOWS` and in `FLOWS_V4` unless configured.
@@ -138,7 +141,7 @@ macro_rules! plain {
 }
 
 plain! {
-    Settings = 32, Port = 16, Address = 16, Host = 16, Prefix = 20, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
+    Settings = 32, Port = 16, Address = 16, Host = 16, PairKey = 8, Prefix = 20, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
     DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 104, HalfOpen = 144, Connection = 80, TokenKey = 4, TokenBinding = 24,
     Openings = 16, HelloKeys = 40,
 }

@@ -46,7 +46,8 @@ impl PathSet {
     pub const LEN: usize = 2 * Rank::COUNT;
 }
 
-/// The name of an edge switch: what its index means, kept for an agent that restarts. UTF-8, zero padded.
+/// What an edge's index means, kept for an agent that restarts: the name of the switch in UTF-8, of 63 bytes at most and zero
+/// padded; the last byte is the number of the rule of policy by which the paths are chosen, 0 if by none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct EdgeName(pub [u8; 64]);

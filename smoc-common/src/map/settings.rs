@@ -32,8 +32,8 @@ pub struct Settings {
     pub spread: u8,
     /// [`Settings::GUARDED`] and [`Settings::SHUT`], or neither: what has to be looked at where a host's frame came in.
     pub guarded: u8,
-    /// 1 if there is anything in `PREFIXES`.
-    pub routed: u8,
+    /// [`Settings::PREFIXES`] and [`Settings::PAIRS`], or neither: in which maps there is anything.
+    pub filled: u8,
     /// How many subflows a second each CPU takes note of; what is more is forwarded by hash. 0: all of them.
     pub openings: u32,
     /// How many handshakes of one port's hosts that are not over each CPU takes note of, of those that began in one second: so
@@ -48,6 +48,11 @@ impl Settings {
     pub const SPREAD_NONE: u8 = 0;
     /// Other flows are hashed over all paths of least cost.
     pub const SPREAD_FLOWS: u8 = 1;
+
+    /// There is something in `PREFIXES`.
+    pub const PREFIXES: u8 = 1;
+    /// There is something in `PAIRS`.
+    pub const PAIRS: u8 = 2;
 
     /// Some host port has a guard.
     pub const GUARDED: u8 = 1;

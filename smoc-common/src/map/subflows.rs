@@ -40,7 +40,8 @@ pub struct Flow {
     pub token: u32,
     /// [`Settings::epoch`] before the fields below that depend on the hosts were looked up.
     pub epoch: u32,
-    /// Where the remote host is attached.
+    /// Where the remote host is attached; the edge is the index whose paths it takes, which may be one that leads there by a
+    /// rule of policy.
     pub remote: Attachment,
     /// [`Flow::FIN_SENT`] and the bits beside it; changed as a whole word, atomically.
     pub closing: u32,

@@ -25,8 +25,8 @@ pub(super) fn owner(ends: &Ends, flags: u8) -> Attachment {
     // verifier refuses without CAP_PERFMON.
     let is_remote = 0u16.wrapping_sub(u16::from(flags & Flow::LOCAL_OPENED != 0));
     let pick = |local: u16, remote: u16| local ^ ((local ^ remote) & is_remote);
-    let Ends { local, remote, .. } = *ends;
-    Attachment { edge: pick(local.edge, remote.edge), port: pick(local.port, remote.port) }
+    let Ends { local, remote, edge, .. } = *ends;
+    Attachment { edge: pick(local.edge, edge), port: pick(local.port, remote.port) }
 }
 
 /// The connection of a token whose owner is attached at `place`.
@@ -127,7 +127,7 @@ fn begin<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, agreed: Agreed) -> Co
     connection.opened = now;
     (connection.local_token, connection.remote_token) = (local_token, remote_token);
     connection.local = subflow.ends.local;
-    connection.remote = subflow.ends.remote;
+    connection.remote = subflow.ends.place();
     connection.version = version;
     connection.local_opened = u8::from(local_opened);
     connection.first_rank = rank;

@@ -149,7 +149,7 @@ pub(super) fn ends_of(
     let (peer_mac, routed) = if label.is_routed() { (router, Flow::ROUTED) } else { (sender, 0) };
     let routed = if is_pending { Flow::PENDING } else { routed };
     let epoch = epoch.wrapping_sub(u32::from(is_pending));
-    Some(Ends { local, remote, local_mac: mac, peer_mac, routed, epoch })
+    Some(Ends { local, remote, edge: remote.edge, local_mac: mac, peer_mac, routed, epoch })
 }
 
 /// Whether a frame that came over the base network says something about a subflow of which a host is not known yet.

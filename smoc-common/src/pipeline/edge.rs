@@ -203,6 +203,7 @@ pub(super) fn ends_of(
     Ok(Ends {
         local: local.attachment,
         remote: remote.attachment,
+        edge: remote.attachment.edge,
         local_mac: local.mac,
         peer_mac: ethernet.destination,
         routed: if routed { Flow::ROUTED } else { 0 },
@@ -253,6 +254,7 @@ pub(super) fn strangers(tables: &impl Tables, Headers { ethernet, packet, .. }: 
     Some(Ends {
         local,
         remote,
+        edge: remote.edge,
         local_mac: ethernet.source,
         peer_mac: ethernet.destination,
         routed: Flow::PENDING,

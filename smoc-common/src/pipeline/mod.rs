@@ -38,8 +38,8 @@ pub use subflow::Ends;
 use crate::{
     event::{Event, Note, Outcome, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
-        Openings, PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
+        Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen,
+        HelloKeys, Host, Openings, PairKey, PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
     },
     route::{Label, Route},
     token::{self, Version},
@@ -102,6 +102,8 @@ pub trait Tables {
     fn locate(&self, address: &Address) -> Option<&Host> {
         self.host(address).or_else(|| self.router(address))
     }
+    /// `PAIRS`.
+    fn pair(&self, key: PairKey) -> Option<EdgeIndex>;
     /// `EDGES` and `PATH_SETS`.
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet>;
     /// `FLOWS_V4` and `FLOWS`.
@@ -134,13 +136,15 @@ pub trait Tables {
     fn token(version: Version, key: u64) -> u32 {
         token::derive(version, key)
     }
-    /// Both hosts of a frame from a host port, however that is called there: [`ends_from_host`].
+    /// Both hosts of a frame from a host port, however that is called there: [`ends_from_host`] and [`toward`].
     #[inline(always)]
     fn ends_from_host(&mut self, headers: &Headers) -> Result<Ends, Outcome>
     where
         Self: Sized,
     {
-        edge::ends_of(self, headers)
+        let (ends, packet) = (ends_from_host(self, headers)?, &headers.packet);
+        let edge = toward(self, &packet.source, &packet.destination, ends.edge);
+        Ok(Ends { remote: Attachment { edge, ..ends.remote }, ..ends })
     }
     /// The same as far as they are known, however that is called there: [`strangers`].
     #[inline(always)]
@@ -150,13 +154,15 @@ pub trait Tables {
     {
         edge::strangers(self, headers)
     }
-    /// Both hosts of a frame whose route is used up, however that is called there: [`ends_from_fabric`].
+    /// Both hosts of a frame whose route is used up, however that is called there: [`ends_from_fabric`] and [`toward`].
     #[inline(always)]
     fn ends_from_fabric(&mut self, headers: &Headers, label: Label) -> Option<Ends>
     where
         Self: Sized,
     {
-        deliver::ends_of(self, headers, label)
+        let (ends, packet) = (ends_from_fabric(self, headers, label)?, &headers.packet);
+        let edge = toward(self, &packet.destination, &packet.source, ends.edge);
+        Some(Ends { remote: Attachment { edge, ..ends.remote }, ..ends })
     }
     /// What few segments of an established subflow change, however it is called there: [`look_closer`] for its headers.
     #[inline(always)]
@@ -257,6 +263,24 @@ pub fn arrive(frame: &mut impl Reroute, tables: &mut impl Tables) -> Option<Verd
 pub fn probe(frame: &mut impl Frame, tables: &mut impl Tables) -> Verdict {
     let result = probe::follow(frame, tables);
     counted(tables, result)
+}
+
+/// Whose paths lead from a host here to one at another edge: those that a rule of policy chooses for the two, if it has any, else
+/// those of the edge.
+#[inline(always)]
+pub fn toward(tables: &impl Tables, local: &Address, remote: &Address, edge: EdgeIndex) -> EdgeIndex {
+    if tables.settings().is_none_or(|settings| settings.filled & Settings::PAIRS == 0) {
+        return edge;
+    }
+    let local = tables.locate(local).map_or(0, |host| host.class);
+    if local == 0 {
+        return edge;
+    }
+    let remote = tables.locate(remote).map_or(0, |host| host.class);
+    match tables.pair(PairKey { local, remote, edge, reserved: 0 }) {
+        Some(index) if tables.path_set(index).is_some_and(|set| set.count > 0) => index,
+        _ => edge,
+    }
 }
 
 /// Looks up both hosts of a frame with these headers from a host port; if they are not both known as the frame has them, why.

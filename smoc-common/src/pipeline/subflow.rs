@@ -30,7 +30,7 @@ const AHEAD: u32 = 1 << 18;
 pub struct Ends {
     /// Where the local one is.
     pub local: Attachment,
-    /// Where the other one is.
+    /// Where the other one is, by the index whose paths lead there: [`toward`](super::toward).
     pub remote: Attachment,
     /// The MAC address of the local one.
     pub local_mac: MacAddress,
@@ -39,6 +39,8 @@ pub struct Ends {
     /// [`Flow::ROUTED`], or 0 if the frame is bridged; [`Flow::PENDING`] if a host is not known, whose place is then
     /// [`Attachment::UNKNOWN`].
     pub routed: u8,
+    /// The edge of the other one, whichever paths lead there.
+    pub edge: EdgeIndex,
     /// [`Settings::epoch`] before they were looked up: if one moved since then, they are looked up again.
     pub epoch: u32,
 }
@@ -48,6 +50,12 @@ impl Ends {
     #[inline(always)]
     pub const fn are_pending(&self) -> bool {
         self.routed & Flow::PENDING != 0
+    }
+
+    /// Where the other one is, whichever paths lead there.
+    #[inline(always)]
+    pub const fn place(&self) -> Attachment {
+        Attachment { edge: self.edge, port: self.remote.port }
     }
 
     /// Writes what was looked up into a subflow's entry.
@@ -274,7 +282,7 @@ pub(super) fn refresh<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Optio
     // Its tokens are found by its place where two hosts have the same.
     if let Some(connection) = tables.connections().get(&id) {
         connection.local = subflow.ends.local;
-        connection.remote = subflow.ends.remote;
+        connection.remote = subflow.ends.place();
     }
     tables.look_closer(key, segment, is_from_local);
     Some(rank)

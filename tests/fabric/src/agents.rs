@@ -63,7 +63,7 @@ impl Fabric {
             programs,
             boot: bits,
             sequence: EPOCH + now.0 / 1000 + SKEW / 2 - lateness,
-            records: Vec::new(),
+            records: switch.records.clone(),
         };
         let (control, effects) = Switch::start(start, now);
         switch.agent = Some(Agent {
@@ -243,7 +243,7 @@ impl Fabric {
         let Some(agent) = &mut switch.agent else { return };
         let refused = |wish, why: &str| Happening::Refused { wish, why: why.to_owned() };
         match effect {
-            Effect::Remember(_) => {}
+            Effect::Remember(records) => switch.records = records,
             Effect::Write(change) => self.write(node, vec![change]),
             Effect::Inspect => self.inspect(node),
             Effect::Attach(port, ..) if refuses.programs => {
@@ -427,8 +427,7 @@ impl Fabric {
         let Some(agent) = &mut switch.agent else { return };
         let Some(snapshot) = &agent.snapshot else { return };
         let used = switch.kernel.maps.flows.entries.values().filter_map(|flow| {
-            let edge = snapshot.topology.find_switch(snapshot.names.name(flow.remote.edge)?)?;
-            Some((edge, smoc_common::route::Rank::new(flow.rank)))
+            Some((snapshot.toward(flow.remote.edge)?, smoc_common::route::Rank::new(flow.rank)))
         });
         agent.prober.used(used.collect());
     }

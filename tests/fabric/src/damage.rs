@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smoc_control::{neighbors::SILENT, switch::Event as Happening};
+use smoc_control::{neighbors::SILENT, policy::to_records, switch::Event as Happening};
 
 use crate::{
     bounds,
@@ -79,10 +79,22 @@ impl Fabric {
                 switch.ports[0].program = None;
                 self.will_tell(node);
             }
+            Fault::Policy(node, number) => self.apply_policy(node, number),
             Fault::Foreign(node) => {
                 self.nodes[node as usize].foreign_mtu += 1;
                 self.will_tell(node);
             }
+        }
+    }
+
+    /// An operator applies a policy, if an agent runs there.
+    fn apply_policy(&mut self, node: u32, number: u32) {
+        let text = crate::faults::policy(&self.network, number);
+        let now = self.queue.now().0 / 1000 + 1;
+        let agent = self.nodes[node as usize].agent.as_ref();
+        let Some(snapshot) = agent.and_then(|agent| agent.snapshot.clone()) else { return };
+        if let Ok(records) = to_records(&snapshot.records, &text, now) {
+            self.post(node, Happening::Recorded(records));
         }
     }
 
@@ -111,7 +123,7 @@ impl Fabric {
             Fault::Kill(_) | Fault::Start(_) | Fault::Stopped(..) | Fault::Slow(..) | Fault::Foreign(_) => {
                 None
             }
-            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) | Fault::Width(..) => None,
+            Fault::RefuseMaps(..) | Fault::RefusePrograms(..) | Fault::Width(..) | Fault::Policy(..) => None,
             Fault::RefuseBridge(..) | Fault::RefuseSockets(..) => None,
         }
     }

@@ -64,6 +64,8 @@ pub struct Options {
     pub broken: Option<Break>,
     /// No faults, and an end after so long.
     pub only: Option<Duration>,
+    /// Whether operators apply policies.
+    pub policies: bool,
 }
 
 /// What happens next.
@@ -125,6 +127,9 @@ impl Fabric {
         let network = Network::draw(options.size, &mut random);
         let mut episodes =
             if options.only.is_some() { Vec::new() } else { faults::draw(&network, &mut random) };
+        if options.policies {
+            episodes.insert(0, faults::policies(&network, options.seed));
+        }
         episodes.truncate(options.episodes.unwrap_or(usize::MAX));
         let (count, mut faults) = (episodes.len(), episodes.concat());
         faults.sort_by_key(|(at, _)| *at);

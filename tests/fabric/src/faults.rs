@@ -59,6 +59,8 @@ pub enum Fault {
     Vandal(u32),
     /// An interface that is not smoc's changes.
     Foreign(u32),
+    /// An operator applies a policy there, the one of this number.
+    Policy(u32, u32),
 }
 
 /// A fault and its time.
@@ -86,6 +88,41 @@ pub fn draw(network: &Network, random: &mut Random) -> Vec<Vec<Timed>> {
     }
     episodes.sort_by_key(|episode| episode[0].0);
     episodes
+}
+
+/// Draws operators who apply one policy after the other, some of them at once; from a seed of its own, so that all other faults are the
+/// same with and without them.
+pub fn policies(network: &Network, seed: u64) -> Vec<Timed> {
+    let mut random = Random(seed ^ 0x706f_6c69_6379);
+    let mut all = Vec::new();
+    for _ in 0..2 + random.below(6) {
+        let at = Nanos(0) + FIRST + PERIOD.mul_f64(random.unit());
+        for _ in 0..1 + random.below(2) {
+            let node = random.below(network.names.len()) as u32;
+            all.push((at, Fault::Policy(node, random.below(1000) as u32)));
+        }
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+/// The text of a policy, by its number; none for some.
+pub fn policy(network: &Network, number: u32) -> String {
+    let at = number as usize;
+    let name = &network.names[at % network.names.len()];
+    let [a, b] = network.cables[at % network.cables.len()].ends;
+    let cable = format!("{}:{}-{}:{}", network.names[a.0 as usize], a.1, network.names[b.0 as usize], b.1);
+    match number % 6 {
+        0 => format!("rules: [{{name: r{number}, between: [any, any], avoid: [\"{name}\"]}}]"),
+        1 => format!("rules: [{{name: r{number}, between: [any, any], avoid: [\"{cable}\"]}}]"),
+        2 => format!("rules: [{{name: r{number}, between: [any, 0.0.0.0/0], ranks: [{}, 0]}}]", 1 + at % 3),
+        3 => format!(
+            "rules: [{{name: a{number}, between: [10.0.0.0/31, any], count: 1, avoid: [\"{name}\"]}}, \
+             {{between: [any, any], policy: shortest, avoid: [\"{cable}\"]}}]"
+        ),
+        4 => format!("rules: [{{name: r{number}, between: [any, any], count: 2}}]"),
+        _ => String::new(),
+    }
 }
 
 /// What an episode changes: no two at once change the same.

@@ -11,7 +11,7 @@ use smoc_common::{
 };
 use smoc_control::{
     clock::Nanos,
-    dataplane::{Change, Exits, Installed, PortEntry, Slot},
+    dataplane::{Change, Exits, Installed, PortEntry, Slot, Toward},
     interfaces::IfIndex,
     ports::Role,
 };
@@ -24,7 +24,7 @@ const SIGHTINGS: usize = 4096;
 pub struct Kernel {
     /// What the pipeline sees.
     pub maps: memory::Switch,
-    names: BTreeMap<EdgeIndex, String>,
+    names: BTreeMap<EdgeIndex, Toward>,
     edges: BTreeMap<EdgeIndex, Slot>,
     path_sets: BTreeMap<Slot, PathSet>,
     interfaces: BTreeMap<PortNumber, IfIndex>,
@@ -103,6 +103,8 @@ impl Kernel {
             Change::SetPrefix(prefix, router) => drop(self.maps.prefixes.insert(prefix, router)),
             Change::RemovePrefix(prefix) => drop(self.maps.prefixes.remove(&prefix)),
             Change::SetHelloKeys(keys) => self.maps.hello_keys = keys,
+            Change::SetPair(key, index) => drop(self.maps.pairs.insert(key, index)),
+            Change::RemovePair(key) => drop(self.maps.pairs.remove(&key)),
             Change::SetSettings(settings) => self.maps.settings = Some(settings),
         }
     }
@@ -179,6 +181,7 @@ impl Kernel {
             && self.maps.detours == wanted.detours
             && self.maps.hosts == wanted.hosts
             && self.names == wanted.names
+            && self.maps.pairs == wanted.pairs
             && self.edges == wanted.edges
             && self.path_sets == wanted.path_sets
     }
@@ -197,6 +200,7 @@ impl Kernel {
             hosts: self.maps.hosts.clone(),
             prefixes: self.maps.prefixes.clone(),
             names: self.names.clone(),
+            pairs: self.maps.pairs.clone(),
             edges: self.edges.clone(),
             path_sets: self.path_sets.clone(),
         }

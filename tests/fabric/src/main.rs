@@ -27,6 +27,9 @@ struct Cli {
     /// Agents have no topology file: they find out what the network is
     #[arg(long)]
     discover: bool,
+    /// Operators apply policies
+    #[arg(long)]
+    policies: bool,
     /// Let only so many of the first episodes of faults happen
     #[arg(long)]
     episodes: Option<usize>,
@@ -44,6 +47,7 @@ Examples:
   cargo xtask sim --seed 42 --trace
   cargo xtask sim --switches 20 --seeds 0..1000
   cargo xtask sim --discover --seeds 0..1000
+  cargo xtask sim --policies --seeds 0..1000
   cargo xtask sim --switches 500 --hosts 20000 --seed 1 --only 6";
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         trace: cli.trace,
         progress: cli.switches.is_some_and(|switches| switches > 100) && !cli.trace,
         broken: None,
+        policies: cli.policies,
         only: cli.only.map(std::time::Duration::from_secs_f64),
     };
     let start = Instant::now();
@@ -122,6 +127,11 @@ fn tell(options: Options, failed: &Outcome) {
         outcome.episodes,
         size("switches", options.size.switches),
         size("hosts", options.size.hosts),
-        if options.size.discover { " --discover" } else { "" },
+        match (options.size.discover, options.policies) {
+            (false, false) => "",
+            (true, false) => " --discover",
+            (false, true) => " --policies",
+            (true, true) => " --discover --policies",
+        },
     );
 }

@@ -15,6 +15,7 @@ use smoc_common::{
 };
 use smoc_control::{
     clock::Nanos,
+    fabric::Record,
     interfaces::{AttachedMode, AttachedXdp, IfIndex, Interface, Interfaces},
     liveness::prober::{Prober, Wire},
     ports::{Programs, Role},
@@ -126,6 +127,8 @@ pub struct Node {
     pub telling: bool,
     /// Changes with an interface that is not smoc's.
     pub foreign_mtu: u32,
+    /// What its agents were asked to remember.
+    pub records: Vec<Record>,
     /// Which file its next agent is given.
     pub file: usize,
     /// When its agent was last not running, stopped, slow, just started or refused something.
@@ -164,6 +167,7 @@ impl Node {
             maps_refused: Nanos(0),
             telling: false,
             foreign_mtu: 1500,
+            records: Vec::new(),
             file: 0,
             late: Nanos(0),
         }

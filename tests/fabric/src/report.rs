@@ -116,6 +116,7 @@ impl Fabric {
             }
             Fault::Hang(node, place, hangs) => format!("{}: transmitter hangs: {hangs}", port(node, place)),
             Fault::Vandal(node) => format!("{}: somebody removes a host and a program", self.name(node)),
+            Fault::Policy(node, number) => format!("{}: policy {number} is applied", self.name(node)),
             Fault::Foreign(node) => format!("{}: an interface changes that is not smoc's", self.name(node)),
         }
     }

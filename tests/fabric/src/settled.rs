@@ -41,7 +41,24 @@ impl Fabric {
                 return Some(format!("{}: {why}", node.name));
             }
         }
-        self.lost_trees(&down).or_else(|| self.wrong_paths())
+        self.lost_trees(&down).or_else(|| self.wrong_paths()).or_else(|| self.other_policy())
+    }
+
+    /// Whether agents go by different policies, or one by none for which there are rules.
+    fn other_policy(&self) -> Option<String> {
+        let snapshots = self.nodes.iter().filter_map(|node| node.agent.as_ref()?.snapshot.as_ref());
+        let text = |snapshot: &Snapshot| snapshot.policy.as_ref().map(|force| force.text.clone());
+        let first = snapshots.clone().next().map(|snapshot| text(snapshot))?;
+        for snapshot in snapshots {
+            let name = &snapshot.topology.switch(snapshot.this).name;
+            if text(snapshot) != first {
+                return Some(format!("{name} has policy {:?} instead of {first:?}", text(snapshot)));
+            }
+            if snapshot.told.iter().any(|(_, (digests, _))| *digests != Some(snapshot.digests.0)) {
+                return Some(format!("{name} takes another switch for one with another policy or topology"));
+            }
+        }
+        None
     }
 
     /// The links of a file that do not work.
@@ -67,7 +84,10 @@ impl Fabric {
         // A refused claim is told for minutes: a port that was taken for a host's beside a dead agent may have claimed.
         let is_old =
             |warning: &&String| self.network.is_discovered() && warning.contains(", which is refused: ");
-        if let Some(warning) = snapshot.warnings.iter().find(|warning| !is_old(warning)) {
+        // A policy may ask for what this network does not have.
+        let is_wish = |warning: &&String| warning.starts_with("policy: rule ");
+        if let Some(warning) = snapshot.warnings.iter().find(|warning| !is_old(warning) && !is_wish(warning))
+        {
             return Some(format!("it still warns: {warning}"));
         }
         if !snapshot.ready {
@@ -243,6 +263,9 @@ impl Fabric {
                     wrong = Some(format!("the ranks from {name} to {there} are not those back, reversed"));
                 }
             }
+            for (rule, book) in one.policies.books() {
+                wrong = differs_back(rule, book, one, &agents).or(wrong);
+            }
             let others = agents.values().filter(|other| knows_the_same(one, other));
             if others
                 .clone()
@@ -262,6 +285,24 @@ impl Fabric {
         let now = self.queue.now().since(smoc_control::clock::Nanos(0));
         now > crate::bounds::START && now < crate::faults::FIRST
     }
+}
+
+/// Whether the ranks by a rule of policy are others than those back.
+fn differs_back(
+    rule: u8,
+    book: &PathBook,
+    one: &Snapshot,
+    agents: &BTreeMap<&str, &Snapshot>,
+) -> Option<String> {
+    book.edges().find_map(|(edge, paths)| {
+        let there = one.topology.switch(edge).name.as_str();
+        let other =
+            agents.get(there).filter(|other| knows_the_same(one, other) && one.policy == other.policy)?;
+        let back = other.policies.book(rule)?.to(one.this)?;
+        let reversed = back.ranked.iter().map(|path| path.clone().reversed().links);
+        let is_same = paths.ranked.iter().map(|path| path.links.clone()).eq(reversed);
+        (!is_same).then(|| format!("the ranks by rule {rule} to {there} are not those back, reversed"))
+    })
 }
 
 fn knows_the_same(one: &Snapshot, other: &Snapshot) -> bool {

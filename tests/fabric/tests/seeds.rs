@@ -9,7 +9,8 @@ fn all_hold(options: Options, range: std::ops::Range<u64>) {
         let Size { switches, hosts, discover } = options.size;
         let size = switches.map_or(String::new(), |count| format!(" --switches {count}"))
             + &hosts.map_or(String::new(), |count| format!(" --hosts {count}"))
-            + if discover { " --discover" } else { "" };
+            + if discover { " --discover" } else { "" }
+            + if options.policies { " --policies" } else { "" };
         let all: Vec<u64> = failures.iter().map(|failed| failed.seed).collect();
         let again = format!("cargo xtask sim --seed {}{size} --trace", failed.seed);
         panic!("{failed}\nagain: {again}\nall seeds that fail: {all:?}");
@@ -37,6 +38,13 @@ fn fabrics_that_nobody_has_drawn_find_themselves_and_keep_what_is_promised() {
     all_hold(Options { size: Size { discover: true, ..Size::default() }, ..Options::default() }, 0..200);
     let fat_tree = Size { switches: Some(20), hosts: Some(16), discover: true };
     all_hold(Options { size: fat_tree, ..Options::default() }, 0..2);
+}
+
+#[test]
+fn fabrics_whose_operators_apply_policies_lose_nothing_by_it_and_keep_what_is_promised() {
+    all_hold(Options { policies: true, ..Options::default() }, 0..100);
+    let discovered = Size { discover: true, ..Size::default() };
+    all_hold(Options { policies: true, size: discovered, ..Options::default() }, 0..10);
 }
 
 /// A bridge port whose opening was refused, and that then waited for its neighbour; one that was refused and then lost its

@@ -29,11 +29,13 @@ pub struct Claimed {
     pub edge: EdgeIndex,
 }
 
-/// The claims of these connections to a token, with those of the subflows that are theirs.
+/// The claims of these connections to a token, with those of the subflows that are theirs. `plain` gives the index of an edge
+/// whose paths no rule of policy chooses, for any index that leads there.
 pub fn claims<'a>(
     token: u32,
     connections: &[(ConnectionId, Connection)],
     flows: impl Iterator<Item = (&'a FlowKey, &'a Flow)>,
+    plain: impl Fn(EdgeIndex) -> EdgeIndex,
 ) -> Vec<Claim> {
     let mut claims: Vec<Claim> = Vec::new();
     let mine: Vec<&(ConnectionId, Connection)> = connections
@@ -46,17 +48,22 @@ pub fn claims<'a>(
     }
     for (key, flow) in flows.filter(|(_, flow)| flow.connection != 0 && !flow.is_closed()) {
         let Some(place) = mine.iter().position(|(id, _)| *id == flow.connection) else { continue };
-        let stays = flow.flags & Flow::JOIN == 0 || !is_stray(flow, Some(&mine[place].1));
+        let stays = flow.flags & Flow::JOIN == 0 || !is_stray(flow, Some(&mine[place].1), &plain);
         let (hash, rank, edge) = (flow_hash(key, 0), flow.rank, flow.remote.edge);
         claims[place].subflows.push(Claimed { hash, rank, stays, edge });
     }
     claims
 }
 
-/// An established join as a stray, if it is one.
-pub fn stray(key: &FlowKey, flow: &Flow, connection: Option<&Connection>) -> Option<Stray> {
+/// An established join as a stray, if it is one; `plain` as in [`claims`].
+pub fn stray(
+    key: &FlowKey,
+    flow: &Flow,
+    connection: Option<&Connection>,
+    plain: impl Fn(EdgeIndex) -> EdgeIndex,
+) -> Option<Stray> {
     let is_join = flow.flags & Flow::JOIN != 0 && !flow.is_closed();
-    (is_join && is_stray(flow, connection)).then_some(Stray {
+    (is_join && is_stray(flow, connection, &plain)).then_some(Stray {
         flow: *key,
         opened: flow.opened,
         token: flow.token,
@@ -67,14 +74,20 @@ pub fn stray(key: &FlowKey, flow: &Flow, connection: Option<&Connection>) -> Opt
 }
 
 /// Whether this edge may not know all siblings of a subflow of this connection.
-fn is_stray(flow: &Flow, connection: Option<&Connection>) -> bool {
-    connection.is_none_or(|connection| connection.learned != 0 || connection.remote.edge != flow.remote.edge)
+fn is_stray(flow: &Flow, connection: Option<&Connection>, plain: &impl Fn(EdgeIndex) -> EdgeIndex) -> bool {
+    connection
+        .is_none_or(|connection| connection.learned != 0 || connection.remote.edge != plain(flow.remote.edge))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use smoc_common::{map::Attachment, wire::ip::Address};
+
+    /// No edge has more than one index.
+    fn same(index: EdgeIndex) -> EdgeIndex {
+        index
+    }
 
     fn key(port: u16) -> FlowKey {
         FlowKey::new(Address::from_v4([10, 0, 0, 1]), port, Address::from_v4([10, 0, 0, 2]), 80)
@@ -101,7 +114,7 @@ mod tests {
             (key(4), flow(3, 1, 0)),
             (key(5), flow(0, 1, Flow::JOIN)),
         ];
-        let claims = claims(5, &connections, flows.iter().map(|(key, flow)| (key, flow)));
+        let claims = claims(5, &connections, flows.iter().map(|(key, flow)| (key, flow)), same);
         let subflow =
             |n: u16, edge: u16, stays| Claimed { hash: flow_hash(&key(n), 0), rank: edge as u8, stays, edge };
         let first = Claim { peer: 6, subflows: vec![subflow(1, 1, true), subflow(2, 2, false)] };
@@ -119,7 +132,7 @@ mod tests {
             (flow(1, 1, Flow::JOIN), Some(&learned), true),
             (Flow { closing: Flow::RESET, ..flow(0, 1, Flow::JOIN) }, None, false),
         ] {
-            assert_eq!(stray(&key(1), &flow, connection).is_some(), expected, "{flow:?}");
+            assert_eq!(stray(&key(1), &flow, connection, same).is_some(), expected, "{flow:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 use smoc_common::{
-    map::{Attachment, Connection, ConnectionId, Flow, FlowKey, HalfOpen},
+    map::{Attachment, Connection, ConnectionId, EdgeIndex, Flow, FlowKey, HalfOpen},
     wire::ip::Address,
 };
 
@@ -12,7 +12,7 @@ use crate::{
     clock::Nanos,
     dataplane::KernelTables,
     hosts::ip_address,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, EdgePaths, PathBook, Policies},
 };
 use smoc_paths::topology::Topology;
 
@@ -89,6 +89,9 @@ pub struct SubflowReport {
     pub rank: u8,
     /// Whether the rank was hashed because its token was unknown or ambiguous.
     pub hashed: bool,
+    /// The rule of policy that chooses its paths, by name.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// The switches of its path from this one on; empty if there is no such path now.
     pub switches: Vec<String>,
     /// The links of its path.
@@ -116,6 +119,18 @@ pub struct Names<'a> {
     pub names: &'a EdgeNames,
     /// What the ranks mean.
     pub book: &'a PathBook,
+    /// What they mean where a rule of policy chooses the paths.
+    pub policies: &'a Policies,
+}
+
+impl<'a> Names<'a> {
+    /// The paths that an edge's index means.
+    pub fn paths(&self, index: EdgeIndex) -> Option<&'a EdgePaths> {
+        let edge = self.topology.find_switch(self.names.name(index)?)?;
+        let rule = self.names.rule(index);
+        let book = if rule == 0 { self.book } else { self.policies.book(rule)? };
+        book.to(edge)
+    }
 }
 
 /// All connections, newest first, then one entry with `id` null if there are subflows of unknown connections.
@@ -196,8 +211,8 @@ fn known(id: ConnectionId, connection: &Connection, names: Names<'_>, now: Nanos
 
 fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos) -> SubflowReport {
     let has = |flag| flow.flags & flag != 0;
-    let edge = names.names.name(flow.remote.edge).and_then(|name| names.topology.find_switch(name));
-    let path = edge.and_then(|edge| names.book.to(edge)?.ranked.get(usize::from(flow.rank)));
+    let rule = names.names.rule(flow.remote.edge);
+    let path = names.paths(flow.remote.edge).and_then(|paths| paths.ranked.get(usize::from(flow.rank)));
     let (switches, links) = path.map_or_else(Default::default, |path| {
         let switches = path.switches.iter().map(|switch| names.topology.switch(*switch).name.clone());
         (switches.collect(), path.links.iter().map(|link| names.topology.link_name(*link)).collect())
@@ -212,6 +227,7 @@ fn subflow(key: &FlowKey, flow: &Flow, state: &str, names: Names<'_>, now: Nanos
         token: has(Flow::JOIN).then(|| token(flow.token)),
         rank: flow.rank,
         hashed: has(Flow::HASHED),
+        rule: names.policies.rules().choice(rule).map(|choice| choice.rule.name.clone()),
         switches,
         links,
         packets_sent: flow.sent.packets,

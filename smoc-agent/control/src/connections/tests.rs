@@ -8,7 +8,7 @@ use crate::{
     clock::Nanos,
     dataplane::{Correction, Joins, KernelTables},
     hosts::map_address,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, PathBook, Policies},
 };
 use smoc_paths::{
     search::PathOptions,
@@ -53,10 +53,14 @@ fn topology() -> Topology {
 fn reports(tables: &KernelTables) -> Vec<ConnectionReport> {
     let topology = topology();
     let mut names = EdgeNames::found(&Default::default(), "e1");
-    names.index("e2");
+    names.index("e2", 0);
     let mut book = PathBook::new(SwitchId(0), PathOptions::default());
     book.extend(&topology, &[SwitchId(1)].into()).unwrap();
-    report(tables, Names { topology: &topology, names: &names, book: &book }, Nanos(5 * SECOND))
+    report(
+        tables,
+        Names { topology: &topology, names: &names, book: &book, policies: &Policies::default() },
+        Nanos(5 * SECOND),
+    )
 }
 
 #[test]

@@ -9,7 +9,7 @@ use smoc_paths::topology::LinkId;
 use super::{Names, subflow_state};
 use crate::dataplane::KernelTables;
 
-/// A path: the index of the edge it leads to, and its rank there.
+/// A path: the index of the edge it leads to (one for each rule of policy), and its rank there.
 pub type PathKey = (EdgeIndex, u8);
 
 /// Most paths that are told apart; what comes beyond is [`Usage::uncounted`].
@@ -140,9 +140,8 @@ impl Links<'_> {
     fn of(&mut self, path: PathKey) -> &HashSet<LinkId> {
         let names = self.names;
         self.known.entry(path).or_insert_with(|| {
-            let (edge, rank) = path;
-            let edge = names.names.name(edge).and_then(|name| names.topology.find_switch(name));
-            let path = edge.and_then(|edge| names.book.to(edge)?.ranked.get(usize::from(rank)));
+            let (index, rank) = path;
+            let path = names.paths(index).and_then(|paths| paths.ranked.get(usize::from(rank)));
             path.map_or_else(HashSet::new, |path| path.links.iter().copied().collect())
         })
     }
@@ -150,8 +149,7 @@ impl Links<'_> {
 
 /// The path of a subflow; ranks wrap around.
 fn path_of(flow: &Flow, names: Names<'_>) -> PathKey {
-    let edge = names.names.name(flow.remote.edge).and_then(|name| names.topology.find_switch(name));
-    let ranks = edge.and_then(|edge| names.book.to(edge)).map_or(0, |paths| paths.ranked.len());
+    let ranks = names.paths(flow.remote.edge).map_or(0, |paths| paths.ranked.len());
     (flow.remote.edge, flow.rank % ranks.clamp(1, usize::from(u8::MAX)) as u8)
 }
 
@@ -168,13 +166,14 @@ mod tests {
     use super::*;
     use crate::{
         hosts::map_address,
-        plan::{EdgeNames, PathBook},
+        plan::{EdgeNames, PathBook, Policies},
     };
 
     struct Network {
         topology: Topology,
         names: EdgeNames,
         book: PathBook,
+        policies: Policies,
     }
 
     impl Network {
@@ -185,14 +184,15 @@ mod tests {
             let topology =
                 TopologyFile::parse(Path::new("t.yaml"), &format!("links: [{links}]\n")).unwrap().topology;
             let mut names = EdgeNames::found(&BTreeMap::new(), "e1");
-            names.index("e2");
+            names.index("e2", 0);
             let mut book = PathBook::new(SwitchId(0), PathOptions::default());
             book.extend(&topology, &[SwitchId(1), SwitchId(2)].into()).unwrap();
-            Self { topology, names, book }
+            Self { topology, names, book, policies: Policies::default() }
         }
 
         fn names(&self) -> Names<'_> {
-            Names { topology: &self.topology, names: &self.names, book: &self.book }
+            let Self { topology, names, book, policies } = self;
+            Names { topology, names, book, policies }
         }
     }
 

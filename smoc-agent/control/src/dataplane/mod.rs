@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use smoc_common::{
     map::{
         Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
-        PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
+        PairKey, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
     },
     route::PortNumber,
     wire::ip::Address,
@@ -35,6 +35,15 @@ pub struct PortEntry {
 /// writes. A port is in the map of its role alone.
 pub type Exits = BTreeMap<(PortNumber, Role), IfIndex>;
 
+/// What an edge's index means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Toward {
+    /// The edge switch.
+    pub switch: String,
+    /// The number of the rule of policy by which paths are chosen; 0 if by none.
+    pub rule: u8,
+}
+
 /// All that the agent writes but [`Exits`], as it stands in the maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Installed {
@@ -51,7 +60,9 @@ pub struct Installed {
     /// `PREFIXES`.
     pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGE_NAMES`, without free ones.
-    pub names: BTreeMap<EdgeIndex, String>,
+    pub names: BTreeMap<EdgeIndex, Toward>,
+    /// `PAIRS`.
+    pub pairs: BTreeMap<PairKey, EdgeIndex>,
     /// `EDGES`, without those that point nowhere.
     pub edges: BTreeMap<EdgeIndex, Slot>,
     /// `PATH_SETS`, without those that were never written.
@@ -62,7 +73,7 @@ pub struct Installed {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// What an edge index means, for as long as the maps live.
-    NameEdge(EdgeIndex, String),
+    NameEdge(EdgeIndex, Toward),
     /// What hellos and probes are answered with.
     SetHelloKeys(HelloKeys),
     /// A port that is new or changed.
@@ -87,6 +98,10 @@ pub enum Change {
     SetPrefix(Prefix, Host),
     /// A prefix that is behind no router any more.
     RemovePrefix(Prefix),
+    /// By which paths two classes of hosts reach each other, new or changed.
+    SetPair(PairKey, EdgeIndex),
+    /// Two classes for which there is no rule any more.
+    RemovePair(PairKey),
     /// What holds for the whole switch; the first time it switches smoc on.
     SetSettings(Settings),
 }
@@ -110,6 +125,8 @@ impl Installed {
             Change::RemoveHost(address) => drop(self.hosts.remove(&address)),
             Change::SetPrefix(prefix, router) => drop(self.prefixes.insert(prefix, router)),
             Change::RemovePrefix(prefix) => drop(self.prefixes.remove(&prefix)),
+            Change::SetPair(key, index) => drop(self.pairs.insert(key, index)),
+            Change::RemovePair(key) => drop(self.pairs.remove(&key)),
             Change::SetSettings(settings) => self.settings = settings,
         }
     }
@@ -145,6 +162,7 @@ impl Installed {
         of("DETOURS", &self.detours, &found.detours, &mut all);
         of("HOSTS", &self.hosts, &found.hosts, &mut all);
         of("PREFIXES", &self.prefixes, &found.prefixes, &mut all);
+        of("PAIRS", &self.pairs, &found.pairs, &mut all);
         of("EDGES", &self.edges, &found.edges, &mut all);
         of("PATH_SETS", &self.path_sets, &found.path_sets, &mut all);
         all

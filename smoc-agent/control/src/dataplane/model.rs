@@ -23,6 +23,7 @@ impl Installed {
             detours: self.detours.clone(),
             hosts: self.hosts.clone(),
             prefixes: self.prefixes.clone(),
+            pairs: self.pairs.clone(),
             path_sets: path_sets.map(|(edge, set)| (edge, set.unwrap_or_default())).collect(),
             flows: table(&tables.flows),
             half_open: table(&tables.half_open),

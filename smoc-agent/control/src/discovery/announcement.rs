@@ -23,6 +23,7 @@
 //! | then 28 each | address (16, IPv4 mapped), MAC address (6), port (2), milliseconds since last heard of (4) |
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
 //! | then | neighbours and records, if there are any: [`super::more`] |
+//! | 17, at the end of the first part | 0xd1 and what the switch has ([`Digests`]): topology (8), policy (8) |
 //! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
 //! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //! | at the end 1 | 0xc1: the switch signs hellos and probes, and what it answers; in some part at least |
@@ -40,7 +41,7 @@ use crate::{
     base_network::Statement,
     clock::Nanos,
     discovery::{inquiry::Inquiry, more},
-    fabric::{Record, Report},
+    fabric::{Record, Report, digest::Digests},
     hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -63,6 +64,8 @@ const PORTS_PER_PART: usize = 128;
 const CONTENTIONS: u8 = 0xc0;
 /// Says that the switch signs hellos. What agents of older versions do not know they do not read.
 const SIGNS: u8 = 0xc1;
+/// Says that digests follow.
+const DIGESTS: u8 = 0xd1;
 /// The bit of a contention's port that says that the claim is refused.
 const REFUSED: u16 = 1 << 15;
 
@@ -124,6 +127,8 @@ pub struct Lists {
     pub contentions: Vec<Contention>,
     /// Whether it signs hellos and probes, and what it answers.
     pub signs: bool,
+    /// What it has; agents of older versions do not say.
+    pub digests: Option<Digests>,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -157,7 +162,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
         .take(usize::from(u16::MAX))
         .collect();
     if let Some(first) = all.first_mut() {
-        first.signs = lists.signs;
+        (first.signs, first.digests) = (lists.signs, lists.digests);
     }
     let parts = all.len() as u16;
     let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
@@ -221,6 +226,11 @@ impl Part {
         }
         more::write(&self.lists, &mut frame);
         frame.extend(self.lists.signs.then_some(SIGNS));
+        if let Some(Digests { topology, policy }) = self.lists.digests {
+            frame.push(DIGESTS);
+            frame.extend(topology.to_be_bytes());
+            frame.extend(policy.to_be_bytes());
+        }
         frame
     }
 }
@@ -285,7 +295,9 @@ impl Message {
             Some((&CONTENTIONS, more)) => contentions(&mut lists, more, now)?,
             _ => more::read(&mut lists, more)?,
         };
-        lists.signs = end.first() == Some(&SIGNS);
+        let signed = end.strip_prefix(&[SIGNS]);
+        lists.signs = signed.is_some();
+        lists.digests = digests(signed.unwrap_or(end));
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
@@ -295,6 +307,14 @@ impl Message {
             lists,
         }))
     }
+}
+
+/// What a switch has, if that follows.
+fn digests(bytes: &[u8]) -> Option<Digests> {
+    let (&DIGESTS, rest) = bytes.split_first()? else { return None };
+    let (topology, rest) = rest.split_first_chunk()?;
+    let (policy, _) = rest.split_first_chunk()?;
+    Some(Digests { topology: u64::from_be_bytes(*topology), policy: u64::from_be_bytes(*policy) })
 }
 
 /// Reads contentions; what is behind them.

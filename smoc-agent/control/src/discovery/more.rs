@@ -122,6 +122,7 @@ mod tests {
     use crate::{
         clock::Nanos,
         discovery::announcement::{self, Message, Part},
+        fabric::digest::Digests,
         plan::DownPort,
     };
     use smoc_common::wire::ethernet::MacAddress;
@@ -150,6 +151,24 @@ mod tests {
         match Message::parse(frame, now)? {
             Message::Part(part) => Some(part),
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn digests_come_at_the_end_of_the_first_part_whatever_is_in_it() {
+        let digests = Some(Digests { topology: 0x0102_0304_0506_0708, policy: u64::MAX });
+        for (neighbors, records) in [(0, 0), (1, 0), (0, 1), (200, 256)] {
+            let lists = Lists { digests, ..more(neighbors, records, 900) };
+            for down in [lists.down.clone(), Vec::new()] {
+                let sent = announcement::parts("e1", (3, 7), &Lists { down, ..lists.clone() });
+                for (at, sent) in sent.iter().enumerate() {
+                    let mut frame = sent.frame(MAC, NOW);
+                    assert!(frame.len() <= 1514);
+                    assert_eq!(part(&frame, NOW).unwrap().lists.digests, digests.filter(|_| at == 0));
+                    frame.resize(frame.len().max(60), 0);
+                    assert_eq!(part(&frame, NOW).as_ref(), Some(sent));
+                }
+            }
         }
     }
 

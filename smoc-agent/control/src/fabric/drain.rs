@@ -47,7 +47,8 @@ impl Target {
         }
     }
 
-    fn links(self, topology: &Topology) -> Vec<LinkId> {
+    /// The links that it means.
+    pub fn links(self, topology: &Topology) -> Vec<LinkId> {
         match self {
             Self::Switch(switch) => topology.arcs(switch).iter().map(|arc| arc.link).collect(),
             Self::Link(link) => vec![link],

@@ -5,6 +5,7 @@
 //! name counts.
 
 mod assemble;
+pub mod digest;
 pub mod drain;
 pub mod records;
 mod report;

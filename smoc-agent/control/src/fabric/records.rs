@@ -105,6 +105,11 @@ impl Records {
             .filter_map(|(name, text)| Some((name, text?)))
     }
 
+    /// The record of this name, which may have been taken back.
+    pub fn get(&self, name: &str) -> Option<&Record> {
+        self.0.get(name)
+    }
+
     /// All of them, those taken back too.
     pub fn all(&self) -> impl Iterator<Item = &Record> {
         self.0.values()

@@ -6,12 +6,14 @@ use std::{
     sync::Arc,
 };
 
+use smoc_common::route::Rank;
 use smoc_paths::topology::LinkId;
 
 use super::Kind;
 use crate::{
     hosts::KnownHost,
     neighbors::Standing,
+    plan::PathsTo,
     switch::{PortState, Snapshot, path_name},
 };
 
@@ -126,19 +128,21 @@ fn links(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Happening> {
 }
 
 fn paths(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Happening> {
-    let broken = |snapshot: &Snapshot| -> BTreeSet<(String, u8)> {
-        let name = |switch| snapshot.topology.switch(switch).name.clone();
-        snapshot.broken.iter().map(|&(edge, rank)| (name(edge), rank.get())).collect()
+    let broken = |snapshot: &Snapshot| -> BTreeSet<(String, u8, u8)> {
+        let name = |to: PathsTo| (snapshot.topology.switch(to.edge).name.clone(), to.rule);
+        let named = |(to, rank): (PathsTo, Rank)| (name(to).0, name(to).1, rank.get());
+        snapshot.broken.iter().copied().map(named).collect()
     };
-    let way = |edge: &str, rank: u8| {
+    let way = |edge: &str, rule: u8, rank: u8| {
         let edge = after.topology.find_switch(edge);
-        let path = edge.and_then(|edge| after.book.to(edge)?.ranked.get(usize::from(rank)));
+        let path = edge.and_then(|edge| after.paths(PathsTo { edge, rule })?.ranked.get(usize::from(rank)));
         path.map_or_else(String::new, |path| format!(": {}", path_name(&after.topology, path)))
     };
     let (old, new) = (before.map(broken).unwrap_or_default(), broken(after));
-    let tell = |(edge, rank): &(String, u8), text: &str| {
-        let subject = format!("{edge} rank {rank}");
-        Happening::new(Kind::Path, subject, format!("{text}{}", way(edge, *rank)))
+    let tell = |(edge, rule, rank): &(String, u8, u8), text: &str| {
+        let by = after.policies.rules().choice(*rule).map(|choice| format!(" by {}", choice.rule.name));
+        let subject = format!("{edge} rank {rank}{}", by.unwrap_or_default());
+        Happening::new(Kind::Path, subject, format!("{text}{}", way(edge, *rule, *rank)))
     };
     let begins = new.difference(&old).map(|path| tell(path, "no probe comes back"));
     begins.chain(old.difference(&new).map(|path| tell(path, "probes come back again"))).collect()

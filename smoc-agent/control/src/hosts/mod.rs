@@ -29,8 +29,10 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use serde::Serialize;
 use smoc_common::{
+    map::Prefix,
     route::PortNumber,
     wire::{ethernet::MacAddress, ip::Address},
 };
@@ -554,6 +556,13 @@ pub fn map_address(address: IpAddr) -> Address {
         IpAddr::V4(v4) => Address::from_v4(v4.octets()),
         IpAddr::V6(v6) => Address::new(v6.octets()),
     }
+}
+
+/// A prefix as the maps key it.
+pub fn map_prefix(prefix: &IpNet) -> Prefix {
+    let mapped = Prefix::MAX - u32::from(prefix.max_prefix_len());
+    let octets = map_address(prefix.network()).octets();
+    Prefix { length: mapped + u32::from(prefix.prefix_len()), octets }
 }
 
 /// An address from a map's key.

@@ -6,10 +6,9 @@ use super::{Reason, RoundTripRoute, Trust};
 use crate::{
     config::{Hellos, Probes},
     interfaces::IfIndex,
-    plan::Failures,
+    plan::{Failures, PathsTo},
 };
 use smoc_common::route::{PortNumber, Rank};
-use smoc_paths::topology::SwitchId;
 
 /// A fabric port to watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub struct HostPort {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTarget {
     /// Where it leads.
-    pub edge: SwitchId,
+    pub to: PathsTo,
     /// Its rank.
     pub rank: Rank,
     /// That switch, by [`smoc_common::wire::probe::switch_id`].
@@ -109,7 +108,7 @@ pub struct PortReport {
 #[derive(Clone, Debug)]
 pub struct PathReport {
     /// Where it leads.
-    pub edge: SwitchId,
+    pub to: PathsTo,
     /// Its rank.
     pub rank: Rank,
     /// Whether it is broken.

@@ -23,6 +23,28 @@ pub struct EdgePaths {
     planned: Option<(Vec<Path>, Vec<Path>)>,
     /// Those that no source route can describe; `rank` counts all paths together.
     pub unroutable: Vec<Unroutable>,
+    /// What of the book's [`Wish`] cannot be had on the way there.
+    pub unmet: Vec<Unmet>,
+}
+
+/// What paths should be beside what [`PathOptions`] say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The links that they keep off, as far as other links lead there.
+    pub avoid: BTreeSet<LinkId>,
+    /// Which ranks are used, in this order, for what is no MPTCP the first; all if empty.
+    pub ranks: Vec<usize>,
+}
+
+/// What of a [`Wish`] cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unmet {
+    /// All paths need a link that they should keep off: they are chosen as if it said nothing of that.
+    Avoid,
+    /// The links that are left are down: some ranks use what they should keep off.
+    AvoidWhileDown,
+    /// There are fewer paths than that it names ranks of: those that there are count, all if none of them is.
+    Ranks,
 }
 
 impl EdgePaths {
@@ -40,11 +62,30 @@ impl EdgePaths {
     }
 }
 
+impl Wish {
+    /// Leaves the ranks that are used.
+    fn choose(&self, paths: &mut EdgePaths) {
+        if self.ranks.is_empty() {
+            return;
+        }
+        let chosen: Vec<Path> =
+            self.ranks.iter().filter_map(|rank| paths.ranked.get(*rank).cloned()).collect();
+        if chosen.len() < self.ranks.len() {
+            paths.unmet.push(Unmet::Ranks);
+        }
+        if !chosen.is_empty() {
+            paths.ranked = chosen;
+        }
+        paths.base = paths.ranked.first().cloned().into_iter().collect();
+    }
+}
+
 /// Ranked paths from one switch; each edge is searched once, and again where a link is down.
 #[derive(Clone, Debug)]
 pub struct PathBook {
     this: SwitchId,
     options: PathOptions,
+    wish: Wish,
     down: BTreeSet<LinkId>,
     edges: BTreeMap<SwitchId, EdgePaths>,
     /// How many searches there have been.
@@ -54,7 +95,12 @@ pub struct PathBook {
 impl PathBook {
     /// An empty book for paths from `this`.
     pub fn new(this: SwitchId, options: PathOptions) -> Self {
-        Self { this, options, down: BTreeSet::new(), edges: BTreeMap::new(), searches: 0 }
+        Self::wishing(this, options, Wish::default(), BTreeSet::new())
+    }
+
+    /// The same for paths of which more is wished, while links are down.
+    pub fn wishing(this: SwitchId, options: PathOptions, wish: Wish, down: BTreeSet<LinkId>) -> Self {
+        Self { this, options, wish, down, edges: BTreeMap::new(), searches: 0 }
     }
 
     /// Searches paths to those of `edges` that are not in the book yet, and returns which these are.
@@ -71,13 +117,32 @@ impl PathBook {
         if new.is_empty() {
             return Ok(new);
         }
-        let finder = PathFinder::new(topology, &self.options)?;
-        let mut source = finder.source(self.this);
+        let all = PathFinder::new(topology, &self.options)?;
+        let avoided: HashSet<LinkId> = self.wish.avoid.iter().copied().collect();
+        let others = (!avoided.is_empty())
+            .then(|| PathFinder::without(topology, &self.options, &avoided))
+            .transpose()?;
+        let mut sources = [others.as_ref(), Some(&all)].map(|finder| finder.map(|it| it.source(self.this)));
         self.searches += new.len() as u64;
         for &edge in &new {
-            let (ranked, unroutable) = routable(topology, source.to(edge));
-            let (base, _) = routable(topology, source.base(edge));
-            self.edges.insert(edge, EdgePaths { ranked, base, unroutable, planned: None });
+            let mut paths = EdgePaths::default();
+            for source in sources.iter_mut().flatten() {
+                (paths.ranked, paths.unroutable) = routable(topology, source.to(edge));
+                (paths.base, _) = routable(topology, source.base(edge));
+                if !paths.ranked.is_empty() {
+                    break;
+                }
+            }
+            if paths
+                .ranked
+                .iter()
+                .chain(&paths.base)
+                .any(|path| path.links.iter().any(|link| avoided.contains(link)))
+            {
+                paths.unmet.push(Unmet::Avoid);
+            }
+            self.wish.choose(&mut paths);
+            self.edges.insert(edge, paths);
         }
         self.substitute(topology, &new)?;
         Ok(new)
@@ -103,6 +168,7 @@ impl PathBook {
         for edge in edges {
             let Some(paths) = self.edges.get_mut(edge) else { continue };
             paths.restore();
+            paths.unmet.retain(|unmet| *unmet != Unmet::AvoidWhileDown);
             if paths.ranked.iter().chain(&paths.base).any(needs_one) {
                 broken.push(*edge);
             }
@@ -111,19 +177,42 @@ impl PathBook {
             return Ok(());
         }
         let down: HashSet<LinkId> = self.down.iter().copied().collect();
-        let finder = PathFinder::without(topology, &self.options, &down)?;
-        let mut source = finder.source(self.this);
+        let all = PathFinder::without(topology, &self.options, &down)?;
+        let unwanted: HashSet<LinkId> =
+            down.union(&self.wish.avoid.iter().copied().collect()).copied().collect();
+        let others = (unwanted.len() > down.len())
+            .then(|| PathFinder::without(topology, &self.options, &unwanted))
+            .transpose()?;
+        let mut sources = [others.as_ref(), Some(&all)].map(|finder| finder.map(|it| it.source(self.this)));
         self.searches += broken.len() as u64;
         for edge in broken {
             let Some(paths) = self.edges.get_mut(&edge) else { continue };
-            let (found, _) = routable(topology, source.to(edge));
+            let (mut found, mut base) = (Vec::new(), Vec::new());
+            for source in sources.iter_mut().flatten() {
+                (found, _) = routable(topology, source.to(edge));
+                (base, _) = routable(topology, source.base(edge));
+                if !found.is_empty() {
+                    break;
+                }
+            }
             let ranked = substituted(topology, &paths.ranked, is_down, found);
-            let (base, _) = routable(topology, source.base(edge));
+            let is_avoided = |path: &Path| path.links.iter().any(|link| self.wish.avoid.contains(link));
+            if ranked.iter().any(is_avoided) && !paths.unmet.contains(&Unmet::Avoid) {
+                paths.unmet.push(Unmet::AvoidWhileDown);
+            }
+            if !self.wish.ranks.is_empty() {
+                base = ranked.first().cloned().into_iter().collect();
+            }
             let planned =
                 (std::mem::replace(&mut paths.ranked, ranked), std::mem::replace(&mut paths.base, base));
             paths.planned = Some(planned);
         }
         Ok(())
+    }
+
+    /// What is wished of paths.
+    pub fn wish(&self) -> &Wish {
+        &self.wish
     }
 
     /// How many pairs of edges have been searched so far, each as often as it was.
@@ -234,6 +323,45 @@ mod tests {
             seen.sort();
             seen.dedup();
             prop_assert_eq!(seen.len(), now.ranked.len(), "no path twice");
+        }
+
+        #[test]
+        fn wishes_are_met_alike_at_both_ends_and_never_leave_a_pair_without_a_path(
+            (down, avoid) in (proptest::collection::btree_set(0u32..32, 0..6), proptest::collection::btree_set(0u32..32, 0..12)),
+            (from, to) in (0u32..20, 0u32..20).prop_filter("two switches", |(from, to)| from != to),
+            ranks in proptest::sample::subsequence(vec![0usize, 1, 2, 5, 7], 0..4),
+            count in 1usize..=8,
+        ) {
+            let topology = fabric();
+            let links = |ids: BTreeSet<u32>| ids.into_iter().map(LinkId).collect::<BTreeSet<_>>();
+            let (down, avoid) = (links(down), links(avoid));
+            let options = PathOptions { count, ..PathOptions::default() };
+            let wish = Wish { avoid: avoid.clone(), ranks: ranks.clone() };
+            let book = |from: u32, to: u32, early: bool| {
+                let at_first = if early { down.clone() } else { BTreeSet::new() };
+                let mut book = PathBook::wishing(SwitchId(from), options, wish.clone(), at_first);
+                book.extend(&topology, &BTreeSet::from([SwitchId(to)])).unwrap();
+                book.set_down(&topology, &down).unwrap();
+                book.to(SwitchId(to)).unwrap().clone()
+            };
+            let (there, back) = (book(from, to, false), book(to, from, true));
+            let turned: Vec<Path> = back.ranked.iter().map(|path| path.clone().reversed()).collect();
+            prop_assert_eq!(&there.ranked, &turned);
+            prop_assert_eq!(&there.unmet, &back.unmet);
+            prop_assert!(!there.ranked.is_empty() && !there.base.is_empty());
+            let avoids = |path: &Path| path.links.iter().all(|link| !avoid.contains(link));
+            if there.unmet.iter().all(|unmet| *unmet == Unmet::Ranks) {
+                prop_assert!(there.ranked.iter().chain(&there.base).all(avoids));
+            }
+            let works = |path: &Path| path.links.iter().all(|link| !down.contains(link));
+            let any = paths(&topology, from, to, options, &down);
+            if any.ranked.iter().any(works) {
+                prop_assert!(there.ranked.iter().any(works), "a way is left and not taken");
+            }
+            if !ranks.is_empty() {
+                prop_assert!(there.base.len() == 1 && there.base[0] == there.ranked[0]);
+                prop_assert!(there.unmet.contains(&Unmet::Ranks) || there.ranked.len() == ranks.len());
+            }
         }
 
         #[test]

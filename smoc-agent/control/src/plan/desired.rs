@@ -7,8 +7,8 @@ use std::{
 
 use smoc_common::{
     map::{
-        Attachment, Detour, DetourKey, EdgeIndex, HelloKeys, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PathSet,
-        Port, Prefix, Settings, THIS_EDGE,
+        Attachment, Detour, DetourKey, EdgeIndex, HelloKeys, Host, LAYOUT_MAGIC, LAYOUT_VERSION, PairKey,
+        PathSet, Port, Prefix, Settings, THIS_EDGE,
     },
     route::{PortNumber, Rank},
     wire::ip::Address,
@@ -17,11 +17,12 @@ use smoc_common::{
 use super::{
     book::{EdgePaths, PathBook},
     names::EdgeNames,
+    policies::{PathsTo, Policies},
     routers,
 };
 use crate::{
     config::{Border, Spread},
-    dataplane::PortEntry,
+    dataplane::{PortEntry, Toward},
     hosts::{KnownHost, Source, map_address},
     interfaces::Interfaces,
     ports::{Role, Roles},
@@ -74,7 +75,7 @@ pub struct Failures {
     /// Those of them over which no hello has ever come back.
     pub unanswered: BTreeSet<PortNumber>,
     /// Ranks that are broken beyond this switch's own ports.
-    pub paths: BTreeSet<(SwitchId, Rank)>,
+    pub paths: BTreeSet<(PathsTo, Rank)>,
 }
 
 /// What the maps should say. The epoch in the settings is whatever is installed.
@@ -91,7 +92,9 @@ pub struct Desired {
     /// `PREFIXES`.
     pub prefixes: BTreeMap<Prefix, Host>,
     /// `EDGE_NAMES`.
-    pub names: BTreeMap<EdgeIndex, String>,
+    pub names: BTreeMap<EdgeIndex, Toward>,
+    /// `PAIRS`.
+    pub pairs: BTreeMap<PairKey, EdgeIndex>,
     /// `DETOURS`.
     pub detours: BTreeMap<DetourKey, Detour>,
     /// What `EDGES` should lead to.
@@ -113,33 +116,51 @@ pub fn edges(topology: &Topology, this: SwitchId, hosts: &BTreeMap<IpAddr, Known
 }
 
 /// What the maps should say. New edges get an index in `names`.
-pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> Desired {
+pub fn desired(inputs: &Inputs<'_>, book: &PathBook, policies: &Policies, names: &mut EdgeNames) -> Desired {
     let Inputs { topology, this, .. } = *inputs;
     let mut index_of: BTreeMap<SwitchId, EdgeIndex> = BTreeMap::from([(this, THIS_EDGE)]);
     let (mut path_sets, mut without_index) = (BTreeMap::new(), 0);
     for edge in edges(topology, this, inputs.hosts) {
-        let Some(index) = names.index(&topology.switch(edge).name) else {
+        let Some(index) = names.index(&topology.switch(edge).name, 0) else {
             without_index += 1;
             continue;
         };
         index_of.insert(edge, index);
         let Some(mut set) = book.path_set(topology, edge) else { continue };
-        set.broken = broken(inputs, book, edge);
+        set.broken = broken(inputs, book, edge.into());
         path_sets.insert(index, set);
     }
-    let (hosts, declared, left_out) = hosts(inputs, &index_of);
+    let mut pairs = BTreeMap::new();
+    for (to, pairs_of) in policies.wanted() {
+        let PathsTo { edge, rule } = *to;
+        let set = policies.book(rule).and_then(|book| Some((book, book.path_set(topology, edge)?)));
+        let (Some((book, mut set)), Some(&there)) = (set, index_of.get(&edge)) else { continue };
+        let Some(index) = names.index(&topology.switch(edge).name, rule) else {
+            without_index += 1;
+            continue;
+        };
+        set.broken = broken(inputs, book, *to);
+        path_sets.insert(index, set);
+        let key = |&(local, remote)| PairKey { local, remote, edge: there, reserved: 0 };
+        pairs.extend(pairs_of.iter().map(|pair| (key(pair), index)));
+    }
+    let (hosts, declared, left_out) = hosts(inputs, &index_of, policies);
     let is_dead = |port: PortNumber| {
         let interface = inputs.ports.get(&port).and_then(|name| inputs.interfaces.named(name));
         interface.is_none_or(|interface| !interface.usable)
     };
-    let prefixes = routers::prefixes(topology, this, inputs.unused, is_dead, &index_of);
+    let mut prefixes = routers::prefixes(topology, this, inputs.unused, is_dead, &index_of);
+    policies.classify(&mut prefixes);
+    let bit = |is_set, bit| if is_set { bit } else { 0 };
+    let filled = bit(!prefixes.is_empty(), Settings::PREFIXES) | bit(!pairs.is_empty(), Settings::PAIRS);
     Desired {
-        settings: Settings { routed: u8::from(!prefixes.is_empty()), ..settings(inputs) },
+        settings: Settings { filled, ..settings(inputs) },
         hello_keys: inputs.hello_keys,
         prefixes,
         ports: ports(inputs),
         hosts,
         names: names.all(),
+        pairs,
         detours: inputs.detours.clone(),
         path_sets,
         declared,
@@ -148,22 +169,29 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, names: &mut EdgeNames) -> D
     }
 }
 
-/// The entry of a host, if its edge has an index.
-pub(super) fn host(host: &KnownHost, index: impl FnOnce(SwitchId) -> Option<EdgeIndex>) -> Option<Host> {
+/// The entry of a host of this class, if its edge has an index.
+pub(super) fn host(
+    host: &KnownHost,
+    class: u16,
+    index: impl FnOnce(SwitchId) -> Option<EdgeIndex>,
+) -> Option<Host> {
     let attachment = Attachment { edge: index(host.at.switch)?, port: host.at.port.get() };
-    Some(Host { attachment, mac: host.mac, ..Host::default() })
+    Some(Host { attachment, mac: host.mac, class, ..Host::default() })
 }
 
 /// The hosts that the map has room for, those of the file first; which are those of the file, and how many are left out.
 fn hosts(
     inputs: &Inputs<'_>,
     index_of: &BTreeMap<SwitchId, EdgeIndex>,
+    policies: &Policies,
 ) -> (BTreeMap<Address, Host>, BTreeSet<Address>, usize) {
     let is_declared = |host: &KnownHost| host.source == Source::File;
     let of = |wanted: bool| {
         inputs.hosts.iter().filter(move |(_, host)| is_declared(host) == wanted).filter_map(
             |(address, known)| {
-                Some((map_address(*address), host(known, |edge| index_of.get(&edge).copied())?))
+                let address = map_address(*address);
+                let class = policies.class_of(&address);
+                Some((address, host(known, class, |edge| index_of.get(&edge).copied())?))
             },
         )
     };
@@ -175,9 +203,9 @@ fn hosts(
 
 /// A bit for each path to an edge, as numbered in its [`PathSet`], that is broken: its rank's probes are lost, or it needs a
 /// link that is down (and has no substitute, or none yet).
-pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, edge: SwitchId) -> u16 {
-    let Some(EdgePaths { ranked, base, .. }) = book.to(edge) else { return 0 };
-    let failures = inputs.failures.paths.range((edge, Rank::BEST)..).take_while(|(of, _)| *of == edge);
+pub(super) fn broken(inputs: &Inputs<'_>, book: &PathBook, to: PathsTo) -> u16 {
+    let Some(EdgePaths { ranked, base, .. }) = book.to(to.edge) else { return 0 };
+    let failures = inputs.failures.paths.range((to, Rank::BEST)..).take_while(|(of, _)| *of == to);
     let lossy: Vec<&Path> = failures.filter_map(|(_, rank)| ranked.get(usize::from(rank.get()))).collect();
     let is_broken = |path: &Path| {
         path.links.iter().any(|link| inputs.unused.contains(link))

@@ -1,14 +1,17 @@
 //! From what is installed to what is desired, in an order in which no frame meets half of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smoc_common::{
-    map::{Host, PathSet, Port, Prefix, Settings},
+    map::{EdgeIndex, Host, PathSet, Port, Prefix, Settings},
     route::PortNumber,
     wire::ip::Address,
 };
 
-use super::{desired::Desired, slots::FreeSlots};
+use super::{
+    desired::Desired,
+    slots::{FreeSlots, GRACE_PERIOD},
+};
 use crate::{
     clock::Nanos,
     dataplane::{Change, Installed, PortEntry, Slot},
@@ -31,7 +34,16 @@ pub struct Plan {
 ///
 /// Names come first, then ports, paths, hosts, and the settings last: they switch smoc on, and a new epoch
 /// must find the new hosts. Slots that are taken or freed are booked in `slots`.
-pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now: Nanos) -> Plan {
+///
+/// Paths by a rule of policy stay for a grace period when they are not wanted any more: until the settings with the new epoch
+/// are written, flows take them.
+pub fn plan(
+    desired: &Desired,
+    installed: &Installed,
+    slots: &mut FreeSlots,
+    retired: &mut BTreeMap<EdgeIndex, Nanos>,
+    now: Nanos,
+) -> Plan {
     let mut plan =
         Plan { left_out: desired.left_out, without_index: desired.without_index, ..Plan::default() };
     for (index, name) in &desired.names {
@@ -49,10 +61,13 @@ pub fn plan(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, now
     }
     detours(desired, installed, &mut plan);
     path_sets(desired, installed, slots, now, &mut plan);
+    retire(desired, installed, slots, retired, now, &mut plan);
     for port in installed.ports.keys().filter(|port| !desired.ports.contains_key(port)) {
         plan.changes.push(Change::RemovePort(*port));
     }
-    let moved = prefixes(desired, installed, &mut plan) | hosts(desired, installed, &mut plan);
+    let moved = pairs(desired, installed, &mut plan)
+        | prefixes(desired, installed, &mut plan)
+        | hosts(desired, installed, &mut plan);
     let mut settings = desired.settings;
     settings.epoch = installed.settings.epoch.wrapping_add(u32::from(moved));
     if settings != installed.settings {
@@ -104,10 +119,38 @@ fn path_sets(desired: &Desired, installed: &Installed, slots: &mut FreeSlots, no
         plan.changes.push(Change::PointEdge(edge, slot));
         slots.free(current.unwrap_or_default(), now);
     }
+}
+
+/// Takes away the paths to edges that have none any more.
+fn retire(
+    desired: &Desired,
+    installed: &Installed,
+    slots: &mut FreeSlots,
+    retired: &mut BTreeMap<EdgeIndex, Nanos>,
+    now: Nanos,
+    plan: &mut Plan,
+) {
+    retired.retain(|edge, _| !desired.path_sets.contains_key(edge));
     for (&edge, &slot) in installed.edges.iter().filter(|(edge, _)| !desired.path_sets.contains_key(edge)) {
+        let is_by_rule = desired.names.get(&edge).is_some_and(|toward| toward.rule != 0);
+        if is_by_rule && now.since(*retired.entry(edge).or_insert(now)) < GRACE_PERIOD {
+            continue;
+        }
+        retired.remove(&edge);
         plan.changes.push(Change::PointEdge(edge, Slot(0)));
         slots.free(slot, now);
     }
+}
+
+/// Plans by which paths pairs of hosts reach each other; whether that is different, so that flows have to look.
+fn pairs(desired: &Desired, installed: &Installed, plan: &mut Plan) -> bool {
+    let gone = installed.pairs.keys().filter(|key| !desired.pairs.contains_key(key));
+    let removed: Vec<Change> = gone.map(|key| Change::RemovePair(*key)).collect();
+    let set = desired.pairs.iter().filter(|(key, index)| installed.pairs.get(key) != Some(index));
+    let set: Vec<Change> = set.map(|(key, index)| Change::SetPair(*key, *index)).collect();
+    let differs = !removed.is_empty() || !set.is_empty();
+    plan.changes.extend(removed.into_iter().chain(set));
+    differs
 }
 
 fn detours(desired: &Desired, installed: &Installed, plan: &mut Plan) {

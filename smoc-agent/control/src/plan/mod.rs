@@ -8,18 +8,20 @@ mod diff;
 mod link_states;
 mod names;
 mod pieces;
+mod policies;
 mod routers;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use book::{EdgePaths, PathBook};
+pub use book::{EdgePaths, PathBook, Unmet, Wish};
 pub use desired::{Desired, Failures, Inputs, edges};
 pub use diff::Plan;
 pub use link_states::{DownPort, LinkStates};
 pub use names::EdgeNames;
 pub use pieces::Pieces;
+pub use policies::{PathsTo, Policies};
 pub use slots::GRACE_PERIOD;
 pub use tree::spanning_tree;
 
@@ -31,7 +33,7 @@ use std::{
 
 use slots::FreeSlots;
 use smoc_common::{
-    map::PathSet,
+    map::{EdgeIndex, PathSet},
     route::{PortNumber, Rank},
 };
 
@@ -39,6 +41,7 @@ use crate::{
     clock::Nanos,
     dataplane::{Change, Installed, Slot},
     hosts::{KnownHost, map_address},
+    policy::Rules,
 };
 use smoc_paths::{
     search::{OptionsError, PathOptions},
@@ -54,6 +57,9 @@ pub struct Controller {
     names: EdgeNames,
     slots: FreeSlots,
     book: Arc<PathBook>,
+    policies: Arc<Policies>,
+    /// Indexes by a rule that are not wanted any more, and since when.
+    retired: BTreeMap<EdgeIndex, Nanos>,
     /// Whether the last plan was for all that is wanted.
     complete: bool,
 }
@@ -73,6 +79,8 @@ impl Controller {
             names: EdgeNames::found(&installed.names, &topology.switch(this).name),
             slots: FreeSlots::found(&installed, now),
             book: PathBook::new(this, options).into(),
+            policies: Arc::default(),
+            retired: BTreeMap::new(),
             installed,
             complete: false,
         }
@@ -83,6 +91,12 @@ impl Controller {
         self.this = this;
         self.complete = false;
         self.book = PathBook::new(this, self.options).into();
+    }
+
+    /// These rules are in force, resolved in the topology of the next plan: what they choose is searched again then.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.complete = false;
+        Arc::make_mut(&mut self.policies).set_rules(rules);
     }
 
     /// Paths are chosen otherwise from now on: they are searched again at the next plan.
@@ -100,17 +114,46 @@ impl Controller {
         &mut self,
         topology: &Topology,
         down: &BTreeSet<LinkId>,
-    ) -> Result<Vec<(SwitchId, Rank)>, OptionsError> {
+    ) -> Result<Vec<(PathsTo, Rank)>, OptionsError> {
         let before = self.book.clone();
         Arc::make_mut(&mut self.book).set_down(topology, down)?;
+        let mut all: Vec<(PathsTo, Arc<PathBook>)> =
+            before.edges().map(|(edge, _)| (edge.into(), before.clone())).collect();
+        all.extend(Arc::make_mut(&mut self.policies).set_down(topology, down));
         let mut changed = Vec::new();
-        for (edge, paths) in self.book.edges() {
-            let old = before.to(edge).map_or(&[][..], |paths| &paths.ranked);
-            let pairs = old.iter().zip(&paths.ranked).zip((0..Rank::COUNT as u8).map(Rank::new));
+        for (to, before) in all {
+            let (Some(old), Some(new)) = (before.to(to.edge), self.paths(to)) else { continue };
+            let pairs = old.ranked.iter().zip(&new.ranked).zip((0..Rank::COUNT as u8).map(Rank::new));
             let differs = pairs.filter(|((old, new), _)| old.links != new.links);
-            changed.extend(differs.map(|(_, rank)| (edge, rank)));
+            changed.extend(differs.map(|(_, rank)| (to, rank)));
         }
         Ok(changed)
+    }
+
+    /// The paths to an edge, by a rule or by none.
+    pub fn paths(&self, to: PathsTo) -> Option<&EdgePaths> {
+        self.book_of(to.rule)?.to(to.edge)
+    }
+
+    /// The paths that a rule chooses, or those that none does.
+    pub fn book_of(&self, rule: u8) -> Option<&PathBook> {
+        if rule == 0 { Some(&self.book) } else { self.policies.book(rule) }
+    }
+
+    /// All paths to all edges.
+    pub fn all_paths(&self) -> impl Iterator<Item = (PathsTo, &EdgePaths)> {
+        let books = std::iter::once((0, &*self.book)).chain(self.policies.books());
+        books.flat_map(|(rule, book)| book.edges().map(move |(edge, paths)| (PathsTo { edge, rule }, paths)))
+    }
+
+    /// How many pairs of edges have been searched so far.
+    pub fn searches(&self) -> u64 {
+        self.book.searches() + self.policies.searches()
+    }
+
+    /// The rules of policy, and what follows from them.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
     }
 
     /// Searches the paths to edges that have none yet.
@@ -136,8 +179,10 @@ impl Controller {
     /// The topology does not say what the path options need.
     pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
         self.search(inputs.topology, inputs.hosts)?;
-        let desired = desired::desired(inputs, &self.book, &mut self.names);
-        let plan = diff::plan(&desired, &self.installed, &mut self.slots, now);
+        let down = self.book.down().clone();
+        Arc::make_mut(&mut self.policies).extend(inputs, self.this, &down);
+        let desired = desired::desired(inputs, &self.book, &self.policies, &mut self.names);
+        let plan = diff::plan(&desired, &self.installed, &mut self.slots, &mut self.retired, now);
         self.complete = !plan.incomplete && plan.without_index == 0 && plan.left_out == 0;
         Ok(plan)
     }
@@ -151,8 +196,12 @@ impl Controller {
         let (mut updates, mut inserts) = (Vec::new(), Vec::new());
         for address in moved {
             let key = map_address(*address);
-            let host = desired::host(inputs.hosts.get(address)?, |edge| {
-                let index = self.names.find(&inputs.topology.switch(edge).name)?;
+            let known = inputs.hosts.get(address)?;
+            if !self.policies.covers(&key, known.at.switch, self.this) {
+                return None;
+            }
+            let host = desired::host(known, self.policies.class_of(&key), |edge| {
+                let index = self.names.find(&inputs.topology.switch(edge).name, 0)?;
                 (edge == self.this || self.installed.edges.contains_key(&index)).then_some(index)
             })?;
             let change = Change::SetHost(key, host);
@@ -182,9 +231,10 @@ impl Controller {
     /// The path sets in use, with the marks that they should have.
     fn broken(&self, inputs: &Inputs<'_>) -> Vec<(Slot, PathSet)> {
         let edges = self.installed.edges.iter().filter_map(|(&index, &slot)| {
-            let edge = inputs.topology.find_switch(self.names.name(index)?)?;
+            let to = self.toward(inputs.topology, index)?;
             let set = self.installed.path_sets.get(&slot)?;
-            Some((slot, PathSet { broken: desired::broken(inputs, &self.book, edge), ..*set }))
+            let broken = desired::broken(inputs, self.book_of(to.rule)?, to);
+            Some((slot, PathSet { broken, ..*set }))
         });
         edges.collect()
     }
@@ -204,6 +254,12 @@ impl Controller {
     /// What is installed.
     pub fn installed(&self) -> &Installed {
         &self.installed
+    }
+
+    /// The paths that an edge's index means.
+    pub fn toward(&self, topology: &Topology, index: EdgeIndex) -> Option<PathsTo> {
+        let edge = topology.find_switch(self.names.name(index)?)?;
+        Some(PathsTo { edge, rule: self.names.rule(index) })
     }
 
     /// What the edge indexes mean.

@@ -2,21 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ipnet::IpNet;
 use smoc_common::{
     map::{Attachment, EdgeIndex, Host, Prefix},
     route::PortNumber,
 };
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
-use crate::hosts::map_address;
-
-/// A prefix as the maps key it.
-pub(super) fn map_prefix(prefix: &IpNet) -> Prefix {
-    let mapped = Prefix::MAX - u32::from(prefix.max_prefix_len());
-    let octets = map_address(prefix.network()).octets();
-    Prefix { length: mapped + u32::from(prefix.prefix_len()), octets }
-}
+use crate::hosts::map_prefix;
 
 /// What `PREFIXES` should say. Where several routers have a prefix it is the one at the fewest links from this switch that
 /// counts, then the one whose switch, port or name comes first. Links of `unused` do not count, and routers behind ports of this
@@ -80,6 +72,7 @@ mod tests {
     use smoc_paths::topology::TopologyFile;
 
     use super::*;
+    use crate::hosts::map_address;
 
     #[test]
     fn an_address_of_both_families_is_in_its_prefixes_and_in_no_other() {

@@ -17,7 +17,7 @@ use smoc_common::{
 use super::*;
 use crate::{
     config::{Border, Spread},
-    dataplane::{Slot, fake::FakeDataplane},
+    dataplane::{Slot, Toward, fake::FakeDataplane},
     hosts::{HostTable, KnownHost, Source, ip_address, map_address},
     interfaces::{IfIndex, Interface, Interfaces},
     ports::Roles,
@@ -159,7 +159,13 @@ fn a_first_start_fills_everything_and_switches_on_last() {
     let plan = world.settle(&mut controller, &mut dataplane, START);
     assert!(matches!(plan.changes.last(), Some(Change::SetSettings(_))), "{:?}", plan.changes);
     let state = &dataplane.state;
-    assert_eq!(state.names, BTreeMap::from([(0, "e1".to_owned()), (1, "e2".to_owned())]));
+    assert_eq!(
+        state.names,
+        BTreeMap::from(
+            [(0, "e1"), (1, "e2")]
+                .map(|(index, switch)| (index, Toward { switch: switch.to_owned(), rule: 0 }))
+        )
+    );
     assert_eq!((state.settings.port_width, state.settings.spread), (2, Settings::SPREAD_NONE));
     assert_eq!(state.settings.mac, MacAddress::new([2, 0, 0, 0, 0xff, 10]), "the bridge's");
     assert_eq!(state.ports[&port(9)].interface, IfIndex(9));
@@ -258,7 +264,7 @@ fn a_broken_path_is_marked_in_place() {
     let mut controller = world.controller(&dataplane, START);
     world.settle(&mut controller, &mut dataplane, START);
     let edge = world.topology.find_switch("e2").unwrap();
-    world.failures.paths.insert((edge, Rank::new(1)));
+    world.failures.paths.insert((edge.into(), Rank::new(1)));
     let urgent = controller.plan_urgent(&world.inputs());
     let plan = world.settle(&mut controller, &mut dataplane, START);
     let [Change::MarkBroken(_, set)] = plan.changes[..] else { panic!("{:?}", plan.changes) };
@@ -381,7 +387,7 @@ proptest! {
             prop_assert!(!plan.incomplete);
             prop_assert_eq!(controller.installed(), &dataplane.state);
             let mut again = controller.names().clone();
-            let desired = desired::desired(&world.inputs(), controller.book(), &mut again);
+            let desired = desired::desired(&world.inputs(), controller.book(), &Policies::default(), &mut again);
             let state = &dataplane.state;
             prop_assert_eq!(&state.hosts, &desired.hosts);
             prop_assert_eq!(&state.ports, &desired.ports);

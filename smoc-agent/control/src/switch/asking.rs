@@ -109,13 +109,13 @@ impl Switch {
         stray: &Stray,
         siblings: impl Iterator<Item = (&'a str, &'a Sibling)>,
     ) -> Option<u8> {
-        let remote = self.topology.find_switch(self.controller.names().name(stray.edge)?)?;
-        let ranked = &self.controller.book().to(remote)?.ranked;
+        let to = self.controller.toward(&self.topology, stray.edge)?;
+        let ranked = &self.controller.paths(to)?.ranked;
         let paths: Vec<Vec<LinkId>> = ranked.iter().map(|path| path.links.clone()).collect();
         let others: Vec<Vec<LinkId>> = siblings
             .filter_map(|(edge, sibling)| self.path_between(edge, &sibling.edge, sibling.rank))
             .collect();
-        let is_up = |rank: usize| !self.failures.paths.contains(&(remote, Rank::new(rank as u8)));
+        let is_up = |rank: usize| !self.failures.paths.contains(&(to, Rank::new(rank as u8)));
         let current = usize::from(stray.rank) % paths.len().max(1);
         choose(&paths, is_up, current, &others).map(|rank| rank as u8)
     }

@@ -25,7 +25,7 @@ const MAC: MacAddress = MacAddress::new([2, 0, 0, 0, 0, 1]);
 fn stray(bench: &Bench) -> Stray {
     let (local, remote) = (Address::from_v4([10, 0, 0, 1]), Address::from_v4([10, 0, 0, 2]));
     let flow = FlowKey::new(local, 1, remote, 80);
-    let edge = bench.switch.controller.names().find("e2").unwrap();
+    let edge = bench.switch.controller.names().find("e2", 0).unwrap();
     Stray { flow, opened: 1, token: 5, edge, rank: 0, is_ours: true }
 }
 
@@ -169,7 +169,7 @@ fn a_question_is_passed_on_and_looked_into_once_and_its_answers_go_back() {
     assert_eq!((inquiries(&effects), looks(&effects)), (vec![(2, Inquiry::Question(question))], 1));
     let again = heard(&mut bench, 2, Inquiry::Question(question));
     assert_eq!((inquiries(&again), looks(&again)), (vec![], 0));
-    let edge = bench.switch.controller.names().find("e2").unwrap();
+    let edge = bench.switch.controller.names().find("e2", 0).unwrap();
     let claim = Claim { peer: 6, subflows: vec![Claimed { hash: 3, rank: 1, stays: false, edge }] };
     let effects = bench.handle(Event::Looked(question, vec![claim]));
     let sibling = Sibling { hash: 3, rank: 1, stays: false, edge: "e2".into() };

@@ -89,12 +89,19 @@ mod tests {
     use smoc_common::map::PathSet;
 
     use super::*;
+    use crate::dataplane::Toward;
 
     #[test]
     fn a_change_that_fails_stops_only_what_needs_it() {
         let set = |slot| Change::WritePathSet(Slot(slot), PathSet::default());
         let point = |edge, slot| Change::PointEdge(edge, Slot(slot));
-        let changes = [set(1), point(1, 1), set(2), point(2, 2), Change::NameEdge(3, "e3".into())];
+        let changes = [
+            set(1),
+            point(1, 1),
+            set(2),
+            point(2, 2),
+            Change::NameEdge(3, Toward { switch: "e3".into(), rule: 0 }),
+        ];
         let mut written = Vec::new();
         let errors = write_all(&changes, |change| {
             if *change == set(1) {

@@ -27,6 +27,8 @@ use crate::{
     hosts::{Sighting, ip_address},
     interfaces::Interfaces,
     liveness::Found,
+    plan::PathsTo,
+    policy::POLICY,
     ports::Role,
 };
 
@@ -180,8 +182,9 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, signs, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, signs, digests, .. })) = lists {
             self.heard_signs(&part.origin, signs);
+            self.told_digests(&part.origin, digests, now);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -253,7 +256,8 @@ impl Switch {
         let report = self.own_report();
         // Not before the programs can answer so.
         let signs = self.controller.installed().hello_keys != HelloKeys::default();
-        let lists = Lists { hosts, down, records, contentions, report, signs };
+        let digests = Some(self.policing.digests.0);
+        let lists = Lists { hosts, down, records, contentions, report, signs, digests };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
@@ -272,11 +276,15 @@ impl Switch {
     /// Takes note of what operators want; whether it is news, which others are told and which is kept.
     pub(super) fn recorded(&mut self, records: &[Record], now: Nanos) -> bool {
         let news: Vec<&Record> = records.iter().filter(|record| self.records.hear(record)).collect();
-        for Record { name, text, .. } in &news {
+        for Record { name, text, .. } in news.iter().filter(|record| !record.name.starts_with(POLICY)) {
             info!(name, text, "an operator wants this");
         }
         if news.is_empty() {
             return false;
+        }
+        if news.iter().any(|record| record.name.starts_with(POLICY)) {
+            self.look_at_policy();
+            self.digest(now);
         }
         self.effects.push(Effect::Remember(self.records.all().cloned().collect()));
         self.announcer.hurry(now);
@@ -292,6 +300,7 @@ impl Switch {
             self.controller.set_options(self.config.paths);
             self.targets = None;
             self.generation += 1;
+            self.resolve_policy();
         }
         if topology != self.topology && !self.config.is_discovered() {
             match self.config.place(&topology) {
@@ -310,7 +319,8 @@ impl Switch {
     pub(super) fn topology_changed(&mut self, topology: Arc<Topology>, this: SwitchId, now: Nanos) {
         info!(switches = topology.switches().len(), links = topology.links().len(), "the topology changed");
         let book = self.controller.book();
-        for (edge, rank) in std::mem::take(&mut self.failures.paths) {
+        let paths = std::mem::take(&mut self.failures.paths);
+        for (PathsTo { edge, .. }, rank) in paths.into_iter().filter(|(to, _)| to.rule == 0) {
             if let Some(links) = link_names(&self.topology, book, edge, rank) {
                 self.left_broken.push((self.topology.switch(edge).name.clone(), rank, links));
             }
@@ -320,6 +330,8 @@ impl Switch {
         self.controller.topology_changed(this);
         self.targets = None;
         self.generation += 1;
+        self.resolve_policy();
+        self.digest(now);
         self.hosts.declare(&self.topology, this, now);
         // Hosts are known by numbers of switches, which mean others now.
         self.known = Arc::default();
@@ -362,14 +374,14 @@ impl Switch {
     }
 
     /// The ranks that an earlier agent found broken.
-    pub(super) fn found_broken(&self) -> BTreeSet<(SwitchId, Rank)> {
+    pub(super) fn found_broken(&self) -> BTreeSet<(PathsTo, Rank)> {
         let mut paths = BTreeSet::new();
         let installed = self.controller.installed();
         for (&index, slot) in &installed.edges {
-            let edge = self.controller.names().name(index).and_then(|name| self.topology.find_switch(name));
+            let to = self.controller.toward(&self.topology, index);
             let broken = installed.path_sets.get(slot).map_or(0, |set| set.broken);
             let ranks = (0..Rank::COUNT as u8).filter(|rank| broken >> rank & 1 == 1).map(Rank::new);
-            paths.extend(edge.into_iter().flat_map(|edge| ranks.clone().map(move |rank| (edge, rank))));
+            paths.extend(to.into_iter().flat_map(|to| ranks.clone().map(move |rank| (to, rank))));
         }
         paths
     }

@@ -40,6 +40,9 @@ mod meeting;
 mod meeting_tests;
 mod namesakes;
 mod owners;
+mod policing;
+#[cfg(test)]
+mod policing_tests;
 mod ports;
 mod retries;
 mod settle;
@@ -92,6 +95,7 @@ use crate::{
 use announcer::Announcer;
 use discovering::Discovered;
 use namesakes::Namesakes;
+use policing::Policing;
 use retries::Retries;
 
 /// What follows from facts is worked out at most once in this time.
@@ -108,6 +112,11 @@ const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 
 /// Where the network is discovered it listens so long at most: those who are there have spoken then.
 const DISCOVERY: Duration = Duration::from_millis(800);
+
+/// How long a new agent listens at most.
+fn catch_up(config: &Config) -> Duration {
+    if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 }
+}
 
 /// What is there when control begins.
 #[derive(Clone, Debug)]
@@ -200,6 +209,7 @@ pub struct Switch {
     hosts: HostTable,
     flood: Flood,
     records: Records,
+    policing: Policing,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -276,7 +286,6 @@ impl Switch {
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
         let neighbors = meeting::neighbors(&config, &topology, this, boot);
-        let catch_up = if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 };
         Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
@@ -293,6 +302,7 @@ impl Switch {
             hosts: HostTable::default(),
             flood: Flood::default(),
             records: Records::default(),
+            policing: Policing::default(),
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),
@@ -311,7 +321,7 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((now + catch_up, now + CATCH_UP.0)),
+            catching_up: Some((now + catch_up(&config), now + CATCH_UP.0)),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),
@@ -336,6 +346,8 @@ impl Switch {
         for record in records {
             self.records.hear(record);
         }
+        self.look_at_policy();
+        self.digest(now);
         self.neighbors.carriers(&self.with_carrier(), now);
         if adopted {
             self.take_over_neighbors();

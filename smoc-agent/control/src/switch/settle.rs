@@ -28,7 +28,7 @@ use crate::{
     interfaces::IfIndex,
     liveness::{HostPort, PathTarget, PortTarget, RoundTripRoute, Targets, Trust},
     neighbors::Peer,
-    plan::{DownPort, Inputs, PathBook, spanning_tree},
+    plan::{Controller, DownPort, Inputs, PathBook, spanning_tree},
     ports::Role,
 };
 
@@ -79,9 +79,9 @@ impl Switch {
             if self.stale.hosts {
                 self.hosts_settled = self.hosts_settled.max(now) + PAUSE;
             }
-            let before = self.controller.book().searches();
+            let before = self.controller.searches();
             self.derive(now);
-            let searches = self.controller.book().searches().saturating_sub(before);
+            let searches = self.controller.searches().saturating_sub(before);
             let (each, longest) = PAUSE_PER_SEARCH;
             let pause = each.saturating_mul(searches.try_into().unwrap_or(u32::MAX)).min(longest);
             self.rested = self.rested.max(now + pause);
@@ -185,7 +185,7 @@ impl Switch {
                 warn!(%error, "paths cannot be chosen: the maps stay as they are");
             }
         }
-        if links || self.controller.book().edges().count() != self.watched_edges {
+        if links || self.planned_edges() != self.watched_edges {
             self.targets = None;
             self.watch();
         }
@@ -239,7 +239,7 @@ impl Switch {
         for (edge, rank, links) in std::mem::take(&mut self.left_broken) {
             let Some(edge) = self.topology.find_switch(&edge) else { continue };
             if link_names(&self.topology, self.controller.book(), edge, rank) == Some(links) {
-                self.failures.paths.insert((edge, rank));
+                self.failures.paths.insert((edge.into(), rank));
             }
         }
     }
@@ -339,11 +339,16 @@ impl Switch {
         }
     }
 
+    /// How many edges have paths, those by rules of policy too.
+    fn planned_edges(&self) -> usize {
+        self.controller.all_paths().count()
+    }
+
     /// Tells the prober what to watch, if that is something else.
     pub(super) fn watch(&mut self) {
-        self.watched_edges = self.controller.book().edges().count();
+        self.watched_edges = self.planned_edges();
         let targets = self.targets.take();
-        let (paths, unfit) = targets.unwrap_or_else(|| path_targets(&self.topology, self.controller.book()));
+        let (paths, unfit) = targets.unwrap_or_else(|| path_targets(&self.topology, &self.controller));
         self.targets = Some((paths.clone(), unfit));
         let targets = Targets {
             generation: self.generation,
@@ -398,14 +403,14 @@ impl Switch {
 }
 
 /// The paths that can be probed, and how many cannot.
-fn path_targets(topology: &Topology, book: &PathBook) -> (Arc<[PathTarget]>, usize) {
+fn path_targets(topology: &Topology, controller: &Controller) -> (Arc<[PathTarget]>, usize) {
     let (mut targets, mut unfit) = (Vec::new(), 0);
-    for (edge, paths) in book.edges() {
+    for (to, paths) in controller.all_paths() {
         for (path, rank) in paths.ranked.iter().zip((0..Rank::COUNT as u8).map(Rank::new)) {
             match RoundTripRoute::along(topology, path, path.links.len()) {
                 Ok(route) => {
-                    let peer = switch_id(&topology.switch(edge).name);
-                    targets.push(PathTarget { edge, rank, peer, route, name: path_name(topology, path) });
+                    let peer = switch_id(&topology.switch(to.edge).name);
+                    targets.push(PathTarget { to, rank, peer, route, name: path_name(topology, path) });
                 }
                 Err(_) => unfit += 1,
             }

@@ -7,19 +7,21 @@ use std::{
 };
 
 use smoc_common::{
-    map::{Host, Prefix, THIS_EDGE},
+    map::{EdgeIndex, Host, Prefix, THIS_EDGE},
     route::{PortNumber, Rank},
     wire::probe::link_id,
 };
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
 use crate::{
+    clock::Nanos,
     config::Spread,
-    fabric::{Records, Report},
+    fabric::{Records, Report, digest::Digests},
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, EdgePaths, PathBook, PathsTo, Policies},
+    policy::Force,
     ports::Role,
 };
 
@@ -41,11 +43,19 @@ pub struct Snapshot {
     /// The links that are down, as the switches at their ends say, once paths heed that.
     pub down: BTreeSet<LinkId>,
     /// Ranks along which no probe comes back.
-    pub broken: BTreeSet<(SwitchId, Rank)>,
+    pub broken: BTreeSet<(PathsTo, Rank)>,
     /// The links that operators want traffic to leave.
     pub drained: BTreeSet<LinkId>,
     /// What operators want of the fabric.
     pub records: Records,
+    /// The policy in force, if there ever was one.
+    pub policy: Option<Arc<Force>>,
+    /// What its rules mean here, and the paths that they choose.
+    pub policies: Arc<Policies>,
+    /// What this switch has, and since when.
+    pub digests: (Digests, Nanos),
+    /// What others say that they have (nothing: agents of older versions), and since when.
+    pub told: Arc<BTreeMap<String, (Option<Digests>, Nanos)>>,
     /// Where every known address lives.
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.
@@ -120,6 +130,24 @@ impl Snapshot {
             THIS_EDGE => Some(self.this),
             edge => self.topology.find_switch(self.names.name(edge)?),
         }
+    }
+
+    /// The paths to an edge, by a rule of policy or by none.
+    pub fn paths(&self, to: PathsTo) -> Option<&EdgePaths> {
+        if to.rule == 0 { self.book.to(to.edge) } else { self.policies.book(to.rule)?.to(to.edge) }
+    }
+
+    /// The paths that an edge's index means.
+    pub fn toward(&self, index: EdgeIndex) -> Option<PathsTo> {
+        let edge = self.topology.find_switch(self.names.name(index)?)?;
+        Some(PathsTo { edge, rule: self.names.rule(index) })
+    }
+
+    /// The paths by which a host here reaches another address.
+    pub fn between(&self, local: IpAddr, remote: IpAddr) -> Option<PathsTo> {
+        let edge = self.edge_of(remote)?;
+        let to = PathsTo { edge, rule: self.policies.rules().between_ips(local, remote) };
+        Some(if self.paths(to).is_some() { to } else { edge.into() })
     }
 
     /// The name of the link that hellos call by this number.

@@ -325,7 +325,7 @@ fn a_broken_path_is_marked_at_once_however_much_else_is_going_on() {
     bench.announced("e2", 1, &[1]);
     bench.pass(Duration::from_millis(100));
     bench.announced("e2", 2, &[]);
-    let failures = Failures { paths: BTreeSet::from([(edge, rank)]), ..Failures::default() };
+    let failures = Failures { paths: BTreeSet::from([(edge.into(), rank)]), ..Failures::default() };
     let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
     let marked = |set: &PathSet| set.broken == 1 | 1 << PathSet::BASE;
     let marks = |effect: &Effect| matches!(effect, Effect::Write(Change::MarkBroken(_, set)) if marked(set));
@@ -414,7 +414,7 @@ fn what_probes_found_of_a_path_outlives_a_file_that_numbers_switches_anew() {
     let mut bench = Bench::settled();
     let edge = |bench: &Bench| bench.switch.topology.find_switch("e2").unwrap();
     let before = (edge(&bench), Rank::new(1));
-    let failures = Failures { paths: BTreeSet::from([before]), ..Failures::default() };
+    let failures = Failures { paths: BTreeSet::from([(before.0.into(), before.1)]), ..Failures::default() };
     let effects = bench.handle(Event::Found(Found { generation: bench.switch.generation, failures }));
     assert_eq!(marks(&effects), [2]);
     let config = bench.switch.config.clone();
@@ -431,7 +431,7 @@ fn what_probes_found_of_a_path_outlives_a_file_that_numbers_switches_anew() {
         Effect::Watch(targets) => Some(targets.down.paths.clone()),
         _ => None,
     });
-    assert_eq!(told.next_back(), Some(BTreeSet::from([(edge(&bench), Rank::new(1))])));
+    assert_eq!(told.next_back(), Some(BTreeSet::from([(edge(&bench).into(), Rank::new(1))])));
 }
 
 #[test]

@@ -38,6 +38,10 @@ impl Switch {
             broken: self.failures.paths.clone(),
             drained: drained(&self.topology, &self.records),
             records: self.records.clone(),
+            digests: self.policing.digests,
+            told: self.policing.told.clone(),
+            policies: self.controller.policies().clone(),
+            policy: self.policing.force.clone(),
             hosts: self.known.clone(),
             prefixes: installed.prefixes.clone(),
             refusals: self.hosts.refusals(),
@@ -47,7 +51,7 @@ impl Switch {
             bridge: self.bridge_state(),
             spread: self.config.spread,
             epoch: installed.settings.epoch,
-            edges: installed.edges.len(),
+            edges: installed.edges.keys().filter(|index| self.controller.names().rule(**index) == 0).count(),
             detours: installed.detours.len(),
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
@@ -71,6 +75,7 @@ impl Switch {
         warnings.extend(self.width_warning());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
+        warnings.extend(self.policy_warnings());
         warnings
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use smoc_common::map::PathSet;
+use smoc_common::map::{EdgeIndex, PathSet};
 
 use super::maps::{ConfigMaps, Entry, entries, read_error};
 use smoc_control::dataplane::{Installed, PortEntry, Slot};
@@ -47,6 +47,8 @@ impl Inspector {
         let hosts = entries(&maps.hosts, usize::MAX / 2).map_err(|error| read_error("HOSTS", error))?;
         let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
         found.hosts = hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect();
+        let pairs = entries(&maps.pairs, usize::MAX / 2).map_err(|error| read_error("PAIRS", error))?;
+        found.pairs = pairs.into_iter().map(|(Entry(key), index)| (key, index as EdgeIndex)).collect();
         found.detours = detours.into_iter().map(|(Entry(key), Entry(detour))| (key, detour)).collect();
         Ok(found)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aya::maps::MapError;
 use smoc_common::{
-    map::{EdgeName, Host, PathSet, Port, Prefix},
+    map::{EdgeIndex, EdgeName, Host, PathSet, Port, Prefix},
     route::PortNumber,
 };
 use smoc_control::{
@@ -32,9 +32,8 @@ impl ConfigMaps {
         let prefixes = collect("PREFIXES", prefixes, |router: &Host| Some(*router))?;
         let detours = entries(&maps.detours, usize::MAX / 2).map_err(|error| read_error("DETOURS", error))?;
         let names = maps.edge_names.iter().zip(0u16..).map(|(name, index)| Ok((index, name?)));
-        let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| {
-            parse_edge_name(name).map(str::to_owned)
-        })?;
+        let names = collect("EDGE_NAMES", names, |Entry(name): &Entry<EdgeName>| parse_edge_name(name))?;
+        let pairs = entries(&maps.pairs, usize::MAX / 2).map_err(|error| read_error("PAIRS", error))?;
         let edges = maps.edges.iter().zip(0u16..).map(|(slot, index)| Ok((index, slot?)));
         let edges = collect("EDGES", edges, |slot| (*slot != 0).then_some(Slot(*slot)))?;
         let sets = maps.path_sets.iter().zip(0u32..).map(|(set, slot)| Ok((Slot(slot), set?)));
@@ -51,6 +50,7 @@ impl ConfigMaps {
             hosts: hosts.into_iter().map(|(Entry(address), Entry(host))| (address, host)).collect(),
             prefixes,
             names,
+            pairs: pairs.into_iter().map(|(Entry(key), index)| (key, index as EdgeIndex)).collect(),
             edges,
             path_sets,
         })

@@ -12,14 +12,19 @@ use aya::{
 use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
-        Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeName, Flow, FlowKey, FlowKeyV4,
-        HalfOpen, HelloKeys, Host, Openings, PathSet, Plain, Port, Prefix, Settings, THIS_EDGE, TokenBinding,
-        TokenKey,
+        Attachment, Connection, ConnectionId, Detour, DetourKey, EDGE_ENTRIES, EdgeIndex, EdgeName, Flow,
+        FlowKey, FlowKeyV4, HalfOpen, HelloKeys, Host, Openings, PairKey, PathSet, Plain, Port, Prefix,
+        Settings, THIS_EDGE, TokenBinding, TokenKey,
     },
     wire::ip::Address,
 };
 
-use smoc_control::{config::Tables, dataplane::Joins, interfaces::IfIndex, siblings::Settlement};
+use smoc_control::{
+    config::Tables,
+    dataplane::{Joins, Toward},
+    interfaces::IfIndex,
+    siblings::Settlement,
+};
 
 use crate::dataplane::DataplaneError;
 
@@ -45,7 +50,7 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 22] = [
+pub(super) const SHAPES: [MapShape; 23] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("HELLO_KEYS", MapType::Array, 4, size_of::<HelloKeys>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
@@ -55,6 +60,7 @@ pub(super) const SHAPES: [MapShape; 22] = [
     shape("INTERFACES", MapType::Hash, 4, 4),
     shape("HOSTS", MapType::Hash, size_of::<Address>(), size_of::<Host>()),
     shape("PREFIXES", MapType::LpmTrie, size_of::<Prefix>(), size_of::<Host>()),
+    shape("PAIRS", MapType::Hash, size_of::<PairKey>(), 4),
     shape("EDGES", MapType::Array, 4, 4),
     shape("PATH_SETS", MapType::Array, 4, size_of::<PathSet>()),
     shape("DETOURS", MapType::Hash, size_of::<DetourKey>(), size_of::<Detour>()),
@@ -123,6 +129,7 @@ pub(super) struct ConfigMaps {
     pub interfaces: HashMap<MapData, u32, u32>,
     pub hosts: HashMap<MapData, Entry<Address>, Entry<Host>>,
     pub prefixes: LpmTrie<MapData, [u8; 16], Entry<Host>>,
+    pub pairs: HashMap<MapData, Entry<PairKey>, u32>,
     pub edges: Array<MapData, u32>,
     pub path_sets: Array<MapData, Entry<PathSet>>,
     pub detours: HashMap<MapData, Entry<DetourKey>, Entry<Detour>>,
@@ -137,6 +144,7 @@ pub(super) struct KernelMaps {
     pub connections: HashMap<MapData, ConnectionId, Entry<Connection>>,
     pub tokens: HashMap<MapData, Entry<TokenKey>, Entry<TokenBinding>>,
     pub counters: PerCpuArray<MapData, u64>,
+    edge_names: Array<MapData, Entry<EdgeName>>,
 }
 
 impl ConfigMaps {
@@ -149,6 +157,7 @@ impl ConfigMaps {
             interfaces: open(pin, "INTERFACES")?,
             hosts: open(pin, "HOSTS")?,
             prefixes: open(pin, "PREFIXES")?,
+            pairs: open(pin, "PAIRS")?,
             edges: open(pin, "EDGES")?,
             path_sets: open(pin, "PATH_SETS")?,
             detours: open(pin, "DETOURS")?,
@@ -166,6 +175,7 @@ impl KernelMaps {
             connections: open(pin, "CONNECTIONS")?,
             tokens: open(pin, "TOKENS")?,
             counters: open(pin, "COUNTERS")?,
+            edge_names: open(pin, "EDGE_NAMES")?,
         })
     }
 
@@ -184,6 +194,20 @@ impl KernelMaps {
     ) -> Result<(), MapError> {
         let Entry(now) = self.tokens.get(&Entry(key), 0)?;
         if now == *seen { self.tokens.insert(Entry(key), Entry(binding), EXIST) } else { Ok(()) }
+    }
+
+    /// The index of an edge whose paths no rule of policy chooses, for any index that leads there.
+    pub fn plain(&self, index: EdgeIndex) -> EdgeIndex {
+        let name = |index: u32| parse_edge_name(&self.edge_names.get(&index, 0).ok()?.0);
+        match name(index.into()) {
+            Some(Toward { switch, rule }) if rule != 0 => {
+                let wanted = Some(Toward { switch, rule: 0 });
+                (0..EDGE_ENTRIES)
+                    .find(|other| name(*other) == wanted)
+                    .map_or(index, |other| other as EdgeIndex)
+            }
+            _ => index,
+        }
     }
 
     /// An established subflow.
@@ -263,7 +287,7 @@ impl KernelMaps {
             local_token,
             remote_token,
             local: Attachment { edge: THIS_EDGE, port: flow.local_switch_port },
-            remote: flow.remote,
+            remote: Attachment { edge: self.plain(flow.remote.edge), port: flow.remote.port },
             subflows,
             ..Connection::EMPTY
         };
@@ -353,18 +377,20 @@ pub(super) fn write_error(map: &'static str, error: MapError) -> DataplaneError 
     DataplaneError::Map { doing: "write", map, source: error.into() }
 }
 
-/// A name as `EDGE_NAMES` holds it; topology names have at most 63 bytes.
-pub(super) fn edge_name(name: &str) -> EdgeName {
+/// An edge as `EDGE_NAMES` holds it; topology names have at most 63 bytes.
+pub(super) fn edge_name(toward: &Toward) -> EdgeName {
     let mut bytes = [0; 64];
-    let length = name.len().min(bytes.len());
-    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    let length = toward.switch.len().min(bytes.len() - 1);
+    bytes[..length].copy_from_slice(&toward.switch.as_bytes()[..length]);
+    bytes[63] = toward.rule;
     EdgeName(bytes)
 }
 
-/// The name that an entry of `EDGE_NAMES` holds; `None` if the index is free or the bytes are no name.
-pub(super) fn parse_edge_name(EdgeName(bytes): &EdgeName) -> Option<&str> {
-    let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    std::str::from_utf8(&bytes[..length]).ok().filter(|name| !name.is_empty())
+/// What an entry of `EDGE_NAMES` holds; `None` if the index is free or the bytes are no name.
+pub(super) fn parse_edge_name(EdgeName([name @ .., rule]): &EdgeName) -> Option<Toward> {
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    let switch = std::str::from_utf8(&name[..length]).ok().filter(|name| !name.is_empty())?;
+    Some(Toward { switch: switch.to_owned(), rule: *rule })
 }
 
 /// The interface in an entry of a device map.
@@ -405,8 +431,9 @@ mod tests {
 
     #[test]
     fn names_survive_the_map() {
-        for name in ["e1", "ö", &"x".repeat(64)] {
-            assert_eq!(parse_edge_name(&edge_name(name)), Some(name));
+        for (switch, rule) in [("e1", 0), ("ö", 7), (&"x".repeat(63), 255)] {
+            let toward = Toward { switch: switch.to_owned(), rule };
+            assert_eq!(parse_edge_name(&edge_name(&toward)), Some(toward));
         }
         assert_eq!(parse_edge_name(&EdgeName([0; 64])), None);
         assert_eq!(parse_edge_name(&EdgeName([0xff; 64])), None);

@@ -181,6 +181,13 @@ impl Dataplane for XdpDataplane {
                 let done = maps.hello_keys.set(0, Entry::<HelloKeys>(*keys), 0);
                 done.map_err(|error| write_error("HELLO_KEYS", error))
             }
+            Change::SetPair(key, index) => maps
+                .pairs
+                .insert(Entry(*key), u32::from(*index), 0)
+                .map_err(|error| write_error("PAIRS", error)),
+            Change::RemovePair(key) => {
+                gone_is_fine(maps.pairs.remove(&Entry(*key))).map_err(|error| write_error("PAIRS", error))
+            }
             Change::SetSettings(settings) => {
                 let done = maps.settings.set(0, Entry::<Settings>(*settings), 0);
                 done.map_err(|error| write_error("SETTINGS", error))

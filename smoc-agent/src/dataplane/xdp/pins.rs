@@ -115,7 +115,7 @@ impl PinDirectory {
             let this = u32::from(THIS_EDGE);
             let Entry(name) =
                 names.get(&this, 0).map_err(|error| super::maps::read_error("EDGE_NAMES", error))?;
-            if let Some(other) = parse_edge_name(&name).filter(|name| *name != switch) {
+            if let Some(other) = parse_edge_name(&name).map(|it| it.switch).filter(|name| *name != switch) {
                 return foreign(format!("it is of switch \"{other}\", not \"{switch}\""));
             }
         }

@@ -140,7 +140,8 @@ impl Observe for XdpTables {
         };
         let connection = found(maps.connections.get(&flow.connection, 0));
         let connection = connection.map_err(|error| read_error("CONNECTIONS", error))?;
-        Ok(connections::stray(key, &flow, connection.map(|Entry(connection)| connection).as_ref()))
+        let connection = connection.map(|Entry(connection)| connection);
+        Ok(connections::stray(key, &flow, connection.as_ref(), |index| maps.plain(index)))
     }
 
     fn claims(&self, token: u32) -> Result<Vec<Claim>, DataplaneError> {
@@ -149,8 +150,10 @@ impl Observe for XdpTables {
         if bound.is_empty() {
             return Ok(Vec::new());
         }
-        let flows = self.flows(&self.maps())?;
-        Ok(connections::claims(token, &bound, flows.iter().map(|(key, flow)| (key, flow))))
+        let maps = self.maps();
+        let flows = self.flows(&maps)?;
+        let flows = flows.iter().map(|(key, flow)| (key, flow));
+        Ok(connections::claims(token, &bound, flows, |index| maps.plain(index)))
     }
 
     fn settle(&self, settlement: &Settlement, now: Nanos) -> Result<(), DataplaneError> {

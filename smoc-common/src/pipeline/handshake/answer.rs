@@ -84,7 +84,7 @@ pub(super) fn agree<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) {
         id = found;
         own = take_rank(tables, id, subflow.ends.remote.edge);
     }
-    let is_elsewhere = is_elsewhere(tables, id, subflow.ends.remote.edge);
+    let is_elsewhere = is_elsewhere(tables, id, subflow.ends.edge);
     if let Some(half) = tables.half_open().get(subflow.key) {
         half.flow.connection = id;
         if id != 0 {

@@ -3,7 +3,7 @@
 use super::choice::Choice;
 use crate::{
     event::Note,
-    map::{Flow, HalfOpen},
+    map::{ConnectionId, EdgeIndex, Flow, HalfOpen},
     pipeline::{
         Table, Tables, admitted, connection, note, rank,
         subflow::{Subflow, is_known},
@@ -146,10 +146,7 @@ fn again<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, has_option: bool) -> 
 fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32, flags: u8) -> u8 {
     let owner = connection::owner(subflow.ends, flags);
     let (id, rank) = match connection::find(tables, token, owner) {
-        Ok(id) if subflow.is_from_local => {
-            let (number, first) = connection::next(tables, id);
-            (id, rank::of_number(tables.path_set(subflow.ends.remote.edge), first, number))
-        }
+        Ok(id) if subflow.is_from_local => (id, next_rank(tables, id, subflow.ends.remote.edge)),
         Ok(id) => (id, subflow.label.rank().get()),
         Err(why) => {
             let rank = unknown(tables, subflow, token);
@@ -164,6 +161,13 @@ fn join<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32, flags: u8)
         half.flow.flags = flags | if id == 0 { unbound } else { 0 };
     }
     rank
+}
+
+/// The rank of the next number of a connection, which others may get too.
+#[inline(never)]
+fn next_rank<T: Tables>(tables: &mut T, id: ConnectionId, edge: EdgeIndex) -> u8 {
+    let (number, first) = connection::next(tables, id);
+    rank::of_number(tables.path_set(edge), first, number)
 }
 
 /// The rank of a SYN of which nothing is noted, or of a join that belongs to nothing that is known.

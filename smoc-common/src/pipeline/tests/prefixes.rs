@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    map::{Host, Prefix},
+    map::{Host, Prefix, Settings},
     pipeline::Tables as _,
     wire::ip::Address,
 };
@@ -16,7 +16,7 @@ const fn behind(router: End, net: u8, last: u8, port: u16) -> End {
 fn routed() -> Network {
     let mut network = Network::new();
     for (this, edge) in network.edges.iter_mut().enumerate() {
-        edge.settings.as_mut().unwrap().routed = 1;
+        edge.settings.as_mut().unwrap().filled = Settings::PREFIXES;
         let v6 = Prefix { length: 32, octets: [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] };
         let v4 = |length: u32, net: u8| Prefix {
             length: 96 + length,
@@ -91,7 +91,7 @@ fn what_comes_from_another_than_the_router_or_is_in_no_prefix_is_left_to_the_ker
     let to_other_router = Build::udp(A, behind(C, 7, 1, 80)).frame();
     assert_eq!(network.send(A, &to_other_router), Err(Outcome::OtherNextHop));
     for edge in &mut network.edges {
-        edge.settings.as_mut().unwrap().routed = 0;
+        edge.settings.as_mut().unwrap().filled = 0;
     }
     assert_eq!(network.send(A, &Build::udp(A, behind(B, 7, 1, 80)).frame()), Err(Outcome::UnknownHost));
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     event::{Event, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, HelloKeys, Host, Openings,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, HalfOpen, HelloKeys, Host, Openings, PairKey,
         TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables},
@@ -85,6 +85,9 @@ impl Tables for Interrupted<'_> {
             }
             _ => self.switch.host(address),
         }
+    }
+    fn pair(&self, key: PairKey) -> Option<EdgeIndex> {
+        self.switch.pair(key)
     }
     fn path_set(&self, edge: EdgeIndex) -> Option<&PathSet> {
         self.switch.path_set(edge)

@@ -7,7 +7,10 @@ mod teller;
 mod tests;
 mod trial;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use serde::{Deserialize, Serialize};
 use smoc_common::{
@@ -56,6 +59,10 @@ pub struct Evidence<'a> {
     pub names: Names<'a>,
     /// This switch.
     pub this: SwitchId,
+    /// The links that are down.
+    pub down: &'a BTreeSet<LinkId>,
+    /// The links that operators want traffic to leave; they work.
+    pub drained: &'a BTreeSet<LinkId>,
     /// Where every address lives.
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
     /// Now.
@@ -103,9 +110,9 @@ fn attach_behind_router(network: &mut Network<'_>, evidence: &Evidence<'_>, addr
 /// The other switches, as their agents would have filled their maps; `None` if this topology cannot be searched.
 fn network<'a>(evidence: &Evidence<'a>) -> Option<Network<'a>> {
     let Names { topology, book, .. } = evidence.names;
-    let down = book.down().iter().copied().collect::<std::collections::HashSet<LinkId>>();
-    let finder = PathFinder::without(topology, book.options(), &down).ok()?;
-    let mut network = Network::new(finder, down);
+    let unused = book.down().iter().copied().collect();
+    let finder = PathFinder::without(topology, book.options(), &unused).ok()?;
+    let mut network = Network::new(finder, evidence.down.iter().copied().collect());
     for (address, host) in evidence.hosts {
         let end = frames::End { mac: host.mac, address: map_address(*address), port: 0 };
         network.attach(end, host.at);

@@ -6,18 +6,23 @@ use smoc_common::{
     event::{Action, Note, Outcome},
     map::{Attachment, ConnectionId, EdgeIndex, FlowKey, PathSet, THIS_EDGE, TokenBinding, TokenKey},
     memory::Switch,
+    pipeline,
     route::Rank,
     wire::ip::Address,
 };
-use smoc_paths::analysis::network::{Hop, Network};
+use smoc_paths::{
+    analysis::network::{Hop, Network},
+    search::Path,
+};
 
 use super::{
     Evidence, Explanation,
     trial::{Bench, Outcomes, Sent, beyond, consequence, told},
 };
 use crate::{
-    connections::report::{ConnectionReport, SubflowReport},
+    connections::report::{ConnectionReport, Names, SubflowReport},
     hosts::{KnownHost, Source, map_address},
+    plan::EdgePaths,
 };
 
 /// The TCP port from which a subflow is tried that nobody has opened yet.
@@ -116,7 +121,9 @@ impl<'a> Teller<'a> {
         if let Some(edge) = self.bench.host(key.remote()).map(|host| host.attachment.edge)
             && edge != THIS_EDGE
         {
-            self.edge(edge);
+            let toward = self.rule(key, edge);
+            self.edge(toward);
+            self.substitutes(toward);
         }
         if self.known_subflow(key) {
             return;
@@ -136,6 +143,31 @@ impl<'a> Teller<'a> {
         is_redirected
     }
 
+    /// Which rule of policy is about the two hosts; the index whose paths they take.
+    fn rule(&mut self, key: &FlowKey, edge: EdgeIndex) -> EdgeIndex {
+        let policies = self.evidence.names.policies;
+        let number = policies.rules().between_addresses(&key.local(), &key.remote());
+        let Some(choice) = policies.rules().choice(number) else { return edge };
+        let (name, does) = (&choice.rule.name, choice.rule.does());
+        let toward = pipeline::toward(&self.bench.model, &key.local(), &key.remote(), edge);
+        if self.evidence.names.names.rule(toward) != number {
+            let why = match &choice.problems[..] {
+                [] => "its paths are not in the maps (yet)".to_owned(),
+                problems => problems.join("; "),
+            };
+            self.say(format!(
+                "Rule \"{name}\" of the policy is about the two ({does}), but {why}: they take the paths of all others."
+            ));
+            return toward;
+        }
+        let topology = self.evidence.names.topology;
+        let there = self.evidence.names.names.name(edge).and_then(|name| topology.find_switch(name));
+        let unmet = there.and_then(|there| policies.unmet(number).remove(&there)).unwrap_or_default();
+        let not: String = unmet.iter().map(|unmet| format!(" It is not met: {unmet}.")).collect();
+        self.say(format!("Rule \"{name}\" of the policy chooses the paths of the two: {does}.{not}"));
+        toward
+    }
+
     fn edge(&mut self, edge: EdgeIndex) {
         let name = self.evidence.names.names.name(edge).unwrap_or("?").to_owned();
         self.say(match self.bench.model.path_sets.get(&edge).map_or(0, |set| set.count) {
@@ -145,6 +177,36 @@ impl<'a> Teller<'a> {
                 "{count} ranked paths lead to {name}: the n-th subflow of a connection takes rank n, wrapping around."
             ),
         });
+    }
+
+    /// The ranked paths that an index means.
+    fn paths(&self, index: EdgeIndex) -> Option<&'a EdgePaths> {
+        let Names { topology, names, book, policies } = self.evidence.names;
+        let edge = topology.find_switch(names.name(index)?)?;
+        let rule = names.rule(index);
+        if rule == 0 { book.to(edge) } else { policies.book(rule)?.to(edge) }
+    }
+
+    /// Why a path is left, if it is: a link that it needs is down or drained.
+    fn left(&self, path: &Path) -> Option<String> {
+        let (down, drained) = (self.evidence.down, self.evidence.drained);
+        let unused = self.evidence.names.book.down();
+        let link = path.links.iter().find(|link| unused.contains(link))?;
+        let why = match (down.contains(link), drained.contains(link)) {
+            (false, true) => "drained",
+            _ => "down",
+        };
+        Some(format!("{}, which is {why}", self.evidence.names.topology.link_name(*link)))
+    }
+
+    /// Which ranks take other paths than their own for now.
+    fn substitutes(&mut self, index: EdgeIndex) {
+        let Some(paths) = self.paths(index) else { return };
+        for rank in 0..paths.ranked.len() {
+            if let Some(why) = paths.instead_of(rank).and_then(|planned| self.left(planned)) {
+                self.say(format!("The own path of rank {rank} needs {why}: it takes another one meanwhile."));
+            }
+        }
     }
 
     /// A subflow that the tables have: what is known of it and what becomes of its frames; false if there is none.
@@ -211,6 +273,10 @@ impl<'a> Teller<'a> {
         let rank = rank % count.max(1);
         let port = paths[usize::from(Rank::new(rank).get())].port;
         let is_broken = broken >> rank & 1 == 1;
+        let current = self.paths(edge).and_then(|paths| paths.ranked.get(usize::from(rank)));
+        if let Some(why) = current.and_then(|path| self.left(path)) {
+            return self.say(format!("Rank {rank} needs {why}, and no other path is left for it."));
+        }
         self.say(match (is_broken, self.bench.model.down.contains(&port)) {
             (true, true) => format!("Rank {rank} is marked as broken: probes do not come back; and its first port, {port}, is DOWN."),
             (true, false) => format!("Rank {rank} is marked as broken: probes do not come back."),

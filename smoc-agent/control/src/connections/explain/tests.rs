@@ -8,8 +8,8 @@ use smoc_common::{
     event::{Note, Outcome},
     frames::{Build, End as HostEnd, capable, join, join_answer},
     map::{
-        Attachment, Connection, Flow, Host, LAYOUT_MAGIC, PathSet, Port, Settings, THIS_EDGE, TokenBinding,
-        TokenKey,
+        Attachment, Connection, Flow, Host, LAYOUT_MAGIC, PairKey, PathSet, Port, Settings, THIS_EDGE,
+        TokenBinding, TokenKey,
     },
     memory::{Run, Side, Switch},
     route::{Label, PortNumber, PushedRoute, Rank, Route},
@@ -25,12 +25,13 @@ use crate::{
     dataplane::{PortEntry, Slot},
     hosts::HostTable,
     interfaces::IfIndex,
-    plan::{EdgeNames, PathBook},
+    plan::{EdgeNames, PathBook, Policies, Wish},
+    policy::{Document, Rules},
     ports::Role,
 };
 use smoc_paths::{
     search::PathOptions,
-    topology::{Topology, TopologyFile},
+    topology::{LinkId, Topology, TopologyFile},
 };
 
 /// Four disjoint paths, rank k through port k + 1, two hosts here and one at the other end.
@@ -69,6 +70,9 @@ struct World {
     hosts: BTreeMap<IpAddr, KnownHost>,
     names: EdgeNames,
     book: PathBook,
+    policies: Policies,
+    down: BTreeSet<LinkId>,
+    drained: BTreeSet<LinkId>,
     installed: Installed,
     exits: Exits,
 }
@@ -81,7 +85,7 @@ impl World {
         table.declare(&topology, this, Nanos(0));
         table.refresh(&mut hosts, &topology, this);
         let mut names = EdgeNames::found(&BTreeMap::new(), "e1");
-        let index = names.index("e2").unwrap();
+        let index = names.index("e2", 0).unwrap();
         let mut book = PathBook::new(this, PathOptions::default());
         book.extend(&topology, &[far].into()).unwrap();
         let entry = |number: u16| {
@@ -116,11 +120,26 @@ impl World {
             ((*number, Role::in_map(&entry.port)), entry.interface)
         };
         let exits = installed.ports.iter().map(exit).collect();
-        Self { topology, hosts, names, book, installed, exits }
+        Self {
+            topology,
+            hosts,
+            names,
+            book,
+            policies: Policies::default(),
+            down: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            installed,
+            exits,
+        }
     }
 
     fn ask(&self, question: Question, tables: &KernelTables) -> Explanation {
-        let names = Names { topology: &self.topology, names: &self.names, book: &self.book };
+        let names = Names {
+            topology: &self.topology,
+            names: &self.names,
+            book: &self.book,
+            policies: &self.policies,
+        };
         let this = self.topology.find_switch("e1").unwrap();
         let evidence = Evidence {
             installed: &self.installed,
@@ -128,6 +147,8 @@ impl World {
             tables,
             names,
             this,
+            down: &self.down,
+            drained: &self.drained,
             hosts: &self.hosts,
             now: Nanos(5),
         };
@@ -175,6 +196,61 @@ fn tables_of(switch: &Switch) -> KernelTables {
         connections: all(&switch.connections.entries),
         tokens: all(&switch.tokens.entries),
     }
+}
+
+#[test]
+fn a_link_that_is_left_is_drained_or_down_and_not_the_one_for_the_other() {
+    let mut world = World::new(0);
+    let link = world.topology.find_link("m1:2-e2:1").unwrap();
+    world.drained = [link].into();
+    world.book.set_down(&world.topology, &world.drained).unwrap();
+    let ask = |world: &World| world.story(flow(host(1, 4000), host(2, 80)), &KernelTables::default());
+    let story = ask(&world);
+    // The maps are as before: what is on its way over the drained link arrives.
+    assert!(story.contains("The path runs e1 - m1 - e2 over"), "{story}");
+    assert!(!story.contains("is down"), "{story}");
+    world.installed.path_sets.values_mut().for_each(|set| set.broken = 1 << PathSet::BASE | 1);
+    let tables = tables();
+    let story = world.story(flow(host(1, 1000), host(2, 80)), &tables);
+    assert!(
+        story.contains("Rank 0 needs m1:2-e2:1, which is drained, and no other path is left for it."),
+        "{story}"
+    );
+    world.down = std::mem::take(&mut world.drained);
+    let story = world.story(flow(host(1, 1000), host(2, 80)), &tables);
+    assert!(story.contains("Rank 0 needs m1:2-e2:1, which is down"), "{story}");
+}
+
+#[test]
+fn the_rule_of_policy_that_acts_is_named_and_why_one_does_not() {
+    let mut world = World::new(0);
+    let text = "rules: [{name: slow, between: [h1, h2], ranks: [1]}, {name: odd, between: [h3, h2], metric: latency}]";
+    let rules = Rules::resolve(&Document::parse(text).unwrap(), &world.topology, world.book.options());
+    world.policies.set_rules(rules.into());
+    let index = world.names.index("e2", 1).unwrap();
+    let slow = PathBook::wishing(
+        world.topology.find_switch("e1").unwrap(),
+        *world.book.options(),
+        Wish { ranks: vec![1], ..Wish::default() },
+        BTreeSet::new(),
+    );
+    let mut book = slow;
+    let far = world.topology.find_switch("e2").unwrap();
+    book.extend(&world.topology, &[far].into()).unwrap();
+    world.installed.path_sets.insert(Slot(7), book.path_set(&world.topology, far).unwrap());
+    world.installed.edges.insert(index, Slot(7));
+    for (last, class) in [(1, 1), (2, 2)] {
+        world.installed.hosts.get_mut(&host(last, 0).address).unwrap().class = class;
+    }
+    let key = PairKey { local: 1, remote: 2, edge: 1, reserved: 0 };
+    world.installed.pairs.insert(key, index);
+    world.installed.settings.filled = Settings::PAIRS;
+    let story = world.story(flow(host(1, 4000), host(2, 80)), &KernelTables::default());
+    assert!(story.contains("Rule \"slow\" of the policy chooses the paths of the two: ranks 1."), "{story}");
+    assert!(story.contains("It leaves through port 2"), "{story}");
+    let story = world.story(flow(host(3, 4000), host(2, 80)), &KernelTables::default());
+    assert!(story.contains("Rule \"odd\" of the policy is about the two (metric latency), but"), "{story}");
+    assert!(story.contains("It leaves through port 1"), "{story}");
 }
 
 /// A connection of h1 and h2 with one additional subflow, on ranks 0 and 2.

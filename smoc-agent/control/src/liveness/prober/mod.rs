@@ -26,10 +26,14 @@ use smoc_common::{
     tag::TagKey,
     wire::probe::Probe,
 };
-use smoc_paths::topology::SwitchId;
 
 use super::{Found, Report, RoundTripRoute, Targets};
-use crate::{clock::Nanos, interfaces::IfIndex, plan::Failures, ports::Role};
+use crate::{
+    clock::Nanos,
+    interfaces::IfIndex,
+    plan::{Failures, PathsTo},
+    ports::Role,
+};
 use echoes::Echoes;
 use paths::Paths;
 use ports::Ports;
@@ -160,15 +164,15 @@ impl Prober {
     }
 
     /// All paths in use.
-    pub fn used(&mut self, used: BTreeSet<(SwitchId, Rank)>) {
+    pub fn used(&mut self, used: BTreeSet<(PathsTo, Rank)>) {
         if self.paths.set_used(used) {
             self.paths.plan(&self.targets.probes);
         }
     }
 
     /// One more path in use.
-    pub fn also_used(&mut self, edge: SwitchId, rank: Rank) {
-        if self.paths.add_used(edge, rank) {
+    pub fn also_used(&mut self, to: PathsTo, rank: Rank) {
+        if self.paths.add_used(to, rank) {
             self.paths.plan(&self.targets.probes);
         }
     }

@@ -3,11 +3,11 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use smoc_common::{route::Rank, wire::probe::Probe};
-use smoc_paths::topology::SwitchId;
 use tracing::{info, warn};
 
 use super::{Wire, echoes, ports::Ports};
@@ -15,6 +15,7 @@ use crate::{
     clock::Nanos,
     config::Probes,
     liveness::{PathProbes, PathReport, PathTarget, Schedule, Targets, Trust},
+    plan::PathsTo,
 };
 
 #[derive(Clone, Debug)]
@@ -27,13 +28,18 @@ struct Watched {
     used: bool,
 }
 
+/// What stays the same of a path while switches are numbered anew.
+fn key_of(target: &PathTarget) -> (Arc<str>, Rank, u8) {
+    (target.name.clone(), target.rank, target.to.rule)
+}
+
 /// All paths that are probed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Paths {
     watched: Vec<Watched>,
     by_subject: HashMap<u32, usize>,
     next_subject: u32,
-    used: BTreeSet<(SwitchId, Rank)>,
+    used: BTreeSet<(PathsTo, Rank)>,
     schedule: Schedule,
     /// When a probe that was sent counts as lost, and the subject it is of.
     deadlines: BinaryHeap<Reverse<(Nanos, u32)>>,
@@ -44,20 +50,20 @@ impl Paths {
     pub(super) fn watch(&mut self, targets: &Targets, ports: &Ports, now: Nanos) {
         let before = std::mem::take(&mut self.watched);
         let mut before: BTreeMap<_, _> =
-            before.into_iter().map(|path| ((path.target.name.clone(), path.target.rank), path)).collect();
+            before.into_iter().map(|path| (key_of(&path.target), path)).collect();
         for target in targets.paths.iter() {
             let Some(port) = ports.position(target.route.port) else { continue };
             // By name: another topology numbers switches anew.
-            let old = before.remove(&(target.name.clone(), target.rank));
+            let old = before.remove(&key_of(target));
             let old = old.filter(|old| old.target.route == target.route);
             let mut path = old.unwrap_or_else(|| {
-                let broken = targets.down.paths.contains(&(target.edge, target.rank));
+                let broken = targets.down.paths.contains(&(target.to, target.rank));
                 self.next_subject = (self.next_subject + 1) % echoes::FIRST;
                 let probes = PathProbes::new(targets.probes.hold_down, broken, now);
                 Watched { target: target.clone(), subject: self.next_subject, probes, port, used: false }
             });
             path.probes.set_hold_down(targets.probes.hold_down);
-            (path.target.edge, path.target.peer) = (target.edge, target.peer);
+            (path.target.to, path.target.peer) = (target.to, target.peer);
             path.port = port;
             self.watched.push(path);
         }
@@ -66,22 +72,22 @@ impl Paths {
     }
 
     /// All paths in use; whether these are others than before.
-    pub(super) fn set_used(&mut self, used: BTreeSet<(SwitchId, Rank)>) -> bool {
+    pub(super) fn set_used(&mut self, used: BTreeSet<(PathsTo, Rank)>) -> bool {
         let differs = used != self.used;
         self.used = used;
         differs
     }
 
     /// One more path in use; false if it was known.
-    pub(super) fn add_used(&mut self, edge: SwitchId, rank: Rank) -> bool {
-        self.used.insert((edge, rank))
+    pub(super) fn add_used(&mut self, to: PathsTo, rank: Rank) -> bool {
+        self.used.insert((to, rank))
     }
 
     /// Plans when each path is probed.
     pub(super) fn plan(&mut self, rules: &Probes) {
         let (mut used, mut idle) = (Vec::new(), Vec::new());
         for (index, path) in self.watched.iter_mut().enumerate() {
-            path.used = self.used.contains(&(path.target.edge, path.target.rank));
+            path.used = self.used.contains(&(path.target.to, path.target.rank));
             if path.used { &mut used } else { &mut idle }.push(index);
         }
         self.schedule.plan(rules, used, idle);
@@ -127,14 +133,14 @@ impl Paths {
     }
 
     /// The paths that are broken.
-    pub(super) fn broken(&self) -> BTreeSet<(SwitchId, Rank)> {
+    pub(super) fn broken(&self) -> BTreeSet<(PathsTo, Rank)> {
         let broken = self.watched.iter().filter(|path| path.probes.is_broken());
-        broken.map(|path| (path.target.edge, path.target.rank)).collect()
+        broken.map(|path| (path.target.to, path.target.rank)).collect()
     }
 
     pub(super) fn report(&self, now: Nanos) -> Vec<PathReport> {
         let report = |path: &Watched| PathReport {
-            edge: path.target.edge,
+            to: path.target.to,
             rank: path.target.rank,
             broken: path.probes.is_broken(),
             lasts: now.since(path.probes.since()),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use smoc_paths::topology::SwitchId;
+
 use super::*;
 use crate::{
     config::{Hellos, Probes},
@@ -163,7 +165,7 @@ fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
     let port =
         PortTarget { number, interface: IfIndex(1), carrier: true, neighbor: number, link: 7, peer: PEER };
     let target = |edge: u32, name: &str| PathTarget {
-        edge: SwitchId(edge),
+        to: SwitchId(edge).into(),
         rank: Rank::BEST,
         peer: edge,
         route: RoundTripRoute { port: number, out: Route::END, back_port: number, back: Route::END },
@@ -171,7 +173,7 @@ fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
     };
     let targets = |generation: u64, paths: Vec<PathTarget>, broken: &[u32]| {
         let paths = paths.into();
-        let down = broken.iter().map(|edge| (SwitchId(*edge), Rank::BEST)).collect();
+        let down = broken.iter().map(|edge| (SwitchId(*edge).into(), Rank::BEST)).collect();
         let down = Failures { paths: down, ..Failures::default() };
         Targets { generation, ports: vec![port], paths, down, ..Targets::default() }
     };
@@ -180,8 +182,8 @@ fn a_path_keeps_its_past_when_switches_are_numbered_anew() {
     let broken = |prober: &Prober| prober.found().failures.paths;
     let both = vec![target(1, "e1 - e2"), target(2, "e1 - e3")];
     prober.watch(targets(1, both, &[2]), wire.now, &mut wire);
-    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(2), Rank::BEST)]));
+    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(2).into(), Rank::BEST)]));
     let both = vec![target(2, "e1 - e2"), target(3, "e1 - e3")];
     prober.watch(targets(2, both, &[]), wire.now, &mut wire);
-    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(3), Rank::BEST)]));
+    assert_eq!(broken(&prober), BTreeSet::from([(SwitchId(3).into(), Rank::BEST)]));
 }
