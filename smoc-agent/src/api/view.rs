@@ -65,6 +65,9 @@ pub struct Status {
     /// Frames of switches that were refused: of what must not be at a port, and what no key of the fabric has signed.
     #[serde(default)]
     pub refused: u64,
+    /// How often a port was closed because something joined it to another open one.
+    #[serde(default)]
+    pub loops: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -334,6 +337,7 @@ pub(super) fn status(
         learning: learning(snapshot),
         store: StoreView::default(),
         refused: snapshot.refused,
+        loops: snapshot.loops,
         warnings: snapshot
             .warnings
             .iter()

@@ -51,6 +51,7 @@ impl Switch {
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
             refused: self.neighbors.refused() + self.unbelieved,
+            loops: self.neighbors.loops(),
             warnings,
         }
     }
