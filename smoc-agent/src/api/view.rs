@@ -69,6 +69,9 @@ pub struct Status {
     /// fabric has signed, hellos and their answers included.
     #[serde(default)]
     pub refused: u64,
+    /// How often a port was closed because something joined it to another open one.
+    #[serde(default)]
+    pub loops: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// Everything that the programs count.
@@ -359,6 +362,7 @@ pub(super) fn status(
         learning: learning(snapshot),
         store: StoreView::default(),
         refused: snapshot.refused + report.map_or(0, |report| report.refused),
+        loops: snapshot.loops,
         warnings: snapshot
             .warnings
             .iter()

@@ -13,7 +13,7 @@ use smoc_control::clock::Nanos;
 use smoc_control::config::Config;
 use smoc_control::connections::Question;
 use smoc_control::discovery::announcement::{self, Message};
-use smoc_control::discovery::{key::Keys, lldp, neighbor};
+use smoc_control::discovery::{key::Keys, lldp, neighbor, presence as found};
 use smoc_control::fabric::{Report, assemble};
 use smoc_control::store::{Facts, HostRecord, Key, Prefix, Saved, SwitchRecord};
 use smoc_paths::topology::convert::{parse, to_yaml};
@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "lldp", run: lldp, seeds: advertisements, times: 20_000 },
     Target { name: "record", run: record, seeds: records, times: 3_000 },
     Target { name: "snapshot", run: snapshot, seeds: snapshots, times: 3_000 },
+    Target { name: "presence", run: presence, seeds: loop_probes, times: 20_000 },
     Target { name: "neighbor", run: neighbor, seeds: claims, times: 10_000 },
     Target { name: "question", run: question, seeds: questions, times: 10_000 },
     of_format!("agent_view", Format::AgentView, ["agent.json"]),
@@ -335,6 +336,31 @@ fn lldp(bytes: &[u8]) {
             assert_eq!(again, Some(lldp::Heard::Switch(said, lldp::Signed::Well)));
         }
     }
+}
+
+/// Answers and loop probes: what is read is read back as it was, and signed with a key it is believed.
+fn presence(bytes: &[u8]) {
+    let keys = Keys::new(vec![b"key".to_vec()]);
+    for keys in [&Keys::default(), &keys] {
+        if let Some(found::Heard::Loop(probe)) = found::Heard::parse(bytes, keys) {
+            let again = found::Heard::parse(&probe.frame(scene::mac(1), keys), keys);
+            assert_eq!(again, Some(found::Heard::Loop(probe)));
+        }
+    }
+}
+
+fn loop_probes() -> Vec<Vec<u8>> {
+    let probe = |port: PortNumber| found::LoopProbe {
+        switch: "e1".into(),
+        port,
+        fabric: "default".into(),
+        boot: 5,
+        is_open: true,
+    };
+    let keys = [Keys::default(), Keys::new(vec![b"key".to_vec()])];
+    let probes =
+        keys.iter().flat_map(|keys| PortNumber::new(3).map(|port| probe(port).frame(scene::mac(1), keys)));
+    probes.chain([found::question(scene::mac(1), 7)]).collect()
 }
 
 fn advertisements() -> Vec<Vec<u8>> {

@@ -56,7 +56,6 @@ mod width;
 #[cfg(test)]
 mod width_tests;
 
-use discovering::alone;
 pub use discovering::lone;
 pub use effect::{Effect, Wish, write_all};
 pub use event::{Event, Frame};
@@ -142,6 +141,10 @@ pub struct Start {
     pub sequence: u64,
     /// What an earlier agent was asked to remember ([`Effect::Remember`]).
     pub records: Vec<Record>,
+}
+
+fn longest_catch_up(config: &Config) -> Duration {
+    if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 }
 }
 
 /// What should be in the maps, after so many changes.
@@ -280,8 +283,7 @@ impl Switch {
         let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, .. } =
             start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
-        let bits = width::left(&config, installed.settings.port_width);
-        let (topology, this) = if config.is_discovered() { alone(&config, bits) } else { (topology, this) };
+        let (width, topology, this) = width::begin(&config, installed.settings.port_width, (topology, this));
         info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
@@ -293,7 +295,7 @@ impl Switch {
             interfaces,
             neighbors,
             discovered: Discovered::default(),
-            width: width::Width::new(bits),
+            width,
             belief: Belief::default(),
             left_broken: Vec::new(),
             links: LinkStates::default(),
@@ -321,7 +323,7 @@ impl Switch {
             inquiries: Inquiries::new(boot),
             answered: BTreeMap::new(),
             stale: Stale::ALL,
-            catching_up: Some((now + catch_up(&config), now + CATCH_UP.0)),
+            catching_up: Some((now + longest_catch_up(&config), now + CATCH_UP.0)),
             settled: Nanos(0),
             hosts_settled: Nanos(0),
             rested: Nanos(0),

@@ -56,6 +56,7 @@ impl Switch {
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
             refused: self.neighbors.refused() + self.belief.refused,
+            loops: self.neighbors.loops(),
             warnings,
         }
     }

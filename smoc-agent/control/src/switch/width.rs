@@ -5,11 +5,12 @@
 //! An agent that is configured with another width than the one in the maps begins with that one. Of switches that want this at the same
 //! time one after the other does it, in the order of their names: what several drain at once may have to be used after all.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use smoc_paths::topology::{SwitchId, Topology};
 use tracing::info;
 
-use super::Switch;
+use super::{Switch, discovering::alone};
 use crate::{clock::Nanos, config::Config, fabric::drain::DRAIN, ports::Role};
 
 /// What others need to hear of a drain and of a width, and to follow it, if an announcement is lost: they are repeated every 5 s.
@@ -26,15 +27,15 @@ pub(super) struct Width {
     since: Option<Nanos>,
 }
 
-impl Width {
-    pub(super) fn new(bits: u8) -> Self {
-        Self { bits, since: None }
-    }
-}
-
-/// The width to begin with: the one in the maps, 0 if there are none.
-pub(super) fn left(config: &Config, in_maps: u8) -> u8 {
-    if in_maps == 0 { config.discovered_width() } else { in_maps }
+/// The width to begin with, the one in the maps unless that is 0, and the network with it: the file's, if there is one.
+pub(super) fn begin(
+    config: &Config,
+    in_maps: u8,
+    file: (Arc<Topology>, SwitchId),
+) -> (Width, Arc<Topology>, SwitchId) {
+    let bits = if in_maps == 0 { config.discovered_width() } else { in_maps };
+    let (topology, this) = if config.is_discovered() { alone(config, bits) } else { file };
+    (Width { bits, since: None }, topology, this)
 }
 
 impl Switch {
