@@ -222,6 +222,18 @@ fn carried(lab: &Lab) -> Result<u64> {
     Ok(lab.loads()?.iter().map(|load| load.frames_from_a + load.frames_from_b).sum())
 }
 
+/// Whether each switch sees the same owners as before, and all four links up.
+fn all_is_as_before(lab: &Lab, before: &[Vec<String>]) -> Result<()> {
+    for (place, switch) in RING_SWITCHES.iter().enumerate() {
+        ensure!(owners(lab, switch)? == before[place], "{switch}: {:?}", owners(lab, switch)?);
+        let topology = lab.ask(switch, &["topology"])?;
+        ensure!(topology["links"].as_array().map(Vec::len) == Some(4), "{switch}: {topology:#}");
+        let status = lab.ask(switch, &["status"])?;
+        ensure!(status["links_down"] == 0, "{switch}: {status:#}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_hostile_host_takes_nobody_over_and_costs_nobody_a_frame() -> Result<()> {
     let test = "a_hostile_host_takes_nobody_over_and_costs_nobody_a_frame";
@@ -261,13 +273,7 @@ fn a_hostile_host_takes_nobody_over_and_costs_nobody_a_frame() -> Result<()> {
         mischief(round).iter().try_for_each(|frame| sender.send(frame))?;
         thread::sleep(Duration::from_millis(10));
     }
-    for (place, switch) in RING_SWITCHES.iter().enumerate() {
-        ensure!(owners(&lab, switch)? == before[place], "{switch}: {:?}", owners(&lab, switch)?);
-        let topology = lab.ask(switch, &["topology"])?;
-        ensure!(topology["links"].as_array().map(Vec::len) == Some(4), "{switch}: {topology:#}");
-        let status = lab.ask(switch, &["status"])?;
-        ensure!(status["links_down"] == 0, "{switch}: {status:#}");
-    }
+    all_is_as_before(&lab, &before)?;
     let (pushed, guarded) = (lab.counter("b", "pushed_by_host")?, lab.counter("b", "guarded")?);
     let refused = lab.ask("b", &["status"])?["refused"].as_u64().context("refused")?;
     println!("{pushed} pushed_by_host, {guarded} guarded, {refused} refused");
