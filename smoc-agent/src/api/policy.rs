@@ -1,5 +1,7 @@
 //! The policy: what the API takes of operators, and what it tells of the one in force.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use smoc_control::{
     fabric::Record,
@@ -7,7 +9,6 @@ use smoc_control::{
     switch::Snapshot,
 };
 use smoc_paths::input;
-use std::path::Path;
 
 /// A policy that is to be in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,13 +54,12 @@ struct Merged<T> {
     missing: BTreeSet<String>,
 }
 
+/// The switch of an agent and what it says, or why it does not.
+type Answer<T> = Result<(String, Vec<T>), String>;
+
 impl<T> Merged<T> {
     /// Puts answers together; `edges` are the switches with hosts.
-    fn new(
-        answers: Vec<(String, Result<(String, Vec<T>), String>)>,
-        edges: &BTreeSet<String>,
-        limit: usize,
-    ) -> Self {
+    fn new(answers: Vec<(String, Answer<T>)>, edges: &BTreeSet<String>, limit: usize) -> Self {
         let (mut silent, mut by_switch) = (BTreeMap::new(), BTreeMap::new());
         for (socket, answer) in answers {
             match answer {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -13,12 +14,9 @@ use smoc_common::{
 use smoc_paths::topology::{LinkId, SwitchId, Topology};
 use tracing::warn;
 
-use super::{
-    book::{PathBook, Unmet, Wish},
-    desired::Inputs,
-};
+use super::book::{PathBook, Unmet, Wish};
 use crate::{
-    hosts::{map_address, map_prefix},
+    hosts::{KnownHost, map_address, map_prefix},
     policy::Rules,
 };
 
@@ -101,17 +99,23 @@ impl Policies {
     }
 
     /// Sorts hosts and prefixes into classes, finds out what is needed, and searches what is missing.
-    pub(super) fn extend(&mut self, inputs: &Inputs<'_>, this: SwitchId, options_down: &BTreeSet<LinkId>) {
+    pub(super) fn extend(
+        &mut self,
+        topology: &Topology,
+        hosts: &BTreeMap<IpAddr, KnownHost>,
+        this: SwitchId,
+        down: &BTreeSet<LinkId>,
+    ) {
         if self.rules.choices.is_empty() {
             return;
         }
         let (mut here, mut there) = (BTreeSet::new(), BTreeSet::new());
-        for (address, host) in inputs.hosts {
+        for (address, host) in hosts {
             let sets = self.rules.sets.of(&map_address(*address));
             self.place(sets, host.at.switch, this, &mut here, &mut there);
         }
         let rules = self.rules.clone();
-        for router in inputs.topology.hosts() {
+        for router in topology.hosts() {
             for prefix in router.prefixes.iter().map(map_prefix) {
                 let parts = rules.sets.prefixes().filter(|part| is_in(part, &prefix));
                 for part in parts.chain([prefix]) {
@@ -121,7 +125,7 @@ impl Policies {
         }
         (self.here, self.there) = (here, there);
         self.want();
-        self.search(inputs.topology, this, options_down);
+        self.search(topology, this, down);
     }
 
     fn place(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::Document;
+use super::document::Document;
 use crate::{
     fabric::{
         Record, Records,

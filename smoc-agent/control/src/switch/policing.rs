@@ -8,7 +8,6 @@ use super::Switch;
 use crate::{
     clock::Nanos,
     fabric::digest::{self, Digests},
-    plan::Unmet,
     policy::{Force, Rules, Stored, in_force, stored},
     store::Facts,
 };
@@ -109,21 +108,5 @@ impl Switch {
             ));
         }
         warnings
-    }
-}
-
-impl std::fmt::Display for Unmet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Avoid => {
-                "no way there keeps off all that it avoids: paths are chosen as if it avoided nothing"
-            }
-            Self::AvoidWhileDown => {
-                "links are down, and what is left needs what it avoids: ranks use it meanwhile"
-            }
-            Self::Ranks => {
-                "there are fewer ranks than it names: those that there are are used, all if none of them is"
-            }
-        })
     }
 }
