@@ -112,11 +112,6 @@ const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// Where the network is discovered it listens so long at most: those who are there have spoken then.
 const DISCOVERY: Duration = Duration::from_millis(800);
 
-/// How long a new agent listens at most.
-fn catch_up(config: &Config) -> Duration {
-    if config.is_discovered() { DISCOVERY } else { CATCH_UP.1 }
-}
-
 /// What is there when control begins.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -272,6 +267,7 @@ impl Switch {
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
         let adopted = start.installed.settings != Settings::default();
         let records = start.records.clone();
+        info!(adopted, switch = start.config.switch, "control begins");
         let mut switch = Self::begin(start, adopted, now);
         switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
@@ -284,7 +280,6 @@ impl Switch {
             start;
         let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
         let (width, topology, this) = width::begin(&config, installed.settings.port_width, (topology, this));
-        info!(adopted, switch = config.switch, "control begins");
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
         let neighbors = meeting::neighbors(&config, &topology, this, boot);
