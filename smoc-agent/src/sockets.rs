@@ -15,7 +15,7 @@ use smoc_control::interfaces::IfIndex;
 /// The frames that a socket hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// ARP and neighbour discovery, LLDP, and what tells of switches and loops ([`presence`]); and announcements, which no host
+    /// ARP and neighbour discovery, requests to DHCP servers, a sample of other IP, LLDP, and what tells of switches and loops ([`presence`]); and announcements, which no host
     /// should send.
     Neighbors,
     /// Announcements of other agents, LLDP, and the same.
@@ -99,6 +99,13 @@ const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
 const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
 const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const JUMP_ANY: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+/// A random number (packet(7), `SKF_AD_RANDOM`).
+const RANDOM: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_RANDOM) as u32;
+/// One frame in so many of other IP shows whose address is there; a power of two.
+const SAMPLED: u32 = 16;
+const UDP: u32 = 17;
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 
 /// The classic BPF program that lets through what is wanted. The kernel has taken an outer VLAN tag off.
@@ -117,18 +124,28 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
         ],
         Wanted::Neighbors => vec![
             SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
-            SockFilter::new(JUMP_EQUAL, 12, 0, outgoing),
+            SockFilter::new(JUMP_EQUAL, 19, 0, outgoing),
             SockFilter::new(LOAD_HALF, 0, 0, 12),
-            SockFilter::new(JUMP_EQUAL, 9, 0, neighbor::ARP.into()),
-            SockFilter::new(JUMP_EQUAL, 8, 0, announcement::ETHER_TYPE.into()),
-            SockFilter::new(JUMP_EQUAL, 7, 0, lldp::ETHER_TYPE.into()),
-            SockFilter::new(JUMP_EQUAL, 6, 0, presence::ETHER_TYPE.into()),
-            SockFilter::new(JUMP_EQUAL, 0, 6, smoc_common::wire::ethernet::IPV6.into()),
+            SockFilter::new(JUMP_EQUAL, 16, 0, neighbor::ARP.into()),
+            SockFilter::new(JUMP_EQUAL, 15, 0, announcement::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 14, 0, lldp::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 13, 0, presence::ETHER_TYPE.into()),
+            SockFilter::new(JUMP_EQUAL, 5, 0, smoc_common::wire::ethernet::IPV6.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 12, smoc_common::wire::ethernet::IPV4.into()),
+            // IPv4: what goes to a DHCP server, as far as the header has no options.
+            SockFilter::new(LOAD_BYTE, 0, 0, 14 + 9),
+            SockFilter::new(JUMP_EQUAL, 0, 7, UDP),
+            SockFilter::new(LOAD_HALF, 0, 0, 14 + 20 + 2),
+            SockFilter::new(JUMP_EQUAL, 7, 5, neighbor::DHCP_SERVER.into()),
+            // IPv6: neighbour discovery.
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),
-            SockFilter::new(JUMP_EQUAL, 0, 4, neighbor::ICMP_V6.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 3, neighbor::ICMP_V6.into()),
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 40),
-            SockFilter::new(JUMP_EQUAL, 1, 0, neighbor::SOLICITATION.into()),
-            SockFilter::new(JUMP_EQUAL, 0, 1, neighbor::ADVERTISEMENT.into()),
+            SockFilter::new(JUMP_EQUAL, 3, 0, neighbor::SOLICITATION.into()),
+            SockFilter::new(JUMP_EQUAL, 2, 0, neighbor::ADVERTISEMENT.into()),
+            // Of all other IP one frame in so many, at random.
+            SockFilter::new(LOAD_WORD, 0, 0, RANDOM),
+            SockFilter::new(JUMP_ANY, 1, 0, SAMPLED - 1),
             SockFilter::new(RETURN, 0, 0, BUFFER as u32),
             SockFilter::new(RETURN, 0, 0, 0),
         ],

@@ -465,13 +465,16 @@ impl Tables for KernelTables<'_> {
     fn router(&self, address: &Address) -> Option<&Host> {
         self.routed(scratch()?, address)
     }
+
     #[inline(always)]
     fn pair(&self, key: PairKey) -> Option<EdgeIndex> {
         let scratch = scratch()?;
         // SAFETY: as in `through_memory`; the value is one number, which the agent replaces as a whole.
         unsafe {
-            (&raw mut (*scratch).pair).write_volatile(key);
-            PAIRS.get(&*(&raw const (*scratch).pair)).map(|index| *index as EdgeIndex)
+            let place = &raw mut (*scratch).pair;
+            place.write_volatile(key);
+            let key: &PairKey = &*place;
+            PAIRS.get(key).map(|index| *index as EdgeIndex)
         }
     }
 

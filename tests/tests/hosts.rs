@@ -188,3 +188,22 @@ fn subnets_behind_a_router_have_disjoint_paths_for_the_subflows_of_a_connection(
     ensure!(hosts[0]["prefixes"] == serde_json::json!(["10.1.0.0/16", "10.2.0.0/16"]), "{hosts}");
     Ok(())
 }
+
+#[test]
+fn a_host_that_sends_and_never_asks_for_anybody_is_learned_from_its_traffic() -> Result<()> {
+    let name = "a_host_that_sends_and_never_asks_for_anybody_is_learned_from_its_traffic";
+    let Some(lab) = lab(name, TOPOLOGY, false)? else { return Ok(()) };
+    let host = lab.namespace("h1")?;
+    batch(
+        "ip",
+        &host,
+        &["neigh replace 10.0.2.1 lladdr 02:00:00:00:00:02 dev eth0 nud permanent".to_owned()],
+    )?;
+    ensure!(entry(&lab, "e1")?.is_none(), "it has said nothing yet");
+    let script = "for i in $(seq 300); do echo x > /dev/udp/10.0.2.1/9; done";
+    run(host.command("bash").args(["-c", script]))?;
+    wait_until(|| is_at(&lab, "e1"))?;
+    let entry = entry(&lab, "e1")?.context("an entry")?;
+    ensure!(entry["mac"] == "02:00:00:00:00:01" && entry["source"] == "learned", "{entry}");
+    Ok(())
+}

@@ -62,7 +62,7 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
     let all = switches(&["m1", "m2", "m3", "m4"]);
     let transfer =
-        Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, Amount::Bytes(400 << 20))?;
+        Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, Amount::Bytes(900 << 20))?;
     let running = transfer.start()?;
     wait_until(|| Ok(subflows(&lab)?.len() == 4)).context("four subflows on four ways")?;
 
@@ -115,7 +115,7 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     assert_eq!(lab.ask("e2", &["policy", "delete", "away"])?, json!({"rules": 0, "changed": true}));
     wait_until(|| Ok(subflows(&lab)?.iter().all(|(rule, _)| rule.is_none()))).context("the rule is gone")?;
     assert_eq!(subflows(&lab)?.len(), 4, "{:?}", subflows(&lab)?);
-    assert_eq!(running.finish()?.bytes, 400 << 20);
+    assert_eq!(running.finish()?.bytes, 900 << 20);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use smoc_common::route::PortNumber;
 use smoc_control::{
+    discovery::neighbor,
     interfaces::IfIndex,
     ports::Role,
     switch::{Event, Frame},
@@ -20,6 +21,8 @@ use crate::sockets::{PacketSocket, Wanted};
 
 /// Max frames of a host port that are read in each [`WINDOW`]: far more than well-behaved hosts send.
 const HOST_FRAMES: u32 = 200;
+/// The same of frames that may only show who is there.
+const GLIMPSES: u32 = 20;
 /// The same of a fabric port: announcements come in bursts.
 const FABRIC_FRAMES: u32 = 5000;
 const WINDOW: Duration = Duration::from_millis(100);
@@ -79,7 +82,7 @@ impl Ears {
 /// Passes the frames of a port on, up to the max and as far as the queue has room; the others are counted and logged.
 async fn receive(socket: Arc<PacketSocket>, port: PortNumber, role: Role, events: mpsc::Sender<Event>) {
     let allowed = if role == Role::Fabric { FABRIC_FRAMES } else { HOST_FRAMES };
-    let (mut since, mut count, mut dropped) = (Instant::now(), 0, 0_u64);
+    let (mut since, mut count, mut glimpses, mut dropped) = (Instant::now(), 0, 0, 0_u64);
     loop {
         let bytes = match socket.receive().await {
             Ok(bytes) => bytes,
@@ -96,7 +99,13 @@ async fn receive(socket: Arc<PacketSocket>, port: PortNumber, role: Role, events
                     dropped, "more frames came than an agent looks at: they were ignored"
                 );
             }
-            (since, count, dropped) = (Instant::now(), 0, 0);
+            (since, count, glimpses, dropped) = (Instant::now(), 0, 0, 0);
+        }
+        if role == Role::Host && !neighbor::may_claim(&bytes) {
+            glimpses += 1;
+            if glimpses > GLIMPSES {
+                continue;
+            }
         }
         count += 1;
         if count > allowed {

@@ -31,6 +31,14 @@ const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
 /// Max number of options that are read.
 const MAX_OPTIONS: usize = 8;
+/// The same of DHCP, padding included.
+const MAX_DHCP_OPTIONS: usize = 64;
+const UDP: u8 = 17;
+const UDP_HEADER: usize = 8;
+/// UDP ports of DHCP.
+const DHCP_CLIENT: u8 = 68;
+/// See [`DHCP_CLIENT`].
+pub const DHCP_SERVER: u8 = 67;
 
 /// The address that the sender of a frame claims for itself, and its MAC address. `None` for all other frames,
 /// for probes (which ask whether an address is free), and when the claim is for a MAC address other than the
@@ -44,6 +52,76 @@ pub fn claim(frame: &mut [u8]) -> Option<(IpAddr, MacAddress)> {
         _ => return None,
     };
     (mac == header.source && !mac.is_group() && !address.is_unspecified()).then_some((address, mac))
+}
+
+/// The address that the sender of a frame seems to have, and its MAC address, where it claims none: it sends from there, or asks
+/// for it by DHCP (RFC 2131). `None` for frames that claim one, for tagged ones, and for addresses that no host has.
+pub fn glimpse(frame: &mut [u8]) -> Option<(IpAddr, MacAddress)> {
+    if claim(frame).is_some() {
+        return None;
+    }
+    let frame = Bytes(frame);
+    let header = ethernet::Header::parse(&frame)?;
+    let packet = Packet::parse(&frame, &header)?;
+    let address = match packet.source.v4() {
+        Some(0) => dhcp(&frame, &packet, header.source)?.into(),
+        Some(v4) => IpAddr::from(Ipv4Addr::from(v4)),
+        None => IpAddr::from(packet.source.octets()),
+    };
+    let is_odd = match address {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_multicast() || v6.is_unicast_link_local() || v6.is_loopback(),
+    };
+    let is_tagged = header.payload != ethernet::UNTAGGED;
+    (!is_odd && !is_tagged && !address.is_unspecified() && !header.source.is_group())
+        .then_some((address, header.source))
+}
+
+/// The address that a client asks for: option 50 of a DHCPREQUEST (option 53 is 3), whose hardware address is the sender's.
+///
+/// | bytes | field | bytes | field |
+/// |---|---|---|---|
+/// | 0, 1, 2 | 1: request; 1: Ethernet; 6 | 236..240 | 99, 130, 83, 99 |
+/// | 28..34 | client's hardware address | 240.. | options: code, length, value; 0 is padding, 255 the end |
+fn dhcp(frame: &Bytes<'_>, packet: &Packet, sender: MacAddress) -> Option<Ipv4Addr> {
+    let at = packet.payload + UDP_HEADER;
+    let is_client = packet.protocol == UDP
+        && !packet.is_fragment
+        && frame.read::<4>(packet.payload)? == [0, DHCP_CLIENT, 0, DHCP_SERVER]
+        && frame.read::<3>(at)? == [1, 1, 6]
+        && MacAddress::new(frame.read::<6>(at + 28)?) == sender
+        && frame.read::<4>(at + 236)? == [99, 130, 83, 99];
+    if !is_client {
+        return None;
+    }
+    let (mut option, mut is_request, mut wanted) = (at + 240, false, None);
+    for _ in 0..MAX_DHCP_OPTIONS {
+        let [code] = frame.read::<1>(option)?;
+        match code {
+            0 => option += 1,
+            255 => break,
+            _ => {
+                let [length] = frame.read::<1>(option + 1)?;
+                match (code, length) {
+                    (53, 1) => is_request = frame.read::<1>(option + 2)? == [3],
+                    (50, 4) => wanted = Some(Ipv4Addr::from(frame.read::<4>(option + 2)?)),
+                    _ => {}
+                }
+                option += 2 + usize::from(length);
+            }
+        }
+    }
+    wanted.filter(|_| is_request)
+}
+
+/// Whether a frame is of a kind that may tell a claim: ARP and neighbour discovery.
+pub fn may_claim(frame: &[u8]) -> bool {
+    let is_v6 = |frame: &[u8]| frame.get(20) == Some(&ICMP_V6);
+    match frame.get(12..14).map(|kind| u16::from_be_bytes([kind[0], kind[1]])) {
+        Some(ethernet::IPV4) => false,
+        Some(ethernet::IPV6) => is_v6(frame),
+        _ => true,
+    }
 }
 
 fn arp(frame: &Bytes<'_>, at: usize) -> Option<(IpAddr, MacAddress)> {
@@ -211,6 +289,52 @@ mod tests {
         assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"));
         let body = discovery(ADVERTISEMENT, "fd00::3", &[]);
         assert_eq!(claimed(icmp("fe80::1", 255, &body)).as_deref(), Some("fd00::3"), "no option");
+    }
+
+    fn glimpsed(mut frame: Vec<u8>) -> Option<String> {
+        glimpse(&mut frame).map(|(address, mac)| {
+            assert_eq!(mac.octets(), MAC);
+            address.to_string()
+        })
+    }
+
+    fn v4(source: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let length = (20 + payload.len() as u16).to_be_bytes();
+        let head = [0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, protocol, 0, 0];
+        frame(ethernet::IPV4, &[&head[..], &source, &[10, 0, 0, 2], payload].concat())
+    }
+
+    #[test]
+    fn traffic_shows_where_it_comes_from() {
+        assert_eq!(glimpsed(v4([10, 0, 0, 7], 17, &[0; 8])).as_deref(), Some("10.0.0.7"));
+        assert_eq!(glimpsed(icmp("fd00::7", 64, &[128, 0, 0, 0])).as_deref(), Some("fd00::7"));
+        for source in [[0; 4], [224, 0, 0, 1], [255; 4], [169, 254, 0, 1], [127, 0, 0, 1]] {
+            assert_eq!(glimpsed(v4(source, 17, &[0; 8])), None, "{source:?}");
+        }
+        assert_eq!(glimpsed(icmp("fe80::7", 64, &[128, 0, 0, 0])), None);
+        assert_eq!(glimpsed(arp(1, MAC, [10, 0, 0, 1])), None, "that is a claim");
+        let mut tagged = v4([10, 0, 0, 7], 17, &[0; 8]);
+        tagged.splice(12..12, [0x81, 0, 0, 5]);
+        assert_eq!(glimpsed(tagged), None, "a question would have no tag");
+    }
+
+    #[test]
+    fn a_client_of_dhcp_shows_the_address_that_it_asks_for() {
+        let request = |mac: [u8; 6], options: &[u8]| {
+            let mut bootp = vec![0; 240];
+            bootp[..3].copy_from_slice(&[1, 1, 6]);
+            bootp[28..34].copy_from_slice(&mac);
+            bootp[236..].copy_from_slice(&[99, 130, 83, 99]);
+            let udp = [&[0, 68, 0, 67, 0, 0, 0, 0][..], &bootp, options].concat();
+            glimpsed(v4([0; 4], 17, &udp))
+        };
+        let asked = [53, 1, 3, 0, 0, 50, 4, 10, 0, 0, 9, 255];
+        assert_eq!(request(MAC, &asked).as_deref(), Some("10.0.0.9"));
+        assert_eq!(request([2, 0, 0, 0, 0, 8], &asked), None, "for another");
+        assert_eq!(request(MAC, &[53, 1, 1, 50, 4, 10, 0, 0, 9, 255]), None, "DHCPDISCOVER");
+        assert_eq!(request(MAC, &[53, 1, 3, 50, 4, 10, 0]), None, "cut off");
+        assert_eq!(request(MAC, &[53, 1, 3]), None, "without end");
+        assert_eq!(request(MAC, &[0; 300]), None, "padding without end");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `claims` | who says that an address is there |
 //! | `contest` | who is asked before it moves |
+//! | `glimpses` | hosts that are asked because their traffic shows them |
 //! | `origins` | what other edges announced |
 //! | `reach` | which addresses are learned at all |
 
@@ -17,6 +18,7 @@ mod claims;
 pub mod contest;
 #[cfg(test)]
 mod contest_tests;
+mod glimpses;
 mod origins;
 mod reach;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use claims::HELD;
 use claims::{Claim, Claimant, Claims};
 use contest::{Ask, Challenge};
 pub use contest::{Contention, Question, Refusal};
+use glimpses::Glimpses;
 pub use origins::Sighting;
 use origins::{Origin, Origins};
 pub use reach::Reach;
@@ -97,6 +100,8 @@ struct Declared {
 /// Everything that is known of hosts, as one switch knows it.
 #[derive(Clone, Debug, Default)]
 pub struct HostTable {
+    /// Who is asked because traffic shows an address.
+    pub glimpses: Glimpses,
     declared: BTreeMap<IpAddr, Declared>,
     /// Names of declared hosts by MAC address.
     named: BTreeMap<MacAddress, String>,

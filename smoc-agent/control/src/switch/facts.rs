@@ -152,7 +152,10 @@ impl Switch {
     }
 
     fn heard_neighbor(&mut self, frame: &mut Frame, now: Nanos) -> bool {
-        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else { return false };
+        let Some((address, mac)) = neighbor::claim(&mut frame.bytes) else {
+            self.glimpsed(frame, now);
+            return false;
+        };
         let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::{Effect, Switch};
+use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
+use smoc_paths::topology::End;
+
+use super::{Effect, Frame, Switch};
 use crate::{clock::Nanos, discovery::neighbor, hosts::Question, hosts::Reach, ports::Role};
 
 /// Refused claims that the status names one by one.
@@ -39,17 +42,45 @@ impl Switch {
 
     /// Asks the owners of addresses that others claim, or that were not heard for long.
     pub(super) fn ask_owners(&mut self, now: Nanos) {
-        for question in self.hosts.questions(now) {
-            let Question { port, mac, address } = question;
-            let Some(source) = self.socket_mac(port) else { continue };
-            let frame = neighbor::question(source, mac, address, self.sender(address));
-            self.effects.push(Effect::Send(port, frame));
-        }
+        let questions = self.hosts.questions(now);
+        self.ask_hosts(questions);
         self.stale.hosts |= self.hosts.has_changed();
         if self.hosts.take_stirred() {
             self.announcer.hurry_hosts(now);
             self.stale.view = true;
         }
+    }
+
+    fn ask_hosts(&mut self, questions: impl IntoIterator<Item = Question>) {
+        for Question { port, mac, address } in questions {
+            let Some(source) = self.socket_mac(port) else { continue };
+            let frame = neighbor::question(source, mac, address, self.sender(address));
+            self.effects.push(Effect::Send(port, frame));
+        }
+    }
+
+    /// A frame that claims no address may show one: who sent it is asked whether it has it.
+    pub(super) fn glimpsed(&mut self, frame: &mut Frame, now: Nanos) {
+        let Some((address, mac)) = neighbor::glimpse(&mut frame.bytes) else { return };
+        let reach = self.hosts.reach();
+        if !reach.learns(address) || reach.is_ours(mac) || self.is_known_at(frame.port, address, mac) {
+            return;
+        }
+        let question = self.hosts.glimpses.see(frame.port, address, mac, now);
+        self.ask_hosts(question);
+    }
+
+    /// Asks those again that have not answered.
+    pub(super) fn ask_glimpsed(&mut self, now: Nanos) {
+        let mut glimpses = std::mem::take(&mut self.hosts.glimpses);
+        let questions = glimpses.again(now, |port, address, mac| self.is_known_at(port, address, mac));
+        self.hosts.glimpses = glimpses;
+        self.ask_hosts(questions);
+    }
+
+    fn is_known_at(&self, port: PortNumber, address: IpAddr, mac: MacAddress) -> bool {
+        let at = End { switch: self.this, port };
+        self.known.get(&address).is_some_and(|host| host.at == at && host.mac == mac)
     }
 
     /// The bridge's own IPv4 address, of those that are in one subnet with a host if there is one.
@@ -100,5 +131,44 @@ impl Switch {
         let named = refusals.iter().take(NAMED_REFUSALS).map(text);
         let rest = (more > 0).then(|| format!("{more} more claims are refused: `smoc hosts` lists them"));
         named.chain(rest).chain(self.outside()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smoc_common::wire::ethernet;
+
+    use super::super::tests::Bench;
+    use super::*;
+
+    /// From 10.0.0.7, whose MAC address is 02:00:00:00:00:07.
+    fn datagram() -> Vec<u8> {
+        let head = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 7, 10, 0, 0, 2];
+        let macs = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 7];
+        [&macs[..], &ethernet::IPV4.to_be_bytes(), &head, &[0; 8]].concat()
+    }
+
+    fn questions(effects: &[Effect]) -> usize {
+        let is_one = |effect: &&Effect| matches!(effect, Effect::Send(_, frame) if frame[12..14] == [8, 6]);
+        effects.iter().filter(is_one).count()
+    }
+
+    #[test]
+    fn a_host_that_only_sends_is_asked_until_it_answers() {
+        let mut bench = Bench::settled();
+        assert_eq!(questions(&bench.heard(9, Role::Host, datagram())), 1);
+        assert_eq!(questions(&bench.heard(9, Role::Host, datagram())), 0);
+        assert_eq!(questions(&bench.pass(Duration::from_millis(1500))), 1);
+        let address = IpAddr::from([10, 0, 0, 7]);
+        assert!(!bench.switch.known.contains_key(&address), "nobody has claimed it");
+        let macs = [2, 0, 0, 0, 0xff, 9, 2, 0, 0, 0, 0, 7];
+        let reply =
+            [&macs[..], &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2], &macs[6..], &[10, 0, 0, 7], &[0; 28]].concat();
+        bench.heard(9, Role::Host, reply);
+        assert_eq!(questions(&bench.pass(Duration::from_secs(5))), 0);
+        assert!(bench.switch.known.contains_key(&address));
+        assert_eq!(questions(&bench.heard(9, Role::Host, datagram())), 0, "it is known");
     }
 }

@@ -120,6 +120,7 @@ impl Switch {
         self.forget_namesakes(now);
         self.hosts.expire(now);
         self.stale.hosts |= self.hosts.has_changed();
+        self.ask_glimpsed(now);
         self.look_for_unagreed(now);
         self.look_at_reports(now);
         self.look_at_width(now);
