@@ -49,6 +49,9 @@ fn what_happens_at_a_switch_and_in_the_fabric_is_told_in_order_and_followed() ->
     let test = "what_happens_at_a_switch_and_in_the_fabric_is_told_in_order_and_followed";
     let Some(mut lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
     comes("e1", "agent", "", "ready")?;
+    wait_until(|| {
+        Ok(lab.ask("e1", &["status"])?["links_down"] == 0 && lab.ask("e2", &["status"])?["links_down"] == 0)
+    })?;
     let mut follower = command("e1", &["--follow", "--kind", "link", "--since", "1s", "--format", "json"])?
         .stdout(Stdio::piped())
         .spawn()?;

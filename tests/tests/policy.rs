@@ -74,8 +74,11 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     let by_rule = |names: &BTreeSet<String>| -> BTreeSet<(Option<String>, String)> {
         names.iter().map(|name| (Some("away".to_owned()), name.clone())).collect()
     };
-    wait_until(|| Ok(subflows(&lab)?.iter().all(|(rule, _)| rule.is_some())))
-        .with_context(|| format!("{:?}", subflows(&lab)))?;
+    wait_until(|| {
+        let subflows = subflows(&lab)?;
+        Ok(!subflows.is_empty() && subflows.iter().all(|(rule, _)| rule.is_some()))
+    })
+    .with_context(|| format!("{:?}", subflows(&lab)))?;
     assert!(subflows(&lab)?.is_subset(&by_rule(&away)), "{:?}", subflows(&lab)?);
     for switch in SWITCHES {
         wait_until(|| Ok(lab.ask(switch, &["policy", "show"])?["text"] == text)).context(switch)?;
@@ -113,8 +116,11 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     assert!(subflows(&lab)?.is_subset(&by_rule(&away)), "{:?}", subflows(&lab)?);
 
     assert_eq!(lab.ask("e2", &["policy", "delete", "away"])?, json!({"rules": 0, "changed": true}));
-    wait_until(|| Ok(subflows(&lab)?.iter().all(|(rule, _)| rule.is_none()))).context("the rule is gone")?;
-    assert_eq!(subflows(&lab)?.len(), 4, "{:?}", subflows(&lab)?);
+    wait_until(|| {
+        let subflows = subflows(&lab)?;
+        Ok(subflows.len() == 4 && subflows.iter().all(|(rule, _)| rule.is_none()))
+    })
+    .with_context(|| format!("the rule is gone: {:?}", subflows(&lab)))?;
     assert_eq!(running.finish()?.bytes, 900 << 20);
     Ok(())
 }

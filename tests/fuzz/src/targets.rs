@@ -381,14 +381,26 @@ fn advertisements() -> Vec<Vec<u8>> {
 
 /// ARP and neighbour discovery of hosts.
 fn neighbor(bytes: &[u8]) {
-    let _ = neighbor::claim(&mut bytes.to_vec()).is_some();
+    let is_claim = neighbor::claim(&mut bytes.to_vec()).is_some();
+    let is_glimpse = neighbor::glimpse(&mut bytes.to_vec()).is_some();
+    assert!(!(is_claim && is_glimpse), "who claims an address is not asked for it");
 }
 
 fn claims() -> Vec<Vec<u8>> {
     let mut arp = [[0xff; 6], [2, 0, 0, 0, 0, 1]].concat();
     arp.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    let mut dhcp = vec![0xff; 6];
+    dhcp.extend([
+        2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 1, 0x18, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255,
+    ]);
+    dhcp.extend([0, 68, 0, 67, 1, 4, 0, 0, 1, 1, 6]);
+    dhcp.resize(14 + 20 + 8 + 28, 0);
+    dhcp.extend([2, 0, 0, 0, 0, 1]);
+    dhcp.resize(14 + 20 + 8 + 236, 0);
+    dhcp.extend([99, 130, 83, 99, 53, 1, 3, 50, 4, 10, 0, 0, 9, 255]);
+    assert!(neighbor::glimpse(&mut dhcp.clone()).is_some(), "a request that is understood");
     let mut all = frames();
-    all.push(arp);
+    all.extend([arp, dhcp]);
     all
 }
 

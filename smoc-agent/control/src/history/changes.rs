@@ -75,13 +75,8 @@ fn ports(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Happening> {
         let old = old.get(&port.number.get());
         let mut tell =
             |text: String| all.push(Happening::new(Kind::Port, format!("{switch}:{}", port.number), text));
-        let was_usable = old.is_some_and(|old| old.usable);
-        if was_usable != port.usable {
-            tell(match (port.usable, port.carrier) {
-                (true, _) => "up".to_owned(),
-                (false, true) => "down, with carrier: its neighbour does not answer".to_owned(),
-                (false, false) => "down: no carrier".to_owned(),
-            });
+        if old.map(|old| state(old)) != Some(state(port)) {
+            tell(state(port).to_owned());
         }
         if old.map(|old| &old.neighbor) != Some(&port.neighbor)
             && (old.is_some() || port.neighbor != Standing::Undecided)
@@ -93,6 +88,15 @@ fn ports(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Happening> {
         }
     }
     all
+}
+
+/// Whether frames leave through a port, and why not.
+fn state(port: &PortState) -> &'static str {
+    match (port.usable, port.carrier) {
+        (true, _) => "up",
+        (false, true) => "down, with carrier: its neighbour does not answer",
+        (false, false) => "down: no carrier",
+    }
 }
 
 fn neighbor(standing: &Standing) -> String {
