@@ -36,6 +36,12 @@ fn subflows(lab: &Lab) -> Result<BTreeSet<(Option<String>, String)>> {
     Ok(open.filter_map(way).collect())
 }
 
+/// Whether the subflows go so many ways at least, all of them by a rule or none.
+fn go(lab: &Lab, ways: usize, is_by_rule: bool) -> Result<bool> {
+    let subflows = subflows(lab)?;
+    Ok(subflows.len() >= ways && subflows.iter().all(|(rule, _)| rule.is_some() == is_by_rule))
+}
+
 fn apply(lab: &Lab, at: &str, text: &str) -> Result<Value> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(text.as_bytes())?;
@@ -74,11 +80,7 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     let by_rule = |names: &BTreeSet<String>| -> BTreeSet<(Option<String>, String)> {
         names.iter().map(|name| (Some("away".to_owned()), name.clone())).collect()
     };
-    wait_until(|| {
-        let subflows = subflows(&lab)?;
-        Ok(!subflows.is_empty() && subflows.iter().all(|(rule, _)| rule.is_some()))
-    })
-    .with_context(|| format!("{:?}", subflows(&lab)))?;
+    wait_until(|| go(&lab, 1, true)).with_context(|| format!("{:?}", subflows(&lab)))?;
     assert!(subflows(&lab)?.is_subset(&by_rule(&away)), "{:?}", subflows(&lab)?);
     for switch in SWITCHES {
         wait_until(|| Ok(lab.ask(switch, &["policy", "show"])?["text"] == text)).context(switch)?;
@@ -116,11 +118,7 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     assert!(subflows(&lab)?.is_subset(&by_rule(&away)), "{:?}", subflows(&lab)?);
 
     assert_eq!(lab.ask("e2", &["policy", "delete", "away"])?, json!({"rules": 0, "changed": true}));
-    wait_until(|| {
-        let subflows = subflows(&lab)?;
-        Ok(subflows.len() == 4 && subflows.iter().all(|(rule, _)| rule.is_none()))
-    })
-    .with_context(|| format!("the rule is gone: {:?}", subflows(&lab)))?;
+    wait_until(|| go(&lab, 4, false)).with_context(|| format!("the rule is gone: {:?}", subflows(&lab)))?;
     assert_eq!(running.finish()?.bytes, 900 << 20);
     Ok(())
 }
