@@ -62,14 +62,31 @@ fn what_happens_at_a_switch_and_in_the_fabric_is_told_in_order_and_followed() ->
     comes("e2", "link", "e1:1-m1:1", "down")?;
     lab.set_link("e1:1-m1:1", Condition::Up, Direction::Both)?;
     comes("e2", "link", "e1:1-m1:1", "up")?;
-    thread::sleep(Duration::from_secs(2));
+    let followed = thread::spawn(move || -> Vec<String> {
+        let texts = lines.map_while(Result::ok).filter_map(|line| {
+            let entry: Value = serde_json::from_str(&line).ok()?;
+            Some(format!("{} {}", entry["subject"].as_str()?, entry["text"].as_str()?))
+        });
+        let mut seen = Vec::new();
+        for text in texts {
+            seen.push(text);
+            if seen.iter().any(|text| text == "e1:1-m1:1 up") {
+                break;
+            }
+        }
+        seen
+    });
+    wait_until(|| Ok(followed.is_finished()))?;
     follower.kill()?;
     follower.wait()?;
-    let seen: Vec<String> = lines.map_while(Result::ok).collect();
-    ensure!(seen.iter().any(|line| line.contains("\"e1:1-m1:1\"")), "{seen:?}");
+    let seen = followed.join().ok().context("the reader")?;
+    let place = |text: &str| seen.iter().position(|line| line == text);
+    ensure!(place("e1:1-m1:1 down") < place("e1:1-m1:1 up") && place("e1:1-m1:1 down").is_some(), "{seen:?}");
 
     connect(&lab)?;
-    wait_until(|| Ok(entries("e1", &["--kind", "connection"])?.len() >= 2))?;
+    wait_until(|| Ok(entries("e1", &["--kind", "connection"])?.len() >= 2)).with_context(|| {
+        format!("{:#?}", entries("e1", &["--kind", "connection,fallback,blackhole,path"]))
+    })?;
     lab.ask("e1", &["fabric", "drain", "m2"])?;
     comes("e2", "policy", "drain/m2", "ordered")?;
     comes("e2", "link", "e1:2-m2:1", "drained")?;
