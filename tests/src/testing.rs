@@ -1,12 +1,39 @@
 //! What the tests in `tests/tests` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, LabOptions, Routing};
+
+/// Three switches in a ring, and a host at each of two: two disjoint paths between these.
+const RING: &str = "\
+links:
+  - {a: \"a:1\", b: \"b:1\", capacity: 100Mbit}
+  - {a: \"b:2\", b: \"c:1\", capacity: 100Mbit}
+  - {a: \"c:2\", b: \"a:2\", capacity: 100Mbit}
+hosts:
+  - {name: h1, port: \"a:9\", addresses: [10.0.0.1]}
+  - {name: h2, port: \"c:9\", addresses: [10.0.0.2]}
+";
+/// The switches of [`ring_with_store`].
+pub const RING_SWITCHES: [&str; 3] = ["a", "b", "c"];
+
+/// Options for a lab of three switches in a ring that find each other and have etcd as their store, with further lines in each
+/// agent's configuration. The topology is written into `directory`, which has to live as long as the lab.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn ring_with_store(directory: &Path, lines: &str) -> Result<LabOptions> {
+    let file = directory.join("ring.yaml");
+    std::fs::write(&file, RING)?;
+    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
+    (options.agent.discovers, options.agent.etcd) = (true, true);
+    options.agent.lines = lines.to_owned();
+    Ok(options)
+}
 
 /// A file of the repository's `examples`.
 pub fn example(name: &str) -> PathBuf {

@@ -5,28 +5,13 @@ use std::{net::IpAddr, time::Duration};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use smoc_tests::command::run;
-use smoc_tests::lab::{Lab, LabOptions, store};
-use smoc_tests::testing::{lab_for, wait_until};
+use smoc_tests::lab::{Lab, store};
+use smoc_tests::testing::{RING_SWITCHES as SWITCHES, lab_for, ring_with_store, wait_until};
 use smoc_tests::traffic::{Answer, Family, address, ping};
-
-/// Three switches in a ring, and a host at each of two.
-const RING: &str = "\
-links:
-  - {a: \"a:1\", b: \"b:1\", capacity: 100Mbit}
-  - {a: \"b:2\", b: \"c:1\", capacity: 100Mbit}
-  - {a: \"c:2\", b: \"a:2\", capacity: 100Mbit}
-hosts:
-  - {name: h1, port: \"a:9\", addresses: [10.0.0.1]}
-  - {name: h2, port: \"c:9\", addresses: [10.0.0.2]}
-";
-const SWITCHES: [&str; 3] = ["a", "b", "c"];
 
 fn ring(test: &str) -> Result<Option<(tempfile::TempDir, Lab)>> {
     let directory = tempfile::tempdir()?;
-    let file = directory.path().join("ring.yaml");
-    std::fs::write(&file, RING)?;
-    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
-    (options.agent.discovers, options.agent.etcd) = (true, true);
+    let options = ring_with_store(directory.path(), "")?;
     Ok(lab_for(test, &options)?.map(|lab| (directory, lab)))
 }
 

@@ -84,9 +84,8 @@ fn what_happens_at_a_switch_and_in_the_fabric_is_told_in_order_and_followed() ->
     ensure!(place("e1:1-m1:1 down") < place("e1:1-m1:1 up") && place("e1:1-m1:1 down").is_some(), "{seen:?}");
 
     connect(&lab)?;
-    wait_until(|| Ok(entries("e1", &["--kind", "connection"])?.len() >= 2)).with_context(|| {
-        format!("{:#?}", entries("e1", &["--kind", "connection,fallback,blackhole,path"]))
-    })?;
+    wait_until(|| Ok(entries("e1", &["--kind", "connection"])?.len() >= 2))
+        .with_context(|| format!("{:#?}", entries("e1", &["--kind", "connection,fallback,blackhole"])))?;
     lab.ask("e1", &["fabric", "drain", "m2"])?;
     comes("e2", "policy", "drain/m2", "ordered")?;
     comes("e2", "link", "e1:2-m2:1", "drained")?;
@@ -103,8 +102,9 @@ fn what_happens_at_a_switch_and_in_the_fabric_is_told_in_order_and_followed() ->
     Ok(())
 }
 
+/// In a shorter one a busy host may begin to open its other subflows when it is over already.
 fn connect(lab: &Lab) -> Result<()> {
-    let amount = Amount::Time(Duration::from_millis(500));
+    let amount = Amount::Time(Duration::from_secs(3));
     Transfer::between(lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.run()?;
     Ok(())
 }

@@ -12,22 +12,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use smoc_tests::{
     command::run,
-    lab::{Condition, Direction, Lab, LabOptions, Programs, store},
-    testing::{lab_for, wait_until},
+    lab::{Condition, Direction, Lab, Programs, store},
+    testing::{RING_SWITCHES as SWITCHES, lab_for, ring_with_store, wait_until},
     traffic::{Amount, Family, Protocol, Transfer},
 };
 
-/// Two disjoint paths between the hosts' switches.
-const RING: &str = "\
-links:
-  - {a: \"a:1\", b: \"b:1\", capacity: 100Mbit}
-  - {a: \"b:2\", b: \"c:1\", capacity: 100Mbit}
-  - {a: \"c:2\", b: \"a:2\", capacity: 100Mbit}
-hosts:
-  - {name: h1, port: \"a:9\", addresses: [10.0.0.1]}
-  - {name: h2, port: \"c:9\", addresses: [10.0.0.2]}
-";
-const SWITCHES: [&str; 3] = ["a", "b", "c"];
 const PORT: u16 = 9852;
 const TOKEN: &str = "only-who-knows-this";
 const PROMETHEUS: &str = "127.0.0.1:9090";
@@ -130,17 +119,13 @@ fn alerts() -> Result<BTreeMap<String, String>> {
 }
 
 fn fabric(test: &str, directory: &Path) -> Result<Option<Lab>> {
-    let file = directory.join("ring.yaml");
-    fs::write(&file, RING)?;
     let token = directory.join("metrics.token");
     fs::write(&token, format!("{TOKEN}\n"))?;
-    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
-    (options.agent.discovers, options.agent.etcd) = (true, true);
-    options.agent.lines = format!(
+    let lines = format!(
         "metrics: {{listen: \"0.0.0.0:{PORT}\", unencrypted: true, token_file: {}}}\n",
         token.display()
     );
-    lab_for(test, &options)
+    lab_for(test, &ring_with_store(directory, &lines)?)
 }
 
 /// A short connection, by which the hosts become known, then a long one.

@@ -83,7 +83,7 @@ impl Readings<'_> {
             let hosts = self.hosts.iter().filter(|host| host.source == source).count();
             sheet.put(&metric::HOSTS, [&source], hosts as f64);
         }
-        sheet.put(&metric::HOST_MOVES, [], self.status.epoch.into());
+        sheet.put(&metric::EPOCHS, [], self.status.epoch.into());
         sheet.put(&metric::CLAIMS_REFUSED, [], self.status.learning.refused as f64);
         let store = &self.status.store;
         sheet.put_known(&metric::STORE_CONNECTED, [&store.kind], store.connected.map(truth));

@@ -58,7 +58,7 @@ pub struct Status {
     pub hosts: usize,
     /// `none` or `flows`.
     pub spread: Spread,
-    /// How often hosts have moved.
+    /// How often subflows were told to look their hosts up again: an address moved, or a prefix or a policy changed.
     pub epoch: u32,
     /// Which addresses are learned.
     pub learning: LearningView,

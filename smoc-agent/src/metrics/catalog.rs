@@ -107,7 +107,7 @@ metrics! {
         EDGE_RANKS = Gauge "smoc_edge_paths" "" ["edge" "rule"] "Ranked paths to an edge.";
         EDGE_DISJOINT = Gauge "smoc_edge_disjoint_paths" "" ["edge" "rule"] "Of these, the paths without a link that is down or drained that share none with a better one: so many subflows are apart.";
         HOSTS = Gauge "smoc_hosts" "" ["source"] "Known addresses: of the file, learned here, announced by others.";
-        HOST_MOVES = Counter "smoc_host_moves" "" [] "How often addresses have moved.";
+        EPOCHS = Counter "smoc_epochs" "" [] "How often subflows were told to look their hosts up again: an address moved, or a prefix or a policy changed.";
         CLAIMS_REFUSED = Counter "smoc_host_claims_refused" "" [] "Claims to an address of another host that were refused.";
         STORE_CONNECTED = Gauge "smoc_store_connected" "" ["store"] "1 if the fabric's store is heard of.";
         STORE_RECORDS = Gauge "smoc_store_records" "" ["store"] "Records of other switches that count.";

@@ -72,7 +72,7 @@ pub struct Snapshot {
     pub bridge: Option<BridgeState>,
     /// How other traffic is spread.
     pub spread: Spread,
-    /// How often hosts have moved.
+    /// How often subflows were told to look their hosts up again: an address moved, or a prefix or a policy changed.
     pub epoch: u32,
     /// Edges to which a path set is installed.
     pub edges: usize,
@@ -166,5 +166,52 @@ impl Snapshot {
     /// Which ports are usable.
     pub fn usable(&self) -> BTreeMap<u16, bool> {
         self.ports.iter().map(|port| (port.number.get(), port.usable)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::Bench;
+    use crate::{
+        history::{Kind, changes},
+        ports::Role,
+        switch::Event,
+    };
+
+    fn told(happenings: &[crate::history::Happening], kind: Kind) -> Vec<String> {
+        let of = happenings.iter().filter(|happening| happening.kind == kind);
+        of.map(|happening| format!("{} {}", happening.subject, happening.text)).collect()
+    }
+
+    #[test]
+    fn what_happens_between_two_snapshots_is_told_once_and_nothing_else() {
+        let mut bench = Bench::settled();
+        let before = bench.switch.snapshot();
+        assert_eq!(changes(Some(&before), &before), []);
+        let first = changes(None, &before);
+        assert_eq!(told(&first, Kind::Agent), [" ready"]);
+        assert_eq!(told(&first, Kind::Link).len(), 4, "{first:?}");
+
+        let reply = [
+            &[0xff; 6][..],
+            &[2, 0, 0, 0, 0, 7, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 7, 10, 0, 0, 7],
+            &[0; 28],
+        ];
+        bench.heard(9, Role::Host, reply.concat());
+        bench.pass(Duration::from_secs(1));
+        let learned = bench.switch.snapshot();
+        let since = changes(Some(&before), &learned);
+        assert_eq!(told(&since, Kind::Host), ["10.0.0.7 known at e1:9, 02:00:00:00:00:07"]);
+        assert_eq!(since.len(), 1, "{since:?}");
+
+        bench.interfaces.get_mut("p1").unwrap().usable = false;
+        bench.handle(Event::Interfaces(bench.interfaces.values().cloned().collect()));
+        bench.pass(Duration::from_secs(1));
+        let cut = changes(Some(&learned), &bench.switch.snapshot());
+        let unknown = "e1:1 nobody knows what is behind it";
+        assert_eq!(told(&cut, Kind::Port), ["e1:1 down: no carrier", unknown]);
+        assert_eq!(told(&cut, Kind::Link), ["e1:1-m1:1 down"]);
     }
 }
