@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -59,6 +61,7 @@ pub struct Running {
     pub destination: SocketAddr,
     sender: JoinHandle<Result<u64>>,
     receiver: JoinHandle<Result<Received>>,
+    is_enough: Arc<AtomicBool>,
 }
 
 /// What arrived, every byte of it compared with what was sent.
@@ -121,12 +124,14 @@ impl Transfer {
         let seed = u64::from(destination.port());
         let receiver = thread::spawn(move || receive(&listener, seed));
         let (transfer, patience) = (self.clone(), PATIENCE);
+        let is_enough = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_enough);
         let sender = thread::spawn(move || {
             let mut socket = transfer.from.run(|| transfer.connect(destination, patience))??;
-            transfer.send(&mut socket, seed)
+            transfer.send(&mut socket, seed, &stop)
         });
         let destination = SocketAddr::new(destination.ip().to_canonical(), destination.port());
-        Ok(Running { destination, sender, receiver })
+        Ok(Running { destination, sender, receiver, is_enough })
     }
 
     fn listen(&self) -> Result<Socket> {
@@ -173,20 +178,15 @@ impl Transfer {
         })
     }
 
-    fn send(&self, socket: &mut Socket, seed: u64) -> Result<u64> {
+    fn send(&self, socket: &mut Socket, seed: u64, is_enough: &AtomicBool) -> Result<u64> {
         let mut stream = ByteStream::new(seed);
         let mut block = vec![0; BLOCK];
         let (begin, mut sent) = (Instant::now(), 0);
-        loop {
+        while !is_enough.load(Ordering::Relaxed) {
             let length = match self.amount {
                 Amount::Bytes(total) => (total - sent).min(BLOCK as u64) as usize,
-                Amount::Time(time) => {
-                    if begin.elapsed() < time {
-                        BLOCK
-                    } else {
-                        0
-                    }
-                }
+                Amount::Time(time) if begin.elapsed() < time => BLOCK,
+                Amount::Time(_) => 0,
             };
             if length == 0 {
                 break;
@@ -204,6 +204,15 @@ impl Running {
     /// Whether all has been received, or the transfer has failed.
     pub fn is_finished(&self) -> bool {
         self.receiver.is_finished()
+    }
+
+    /// Sends no more, whatever the amount, and waits until all that was sent has arrived.
+    ///
+    /// # Errors
+    /// As [`Transfer::run`].
+    pub fn stop(self) -> Result<Received> {
+        self.is_enough.store(true, Ordering::Relaxed);
+        self.finish()
     }
 
     /// Waits until all has arrived.

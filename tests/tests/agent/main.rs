@@ -1,7 +1,11 @@
-//! The agent in trouble, and what it leaves behind: it says what to do, and what runs goes on running.
+//! The agent in trouble, and what it leaves behind: it says what to do, what runs goes on running, and who looks on sees it.
 
 mod discovery;
+mod history;
 mod life;
 mod load;
+mod metrics;
 mod refusals;
 mod site;
+mod survival;
+mod top;

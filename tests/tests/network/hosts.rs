@@ -183,7 +183,7 @@ fn subnets_behind_a_router_have_disjoint_paths_for_the_subflows_of_a_connection(
         });
         spread.with_context(|| format!("four subflows on four paths at {edge}: {found:#?}"))?;
     }
-    running.finish()?;
+    running.stop()?;
     let hosts = lab.ask("e2", &["hosts"])?;
     ensure!(hosts[0]["prefixes"] == serde_json::json!(["10.1.0.0/16", "10.2.0.0/16"]), "{hosts}");
     Ok(())

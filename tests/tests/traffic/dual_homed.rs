@@ -119,7 +119,7 @@ fn try_connections(lab: &Lab, expected: usize) -> Result<()> {
             Ok(last.is_none())
         });
         outcome.with_context(|| format!("trial {trial}: {}", last.unwrap_or_default()))?;
-        running.finish()?;
+        running.stop()?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ fn trial(lab: &Lab) -> Result<()> {
         ensure!(connection.token_set().len() == 2, "not bound at {edge}: {connection:#?}");
         ensure!(connection.subflows.iter().all(|flow| !flow.hashed), "hashed at {edge}: {connection:#?}");
     }
-    running.finish().map(drop)
+    running.stop().map(drop)
 }
 
 #[test]
