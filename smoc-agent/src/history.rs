@@ -1,8 +1,8 @@
-//! The history of a switch, which several threads write and read.
+//! The history of a switch, which several threads write and read: what has happened, and numbers over time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smoc_control::history::{BUDGET, Happening, History, Page};
+use smoc_control::history::{BUDGET, Happening, History, Page, Recorded, SERIES_BUDGET, Series, SeriesName};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -39,5 +39,31 @@ impl SharedHistory {
     pub async fn wait(&self, number: u64) {
         // The sender lives as long as this.
         let _ = self.next.subscribe().wait_for(|next| *next > number).await;
+    }
+}
+
+/// Numbers over time; clones share them.
+#[derive(Clone, Debug)]
+pub struct SharedSeries(Arc<Mutex<Series>>);
+
+impl Default for SharedSeries {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Series::new(SERIES_BUDGET))))
+    }
+}
+
+impl SharedSeries {
+    /// Records a look that was made now.
+    pub fn record(&self, values: impl IntoIterator<Item = (SeriesName, f64)>) {
+        self.lock().record(clock::microseconds_since_1970(), values);
+    }
+
+    /// At most `most` looks since a time in microseconds since 1970, as [`Series::read`] chooses them.
+    pub fn read(&self, since: u64, most: usize) -> Recorded {
+        self.lock().read(since, most)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Series> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

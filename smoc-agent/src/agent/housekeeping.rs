@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use smoc_control::plan::PathsTo;
 use smoc_control::{
-    connections::{Evictions, Meter, Names, Sweep},
+    connections::{Evictions, Meter, Names, Openers, Sweep},
     dataplane::{Fill, KernelTables},
     switch::Snapshot,
 };
@@ -40,6 +40,7 @@ struct Memory {
     sweep: Sweep,
     evictions: Evictions,
     meter: Meter,
+    openers: Openers,
 }
 
 /// What was found in the tables.
@@ -107,7 +108,8 @@ fn tidy(
         memory.meter.look(&content, Names { topology, names, book, policies }).clone()
     });
     let fills = fills(&content, &capacities, &memory.evictions);
-    Ok(Found { looked: Looked { fills, usage: usage.unwrap_or_default() }, used })
+    let openers = memory.openers.look(&content);
+    Ok(Found { looked: Looked { fills, usage: usage.unwrap_or_default(), openers }, used })
 }
 
 /// Edge indexes as switches, ranks as they wrap around.

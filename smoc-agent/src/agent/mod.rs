@@ -52,7 +52,7 @@ use crate::{
         Dataplane, DataplaneError,
         xdp::{Events, Inspector, PinDirectory, Sightings, Transmit, XdpDataplane, XdpTables},
     },
-    history::SharedHistory,
+    history::{SharedHistory, SharedSeries},
     metrics::{ControlMeter, PathNotes},
     netlink::{Netlink, NetlinkError},
     prober::{self, Prober},
@@ -267,10 +267,12 @@ impl Agent {
             control: control.clone(),
             notes: PathNotes::default(),
             history: SharedHistory::default(),
+            series: SharedSeries::default(),
             started: Instant::now(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
+        tasks.spawn("measuring", api::remember(answers.clone()));
         if let Some(metrics) = metrics {
             tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
         }

@@ -25,13 +25,18 @@ pub(super) struct Wanted {
     wait_seconds: f64,
 }
 
+/// The time so many seconds ago, in microseconds since 1970; 0 if there is no limit.
+pub(super) fn since(seconds: Option<f64>) -> u64 {
+    let span = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+    span.map_or(0, |span| {
+        clock::microseconds_since_1970().saturating_sub(span.as_micros().try_into().unwrap_or(u64::MAX))
+    })
+}
+
 /// Reads, and waits for news if it may.
 pub(super) async fn read(history: &SharedHistory, wanted: Wanted) -> Page {
     let Wanted { from, since_seconds, wait_seconds } = wanted;
-    let span = since_seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
-    let since = span.map_or(0, |span| {
-        clock::microseconds_since_1970().saturating_sub(span.as_micros().try_into().unwrap_or(u64::MAX))
-    });
+    let since = since(since_seconds);
     let page = history.read(from, since, MOST);
     let wait = Duration::try_from_secs_f64(wait_seconds).unwrap_or_default().min(LONGEST);
     if !page.entries.is_empty() || page.missing > 0 || wait.is_zero() {

@@ -11,6 +11,8 @@
 //! | `/drain`, POST [`Order`] | [`Drained`] |
 //! | `/events?from=N&since_seconds=S&wait_seconds=W` | [`smoc_control::history::Page`]; waits so long, 20 s at most, for an entry |
 //! | `/metrics` | text of OpenMetrics 1.0 ([`crate::metrics`]); over TCP as well, where the configuration says so |
+//! | `/openers` | map from address to [`smoc_control::connections::Opener`] |
+//! | `/series?since_seconds=S&most=N` | [`smoc_control::history::Recorded`]: N looks (2,000), evenly chosen |
 //! | `/policy` | [`PolicyView`] |
 //! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
 //! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
@@ -30,6 +32,7 @@ mod metrics;
 mod metrics_port;
 mod policy;
 mod pressure;
+mod series;
 mod server;
 mod view;
 
@@ -38,6 +41,7 @@ pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use metrics_port::{MetricsError, MetricsPort};
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
+pub use series::remember;
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
     BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,

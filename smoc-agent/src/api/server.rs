@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::DirBuilder,
     future::ready,
+    net::IpAddr,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt},
         net::{UnixListener, UnixStream},
@@ -35,11 +36,12 @@ use super::{
     liveness::{ProbeView, milliseconds},
     metrics::Readings,
     policy::{self as policies, Applied, PolicyDeletion, PolicyOrder},
+    series::{self, Span},
     view,
 };
 use smoc_control::{
     config::Config,
-    connections::{Evidence, Names, Question, Usage, explain, report},
+    connections::{Evidence, Names, Opener, Question, Usage, explain, report},
     dataplane::{Fill, KernelTables},
     fabric::Record,
     liveness::{Report, RoundTripRoute},
@@ -50,8 +52,8 @@ use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 use crate::{
     clock,
     dataplane::Observe,
-    history::SharedHistory,
-    metrics::{CONTENT_TYPE, ControlMeter, PathNotes},
+    history::{SharedHistory, SharedSeries},
+    metrics::{CONTENT_TYPE, ControlMeter, PathNotes, Sheet},
     netlink::{Netlink, PortTraffic},
     prober::{Command, Echo},
     store,
@@ -110,6 +112,8 @@ pub struct Sources {
     pub notes: PathNotes,
     /// What has happened.
     pub history: SharedHistory,
+    /// What was measured over time.
+    pub series: SharedSeries,
     /// When the agent was started.
     pub started: Instant,
 }
@@ -121,6 +125,8 @@ pub struct Looked {
     pub fills: Vec<Fill>,
     /// What subflows make of the paths.
     pub usage: Usage,
+    /// What the connections are like that hosts open.
+    pub openers: BTreeMap<IpAddr, Opener>,
 }
 
 /// A bound socket.
@@ -213,6 +219,8 @@ fn router(sources: Sources) -> Router {
         .route("/drain", post(drain))
         .route("/events", get(happened))
         .route("/metrics", get(metrics))
+        .route("/openers", get(openers))
+        .route("/series", get(recorded))
         .route("/policy", get(policy).post(apply_policy))
         .route("/policy/delete", post(delete_policy))
         .with_state(sources)
@@ -291,6 +299,24 @@ impl Sources {
         status.store = store.view(clock::now());
         Ok(status)
     }
+
+    /// What there is to measure, from what was read last, so that it costs control nothing and the tables little.
+    pub(super) async fn sheet(&self) -> Result<Sheet, Failure> {
+        let snapshot = self.snapshot()?;
+        let report = self.report().await;
+        let readings = Readings {
+            status: self.status(&snapshot, report.as_ref()).await?,
+            hosts: view::hosts(&snapshot, clock::now()),
+            edges: view::edges(&snapshot, report.as_ref()),
+            topology: view::topology(&snapshot),
+            snapshot: &snapshot,
+            traffic: self.traffic().await,
+            usage: self.looked.borrow().usage.clone(),
+            noted: self.notes.all(),
+            queue: self.events.max_capacity() - self.events.capacity(),
+        };
+        Ok(readings.sheet())
+    }
 }
 
 async fn status(State(sources): State<Sources>) -> Result<Response, Failure> {
@@ -302,24 +328,18 @@ async fn happened(State(sources): State<Sources>, Query(wanted): Query<Wanted>) 
     Json(events::read(&sources.history, wanted).await).into_response()
 }
 
-/// Answered from what was read last, so that a scrape costs control nothing and the tables little.
 pub(super) async fn metrics(State(sources): State<Sources>) -> Result<Response, Failure> {
-    let snapshot = sources.snapshot()?;
-    let report = sources.report().await;
     let failed = |error: String| Failure(StatusCode::INTERNAL_SERVER_ERROR, error);
-    let readings = Readings {
-        status: sources.status(&snapshot, report.as_ref()).await?,
-        hosts: view::hosts(&snapshot, clock::now()),
-        edges: view::edges(&snapshot, report.as_ref()),
-        topology: view::topology(&snapshot),
-        snapshot: &snapshot,
-        traffic: sources.traffic().await,
-        usage: sources.looked.borrow().usage.clone(),
-        noted: sources.notes.all(),
-        queue: sources.events.max_capacity() - sources.events.capacity(),
-    };
-    let text = readings.sheet().text(&sources.control).map_err(|error| failed(error.to_string()))?;
+    let text = sources.sheet().await?.text(&sources.control).map_err(|error| failed(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+async fn openers(State(sources): State<Sources>) -> Response {
+    Json(sources.looked.borrow().openers.clone()).into_response()
+}
+
+async fn recorded(State(sources): State<Sources>, Query(wanted): Query<Span>) -> Response {
+    Json(series::read(&sources.series, &wanted)).into_response()
 }
 
 async fn hosts(State(sources): State<Sources>) -> Result<Response, Failure> {

@@ -144,6 +144,34 @@ metrics! {
     }
 }
 
+/// Those whose values the agent remembers over time.
+pub const REMEMBERED: &[&Metric] = &[
+    &USABLE,
+    &PORT_RECEIVED,
+    &PORT_SENT,
+    &PORT_RECEIVED_FRAMES,
+    &PORT_SENT_FRAMES,
+    &PORT_RECEIVE_DROPS,
+    &PORT_SEND_DROPS,
+    &LINKS,
+    &EDGE_RANKS,
+    &EDGE_DISJOINT,
+    &HOSTS,
+    &PATH_SUBFLOWS,
+    &PATH_SENT,
+    &PATH_RECEIVED,
+    &PATH_TRIP,
+    &PATH_LOSS,
+    &PATH_NOTES,
+    &CONNECTIONS,
+    &DISJOINT,
+    &SUBFLOWS,
+    &TABLE_ENTRIES,
+    &TABLE_EVICTIONS,
+    &FRAMES,
+    &NOTES,
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

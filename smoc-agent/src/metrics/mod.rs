@@ -16,7 +16,7 @@ pub mod monitoring;
 mod notes;
 mod sheet;
 
-pub use catalog::{ALL, Kind, Metric};
+pub use catalog::{ALL, Kind, Metric, REMEMBERED};
 pub use control::ControlMeter;
 pub use notes::{NotedPaths, PathNotes};
 pub use sheet::{CONTENT_TYPE, Sheet};

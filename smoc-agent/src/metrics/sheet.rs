@@ -9,7 +9,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{ALL, ControlMeter, Kind, Metric};
+use smoc_control::history::SeriesName;
+
+use super::{ALL, ControlMeter, Kind, Metric, REMEMBERED};
 
 /// The media type of the text (OpenMetrics 1.0, "Exposition format").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,6 +46,18 @@ impl Sheet {
     /// Whether it has a value of this metric.
     pub fn has(&self, metric: &Metric) -> bool {
         self.0.contains_key(metric.stem)
+    }
+
+    /// The values that are remembered over time.
+    pub fn remembered(self) -> impl Iterator<Item = (SeriesName, f64)> {
+        let Self(mut values) = self;
+        REMEMBERED.iter().flat_map(move |metric| {
+            let values = values.remove(metric.stem).unwrap_or_default();
+            values.into_iter().map(|(labels, value)| {
+                let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                (SeriesName { metric: metric.name(), labels }, value)
+            })
+        })
     }
 
     /// The text format, together with what control measures itself.
@@ -95,6 +109,16 @@ pub(super) fn unit(metric: &Metric) -> Option<Unit> {
 mod tests {
     use super::super::{AGENT, FRAMES, PORT_TRIP, UPTIME};
     use super::*;
+
+    #[test]
+    fn what_is_remembered_has_the_names_that_queries_use() {
+        let mut sheet = Sheet::default();
+        sheet.put(&FRAMES, [&"plain"], 7.0);
+        sheet.put(&UPTIME, [], 1.5);
+        let labels = [("outcome".to_owned(), "plain".to_owned())].into();
+        let name = SeriesName { metric: "smoc_frames_total".into(), labels };
+        assert_eq!(sheet.remembered().collect::<Vec<_>>(), [(name, 7.0)]);
+    }
 
     #[test]
     fn a_sheet_is_written_as_openmetrics_wants_it() {

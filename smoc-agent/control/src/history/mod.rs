@@ -3,12 +3,14 @@
 //! Every entry has the next number, so whoever reads on finds out whether entries have gone in between, and how many.
 
 mod changes;
+mod series;
 
 use std::{collections::VecDeque, fmt};
 
 use serde::{Deserialize, Serialize};
 
 pub use changes::{Happening, changes};
+pub use series::{Recorded, RecordedSeries, SERIES_BUDGET, Series, SeriesName};
 
 /// Bytes that entries may take together, as [`Entry::size`] estimates them.
 pub const BUDGET: usize = 4 << 20;
