@@ -12,14 +12,15 @@ const RIM: [&str; 10] =
 /// The crates that may know them.
 const MAY_KNOW_THE_RIM: [&str; 5] = ["smoc-agent", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
 /// Of our own crates, which each may know.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("smoc-common", &[]),
     ("smoc-ebpf", &["smoc-common"]),
     ("smoc-paths", &["smoc-common"]),
+    ("smoc-plot", &[]),
     ("smoc-decode", &["smoc-common"]),
     ("smoc-control", &["smoc-common", "smoc-paths"]),
-    ("smoc-agent", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
-    ("smoc-tests", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
+    ("smoc-agent", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths", "smoc-plot"]),
+    ("smoc-tests", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths", "smoc-plot"]),
     ("smoc-fabric", &["smoc-common", "smoc-control", "smoc-paths"]),
     ("smoc-fuzz", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
     ("xtask", &[]),
