@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> agent -> api -> history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
+//! `cli -> report, agent -> api -> history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -22,6 +22,8 @@ pub mod metrics;
 pub mod netlink;
 #[cfg(feature = "agent")]
 pub mod prober;
+#[cfg(feature = "agent")]
+pub mod report;
 #[cfg(feature = "agent")]
 pub mod sockets;
 #[cfg(feature = "agent")]

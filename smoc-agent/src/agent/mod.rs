@@ -178,6 +178,7 @@ fn start_readers(
 ) -> Result<(mpsc::Sender<siblings::Work>, Recorder), AgentError> {
     let api::Sources { snapshots, tables, prober, events, notes, history, store, .. } = shared.clone();
     let (recorder, recording) = historian::recorder();
+    tasks.spawn("measuring", api::remember(shared.clone()));
     tasks.spawn("the history", historian::run(recording, store, history.clone()));
     let ring = tasks.inside(|| Events::open(pin))?;
     // Tables of its own, so that no long read keeps the log waiting.
@@ -272,7 +273,6 @@ impl Agent {
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
-        tasks.spawn("measuring", api::remember(answers.clone()));
         if let Some(metrics) = metrics {
             tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
         }

@@ -11,8 +11,6 @@ use crate::history::SharedSeries;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(10);
-/// Time until it is tried again to look at an agent that is just starting.
-const SOON: Duration = Duration::from_millis(500);
 /// Most looks of one answer.
 const MOST: usize = 2000;
 
@@ -30,19 +28,17 @@ pub(super) fn read(series: &SharedSeries, wanted: &Span) -> Recorded {
     series.read(since(wanted.since_seconds), wanted.most.unwrap_or(MOST).min(MOST))
 }
 
-/// Measures until the agent ends, for the first time as soon as there is something to measure.
+/// Measures until the agent ends, for the first time when control has published what it does.
 ///
 /// # Errors
-/// None: it ends with the agent.
-pub async fn remember(sources: Sources) -> Result<(), String> {
+/// Control has ended.
+pub async fn remember(mut sources: Sources) -> Result<(), String> {
+    let ready = sources.snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(|it| it.ready)).await;
+    drop(ready.map_err(|_| "control has ended")?);
     loop {
-        let pause = match sources.sheet().await {
-            Ok(sheet) => {
-                sources.series.record(sheet.remembered());
-                PERIOD
-            }
-            Err(_) => SOON,
-        };
-        sleep(pause).await;
+        if let Ok(sheet) = sources.sheet().await {
+            sources.series.record(sheet.remembered());
+        }
+        sleep(PERIOD).await;
     }
 }

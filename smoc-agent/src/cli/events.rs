@@ -9,6 +9,7 @@ use super::{
     Failure, Format,
     live::{LiveArgs, ask},
     print,
+    span::span,
 };
 
 /// Arguments of `smoc events`.
@@ -58,10 +59,6 @@ impl ValueEnum for KindName {
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
         Some(clap::builder::PossibleValue::new(self.0.name()))
     }
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}: write a time as 10m or 1h 30m"))
 }
 
 /// Runs the verb.
@@ -128,12 +125,5 @@ mod tests {
             text: "down".into(),
         };
         assert_eq!(line(&entry), "2026-09-21T14:13:20.123Z  link        e1:1-m1:1: down");
-    }
-
-    #[test]
-    fn spans_are_read_and_others_are_refused_with_what_to_write() {
-        assert_eq!(span("10m"), Ok(Duration::from_secs(600)));
-        assert!(span("10").unwrap_err().contains("write a time as 10m"));
-        assert!(span("soon").is_err());
     }
 }

@@ -28,9 +28,13 @@ mod paths;
 mod ping;
 #[cfg(feature = "agent")]
 mod policy;
+#[cfg(feature = "agent")]
+mod report;
 mod search;
 mod simulate;
 mod socket;
+#[cfg(feature = "agent")]
+mod span;
 mod stream;
 mod table;
 #[cfg(feature = "agent")]
@@ -80,6 +84,9 @@ enum Command {
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
+    /// Make a page of a period: use of links, outages, diversity, joins, hosts
+    #[cfg(feature = "agent")]
+    Report(report::ReportArgs),
     /// Print what the agent measures; make dashboard, alerts and configuration for Prometheus and Grafana
     #[cfg(feature = "agent")]
     Metrics(metrics::MetricsArgs),
@@ -182,6 +189,8 @@ pub fn run() -> ExitCode {
         Command::Top(args) => top::run(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
+        #[cfg(feature = "agent")]
+        Command::Report(args) => report::run(args),
         #[cfg(feature = "agent")]
         Command::Metrics(args) => metrics::run(args),
         #[cfg(feature = "agent")]

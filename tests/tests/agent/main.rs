@@ -6,6 +6,7 @@ mod life;
 mod load;
 mod metrics;
 mod refusals;
+mod report;
 mod site;
 mod survival;
 mod top;

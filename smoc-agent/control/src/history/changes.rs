@@ -20,6 +20,9 @@ use crate::{
 /// So many things of one kind are told one by one; more are counted.
 const MOST: usize = 64;
 
+/// What is said of a link that was not known before.
+pub const NEW_LINK: &str = "is part of the network";
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happening {
@@ -124,7 +127,7 @@ fn links(before: Option<&Snapshot>, after: &Snapshot) -> Vec<Happening> {
     };
     if before.is_none_or(|before| !Arc::ptr_eq(&before.topology, &after.topology)) {
         let every = |snapshot: &Snapshot| named(snapshot, &mut snapshot.topology.link_ids());
-        tell(old(&every), every(after), "is part of the network", "is not part of the network any more");
+        tell(old(&every), every(after), NEW_LINK, "is not part of the network any more");
     }
     tell(old(&down), down(after), "down", "up");
     tell(old(&drained), drained(after), "drained", "not drained any more");

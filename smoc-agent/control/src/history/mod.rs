@@ -9,7 +9,7 @@ use std::{collections::VecDeque, fmt};
 
 use serde::{Deserialize, Serialize};
 
-pub use changes::{Happening, changes};
+pub use changes::{Happening, NEW_LINK, changes};
 pub use series::{Recorded, RecordedSeries, SERIES_BUDGET, Series, SeriesName};
 
 /// Bytes that entries may take together, as [`Entry::size`] estimates them.
