@@ -1,8 +1,8 @@
 //! Two switches of one name, wherever in the fabric they are.
 //!
-//! A switch of which another run of its agent takes over is heard with a new boot number, and never again with the old one. So
-//! whoever is heard with one boot number, then with another, and then with the first again and something new to say, is two
-//! switches. Everybody then listens to the one that has the lower boot number, which is the one that runs for longer, and to the
+//! A switch of which another run of its agent takes over is heard with a new boot number, and never again with the old one, but for
+//! what the network remembers of the earlier run, which may come late and from several sides. So those who are heard with two boot
+//! numbers in turn, [`ALIVE`] times with something new to say, are two switches. Everybody then listens to the one that has the lower boot number, which is the one that runs for longer, and to the
 //! other no more, until one of them has not been heard for [`SILENCE`] or a third boot number comes. The other one speaks every
 //! [`SELDOM`] only, so that those who start meanwhile hear of it too.
 
@@ -14,8 +14,7 @@ use crate::clock::Nanos;
 pub(super) const SELDOM: Duration = Duration::from_secs(30);
 /// Two of one name are one again when one of them was not heard for so long.
 const SILENCE: Duration = Duration::from_secs(70);
-/// So often another run of this switch's agent has to know what this one has said: what the network remembers of an earlier run
-/// may come from several sides.
+/// So often a run of an agent has to say something that only one that is alive can say.
 const ALIVE: u32 = 3;
 
 /// Max number of names: more than any network has switches.
@@ -45,8 +44,15 @@ struct Run {
 struct Name {
     heeded: Run,
     other: Option<Run>,
+    /// How often the one that was not heard last had something new to say.
+    turns: u32,
+}
+
+impl Name {
     /// Whether both are known to be there.
-    is_double: bool,
+    const fn is_double(&self) -> bool {
+        self.turns >= ALIVE
+    }
 }
 
 /// Who is heard under which name.
@@ -66,7 +72,7 @@ impl Namesakes {
             if !has_room {
                 return Voice::Heeded;
             }
-            self.names.insert(origin.to_owned(), Name { heeded: run, other: None, is_double: false });
+            self.names.insert(origin.to_owned(), Name { heeded: run, other: None, turns: 0 });
             return Voice::Heeded;
         };
         let latest = name.heeded.sequence.max(name.other.map_or(0, |other| other.sequence));
@@ -79,11 +85,11 @@ impl Namesakes {
         let Some(other) = name.other.filter(|other| other.boot == boot) else {
             // A run that was not heard before, and that begins behind the others as each does.
             if sequence > latest {
-                *name = Name { heeded: run, other: Some(name.heeded), is_double: false };
+                *name = Name { heeded: run, other: Some(name.heeded), turns: 0 };
             }
             return Voice::Heeded;
         };
-        if name.is_double {
+        if name.is_double() {
             let is_news = sequence > other.sequence;
             name.other = Some(if is_news { run } else { other });
             return if is_news { Voice::Other } else { Voice::Known };
@@ -92,9 +98,11 @@ impl Namesakes {
         if sequence <= latest {
             return Voice::Heeded;
         }
-        let (first, second) = if boot < name.heeded.boot { (run, name.heeded) } else { (name.heeded, run) };
-        *name = Name { heeded: first, other: Some(second), is_double: true };
-        if first.boot == boot { Voice::Heeded } else { Voice::Other }
+        let turns = name.turns + 1;
+        let is_first = turns < ALIVE || boot < name.heeded.boot;
+        let (heeded, other) = if is_first { (run, name.heeded) } else { (name.heeded, run) };
+        *name = Name { heeded, other: Some(other), turns };
+        if is_first { Voice::Heeded } else { Voice::Other }
     }
 
     /// A switch of this one's name announces something, this one having said `said` last.
@@ -126,11 +134,11 @@ impl Namesakes {
             let Some(other) = name.other.filter(|other| is_gone(other) || is_gone(&name.heeded)) else {
                 continue;
             };
-            changed |= name.is_double;
-            if name.is_double && is_gone(&name.heeded) {
+            changed |= name.is_double();
+            if name.is_double() && is_gone(&name.heeded) {
                 name.heeded = other;
             }
-            (name.other, name.is_double) = (None, false);
+            (name.other, name.turns) = (None, 0);
         }
         if self.own.is_some_and(|(other, _)| is_gone(&other)) {
             changed |= self.own.is_some_and(|(_, count)| count >= ALIVE);
@@ -141,13 +149,13 @@ impl Namesakes {
 
     /// How many names have two switches.
     pub(super) fn count(&self) -> usize {
-        let doubles = self.names.values().filter(|name| name.is_double).count();
+        let doubles = self.names.values().filter(|name| name.is_double()).count();
         doubles + usize::from(self.own.is_some_and(|(_, count)| count >= ALIVE))
     }
 
     /// What to say of them, and what to do.
     pub(super) fn warnings(&self, own: &str, boot: u64) -> Vec<String> {
-        let doubles = self.names.iter().filter(|(_, name)| name.is_double);
+        let doubles = self.names.iter().filter(|(_, name)| name.is_double());
         let all = doubles.map(|(name, _)| {
             format!(
                 "two switches are called {name}: change switch in the configuration of one; until then only the one that runs for \
@@ -184,10 +192,13 @@ mod tests {
             let second = 3 - first;
             assert_eq!(names.heard("x", first, 10, at(0)), Voice::Heeded);
             assert_eq!(names.heard("x", second, 11, at(1)), Voice::Heeded, "it may have started again");
-            assert_eq!(names.count(), 0);
-            names.heard("x", first, 12, at(2));
+            for (boot, sequence) in [(first, 12), (second, 13)] {
+                names.heard("x", boot, sequence, at(2));
+                assert_eq!(names.count(), 0, "what is remembered of an earlier run may come late");
+            }
+            names.heard("x", first, 14, at(2));
             assert_eq!(names.count(), 1);
-            for sequence in 13..20 {
+            for sequence in 15..20 {
                 assert_eq!(names.heard("x", 2, sequence, at(3)), Voice::Other);
                 assert_eq!(names.heard("x", 2, sequence, at(3)), Voice::Known);
                 assert_eq!(names.heard("x", 1, sequence, at(3)), Voice::Heeded);
@@ -211,10 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_whose_clock_was_set_back_before_it_started_again_is_one() {
+        let mut names = Namesakes::default();
+        // It begins behind what the network remembers of its earlier run, and goes on beyond that when it has heard it.
+        for (boot, sequence) in [(2, 5), (1, 10), (2, 6), (2, 11), (1, 10), (1, 9), (2, 12)] {
+            assert_eq!(names.heard("x", boot, sequence, at(0)), Voice::Heeded);
+        }
+        assert_eq!(names.count(), 0);
+        assert!(!names.expire(at(100)));
+    }
+
+    #[test]
     fn it_is_over_when_one_is_not_heard_any_more() {
         for gone in [1, 2] {
             let mut names = Namesakes::default();
-            for (boot, sequence) in [(1, 10), (2, 11), (1, 12)] {
+            for (boot, sequence) in [(1, 8), (2, 9), (1, 10), (2, 11), (1, 12)] {
                 names.heard("x", boot, sequence, at(0));
             }
             let left = 3 - gone;
