@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smoc_control::{neighbors::SILENT, policy::to_records, switch::Event as Happening};
+use smoc_control::{policy::to_records, switch::Event as Happening};
 
 use crate::{
     bounds,
@@ -23,8 +23,8 @@ impl Fabric {
             let bound = if is_whole { bound } else { bound.max(bounds::PROBED) };
             self.watch.disturb(self.queue.now(), bound);
         }
-        let prompt = self.are_all_prompt();
-        self.watch.hold_unless(prompt, self.queue.now());
+        let at_work = self.are_all_at_work();
+        self.watch.hold_unless(at_work, self.queue.now());
         self.look_at_mask();
     }
 
@@ -109,7 +109,7 @@ impl Fabric {
             Fault::Loss(_, loss) => (loss > 0).then_some(bounds::SETTLED),
             Fault::PowerLoss(_) => Some(bounds::CARRIER),
             // A port without a declared host is closed until it is decided who is there (docs/discovery.md): without files all are.
-            Fault::Move(..) if self.network.is_discovered() => Some(bounds::SETTLED + SILENT),
+            Fault::Move(..) if self.network.is_discovered() => Some(bounds::MOVED),
             Fault::Swap(..) | Fault::Move(..) | Fault::Vandal(_) | Fault::PowerBack(_) => {
                 Some(bounds::SETTLED)
             }
@@ -250,8 +250,8 @@ impl Fabric {
         self.links[link as usize].cuts += 1;
         self.join(link);
         // The first is lost where the port is closed until it is decided what is behind it.
-        for later in [20, 800] {
-            self.queue.after(Duration::from_millis(later), Event::Announce { host });
+        for later in [Duration::from_millis(20), bounds::HEARD] {
+            self.queue.after(later, Event::Announce { host });
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{
     faults,
     frame::Frame,
     link::{Link, Plug},
+    node::Node,
     report::Violation,
     traffic::{Awaited, What},
 };
@@ -93,9 +94,9 @@ impl Watch {
         self.unsettled = self.unsettled.max(now + bounds::SETTLED);
     }
 
-    /// Losses are excused until all agents are prompt, if something happened a moment ago.
-    pub fn hold_unless(&mut self, prompt: bool, now: Nanos) {
-        self.held |= !prompt && now < self.unsettled;
+    /// Losses are excused until all agents are at work, if something happened a moment ago.
+    pub fn hold_unless(&mut self, at_work: bool, now: Nanos) {
+        self.held |= !at_work && now < self.unsettled;
     }
 
     /// Whether a frame came to a bridge before while the base network has a loop: one copy is enough to see it, and a
@@ -134,6 +135,13 @@ impl Fabric {
             let wanted = self.network.is_old(place) || node.runs > 0;
             !node.is_refused() && (!wanted || node.is_prompt())
         })
+    }
+
+    /// The same, and no agent has started that has not yet found out who is behind its ports: until then it watches none, as if it
+    /// did not run.
+    pub(crate) fn are_all_at_work(&self) -> bool {
+        let has_begun = |node: &Node| node.agent.as_ref().is_none_or(|agent| agent.snapshot.is_some());
+        self.are_all_prompt() && self.nodes.iter().all(has_begun)
     }
 
     /// Whether agents start, are late or ended, or have just caught up.
@@ -224,7 +232,7 @@ impl Fabric {
         }
         if self.watch.held {
             self.watch.disturb(now, bounds::SETTLED);
-            self.watch.held = !self.are_all_prompt();
+            self.watch.held = !self.are_all_at_work();
         }
         // Cables in the wrong place are not always found: a hello is turned round through, and counted for, the port that
         // its sender believes in, not the one that it came in through.
