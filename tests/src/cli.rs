@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use smoc_paths::topology::Bandwidth;
+use smoc_plot::{Figure, SvgFile};
 
 #[cfg(feature = "programs")]
 use crate::bench::{self, PacketOptions};
@@ -163,6 +164,21 @@ pub enum Format {
     Table,
     /// JSON on standard output and nothing else there.
     Json,
+}
+
+impl Format {
+    /// Writes a picture of what was printed and says where, on the last line: never where JSON is printed.
+    ///
+    /// # Errors
+    /// The file cannot be written any more.
+    pub fn write_picture(self, file: &SvgFile, figure: &Figure) -> Result<()> {
+        file.write(&figure.svg())?;
+        match self {
+            Self::Table => println!("\ndrawn in {file}"),
+            Self::Json => eprintln!("drawn in {file}"),
+        }
+        Ok(())
+    }
 }
 
 /// Parses the command line, runs the verb and reports its failure on standard error.

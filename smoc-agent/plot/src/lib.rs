@@ -25,6 +25,7 @@
 mod axis;
 mod canvas;
 mod figure;
+mod file;
 mod lines;
 mod number;
 mod ranges;
@@ -35,6 +36,7 @@ mod testing;
 pub use axis::{Axis, Scale};
 pub use canvas::Colour;
 pub use figure::{Figure, Panel, Row};
+pub use file::SvgFile;
 pub use lines::{Event, Level, Lines, Series, Shape};
 pub use number::number;
 pub use ranges::{Category, Range, Ranges};

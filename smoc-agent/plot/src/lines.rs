@@ -1,12 +1,14 @@
 //! Several series over a number, mostly time: as lines, or as areas on top of each other.
 
 use crate::axis::{Axis, Ruler, Scale};
-use crate::canvas::{Anchor, Canvas, Colour, Font, Place, Point, Stroke};
+use crate::canvas::{Anchor, Canvas, Colour, Font, Mark, Place, Point, Stroke};
 use crate::figure::{Figure, Panel, Row};
 use crate::spread::spread;
 
 /// Pixels between the names of two series.
 const NAME_GAP: f64 = 15.0;
+/// A line of at most so many points shows where they are.
+const FEW: usize = 12;
 /// Pixels that a row of names of events takes.
 const EVENT_HEIGHT: f64 = 16.0;
 
@@ -325,8 +327,12 @@ fn line(canvas: &mut Canvas, plot: &Plot, series: &Series, colour: Colour) {
             }
             points.push((x, y));
         }
-        if !points.is_empty() {
-            canvas.polyline(&points, stroke, &series.name);
+        if points.is_empty() {
+            continue;
+        }
+        canvas.polyline(&points, stroke, &series.name);
+        if series.points.len() <= FEW {
+            points.iter().for_each(|&point| canvas.mark(Mark::Circle, point, 3.5, colour, 1.0));
         }
     }
 }
