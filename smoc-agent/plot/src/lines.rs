@@ -7,6 +7,8 @@ use crate::spread::spread;
 
 /// Pixels between the names of two series.
 const NAME_GAP: f64 = 15.0;
+/// Pixels of a line before its name.
+const SAMPLE: f64 = 18.0;
 /// A line of at most so many points shows where they are.
 const FEW: usize = 12;
 /// Pixels that a row of names of events takes.
@@ -151,7 +153,7 @@ impl Lines {
     pub(crate) fn names_width(&self) -> f64 {
         let named = self.series.iter().filter(|_| !self.nameless);
         let width = named.map(|series| Font::TEXT.width(&series.name)).fold(0.0, f64::max);
-        if width > 0.0 { width + 24.0 } else { 0.0 }
+        if width > 0.0 { width + SAMPLE + 15.0 } else { 0.0 }
     }
 
     fn colour(&self, at: usize) -> Colour {
@@ -298,13 +300,11 @@ impl Lines {
         for ((at, (x, y)), place) in named.into_iter().zip(places) {
             let series = &self.series[at];
             let right = plot.place.right();
-            let stroke = Stroke { colour: self.colour(at), width: 1.5, dashed: false, opacity: 1.0 };
-            canvas.polyline(
-                &[(x.max(right - 1.0), y), (right + 6.0, place), (right + 14.0, place)],
-                stroke,
-                &series.name,
-            );
-            canvas.text((right + 19.0, place + 4.0), Anchor::Start, Font::TEXT, &series.name);
+            let lead = Stroke { colour: self.colour(at), width: 1.0, dashed: false, opacity: 1.0 };
+            canvas.polyline(&[(x.max(right - 1.0), y), (right + 6.0, place)], lead, &series.name);
+            let sample = Stroke { width: 2.5, dashed: series.shape == Shape::Dashed, ..lead };
+            canvas.line((right + 6.0, place), (right + 6.0 + SAMPLE, place), sample);
+            canvas.text((right + 11.0 + SAMPLE, place + 4.0), Anchor::Start, Font::TEXT, &series.name);
         }
     }
 }
