@@ -8,20 +8,28 @@ use super::OneToAll;
 /// How many paths the drawn rows ask for.
 const PATHS: usize = 8;
 
-/// The picture of these measurements: a panel for each family of topologies of which there are two sizes or more.
+/// The picture of these measurements: a panel for each family of topologies, with the same scale of time.
 pub fn figure(measured: &[OneToAll]) -> Figure {
     let families = [("Fat-trees", "fat-tree"), ("Wide-area networks", "WAN")];
     let families = families.map(|(title, prefix)| (title, of_family(measured, prefix)));
-    let mut families: Vec<_> = families.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
-    let last = families.pop();
-    let others = families.into_iter().map(|(title, rows)| Panel::Lines(lines(title, &rows, true)));
-    let panels = others.chain(last.map(|(title, rows)| Panel::Lines(lines(title, &rows, false))));
+    let families: Vec<_> = families.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
+    let count = families.len();
+    let mut panels: Vec<_> = families.iter().map(|(title, rows)| lines(title, rows)).collect();
+    let series = panels.iter().flat_map(|panel| &panel.series);
+    let times: Vec<f64> =
+        series.flat_map(|series| series.points.iter().map(|point| point.1.log10())).collect();
+    let from = 10f64.powf(times.iter().copied().fold(f64::INFINITY, f64::min).floor());
+    let to = 10f64.powf(times.iter().copied().fold(f64::NEG_INFINITY, f64::max).ceil());
+    for (number, panel) in panels.iter_mut().enumerate() {
+        panel.y = panel.y.clone().from(from).to(to);
+        panel.nameless = number + 1 < count;
+    }
     Figure {
         title: format!("{PATHS} paths to every other edge switch: processor time by size"),
         subtitle: "Time for one pair of edges, the least of three runs on one core. The floor is one plain search for each pair; \
-                   networkx, where it ran, computes `diverse` as a min-cost flow."
+                   networkx, where it ran, does the work of diverse by a min-cost flow."
             .to_owned(),
-        rows: vec![Row { height: None, panels: panels.collect() }],
+        rows: vec![Row { height: None, panels: panels.into_iter().map(Panel::Lines).collect() }],
     }
 }
 
@@ -32,7 +40,7 @@ fn of_family<'a>(measured: &'a [OneToAll], prefix: &str) -> Vec<&'a OneToAll> {
     rows
 }
 
-fn lines(title: &str, rows: &[&OneToAll], nameless: bool) -> Lines {
+fn lines(title: &str, rows: &[&OneToAll]) -> Lines {
     let curve = |policy: Policy, time: fn(&OneToAll) -> Option<f64>| {
         let of_policy = rows.iter().filter(move |row| row.policy == policy);
         // The switch that all paths start at is an edge too.
@@ -55,7 +63,6 @@ fn lines(title: &str, rows: &[&OneToAll], nameless: bool) -> Lines {
         x: Axis::log("edge switches"),
         y: Axis::log("microseconds a pair"),
         series: series.collect(),
-        nameless,
         ..Lines::default()
     }
 }
