@@ -29,8 +29,10 @@ pub fn figure(report: &Report, shown: &Shown<'_>) -> Figure {
     let over_time =
         [("Plain TCP", shown.tcp), ("MPTCP over kernel ECMP", shown.ecmp), ("MPTCP over smoc", shown.smoc)];
     let last = over_time.len() - 1;
+    let goodput = over_time.iter().flat_map(|(_, timeline)| &timeline.goodput).map(|point| point.1);
+    let most = goodput.fold(report.capacity_mbit * 1.1, f64::max);
     let panels = over_time.iter().enumerate().map(|(number, (title, timeline))| {
-        Panel::Lines(lines(title, timeline, shown.links, report.capacity_mbit, number < last))
+        Panel::Lines(lines(title, timeline, shown.links, [report.capacity_mbit, most], number < last))
     });
     Figure {
         title: format!(
@@ -51,14 +53,21 @@ pub fn figure(report: &Report, shown: &Shown<'_>) -> Figure {
     }
 }
 
-fn lines(title: &str, timeline: &Timeline, links: &[String], capacity: f64, nameless: bool) -> Lines {
+/// One connection over time: a level at the capacity, and an axis to the most that any of them reached.
+fn lines(
+    title: &str,
+    timeline: &Timeline,
+    links: &[String],
+    [capacity, most]: [f64; 2],
+    nameless: bool,
+) -> Lines {
     let areas = links.iter().zip(&timeline.links);
     let mut series: Vec<_> = areas.map(|(name, curve)| Series::stacked(name, curve.clone())).collect();
     series.push(Series::line("goodput", timeline.goodput.clone()).colour(Colour::Ink));
     Lines {
         title: title.to_owned(),
         x: Axis::linear("seconds").from(0.0),
-        y: Axis::linear("Mbit/s").from(0.0).to(capacity * 1.1),
+        y: Axis::linear("Mbit/s").from(0.0).to(most),
         series,
         levels: vec![Level { at: capacity, label: "all links".to_owned() }],
         nameless,

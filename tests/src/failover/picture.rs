@@ -11,6 +11,9 @@ use super::report::Report;
 const COLUMNS: usize = 3;
 const HEIGHT: f64 = 190.0;
 
+/// Mbit/s of all four links, the least that every panel has room for.
+const LINKS: f64 = 400.0;
+
 /// The kinds of network, as they are called in every panel.
 const KINDS: [(&str, Colour); 2] = [("smoc", Colour::Blue), ("kernel ECMP", Colour::Orange)];
 
@@ -18,11 +21,13 @@ const KINDS: [(&str, Colour); 2] = [("smoc", Colour::Blue), ("kernel ECMP", Colo
 pub fn figure(report: &Report) -> Figure {
     let mut rows = vec![Row::of(Panel::Ranges(gaps(report)))];
     let panels: Vec<_> = report.smoc.iter().map(|smoc| (smoc, report.over_ecmp(smoc.failure))).collect();
+    let all = report.smoc.iter().chain(&report.ecmp).flat_map(|outcome| &outcome.goodput);
+    let most = all.map(|point| point.1).fold(LINKS * 1.05, f64::max);
     let columns = panels.len().clamp(1, COLUMNS);
     for panels in panels.chunks(columns) {
         let last = panels.len() - 1;
         let panel = |(at, (smoc, ecmp)): (usize, &(&Outcome, Option<&Outcome>))| {
-            Panel::Lines(goodput(smoc, *ecmp, at < last))
+            Panel::Lines(goodput(smoc, *ecmp, most, at < last))
         };
         let mut panels: Vec<_> = panels.iter().enumerate().map(panel).collect();
         // The last row's panels are as wide as those above them.
@@ -61,23 +66,23 @@ fn gaps(report: &Report) -> Ranges {
     }
 }
 
-/// Goodput around one failure.
-fn goodput(smoc: &Outcome, ecmp: Option<&Outcome>, nameless: bool) -> Lines {
+/// Goodput around one failure, in a panel with room for `most`.
+fn goodput(smoc: &Outcome, ecmp: Option<&Outcome>, most: f64, nameless: bool) -> Lines {
     let outcomes = [Some(smoc), ecmp].into_iter().zip(KINDS);
-    let series = outcomes.filter_map(|(outcome, (name, colour))| {
-        let outcome = outcome.filter(|outcome| !outcome.goodput.is_empty())?;
-        Some(Series::line(name, outcome.goodput.clone()).colour(colour))
+    // One that has no points keeps the room for its name, so that all rows have panels of the same width.
+    let series = outcomes.map(|(outcome, (name, colour))| {
+        let points = outcome.map(|outcome| outcome.goodput.clone()).unwrap_or_default();
+        Series::line(name, points).colour(colour)
     });
-    let series: Vec<_> = series.collect();
     let broke = if ecmp.is_some_and(|ecmp| ecmp.share_left.is_none()) { " (broke over ECMP)" } else { "" };
     let failure = smoc.failure;
     Lines {
         title: format!("{}{broke}", failure.label()),
         x: Axis::linear("seconds"),
-        y: Axis::linear("Mbit/s").from(0.0).to(440.0),
+        y: Axis::linear("Mbit/s").from(0.0).to(most),
         levels: vec![Level { at: 100.0 * failure.paths_left() as f64, label: String::new() }],
         events: vec![Event { at: 0.0, label: "failure".to_owned() }],
-        series,
+        series: series.collect(),
         nameless,
     }
 }

@@ -348,9 +348,8 @@ mod tests {
     fn goodput_over_time_is_the_mean_of_half_a_second_or_of_what_there_was() {
         let measured = received(&[(100, 12_500), (600, 125_000)]);
         let over_time = measured.over_time(Duration::from_millis(700));
-        let rounded: Vec<_> = over_time.iter().map(|(at, mbit)| (at * 10.0, mbit * 10.0).into()).collect();
         let rounded: Vec<_> =
-            rounded.iter().map(|[at, mbit]: &[f64; 2]| (at.round(), mbit.round())).collect();
+            over_time.iter().map(|(at, mbit)| ((at * 10.0).round(), (mbit * 10.0).round())).collect();
         assert_eq!(
             rounded,
             [(1.0, 10.0), (2.0, 5.0), (3.0, 3.0), (4.0, 3.0), (5.0, 2.0), (6.0, 18.0), (7.0, 18.0)]
