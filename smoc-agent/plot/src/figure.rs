@@ -3,7 +3,7 @@
 use svg::Document;
 use svg::node::element::{Rectangle, Title};
 
-use crate::canvas::{Anchor, Canvas, Font, Place};
+use crate::canvas::{Anchor, Canvas, Font, Place, printable};
 use crate::{Colour, Lines, Ranges};
 
 /// Pixels.
@@ -128,7 +128,7 @@ impl Figure {
             .set("height", height)
             .set("role", "img")
             .set("font-family", "sans-serif")
-            .add(Title::new(self.title.as_str()))
+            .add(Title::new(printable(&self.title)))
             .add(paper)
             .add(canvas.into_group());
         format!("{document}\n")

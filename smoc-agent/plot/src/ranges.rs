@@ -3,7 +3,7 @@
 use crate::axis::{Axis, Ruler};
 use crate::canvas::{Anchor, Canvas, Colour, Font, Mark, Place, Stroke};
 use crate::figure::{Figure, Panel, Row};
-use crate::lines::Level;
+use crate::series::Level;
 
 /// Pixels: each mark's share of its row's height, and what is between two rows.
 const MARK_HEIGHT: f64 = 17.0;
