@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use smoc_paths::topology::Bandwidth;
+use smoc_plot::{Figure, SvgFile};
 
 #[cfg(feature = "programs")]
 use crate::bench::{self, PacketOptions};
@@ -165,6 +166,21 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    /// Writes a picture of what was printed and says where, on the last line: never where JSON is printed.
+    ///
+    /// # Errors
+    /// The file cannot be written any more.
+    pub fn write_picture(self, file: &SvgFile, figure: &Figure) -> Result<()> {
+        file.write(&figure.svg())?;
+        match self {
+            Self::Table => println!("\ndrawn in {file}"),
+            Self::Json => eprintln!("drawn in {file}"),
+        }
+        Ok(())
+    }
+}
+
 /// Parses the command line, runs the verb and reports its failure on standard error.
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
@@ -298,4 +314,33 @@ fn print_status(lab: &Lab, report: &Value) {
 fn percent(text: &str) -> Result<u8, String> {
     let number = text.trim_end_matches('%').parse::<u8>().ok().filter(|share| *share <= 100);
     number.ok_or_else(|| "a share is 0% to 100%".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_written_is_refused_before_anything_is_measured() {
+        let mut verbs = vec![vec!["demo"], vec!["bench", "failover"]];
+        if cfg!(feature = "programs") {
+            verbs.push(vec!["bench", "packet"]);
+        }
+        for verb in &verbs {
+            let line = ["smoc-lab"].iter().chain(verb).chain(&["--svg", "/nowhere/picture.svg"]);
+            let error = Cli::try_parse_from(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("'--svg <FILE>': cannot write there"), "{error}");
+            assert!(
+                Cli::try_parse_from(["smoc-lab"].iter().chain(verb)).is_ok(),
+                "the default can be written"
+            );
+        }
+    }
 }

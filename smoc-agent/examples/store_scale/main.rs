@@ -14,12 +14,11 @@ mod server;
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use smoc_agent::store::{EtcdStore, View};
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_control::{
@@ -27,6 +26,7 @@ use smoc_control::{
     fabric::{Adjacency, Report, assemble},
     store::Speaker,
 };
+use smoc_plot::SvgFile;
 use tokio::{sync::watch, task::JoinHandle};
 
 use picture::Curve;
@@ -234,7 +234,7 @@ impl Scale {
     }
 }
 
-async fn run(count: usize, picture: &Path) -> Result<()> {
+async fn run(count: usize, picture: &SvgFile) -> Result<()> {
     println!("{count} switches, {} links, {} hosts", count * REACH, count * usize::from(HOSTS.0 * HOSTS.1));
     println!("| what | first agent | median | last | CPU of etcd | memory of etcd |");
     println!("|---|---|---|---|---|---|");
@@ -246,13 +246,14 @@ async fn run(count: usize, picture: &Path) -> Result<()> {
     scale.restart().await?;
     let (links, took) = links_of(&scale.agents[0]);
     println!("\nAn agent puts {links} links together in {:.1} ms.", took.as_secs_f64() * 1e3);
-    picture::draw(picture, &scale.curves)
+    Ok(picture.write(&picture::figure(count, &scale.curves).svg())?)
 }
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let count = arguments.next().map_or(Ok(500), |text| text.parse()).context("the number of agents")?;
     let picture = arguments.next().unwrap_or_else(|| "store-scale.svg".to_owned());
+    let picture: SvgFile = picture.parse().map_err(|error| anyhow!("{picture}: {error}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(count, Path::new(&picture)))
+    runtime.block_on(run(count, &picture))
 }

@@ -3,13 +3,12 @@
 //!     cargo run --package smoc-paths --example abilene -- examples/abilene.yaml docs/abilene.svg
 
 use std::error::Error;
-use std::path::PathBuf;
 
-use plotters::prelude::*;
 use smoc_paths::analysis::simulate::{Routing, Simulation, Simulator};
 use smoc_paths::analysis::traffic::Traffic;
 use smoc_paths::search::{Metric, PathOptions, Policy};
 use smoc_paths::topology::{Topology, TopologyFile};
+use smoc_plot::{Axis, Colour, Figure, Lines, Panel, Row, Series, Shape, SvgFile};
 
 /// Subflows of each connection.
 const SUBFLOWS: usize = 4;
@@ -49,39 +48,49 @@ fn mean(topology: &Topology, (_, routing, metric, fit): Line, megabytes: u64) ->
     Ok(sum / f64::from(all))
 }
 
+/// A colour for each policy; what keeps within the buffer is a full line.
+fn look((_, routing, _, fit): Line) -> (Colour, Shape) {
+    match routing {
+        Routing::Ranked(policy) => {
+            let colour = match policy {
+                Policy::Diverse => Colour::Blue,
+                Policy::Widest => Colour::Vermillion,
+                Policy::Shortest | Policy::Smoc => Colour::Green,
+            };
+            (colour, if fit { Shape::Line } else { Shape::Dashed })
+        }
+        Routing::Single | Routing::Ecmp => (Colour::Grey, Shape::Line),
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let mut arguments = std::env::args().skip(1);
     let (Some(file), Some(picture)) = (arguments.next(), arguments.next()) else {
         return Err("name a topology and the picture to write".into());
     };
-    let topology = TopologyFile::load(&file)?.topology;
-    let root = SVGBackend::new(&picture, (900, 520)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption("Abilene: one connection of 4 subflows, mean of all pairs", ("sans-serif", 22))
-        .margin(15)
-        .x_label_area_size(45)
-        .y_label_area_size(60)
-        .build_cartesian_2d((10.0..640.0).log_scale(), 0.0..24.0)?;
-    let mut mesh = chart.configure_mesh();
-    mesh.max_light_lines(0).x_labels(7).x_label_formatter(&|x| format!("{x:.0}"));
-    mesh.y_label_formatter(&|y| format!("{y:.0}")).label_style(("sans-serif", 15));
-    mesh.x_desc("receive buffer in Mbyte").y_desc("Gbit/s").draw()?;
-    for (number, line) in LINES.into_iter().enumerate() {
+    let picture: SvgFile = picture.parse()?;
+    let topology = TopologyFile::load(file.as_ref())?.topology;
+    let mut series = Vec::new();
+    for line in LINES {
         let mut points = Vec::new();
         for megabytes in BUFFERS {
             points.push((megabytes as f64, mean(&topology, line, megabytes)?));
         }
         println!("{:<28}{}", line.0, points.iter().map(|p| format!("{:>7.2}", p.1)).collect::<String>());
-        let colour = Palette99::pick(number).stroke_width(2);
-        let drawn = chart.draw_series(LineSeries::new(points, colour))?;
-        drawn.label(line.0).legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+        let (colour, shape) = look(line);
+        series.push(Series::line(line.0, points).colour(colour).shape(shape));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE)
-        .draw()?;
-    root.present()?;
+    let lines = Lines {
+        x: Axis::log("receive buffer in Mbyte").from(10.0).to(640.0),
+        y: Axis::linear("Gbit/s").from(0.0),
+        series,
+        ..Lines::default()
+    };
+    let figure = Figure {
+        title: "Abilene: what one connection of 4 subflows reaches".to_owned(),
+        subtitle: "The mean of all pairs of hosts, each alone in the network.".to_owned(),
+        rows: vec![Row { height: Some(420.0), panels: vec![Panel::Lines(lines)] }],
+    };
+    picture.write(&figure.svg())?;
     Ok(())
 }

@@ -84,16 +84,12 @@ impl Axis {
     }
 
     /// The same axis, but with the values themselves as its ends, where it would otherwise take round ones.
-    pub(crate) fn tight(&self, values: impl Iterator<Item = f64> + Clone) -> Self {
-        let values = || values.clone().filter(|value| value.is_finite());
-        match self.scale {
-            Scale::Linear => Self {
-                from: self.from.or_else(|| values().reduce(f64::min)),
-                to: self.to.or_else(|| values().reduce(f64::max)),
-                ..self.clone()
-            },
-            Scale::Log | Scale::Time => self.clone(),
-        }
+    pub(crate) fn tight(&self, values: impl Iterator<Item = f64>) -> Self {
+        let is_on = |value: &f64| value.is_finite() && (self.scale != Scale::Log || *value > 0.0);
+        let values: Vec<f64> = values.filter(is_on).collect();
+        let least = || values.iter().copied().reduce(f64::min);
+        let greatest = || values.iter().copied().reduce(f64::max);
+        Self { from: self.from.or_else(least), to: self.to.or_else(greatest), ..self.clone() }
     }
 
     /// The axis for these values, with about so many ticks.
@@ -142,10 +138,11 @@ impl Axis {
         let has_zero = positive.len() < values.len();
         let least = positive.iter().copied().reduce(f64::min).unwrap_or(1.0);
         let greatest = positive.iter().copied().reduce(f64::max).unwrap_or(1.0);
-        let low =
-            self.from.filter(|from| *from > 0.0).map_or_else(|| (least.log10() + 1e-9).floor(), f64::log10);
-        let high =
-            self.to.filter(|to| *to > 0.0).map_or_else(|| (greatest.log10() - 1e-9).ceil(), f64::log10);
+        let end = |asked: Option<f64>, value: f64, is_low: bool| {
+            let round = || round_end(value, greatest / least > 1e3, is_low);
+            asked.filter(|asked| *asked > 0.0).unwrap_or_else(round).log10()
+        };
+        let (low, high) = (end(self.from, least, true), end(self.to, greatest, false));
         let high = if high > low { high } else { low + 1.0 };
         let zero = has_zero.then_some(low - 0.12 * (high - low));
         let every_nth = ((high - low) / ticks.max(2) as f64).ceil().max(1.0) as i32;
@@ -197,6 +194,18 @@ fn round_step(least: f64) -> f64 {
         .unwrap_or(10.0 * decade)
 }
 
+/// The nearest power of ten at or beyond a positive value, or, where not only they count, the nearest of 1, 2, 5, 10, 20, ...
+fn round_end(value: f64, only_powers: bool, is_low: bool) -> f64 {
+    let decade = 10f64.powf((value.log10() + 1e-9).floor());
+    let factors: &[f64] = if only_powers { &[1.0, 10.0] } else { &[1.0, 2.0, 5.0, 10.0] };
+    let mut ends = factors.iter().map(|factor| factor * decade);
+    if is_low {
+        ends.rfind(|end| *end <= value * (1.0 + 1e-9)).unwrap_or(decade)
+    } else {
+        ends.find(|end| *end >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
+    }
+}
+
 fn every(step: f64, low: f64, high: f64, label: impl Fn(f64) -> String) -> Vec<(f64, String)> {
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     (first..=last).map(|tick| tick as f64 * step).map(|value| (value, label(value))).collect()
@@ -238,7 +247,7 @@ mod tests {
         assert_eq!((ruler.share(0.0), ruler.share(10_000.0)), (0.0, 1.0));
         assert!(ruler.share(1.0) > 0.05, "zero is apart from one");
         let short = Axis::log("ms").ruler([3.0, 40.0].into_iter(), 8);
-        assert_eq!(labels(&short), ["1", "2", "5", "10", "20", "50", "100"]);
+        assert_eq!(labels(&short), ["2", "5", "10", "20", "50"]);
     }
 
     #[test]

@@ -166,12 +166,12 @@ impl Canvas {
         if stroke.dashed {
             path = path.set("stroke-dasharray", "5 4");
         }
-        self.add(path.add(Title::new(tooltip)));
+        self.add(path.add(Title::new(printable(tooltip))));
     }
 
     pub fn area(&mut self, points: &[Point], colour: Colour, opacity: f64, tooltip: &str) {
         let path = Path::new().set("d", format!("{}Z", outline(points))).set("fill", colour.hex());
-        self.add(path.set("fill-opacity", opacity).add(Title::new(tooltip)));
+        self.add(path.set("fill-opacity", opacity).add(Title::new(printable(tooltip))));
     }
 
     pub fn bar(&mut self, place: Place, colour: Colour, opacity: f64) {
@@ -205,7 +205,8 @@ impl Canvas {
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let mut element = Text::new(text).set("x", px(at.0)).set("y", px(at.1)).set("text-anchor", anchor);
+        let mut element =
+            Text::new(printable(text)).set("x", px(at.0)).set("y", px(at.1)).set("text-anchor", anchor);
         element = element.set("font-size", font.size).set("fill", font.colour.hex());
         element = element.set("stroke", "#FFFFFF").set("stroke-width", 3).set("paint-order", "stroke");
         if font.bold {
@@ -213,6 +214,12 @@ impl Canvas {
         }
         self.add(element);
     }
+}
+
+/// The text without what XML does not allow (XML 1.0 section 2.2): other control characters than white space.
+pub fn printable(text: &str) -> String {
+    let is_allowed = |letter: char| !letter.is_control() && !matches!(letter, '\u{FFFE}' | '\u{FFFF}');
+    text.chars().map(|letter| if is_allowed(letter) { letter } else { ' ' }).collect()
 }
 
 fn outline(points: &[Point]) -> String {

@@ -3,7 +3,7 @@
 use svg::Document;
 use svg::node::element::{Rectangle, Title};
 
-use crate::canvas::{Anchor, Canvas, Font, Place};
+use crate::canvas::{Anchor, Canvas, Font, Place, printable};
 use crate::{Colour, Lines, Ranges};
 
 /// Pixels.
@@ -39,6 +39,8 @@ pub enum Panel {
     Lines(Lines),
     /// Ranges beside each other.
     Ranges(Ranges),
+    /// Room where a row has fewer panels than others.
+    Empty,
 }
 
 impl Panel {
@@ -46,6 +48,7 @@ impl Panel {
         match self {
             Self::Lines(_) => Lines::HEIGHT,
             Self::Ranges(ranges) => ranges.height(),
+            Self::Empty => 0.0,
         }
     }
 
@@ -53,7 +56,7 @@ impl Panel {
     fn weight(&self) -> f64 {
         match self {
             Self::Lines(lines) => lines.names_width(),
-            Self::Ranges(_) => 0.0,
+            Self::Ranges(_) | Self::Empty => 0.0,
         }
     }
 
@@ -61,6 +64,7 @@ impl Panel {
         match self {
             Self::Lines(lines) => lines.draw(canvas, place),
             Self::Ranges(ranges) => ranges.draw(canvas, place),
+            Self::Empty => {}
         }
     }
 }
@@ -124,7 +128,7 @@ impl Figure {
             .set("height", height)
             .set("role", "img")
             .set("font-family", "sans-serif")
-            .add(Title::new(self.title.as_str()))
+            .add(Title::new(printable(&self.title)))
             .add(paper)
             .add(canvas.into_group());
         format!("{document}\n")

@@ -1,8 +1,8 @@
 //! Charts as SVG: plain data in, a `String` out. The same data gives the same bytes.
 //!
 //! A [`Figure`] is what a file holds: a title and rows of panels. A panel is [`Lines`] (several series over time or over
-//! another number, as lines or stacked areas) or [`Ranges`] (the least, middle and greatest of what was measured, a row for each
-//! thing).
+//! another number, as lines or stacked areas; of very many points those are drawn that can be seen) or [`Ranges`] (the least,
+//! middle and greatest of what was measured, a row for each thing).
 //!
 //! ```
 //! use smoc_plot::{Axis, Lines, Series};
@@ -25,16 +25,21 @@
 mod axis;
 mod canvas;
 mod figure;
+mod file;
 mod lines;
 mod number;
 mod ranges;
+mod series;
 mod spread;
 #[cfg(test)]
 mod testing;
+mod thin;
 
 pub use axis::{Axis, Scale};
 pub use canvas::Colour;
 pub use figure::{Figure, Panel, Row};
-pub use lines::{Event, Level, Lines, Series, Shape};
+pub use file::SvgFile;
+pub use lines::Lines;
 pub use number::number;
 pub use ranges::{Category, Range, Ranges};
+pub use series::{Event, Level, Series, Shape};

@@ -1,85 +1,20 @@
 //! Several series over a number, mostly time: as lines, or as areas on top of each other.
 
 use crate::axis::{Axis, Ruler, Scale};
-use crate::canvas::{Anchor, Canvas, Colour, Font, Place, Point, Stroke};
+use crate::canvas::{Anchor, Canvas, Colour, Font, Mark, Place, Point, Stroke};
 use crate::figure::{Figure, Panel, Row};
+use crate::series::{Event, Level, Series, Shape};
 use crate::spread::spread;
+use crate::thin::thinned;
 
 /// Pixels between the names of two series.
 const NAME_GAP: f64 = 15.0;
+/// Pixels of a line before its name.
+const SAMPLE: f64 = 18.0;
+/// A line of at most so many points shows where they are.
+const FEW: usize = 12;
 /// Pixels that a row of names of events takes.
 const EVENT_HEIGHT: f64 = 16.0;
-
-/// How a series is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shape {
-    /// A line from point to point.
-    #[default]
-    Line,
-    /// The same, dashed: what others are compared with.
-    Dashed,
-    /// A value that holds until the next point.
-    Steps,
-    /// An area on top of the stacked series before it. The n-th points of all of them have the same x.
-    Stacked,
-}
-
-/// A series.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
-    /// What it is called, at its right end.
-    pub name: String,
-    /// `None`: the next of [`Colour::nth`].
-    pub colour: Option<Colour>,
-    /// How it is drawn.
-    pub shape: Shape,
-    /// By ascending x. A y that is no number is a gap.
-    pub points: Vec<(f64, f64)>,
-    /// For some x the least and greatest y that were measured: a pale area around the line.
-    pub band: Vec<(f64, f64, f64)>,
-}
-
-impl Series {
-    /// A line.
-    pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, ..Self::default() }
-    }
-
-    /// A stacked area.
-    pub fn stacked(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, shape: Shape::Stacked, ..Self::default() }
-    }
-
-    /// In this colour.
-    #[must_use]
-    pub fn colour(self, colour: Colour) -> Self {
-        Self { colour: Some(colour), ..self }
-    }
-
-    /// In this shape.
-    #[must_use]
-    pub fn shape(self, shape: Shape) -> Self {
-        Self { shape, ..self }
-    }
-}
-
-/// Something that happened: a vertical line.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// When: an x.
-    pub at: f64,
-    /// What.
-    pub label: String,
-}
-
-/// A value to compare with, such as a limit: a dashed line across all the data.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// Which.
-    pub at: f64,
-    /// What it is.
-    pub label: String,
-}
 
 /// A chart of lines and stacked areas.
 #[derive(Clone, Debug, Default)]
@@ -149,7 +84,7 @@ impl Lines {
     pub(crate) fn names_width(&self) -> f64 {
         let named = self.series.iter().filter(|_| !self.nameless);
         let width = named.map(|series| Font::TEXT.width(&series.name)).fold(0.0, f64::max);
-        if width > 0.0 { width + 24.0 } else { 0.0 }
+        if width > 0.0 { width + SAMPLE + 15.0 } else { 0.0 }
     }
 
     fn colour(&self, at: usize) -> Colour {
@@ -177,10 +112,7 @@ impl Lines {
         let stack = self.stack();
         let plot = self.frame(canvas, place, &stack);
         for Area { series, sides } in &stack {
-            let upper = sides.iter().map(|&(x, _, y)| plot.at((x, y)));
-            let lower = sides.iter().rev().map(|&(x, y, _)| plot.at((x, y)));
-            let outline: Vec<_> = upper.chain(lower).collect();
-            canvas.area(&outline, self.colour(*series), 0.75, &self.series[*series].name);
+            canvas.area(&outline(&plot, sides), self.colour(*series), 0.75, &self.series[*series].name);
         }
         for level in &self.levels {
             let stroke = Stroke { dashed: true, width: 1.5, ..Stroke::FRAME };
@@ -268,15 +200,15 @@ impl Lines {
         placed.collect()
     }
 
+    /// Lines first: a name stands out of those of other events.
     fn events(&self, canvas: &mut Canvas, plot: &Plot) {
+        let base = |placed: &PlacedEvent| plot.place.top - 6.0 - EVENT_HEIGHT * placed.row as f64;
+        for placed in &plot.events {
+            let (from, to) = ((placed.at, base(placed) + 3.0), (placed.at, plot.place.bottom()));
+            canvas.line(from, to, Stroke { dashed: true, ..Stroke::FRAME });
+        }
         for (event, placed) in self.events.iter().zip(&plot.events) {
-            let base = plot.place.top - 6.0 - EVENT_HEIGHT * placed.row as f64;
-            canvas.line(
-                (placed.at, base + 3.0),
-                (placed.at, plot.place.bottom()),
-                Stroke { dashed: true, ..Stroke::FRAME },
-            );
-            canvas.text((placed.start, base), placed.anchor, Font::TEXT, &event.label);
+            canvas.text((placed.start, base(placed)), placed.anchor, Font::TEXT, &event.label);
         }
     }
 
@@ -296,24 +228,26 @@ impl Lines {
         for ((at, (x, y)), place) in named.into_iter().zip(places) {
             let series = &self.series[at];
             let right = plot.place.right();
-            let stroke = Stroke { colour: self.colour(at), width: 1.5, dashed: false, opacity: 1.0 };
-            canvas.polyline(
-                &[(x.max(right - 1.0), y), (right + 6.0, place), (right + 14.0, place)],
-                stroke,
-                &series.name,
-            );
-            canvas.text((right + 19.0, place + 4.0), Anchor::Start, Font::TEXT, &series.name);
+            let lead = Stroke { colour: self.colour(at), width: 1.0, dashed: false, opacity: 1.0 };
+            canvas.polyline(&[(x.max(right - 1.0), y), (right + 6.0, place)], lead, &series.name);
+            let sample = Stroke { width: 2.5, dashed: series.shape == Shape::Dashed, ..lead };
+            canvas.line((right + 6.0, place), (right + 6.0 + SAMPLE, place), sample);
+            canvas.text((right + 11.0 + SAMPLE, place + 4.0), Anchor::Start, Font::TEXT, &series.name);
         }
     }
 }
 
+/// An area between a lower and an upper y for each x.
+fn outline(plot: &Plot, sides: &[(f64, f64, f64)]) -> Vec<Point> {
+    let upper: Vec<_> = sides.iter().map(|&(x, _, y)| plot.at((x, y))).collect();
+    let lower: Vec<_> = sides.iter().rev().map(|&(x, y, _)| plot.at((x, y))).collect();
+    [thinned(&upper), thinned(&lower)].concat()
+}
+
 /// A line with its band; broken where a value is no number.
 fn line(canvas: &mut Canvas, plot: &Plot, series: &Series, colour: Colour) {
-    let upper = series.band.iter().map(|&(x, _, y)| plot.at((x, y)));
-    let lower = series.band.iter().rev().map(|&(x, y, _)| plot.at((x, y)));
-    let band: Vec<_> = upper.chain(lower).collect();
-    if !band.is_empty() {
-        canvas.area(&band, colour, 0.2, &series.name);
+    if !series.band.is_empty() {
+        canvas.area(&outline(plot, &series.band), colour, 0.2, &series.name);
     }
     let stroke = Stroke { colour, width: 2.0, dashed: series.shape == Shape::Dashed, opacity: 1.0 };
     for piece in series.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
@@ -325,8 +259,12 @@ fn line(canvas: &mut Canvas, plot: &Plot, series: &Series, colour: Colour) {
             }
             points.push((x, y));
         }
-        if !points.is_empty() {
-            canvas.polyline(&points, stroke, &series.name);
+        if points.is_empty() {
+            continue;
+        }
+        canvas.polyline(&thinned(&points), stroke, &series.name);
+        if series.points.len() <= FEW {
+            points.iter().for_each(|&point| canvas.mark(Mark::Circle, point, 3.5, colour, 1.0));
         }
     }
 }
@@ -400,6 +338,22 @@ mod tests {
         let across = Place { left: 0.0, top: 0.0, width: 400.0, height: 0.0 };
         let placed = lines.placed_events(across, &Axis::linear("").ruler([0.0, 4.0].into_iter(), 4));
         assert_eq!(placed.iter().map(|event| event.row).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn many_points_make_no_large_picture() {
+        let points: Vec<_> = (0..100_000).map(|at| (f64::from(at), f64::from(at % 100))).collect();
+        let band = points.iter().map(|(x, y)| (*x, y - 1.0, y + 1.0)).collect();
+        let line = Series { band, ..Series::line("a", points.clone()) };
+        let svg = Lines { series: vec![line, Series::stacked("b", points)], ..Lines::default() }.svg();
+        assert!(svg.len() < 500_000, "{} bytes", svg.len());
+    }
+
+    #[test]
+    fn names_may_hold_anything() {
+        let series = vec![Series::line("a\u{7}b\u{0}<\"&'>\u{FFFF}", vec![(0.0, 1.0), (1.0, 2.0)])];
+        let lines = Lines { title: "]]>\u{1b}[31m".into(), series, ..Lines::default() };
+        assert!(texts(&lines.svg()).contains(&"a b <\"&'>".to_owned()));
     }
 
     #[test]

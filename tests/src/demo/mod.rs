@@ -2,24 +2,32 @@
 //!
 //! The same hosts and links carry plain TCP, MPTCP over kernel ECMP and MPTCP over smoc, one after the other.
 
+mod picture;
 mod report;
+mod timeline;
 
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use smoc_plot::SvgFile;
 
 use crate::cli::Format;
 use crate::lab::{Lab, LabOptions, Routing, check_interrupted};
 use crate::subflows::{Connection, connection_with};
 use crate::traffic::{Amount, Family, Protocol, Transfer};
 
+use picture::Shown;
+use timeline::{Timeline, Watch};
+
 pub use report::Report;
 
 /// How long a connection runs before it is measured, so that slow start is over on every subflow.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How often the links are looked at, unless a connection takes so long that this is more than a picture shows.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The edge switch of the sending host in the demo's topology.
 const EDGE: &str = "e1";
@@ -45,6 +53,9 @@ pub struct DemoOptions {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// Where to draw it: goodput and the load of each path's link over time, and all trials.
+    #[arg(long, value_name = "FILE", default_value_t = SvgFile::in_target("demo.svg"))]
+    pub svg: SvgFile,
 }
 
 /// One connection, measured.
@@ -55,6 +66,8 @@ struct Trial {
     frames: Vec<u64>,
     /// What the agent of the sender's edge says of it, where there is one.
     connection: Option<Connection>,
+    /// Goodput and loads over time.
+    timeline: Timeline,
 }
 
 impl Trial {
@@ -81,9 +94,11 @@ pub fn run(options: &DemoOptions) -> Result<bool> {
     report.paths = paths.len();
     report.capacity_mbit = capacity_mbit(&lab, &paths);
     say("one plain TCP connection ...");
-    report.tcp_mbit = measure(&lab, Protocol::Tcp, options)?.mbit;
+    let tcp = measure(&lab, Protocol::Tcp, options)?;
+    report.tcp_mbit = tcp.mbit;
     say(&format!("    {:6.1} Mbit/s", report.tcp_mbit));
-    report.ecmp_mbit = trials(&lab, options, &report)?.iter().map(|trial| trial.mbit).collect();
+    let ecmp = trials(&lab, options, &report)?;
+    report.ecmp_mbit = ecmp.iter().map(|trial| trial.mbit).collect();
     drop(lab);
 
     let lab = start(Routing::Smoc, "the same four paths with smoc on every switch")?;
@@ -95,11 +110,23 @@ pub fn run(options: &DemoOptions) -> Result<bool> {
         Format::Json => println!("{}", serde_json::to_string(&report)?),
         Format::Table => println!("\n{last}\n{report}"),
     }
+    let links: Vec<_> = paths.iter().map(|&at| format!("by {}", lab.plan().links[at].b.switch)).collect();
+    let shown =
+        Shown { tcp: &tcp.timeline, ecmp: middle(&ecmp), smoc: middle(&smoc), links: links.as_slice() };
     if options.keep {
         lab.keep()?;
         say(HOW_TO_LOOK_AROUND);
     }
+    options.format.write_picture(&options.svg, &picture::figure(&report, &shown))?;
     Ok(report.shortfalls().is_empty())
+}
+
+/// The trial whose goodput is the median, or the lower of the middle two.
+fn middle(trials: &[Trial]) -> &Timeline {
+    static NONE: Timeline = Timeline { goodput: Vec::new(), links: Vec::new() };
+    let mut order: Vec<&Trial> = trials.iter().collect();
+    order.sort_by(|a, b| a.mbit.total_cmp(&b.mbit));
+    order.get(order.len().saturating_sub(1) / 2).map_or(&NONE, |trial| &trial.timeline)
 }
 
 const HOW_TO_LOOK_AROUND: &str = "\
@@ -154,13 +181,16 @@ fn measure(lab: &Lab, protocol: Protocol, options: &DemoOptions) -> Result<Trial
     let amount = Amount::Time(end + Duration::from_millis(200));
     let running = Transfer::between(lab, SENDER, RECEIVER, Family::V4, protocol, amount)?.start()?;
     let destination = running.destination;
-    thread::sleep(end / 2);
+    let mut watch = Watch::start(lab, &paths, LOOK.max(end / 300))?;
+    watch.until(end / 2)?;
     let has_agents = lab.state().routing == Routing::Smoc;
     let seen = has_agents.then(|| connection_with(lab, EDGE, destination)).transpose();
+    watch.until(end)?;
     let received = running.finish()?;
     let after = lab.loads()?;
     let frames = paths.iter().map(|&link| after[link].frames_from_a - before[link].frames_from_a).collect();
-    Ok(Trial { mbit: received.goodput(WARM_UP, end) / 1e6, frames, connection: seen? })
+    let mbit = received.goodput(WARM_UP, end) / 1e6;
+    Ok(Trial { mbit, frames, connection: seen?, timeline: watch.finish(&received) })
 }
 
 /// Which subflow of the last connection took which path, and what each path carried.

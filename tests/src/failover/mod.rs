@@ -3,6 +3,7 @@
 //! Each failure meets two kinds of traffic in a lab of its own: numbered datagrams, which show every lost frame, and an
 //! MPTCP connection with a subflow on each path.
 
+mod picture;
 mod report;
 
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use smoc_plot::SvgFile;
 
 use crate::cli::Format;
 use crate::lab::{Condition, Direction, Lab, LabOptions, Routing, check_interrupted};
@@ -78,6 +80,9 @@ pub struct Outcome {
     /// Goodput of the connection after the failure, as a share of what the links that are left carry; `None` if it broke,
     /// which only connections over ECMP may.
     pub share_left: Option<f64>,
+    /// Goodput of the connection: seconds since the failure, Mbit/s; empty if it broke.
+    #[serde(skip)]
+    pub goodput: Vec<(f64, f64)>,
 }
 
 /// How to measure.
@@ -92,15 +97,20 @@ pub struct FailoverOptions {
     /// How to print the result.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// Where to draw it: silence at the receiver, and goodput around each failure.
+    #[arg(long, value_name = "FILE", default_value_t = SvgFile::in_target("bench-failover.svg"))]
+    pub svg: SvgFile,
 }
 
 /// What a connection makes of the links that a failure left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Left {
     /// Goodput as a share of what these links carry.
     pub share: f64,
     /// How many of the links of the sender's switch carried a fair part of the connection.
     pub links_in_use: usize,
+    /// Goodput over time: seconds since the failure, Mbit/s.
+    pub goodput: Vec<(f64, f64)>,
 }
 
 /// Where a path from the sender passes.
@@ -214,18 +224,18 @@ pub fn run(options: &FailoverOptions) -> Result<()> {
         Format::Json => println!("{}", serde_json::to_string(&report)?),
         Format::Table => println!("\n{report}"),
     }
-    Ok(())
+    options.format.write_picture(&options.svg, &picture::figure(&report))
 }
 
 fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {
     let (arrived, struck) = strike_datagrams(&mut Lab::up(&failure.lab(routing))?, failure, restarts)?;
     let (gap, ended) = arrived.longest_gap_after(struck);
-    let share_left = match left(&mut Lab::up(&failure.lab(routing))?, failure, restarts) {
-        Ok(left) => Some(left.share),
+    let (share_left, goodput) = match left(&mut Lab::up(&failure.lab(routing))?, failure, restarts) {
+        Ok(left) => (Some(left.share), left.goodput),
         Err(error) if routing == Routing::Ecmp => {
             check_interrupted()?;
             eprintln!("failover: the connection over ECMP broke: {error:#}");
-            None
+            (None, Vec::new())
         }
         Err(error) => return Err(error),
     };
@@ -236,6 +246,7 @@ fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome>
         gap_ms: milliseconds(gap),
         back_ms: ended.map(|ended| milliseconds(ended - struck)),
         share_left,
+        goodput,
     })
 }
 
@@ -272,12 +283,15 @@ pub fn left(lab: &mut Lab, failure: Failure, restarts: u32) -> Result<Left> {
     thread::sleep(before);
     let paths = paths_under_load(lab)?;
     let capacity = lab.plan().link(&paths[0].near)?.bits_per_second.context("the links have no capacity")?;
+    let struck = begin.elapsed().as_secs_f64();
     failure.strike(lab, &paths, restarts)?;
     thread::sleep((begin + end - MEASURED).saturating_duration_since(Instant::now()));
     let loads = frames_into_paths(lab, MEASURED)?;
     let received = running.finish()?;
     let most = loads.iter().map(|(_, frames)| *frames).max().unwrap_or_default();
+    let goodput = received.over_time(end).into_iter().map(|(at, mbit)| (at - struck, mbit));
     Ok(Left {
+        goodput: goodput.collect(),
         share: received.goodput(end - MEASURED, end) / (capacity as f64 * failure.paths_left() as f64),
         links_in_use: loads.iter().filter(|(_, frames)| frames * 10 > most).count(),
     })

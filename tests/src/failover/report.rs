@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Failure, Outcome};
 
 /// All that was measured.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -13,6 +13,13 @@ pub struct Report {
     pub smoc: Vec<Outcome>,
     /// Over kernel ECMP next-hop groups, which need not have met all of them.
     pub ecmp: Vec<Outcome>,
+}
+
+impl Report {
+    /// What a failure did over ECMP, if it met one.
+    pub fn over_ecmp(&self, failure: Failure) -> Option<&Outcome> {
+        self.ecmp.iter().find(|outcome| outcome.failure == failure)
+    }
 }
 
 impl fmt::Display for Report {
@@ -26,7 +33,7 @@ impl fmt::Display for Report {
         let columns = format!("{:>5} {:>8} {:>10} {:>5}", "LOST", "GAP MS", "BACK MS", "LEFT");
         writeln!(f, "{:<26} {columns}   {columns}", "FAILURE")?;
         for outcome in &self.smoc {
-            let ecmp = self.ecmp.iter().find(|other| other.failure == outcome.failure);
+            let ecmp = self.over_ecmp(outcome.failure);
             let ecmp = ecmp.map_or_else(|| "-".to_owned(), cells);
             writeln!(f, "{:<26} {}   {ecmp}", outcome.failure.label(), cells(outcome))?;
         }

@@ -6,7 +6,9 @@
 //! There, too, links are broken: without a netem qdisc in the kernel, loss is a classic BPF filter that lets a
 //! random share of the frames through, and a black hole is the absence of any filter. Latency is not emulated.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::process::Command;
 use std::str::FromStr;
 use std::thread;
@@ -76,7 +78,7 @@ impl FromStr for Direction {
     }
 }
 
-/// Frames and bytes that entered a link at each end, since the lab came up.
+/// Frames and bytes that entered a link at each end, and left it at one, since the lab came up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Load {
     /// Frames sent by `a`'s switch.
@@ -87,6 +89,8 @@ pub struct Load {
     pub bytes_from_a: u64,
     /// Bytes of those from `b`, with Ethernet headers.
     pub bytes_from_b: u64,
+    /// Bytes that left the link at `b`, with Ethernet headers: what it carried of those from `a`.
+    pub bytes_to_b: u64,
 }
 
 /// The namespace of all wires.
@@ -158,41 +162,45 @@ fn wait_for_ports(link: &Link, carrier: bool) -> Result<()> {
     Ok(())
 }
 
-/// What has entered every link so far, in the plan's order; nothing where a wire is gone together with its switch.
+/// What has entered and left every link so far, in the plan's order; nothing where a wire is gone together with its switch.
 pub fn loads(plan: &Plan) -> Result<Vec<Load>> {
-    let text = run(namespace().command("ip").args(["-j", "-s", "link", "show", "type", "veth"]))?;
-    let interfaces: Vec<Interface> = serde_json::from_str(&text).context("read what ip -s -j printed")?;
-    let received = |name: String| {
-        let found = interfaces.iter().find(|interface| interface.ifname == name);
-        found.map(|interface| interface.stats64.rx).unwrap_or_default()
-    };
+    let file = "/proc/thread-self/net/dev";
+    let text = namespace().run(|| fs::read_to_string(file))?.with_context(|| format!("read {file}"))?;
+    let counted: BTreeMap<&str, Counted> = text.lines().filter_map(Counted::read).collect();
+    let of = |name: String| counted.get(name.as_str()).copied().unwrap_or_default();
     let load = |link: &Link| {
-        let (a, b) = (received(link.wire_a()), received(link.wire_b()));
+        let (a, b) = (of(link.wire_a()), of(link.wire_b()));
         Load {
-            frames_from_a: a.packets,
-            frames_from_b: b.packets,
-            bytes_from_a: a.bytes,
-            bytes_from_b: b.bytes,
+            frames_from_a: a.frames_in,
+            frames_from_b: b.frames_in,
+            bytes_from_a: a.bytes_in,
+            bytes_from_b: b.bytes_in,
+            bytes_to_b: b.bytes_out,
         }
     };
     Ok(plan.links.iter().map(load).collect())
 }
 
-#[derive(Deserialize)]
-struct Interface {
-    ifname: String,
-    stats64: Statistics,
+/// What an interface has received and sent, as the kernel counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counted {
+    frames_in: u64,
+    bytes_in: u64,
+    bytes_out: u64,
 }
 
-#[derive(Deserialize)]
-struct Statistics {
-    rx: Received,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-struct Received {
-    packets: u64,
-    bytes: u64,
+impl Counted {
+    /// A line of `/proc/net/dev`: a name, then eight counters of what was received and eight of what was sent, each beginning
+    /// with bytes and frames. `None`: one of the two lines above them.
+    fn read(line: &str) -> Option<(&str, Self)> {
+        let (name, counters) = line.split_once(':')?;
+        let counters: Vec<u64> =
+            counters.split_whitespace().map_while(|counter| counter.parse().ok()).collect();
+        let &[bytes_in, frames_in, _, _, _, _, _, _, bytes_out, ..] = counters.as_slice() else {
+            return None;
+        };
+        Some((name.trim(), Self { frames_in, bytes_in, bytes_out }))
+    }
 }
 
 /// A token bucket on the way out of `interface`.
@@ -265,6 +273,16 @@ fn all_but_capable_syns() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_are_read_where_the_kernel_writes_them() {
+        let line = "  w0a: 1500    3    0    0    0     0          0         0     2800       4    0    0    0     0       0          0";
+        let counted = Counted { frames_in: 3, bytes_in: 1500, bytes_out: 2800 };
+        assert_eq!(Counted::read(line), Some(("w0a", counted)));
+        let heading =
+            " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop";
+        assert_eq!(Counted::read(heading), None);
+    }
 
     #[test]
     fn a_filter_for_loss_keeps_the_rest() {

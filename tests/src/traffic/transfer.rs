@@ -22,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// may only prefer what the machine allows to everybody.
 const CONGESTION_CONTROL: &[u8] = b"cubic";
 
+/// How far apart points of goodput over time are, unless there would be very many, and what each is the mean of. Bytes arrive in
+/// order, so that a segment that comes late holds up those of all other subflows: shorter times show that and nothing else.
+const OVER_TIME_STEP: Duration = Duration::from_millis(100);
+const OVER_TIME_MEAN: Duration = Duration::from_millis(500);
+
 /// Sends at most this much at once.
 const BLOCK: usize = 128 * 1024;
 
@@ -241,6 +246,17 @@ impl Received {
         bytes as f64 * 8.0 / (to - from).as_secs_f64()
     }
 
+    /// Goodput over time until `end`, in seconds and Mbit/s: at each point the mean of the half second before it.
+    pub fn over_time(&self, end: Duration) -> Vec<(f64, f64)> {
+        let step = OVER_TIME_STEP.max(end / 300);
+        let count = end.div_duration_f64(step) as u32;
+        let point = |number: u32| {
+            let at = step * number;
+            (at.as_secs_f64(), self.goodput(at.saturating_sub(OVER_TIME_MEAN), at) / 1e6)
+        };
+        (1..=count).map(point).collect()
+    }
+
     /// The longest time in which nothing arrived, within the same bounds.
     pub fn longest_gap(&self, from: Duration, to: Duration) -> Duration {
         let inside = self.arrivals.iter().map(|(at, _)| *at).filter(|at| (from..=to).contains(at));
@@ -326,6 +342,18 @@ mod tests {
         let measured = received(&[(500, 1000), (1500, 2000), (2000, 4000), (2500, 9000)]);
         assert_eq!(measured.goodput(second(1), second(2)), 24_000.0);
         assert_eq!(measured.goodput(second(0), second(3)), 24_000.0);
+    }
+
+    #[test]
+    fn goodput_over_time_is_the_mean_of_half_a_second_or_of_what_there_was() {
+        let measured = received(&[(100, 12_500), (600, 125_000)]);
+        let over_time = measured.over_time(Duration::from_millis(700));
+        let rounded: Vec<_> =
+            over_time.iter().map(|(at, mbit)| ((at * 10.0).round(), (mbit * 10.0).round())).collect();
+        assert_eq!(
+            rounded,
+            [(1.0, 10.0), (2.0, 5.0), (3.0, 3.0), (4.0, 3.0), (5.0, 2.0), (6.0, 18.0), (7.0, 18.0)]
+        );
     }
 
     #[test]

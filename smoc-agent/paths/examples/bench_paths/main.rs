@@ -5,6 +5,7 @@
 //! processor time, except where all cores work.
 
 mod networkx;
+mod picture;
 
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use smoc_paths::analysis::diversity::Diversities;
 use smoc_paths::search::{Pair, Path, PathFinder, PathOptions, Policy};
 use smoc_paths::topology::{Draft, LinkId, SwitchId, Topology, generate};
+use smoc_plot::SvgFile;
 
 /// Measures the path search.
 #[derive(Parser)]
@@ -30,6 +32,9 @@ struct Args {
     /// table or json
     #[arg(long, default_value = "table")]
     format: String,
+    /// Where to draw it: time by size, beside the floor and networkx
+    #[arg(long, value_name = "FILE", default_value_t = SvgFile::in_target("bench-paths.svg"))]
+    svg: SvgFile,
 }
 
 /// One edge switch to all others, and what stands beside it.
@@ -90,7 +95,7 @@ struct Report {
     detours: Vec<Detours>,
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let args = Args::parse();
     let mut report = Report::default();
     let topologies = [
@@ -111,6 +116,13 @@ fn main() {
     } else {
         print(&report);
     }
+    args.svg.write(&picture::figure(&report.one_to_all).svg())?;
+    if args.format == "json" {
+        eprintln!("drawn in {}", args.svg);
+    } else {
+        println!("\ndrawn in {}", args.svg);
+    }
+    Ok(())
 }
 
 fn options(policy: Policy, count: usize) -> PathOptions {

@@ -13,6 +13,8 @@
 //! measurements made right after each other, for a processor changes its speed; the median of all rounds is printed. The
 //! tables are nearly empty and everything is in the cache: connections, which fill the tables, are made at the end.
 
+mod picture;
+
 use std::fmt;
 
 use anyhow::{Result, ensure};
@@ -24,6 +26,7 @@ use smoc_common::route::{Label, PushedRoute, Rank, Route};
 use smoc_common::testing::frames::{Build, End};
 use smoc_common::testing::scene::{A, A_V6, B, B_V6, FIRST, edge, handshake};
 use smoc_common::token::Version;
+use smoc_plot::SvgFile;
 
 use crate::cli::Format;
 use crate::program::{Programs, XDP_PASS, XDP_REDIRECT};
@@ -45,6 +48,9 @@ pub struct PacketOptions {
     /// How to print it.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// Where to draw it: NET of every kind of frame.
+    #[arg(long, value_name = "FILE", default_value_t = SvgFile::in_target("bench-packet.svg"))]
+    pub svg: SvgFile,
 }
 
 /// One way of a frame through a program.
@@ -58,6 +64,10 @@ pub struct Cost {
     pub ratio: f64,
     /// NET: without what putting back costs, beside the bare redirect alone.
     pub net_ratio: f64,
+    /// The least and the greatest NET of all rounds.
+    pub net_ratio_range: [f64; 2],
+    /// Nanoseconds a frame without what putting back costs.
+    pub net_nanoseconds: f64,
     /// What the net ratio may be at most, if there is a limit.
     pub limit: Option<f64>,
 }
@@ -65,6 +75,8 @@ pub struct Cost {
 /// All that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PacketReport {
+    /// How often everything was measured.
+    pub rounds: u32,
     /// Nanoseconds of the bare redirect alone.
     pub redirect_alone: f64,
     /// Nanoseconds of the bare redirect behind putting back.
@@ -105,6 +117,14 @@ impl Sample {
     fn putting_back(&self) -> f64 {
         self.put_back - self.nothing
     }
+
+    fn net(&self) -> f64 {
+        self.through - self.putting_back()
+    }
+
+    fn net_ratio(&self) -> f64 {
+        self.net() / self.alone
+    }
 }
 
 impl Cost {
@@ -113,7 +133,10 @@ impl Cost {
             name: way.name,
             nanoseconds: median(samples, |sample| sample.through),
             ratio: median(samples, |sample| sample.through / sample.behind),
-            net_ratio: median(samples, |sample| (sample.through - sample.putting_back()) / sample.alone),
+            net_ratio: median(samples, Sample::net_ratio),
+            net_ratio_range: [f64::min, f64::max]
+                .map(|end| samples.iter().map(Sample::net_ratio).reduce(end).unwrap_or(f64::NAN)),
+            net_nanoseconds: median(samples, Sample::net),
             limit: way.limit,
         }
     }
@@ -129,7 +152,7 @@ pub fn packet(options: &PacketOptions) -> Result<()> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
         Format::Table => print!("{report}"),
     }
-    Ok(())
+    options.format.write_picture(&options.svg, &picture::figure(&report))
 }
 
 struct Bench {
@@ -173,6 +196,7 @@ impl Bench {
             (0..options.rounds).map(|_| self.connect(options.frames / 10)).collect::<Result<_>>()?;
         let all = samples.concat();
         Ok(PacketReport {
+            rounds: options.rounds,
             redirect_alone: median(&all, |sample| sample.alone),
             redirect_behind: median(&all, |sample| sample.behind),
             putting_back: median(&all, Sample::putting_back),
