@@ -37,9 +37,11 @@ pub use client::{ClientError, get, post, text};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use metrics_port::{MetricsError, MetricsPort};
+pub use policy::check as check_policy;
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
-    BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,
-    PortView, RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
+    BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricConfigView, FabricView, HostView,
+    LearningView, LinkView, PortView, RankView, RefusalView, Status, SwitchView, TableView, TopologyView,
+    UnroutableView,
 };

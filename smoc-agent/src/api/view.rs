@@ -8,7 +8,7 @@ use smoc_common::event::{Note, Outcome};
 use super::liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbingView};
 use smoc_control::{
     clock::Nanos,
-    config::Spread,
+    config::{Difference, Spread},
     dataplane::Fill,
     fabric::{
         digest::Digests,
@@ -20,7 +20,7 @@ use smoc_control::{
     neighbors::Standing,
     plan::{EdgePaths, PathsTo},
     ports::Role,
-    switch::{PortState, Snapshot},
+    switch::{PortState, SharedState, Snapshot},
 };
 use smoc_paths::search::Path;
 
@@ -65,6 +65,9 @@ pub struct Status {
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
+    /// What the fabric says for all switches.
+    #[serde(default)]
+    pub fabric_config: FabricConfigView,
     /// Frames of switches that were refused: of what must not be at a port, what agents say at a host's, and what no key of the
     /// fabric has signed, hellos and their answers included.
     #[serde(default)]
@@ -78,6 +81,24 @@ pub struct Status {
     pub counters: Vec<CounterView>,
     /// How full the tables are.
     pub tables: Vec<TableView>,
+}
+
+/// What the fabric says for all switches, as this one heeds it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FabricConfigView {
+    /// The values, as in a configuration; this switch's own file comes before them.
+    pub values: serde_json::Value,
+    /// When they were written, in microseconds since 1970; 0 if nothing is said.
+    pub written: u64,
+    /// What this switch's own file has otherwise.
+    pub differences: Vec<Difference>,
+}
+
+impl From<&SharedState> for FabricConfigView {
+    fn from(state: &SharedState) -> Self {
+        let SharedState { values, written, differences } = state;
+        Self { values: values.to_json(), written: *written, differences: differences.clone() }
+    }
 }
 
 /// A port.
@@ -361,6 +382,7 @@ pub(super) fn status(
         epoch: snapshot.epoch,
         learning: learning(snapshot),
         store: StoreView::default(),
+        fabric_config: (&snapshot.shared).into(),
         refused: snapshot.refused + report.map_or(0, |report| report.refused),
         loops: snapshot.loops,
         warnings: snapshot

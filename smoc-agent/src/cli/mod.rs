@@ -12,6 +12,8 @@ mod decode;
 mod events;
 #[cfg(feature = "agent")]
 mod fabric;
+#[cfg(feature = "agent")]
+mod fabric_config;
 mod input;
 #[cfg(feature = "agent")]
 mod live;
@@ -31,6 +33,10 @@ mod policy;
 mod search;
 mod simulate;
 mod socket;
+#[cfg(feature = "agent")]
+mod store;
+#[cfg(feature = "agent")]
+mod stored_policy;
 mod stream;
 mod table;
 #[cfg(feature = "agent")]

@@ -1,5 +1,6 @@
 //! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path, or the ones that `SMOC_ETCD=/path/of/etcd` names), and everything that can happen to it.
 
+mod operators;
 mod security;
 mod server;
 

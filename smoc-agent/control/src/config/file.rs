@@ -19,7 +19,7 @@ use smoc_paths::{
 use crate::discovery::key::Keys;
 
 use super::{
-    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
+    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Shared, Spread, Tables, XdpMode,
     metrics::{self, RawMetrics},
     store::{self, RawStore},
 };
@@ -153,6 +153,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
         metrics,
         store,
+        said: Shared::of_file(text),
     })
 }
 

@@ -39,6 +39,7 @@ mod duration;
 mod file;
 mod keys;
 mod metrics;
+mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ use crate::{discovery::key::Keys, interfaces::Interfaces};
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
 pub use metrics::Metrics;
+pub use shared::{Difference, SHARED_KEYS, Shared};
 pub use store::{Etcd, Store};
 
 use smoc_paths::{
@@ -125,6 +127,8 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// Where to find out what the other switches say.
     pub store: Store,
+    /// What the file itself says of what a fabric may say for all switches.
+    said: Shared,
     lines: Lines,
 }
 
@@ -353,6 +357,7 @@ impl Config {
             roles: new.roles.clone(),
             hellos: new.hellos,
             probes: new.probes,
+            said: new.said.clone(),
             lines: new.lines.clone(),
             ..self.clone()
         };

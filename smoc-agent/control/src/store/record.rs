@@ -100,7 +100,8 @@ pub(super) fn written(bytes: &[u8]) -> u64 {
     serde_json::from_slice(bytes).map_or(0, |head: Head| head.written)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+/// Reads a record, unless this version would misread it.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     let malformed = |error: serde_json::Error| RecordError::Malformed(error.to_string());
     let versions: Versions = serde_json::from_slice(bytes).map_err(malformed)?;
     let compatible = versions.compatible.unwrap_or(versions.version);

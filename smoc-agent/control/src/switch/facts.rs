@@ -45,7 +45,10 @@ impl Switch {
             Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
-            Event::Configured(config, topology) => self.configured(config, topology, now),
+            Event::Configured(config, topology) => {
+                let config = self.own_configuration(config);
+                self.use_configuration(config, topology, now)
+            }
             Event::Inspected { changes, found } => self.inspected(changes, found, now),
             Event::Strayed(stray) => {
                 self.inquiries.strayed(stray, now);
@@ -295,7 +298,12 @@ impl Switch {
         true
     }
 
-    fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
+    pub(super) fn use_configuration(
+        &mut self,
+        config: Arc<Config>,
+        topology: Arc<Topology>,
+        now: Nanos,
+    ) -> bool {
         let paths_differ = config.paths != self.config.paths;
         self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
         self.neighbors.set_keys(self.config.keys.clone());

@@ -13,6 +13,7 @@ use smoc_common::{
 };
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
+use super::SharedState;
 use crate::{
     clock::Nanos,
     config::Spread,
@@ -70,6 +71,8 @@ pub struct Snapshot {
     pub ports: Vec<PortState>,
     /// The bridge, if one is configured and exists.
     pub bridge: Option<BridgeState>,
+    /// The configuration of the fabric.
+    pub shared: SharedState,
     /// How other traffic is spread.
     pub spread: Spread,
     /// How often subflows were told to look their hosts up again: an address moved, or a prefix or a policy changed.

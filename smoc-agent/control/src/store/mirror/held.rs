@@ -167,7 +167,7 @@ impl Held {
                     Some(_) => waited >= lease,
                     None => waited >= SETTLE,
                 },
-                (Key::Config | Key::Policy(_), None) => waited >= lease,
+                (Key::Config | Key::Drain(_) | Key::Policy(_), None) => waited >= lease,
             };
             is_over.then(|| key.clone())
         };
