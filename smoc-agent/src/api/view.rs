@@ -1,6 +1,6 @@
 //! What the API tells: what control has decided, made into documents.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use smoc_common::event::{Note, Outcome};
@@ -11,6 +11,7 @@ use smoc_control::{
     config::{Difference, Spread},
     dataplane::Fill,
     fabric::{
+        ApiPlace,
         digest::Digests,
         drain::{DRAIN, Target},
     },
@@ -340,6 +341,54 @@ pub struct DigestView {
     pub since_seconds: Option<u64>,
     /// Whether that is something else than the agent has that is asked.
     pub differs: bool,
+}
+
+/// Where the APIs of a fabric's agents can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentsView {
+    /// The switch that is asked.
+    pub this: String,
+    /// Whether the agent that is asked listens for others, and with TLS.
+    pub tls: Option<bool>,
+    /// The file with the token that all agents ask for, at the agent that is asked.
+    pub token_file: Option<PathBuf>,
+    /// The file with the certificates of whom to believe.
+    pub ca: Option<PathBuf>,
+    /// The other switches.
+    pub agents: Vec<AgentView>,
+}
+
+/// Where an agent's API can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// The switch.
+    pub switch: String,
+    /// How many addresses are attached there.
+    pub hosts: usize,
+    /// Where; null if it does not say.
+    pub api: Option<ApiPlace>,
+}
+
+pub(super) fn agents(snapshot: &Snapshot) -> AgentsView {
+    let this = &snapshot.topology.switch(snapshot.this).name;
+    let attached = |name: &str| {
+        let at = snapshot.topology.find_switch(name);
+        snapshot.hosts.values().filter(|host| Some(host.at.switch) == at).count()
+    };
+    let others = snapshot.topology.switches().iter().filter(|switch| switch.name != *this);
+    let agent = |switch: &smoc_paths::topology::Switch| AgentView {
+        switch: switch.name.clone(),
+        hosts: attached(&switch.name),
+        api: snapshot.apis.get(&switch.name).copied(),
+    };
+    let own = snapshot.api.as_ref();
+    AgentsView {
+        this: this.clone(),
+        tls: own.map(|own| own.place.tls),
+        token_file: own.and_then(|own| own.listener.token_file.clone()),
+        ca: own.and_then(|own| own.ca.clone()),
+        agents: others.map(agent).collect(),
+    }
 }
 
 /// What operators drain.

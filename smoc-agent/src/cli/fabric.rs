@@ -32,10 +32,10 @@ enum Verb {
     Links(LiveArgs),
     /// Show where each address is attached
     Hosts(LiveArgs),
-    /// Show the connections of several switches, with their subflows, ranks and paths
+    /// Show the connections of all switches, with their subflows, ranks and paths
     #[command(after_help = MERGED_HELP)]
     Conns(MergedArgs),
-    /// Show the ranked paths of several switches, and which are in use
+    /// Show the ranked paths of all switches, and which are in use
     #[command(after_help = MERGED_HELP)]
     Paths(MergedArgs),
     /// Make traffic leave a switch, port or link, without loss, until it is undrained
@@ -48,13 +48,15 @@ enum Verb {
 }
 
 const MERGED_HELP: &str = "\
-Agents do not tell each other of connections: each edge knows those of its own hosts. So all that are named are asked, the one
-of --api first, and what is missing is said: agents that did not answer, and switches with hosts that were not asked. A
-connection between two of them is shown at both.
+Agents do not tell each other of connections: each edge knows those of its own hosts. So all are asked: the one of --api, those
+whose sockets are named, and those that have a fabric_api in their configuration, which announcements and store tell of. What
+is missing is said: agents that did not answer, and switches with hosts that there was no way to ask. What two edges say of one connection is
+put together.
 
-Example, for agents on other machines:
-  ssh -fNL /tmp/e2.sock:/run/smoc/api.sock e2
-  smoc fabric conns /tmp/e2.sock";
+Examples:
+  smoc fabric conns
+  smoc fabric conns --token-file fabric.token --ca ca.pem
+  ssh -fNL /tmp/e2.sock:/run/smoc/api.sock e2; smoc fabric conns /tmp/e2.sock";
 
 const DRAIN_HELP: &str = "\
 New and running subflows leave the links; the links stay up, so that nothing on its way is lost. What joins two parts of

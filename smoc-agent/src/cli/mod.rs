@@ -14,7 +14,11 @@ mod events;
 mod fabric;
 #[cfg(feature = "agent")]
 mod fabric_config;
+#[cfg(feature = "agent")]
+mod gather;
 mod input;
+#[cfg(feature = "agent")]
+mod joined;
 #[cfg(feature = "agent")]
 mod live;
 #[cfg(not(feature = "agent"))]

@@ -190,6 +190,7 @@ impl Switch {
 
     /// The fabric's store says what others find behind their ports, and which hosts they have; whether any of that is news.
     pub(super) fn stored(&mut self, facts: &Facts, now: Nanos) -> bool {
+        self.stored_apis(facts);
         let is_order = self.stored_orders(facts, now);
         let is_order = self.stored_policies(facts) || is_order;
         self.digest(now);

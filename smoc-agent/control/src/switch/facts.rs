@@ -188,9 +188,11 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, signs, digests, .. })) = lists {
+        if let Some((hosts, others)) = lists {
+            let Lists { down, records, contentions, report, signs, digests, api, .. } = *others;
             self.heard_signs(&part.origin, signs);
             self.told_digests(&part.origin, digests, now);
+            self.told_api(&part.origin, api);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -263,7 +265,8 @@ impl Switch {
         // Not before the programs can answer so.
         let signs = self.controller.installed().hello_keys != HelloKeys::default();
         let digests = Some(self.policing.digests.0);
-        let lists = Lists { hosts, down, records, contentions, report, signs, digests };
+        let api = self.config.fabric_api.as_ref().map(|api| api.place);
+        let lists = Lists { hosts, down, records, contentions, report, signs, digests, api };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 

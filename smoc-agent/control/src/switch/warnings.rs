@@ -50,6 +50,8 @@ impl Switch {
             ports,
             bridge: self.bridge_state(),
             shared: self.sharing.state(),
+            api: self.config.fabric_api.clone(),
+            apis: self.apis(),
             spread: self.config.spread,
             epoch: installed.settings.epoch,
             edges: installed.edges.keys().filter(|index| self.controller.names().rule(**index) == 0).count(),
