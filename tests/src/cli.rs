@@ -14,6 +14,7 @@ use smoc_plot::{Figure, SvgFile};
 
 #[cfg(feature = "programs")]
 use crate::bench::{self, PacketOptions};
+use crate::convergence::{self, ConvergenceOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
 #[cfg(feature = "programs")]
@@ -57,6 +58,8 @@ enum BenchCommand {
     Packet(PacketOptions),
     /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
     Failover(FailoverOptions),
+    /// How long after a failure the last agent of a k = 4 fat-tree has new tables, beside the first.
+    Convergence(ConvergenceOptions),
     /// What floods do to 1,000 connections that carry data: frames lost, connections forgotten, ports down, memory.
     #[cfg(feature = "programs")]
     Floods(FloodOptions),
@@ -192,6 +195,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
+        Command::Bench(BenchCommand::Convergence(options)) => convergence::run(&options),
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Floods(options)) => floods::run(&options),
         #[cfg(feature = "programs")]

@@ -1,7 +1,7 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program` and
+//! `cli -> convergence, demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program` and
 //! `cli -> fuzz, races -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
@@ -10,6 +10,7 @@ pub mod bench;
 pub mod chance;
 pub mod cli;
 pub mod command;
+pub mod convergence;
 pub mod demo;
 pub mod failover;
 #[cfg(feature = "programs")]

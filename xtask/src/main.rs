@@ -68,7 +68,7 @@ enum Verb {
     Lab(Passed),
     /// The main job in one command: TCP, MPTCP over ECMP and MPTCP over smoc on the same four paths
     Demo(Passed),
-    /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover), `floods`, `churn`
+    /// Measure: `packet` (cost per frame), `paths` (path search), `failover` (time to recover), `convergence`, `floods`, `churn`
     Bench(Passed),
     /// Send mutated frames through the XDP programs and the pipeline in memory, and compare: `--frames`, `--seed`
     Fuzz(Passed),

@@ -24,7 +24,7 @@ use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_control::{
     config::Etcd,
     fabric::{Adjacency, Report, assemble},
-    store::Speaker,
+    store::{Speaker, SwitchRecord},
 };
 use smoc_plot::SvgFile;
 use tokio::{sync::watch, task::JoinHandle};
@@ -98,7 +98,8 @@ impl Agent {
                 (port(usize::from(host / HOSTS.1) + 20), address.into(), mac)
             });
         let now = smoc_agent::clock::microseconds_since_1970();
-        let records = self.speaker.say(&name(this), "scale", &report, hosts, now);
+        let record = SwitchRecord { agent: "scale".to_owned(), report, api: None };
+        let records = self.speaker.say(&name(this), record, hosts, now);
         self.store.say(records);
     }
 

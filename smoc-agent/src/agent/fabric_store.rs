@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smoc_control::{
     config::{Config, Etcd},
     hosts::Source,
-    store::Speaker,
+    store::{Speaker, SwitchRecord},
     switch::{Event, Snapshot},
 };
 use tokio::sync::{mpsc, watch};
@@ -71,7 +71,12 @@ async fn speak(
                 .filter(|(_, host)| host.at.switch == snapshot.this && host.source != Source::Announced);
             let hosts = here.map(|(address, host)| (host.at.port, *address, host.mac));
             let now = clock::microseconds_since_1970();
-            store.say(speaker.say(&switch, env!("CARGO_PKG_VERSION"), &snapshot.report, hosts, now));
+            let record = SwitchRecord {
+                agent: env!("CARGO_PKG_VERSION").to_owned(),
+                report: snapshot.report.clone(),
+                api: snapshot.api.as_ref().map(|api| api.place),
+            };
+            store.say(speaker.say(&switch, record, hosts, now));
         }
         if snapshots.changed().await.is_err() {
             return Err("control is gone".into());

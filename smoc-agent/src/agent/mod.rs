@@ -46,7 +46,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    api::{self, ApiServer, BindError, Looked, MetricsError, MetricsPort, SocketFile},
+    api::{self, ApiPort, ApiServer, BindError, Looked, PortError, SocketFile},
     clock,
     dataplane::{
         Dataplane, DataplaneError,
@@ -98,9 +98,9 @@ pub enum AgentError {
     /// The API's socket.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The port where metrics are read.
+    /// A TCP port.
     #[error(transparent)]
-    Metrics(#[from] MetricsError),
+    Port(#[from] PortError),
     /// A task ended that should go on as long as the agent does.
     #[error("{task} ended: {why}. The packet path goes on as it is; start the agent again")]
     Ended {
@@ -150,6 +150,14 @@ fn open_store(config: &Config) -> Result<FileStore, AgentError> {
         Some(file) => Ok(FileStore::open(file).map_err(ConfigError::from)?),
         None => Ok(FileStore::of(lone(config).0)),
     }
+}
+
+/// The TCP ports that the configuration wants.
+fn open_ports(config: &Config) -> Result<Vec<ApiPort>, PortError> {
+    let fabric = config.fabric_api.as_ref().map(|api| &api.listener);
+    let wanted = [(api::METRICS, config.metrics.as_ref()), (api::FABRIC_API, fabric)];
+    let ports = wanted.into_iter().map(|(key, listener)| ApiPort::bind(key, listener));
+    ports.filter_map(Result::transpose).collect()
 }
 
 /// How the store is, from now on; if it has a server, it is connected.
@@ -229,7 +237,7 @@ impl Agent {
         let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
-        let metrics = MetricsPort::bind(config.metrics.as_ref())?;
+        let ports = open_ports(&config)?;
         let mut tasks = Tasks::start()?;
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
@@ -273,8 +281,8 @@ impl Agent {
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
-        if let Some(metrics) = metrics {
-            tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
+        for port in ports {
+            tasks.spawn(port.name(), port.serve(answers.clone()));
         }
         tasks.spawn("the API", api.serve(answers));
         let ears = Ears::new(tasks.handle(), events);

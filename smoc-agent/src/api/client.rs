@@ -9,7 +9,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
+};
 
 /// Why an agent gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +47,7 @@ pub enum ClientError {
 /// # Errors
 /// See [`ClientError`].
 pub async fn get<T: DeserializeOwned>(socket: &Path, query: &str) -> Result<T, ClientError> {
-    let request = Request::get(query).header("host", "smoc").body(Full::default());
+    let request = Get { query, token: None }.build();
     send(socket, query, request).await
 }
 
@@ -67,8 +70,8 @@ pub async fn post<T: DeserializeOwned>(
 /// # Errors
 /// See [`ClientError`].
 pub async fn text(socket: &Path, query: &str) -> Result<String, ClientError> {
-    let request = Request::get(query).header("host", "smoc").body(Full::default());
-    let body = exchange(socket, query, request).await?;
+    let request = Get { query, token: None }.build();
+    let body = on_socket(socket, query, request).await?;
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
@@ -77,10 +80,10 @@ async fn send<T: DeserializeOwned>(
     query: &str,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
 ) -> Result<T, ClientError> {
-    Ok(serde_json::from_slice(&exchange(socket, query, request).await?)?)
+    Ok(serde_json::from_slice(&on_socket(socket, query, request).await?)?)
 }
 
-async fn exchange(
+async fn on_socket(
     socket: &Path,
     query: &str,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
@@ -89,6 +92,31 @@ async fn exchange(
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoAgent(socket.into()),
         _ => ClientError::Io { path: socket.into(), source },
     })?;
+    exchange(stream, query, request).await
+}
+
+/// A question, with a token where one is asked for.
+pub(super) struct Get<'a> {
+    pub query: &'a str,
+    pub token: Option<&'a str>,
+}
+
+impl Get<'_> {
+    pub(super) fn build(&self) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut request = Request::get(self.query).header("host", "smoc");
+        if let Some(token) = self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.body(Full::default())
+    }
+}
+
+/// One request over a connection that is there.
+pub(super) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    query: &str,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+) -> Result<Bytes, ClientError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = request.map_err(|error| ClientError::Refused(format!("{query}: {error}")))?;
@@ -104,6 +132,10 @@ async fn exchange(
     let message = error["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
     Err(match status {
         StatusCode::BAD_REQUEST => ClientError::Senseless(message),
+        StatusCode::UNAUTHORIZED => ClientError::Refused(
+            "it wants another token: give all agents the same one, or name another file with --token-file"
+                .to_owned(),
+        ),
         _ => ClientError::Refused(message),
     })
 }

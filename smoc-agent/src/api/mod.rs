@@ -8,6 +8,7 @@
 //! | `/paths` | list of [`EdgeView`] |
 //! | `/topology` | [`TopologyView`] |
 //! | `/fabric` | [`FabricView`] |
+//! | `/agents` | [`AgentsView`]: where the API of each agent can be read |
 //! | `/drain`, POST [`Order`] | [`Drained`] |
 //! | `/events?from=N&since_seconds=S&wait_seconds=W` | [`smoc_control::history::Page`]; waits so long, 20 s at most, for an entry |
 //! | `/metrics` | text of OpenMetrics 1.0 ([`crate::metrics`]); over TCP as well, where the configuration says so |
@@ -19,6 +20,8 @@
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
+//! `fabric_api` in the configuration makes what can be read there readable over TCP; what sends or changes anything is on the socket only.
+//!
 //! Clients are served 64 at a time, with a timeout of 5 s for the request and 30 s in all. An error is `{"error": "..."}`
 //! with status 400, 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
 //! publishes; counters and connections are read from the kernel's tables at each request.
@@ -29,9 +32,10 @@ mod drain;
 mod events;
 mod liveness;
 mod metrics;
-mod metrics_port;
 mod policy;
+mod port;
 mod pressure;
+mod remote;
 mod series;
 mod server;
 mod view;
@@ -39,11 +43,14 @@ mod view;
 pub use client::{ClientError, get, post, text};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
-pub use metrics_port::{MetricsError, MetricsPort};
+pub use policy::check as check_policy;
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
+pub use port::{ApiPort, FABRIC_API, METRICS, PortError, token};
+pub use remote::{Remote, Trust};
 pub use series::remember;
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
-    BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,
-    PortView, RankView, RefusalView, Status, SwitchView, TableView, TopologyView, UnroutableView,
+    AgentView, AgentsView, BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricConfigView,
+    FabricView, HostView, LearningView, LinkView, PortView, RankView, RefusalView, Status, SwitchView,
+    TableView, TopologyView, UnroutableView,
 };

@@ -8,7 +8,7 @@ use smoc_control::{
     policy::{Document, MAX_TEXT, Rules, to_records},
     switch::Snapshot,
 };
-use smoc_paths::input;
+use smoc_paths::{input, search::PathOptions, topology::Topology};
 
 /// A policy that is to be in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +77,21 @@ pub(super) fn apply(
     order: &PolicyOrder,
     now: u64,
 ) -> Result<(Vec<Record>, Applied), String> {
+    let document = check(order, &snapshot.topology, snapshot.book.options())?;
+    let count = document.rules.len();
+    let text = if count == 0 { "" } else { &order.text };
+    put(snapshot, text, count, now)
+}
+
+/// The document, if it can be in force in this network, where paths are chosen so otherwise.
+///
+/// # Errors
+/// What is wrong with it, one fault a line.
+pub fn check(order: &PolicyOrder, topology: &Topology, options: &PathOptions) -> Result<Document, String> {
     let file = Path::new(&order.file);
     let (document, lines) =
         Document::parse_with_lines(&order.text).map_err(|faults| input::lines(file, &faults))?;
-    let rules = Rules::resolve(&document, &snapshot.topology, snapshot.book.options());
+    let rules = Rules::resolve(&document, topology, options);
     let faults: Vec<input::Fault> = rules
         .problems()
         .map(|(at, why)| (lines.get(at).copied().unwrap_or_default(), format!("rules[{at}].{why}")))
@@ -88,9 +99,14 @@ pub(super) fn apply(
     if !faults.is_empty() {
         return Err(input::lines(file, &faults));
     }
-    let count = document.rules.len();
-    let text = if count == 0 { "" } else { &order.text };
-    put(snapshot, text, count, now)
+    if order.text.len() > MAX_TEXT {
+        return Err(too_long(&order.text));
+    }
+    Ok(document)
+}
+
+fn too_long(text: &str) -> String {
+    format!("the policy has {} bytes, and {MAX_TEXT} at most go into records: shorten it", text.len())
 }
 
 /// The same for the document in force without one rule, or without any.
@@ -117,10 +133,7 @@ pub(super) fn delete(
 
 fn put(snapshot: &Snapshot, text: &str, rules: usize, now: u64) -> Result<(Vec<Record>, Applied), String> {
     if text.len() > MAX_TEXT {
-        return Err(format!(
-            "the policy has {} bytes, and {MAX_TEXT} at most go into records: shorten it",
-            text.len()
-        ));
+        return Err(too_long(text));
     }
     let in_force = snapshot.policy.as_deref();
     // What the store says counts unless this is later.

@@ -206,22 +206,29 @@ impl Drop for SocketFile {
     }
 }
 
-fn router(sources: Sources) -> Router {
+/// What can be read, and changes nothing.
+pub(super) fn readable() -> Router<Sources> {
     Router::new()
         .route("/status", get(status))
         .route("/hosts", get(hosts))
         .route("/paths", get(paths))
-        .route("/probe", get(probe))
         .route("/topology", get(topology))
         .route("/conns", get(conns))
         .route("/explain", get(explanation))
         .route("/fabric", get(fabric))
-        .route("/drain", post(drain))
+        .route("/agents", get(agents))
         .route("/events", get(happened))
         .route("/metrics", get(metrics))
         .route("/openers", get(openers))
         .route("/series", get(recorded))
-        .route("/policy", get(policy).post(apply_policy))
+        .route("/policy", get(policy))
+}
+
+fn router(sources: Sources) -> Router {
+    readable()
+        .route("/probe", get(probe))
+        .route("/drain", post(drain))
+        .route("/policy", post(apply_policy))
         .route("/policy/delete", post(delete_policy))
         .with_state(sources)
 }
@@ -352,6 +359,10 @@ async fn topology(State(sources): State<Sources>) -> Result<Response, Failure> {
 
 async fn fabric(State(sources): State<Sources>) -> Result<Response, Failure> {
     Ok(Json(view::fabric(&*sources.snapshot()?, clock::now())).into_response())
+}
+
+async fn agents(State(sources): State<Sources>) -> Result<Response, Failure> {
+    Ok(Json(view::agents(&*sources.snapshot()?)).into_response())
 }
 
 async fn policy(State(sources): State<Sources>) -> Result<Response, Failure> {

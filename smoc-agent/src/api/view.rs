@@ -1,6 +1,6 @@
 //! What the API tells: what control has decided, made into documents.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use smoc_common::event::{Note, Outcome};
@@ -8,9 +8,10 @@ use smoc_common::event::{Note, Outcome};
 use super::liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbingView};
 use smoc_control::{
     clock::Nanos,
-    config::Spread,
+    config::{Difference, Spread},
     dataplane::Fill,
     fabric::{
+        ApiPlace,
         digest::Digests,
         drain::{DRAIN, Target},
     },
@@ -20,7 +21,7 @@ use smoc_control::{
     neighbors::Standing,
     plan::{EdgePaths, PathsTo},
     ports::Role,
-    switch::{PortState, Snapshot},
+    switch::{PortState, SharedState, Snapshot},
 };
 use smoc_paths::search::Path;
 
@@ -65,6 +66,9 @@ pub struct Status {
     /// Where it is found out what other switches say.
     #[serde(default)]
     pub store: StoreView,
+    /// What the fabric says for all switches.
+    #[serde(default)]
+    pub fabric_config: FabricConfigView,
     /// Frames of switches that were refused: of what must not be at a port, what agents say at a host's, and what no key of the
     /// fabric has signed, hellos and their answers included.
     #[serde(default)]
@@ -78,6 +82,24 @@ pub struct Status {
     pub counters: Vec<CounterView>,
     /// How full the tables are.
     pub tables: Vec<TableView>,
+}
+
+/// What the fabric says for all switches, as this one heeds it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FabricConfigView {
+    /// The values, as in a configuration; this switch's own file comes before them.
+    pub values: serde_json::Value,
+    /// When they were written, in microseconds since 1970; 0 if nothing is said.
+    pub written: u64,
+    /// What this switch's own file has otherwise.
+    pub differences: Vec<Difference>,
+}
+
+impl From<&SharedState> for FabricConfigView {
+    fn from(state: &SharedState) -> Self {
+        let SharedState { values, written, differences } = state;
+        Self { values: values.to_json(), written: *written, differences: differences.clone() }
+    }
 }
 
 /// A port.
@@ -321,6 +343,54 @@ pub struct DigestView {
     pub differs: bool,
 }
 
+/// Where the APIs of a fabric's agents can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentsView {
+    /// The switch that is asked.
+    pub this: String,
+    /// Whether the agent that is asked listens for others, and with TLS.
+    pub tls: Option<bool>,
+    /// The file with the token that all agents ask for, at the agent that is asked.
+    pub token_file: Option<PathBuf>,
+    /// The file with the certificates of whom to believe.
+    pub ca: Option<PathBuf>,
+    /// The other switches.
+    pub agents: Vec<AgentView>,
+}
+
+/// Where an agent's API can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// The switch.
+    pub switch: String,
+    /// How many addresses are attached there.
+    pub hosts: usize,
+    /// Where; null if it does not say.
+    pub api: Option<ApiPlace>,
+}
+
+pub(super) fn agents(snapshot: &Snapshot) -> AgentsView {
+    let this = &snapshot.topology.switch(snapshot.this).name;
+    let attached = |name: &str| {
+        let at = snapshot.topology.find_switch(name);
+        snapshot.hosts.values().filter(|host| Some(host.at.switch) == at).count()
+    };
+    let others = snapshot.topology.switches().iter().filter(|switch| switch.name != *this);
+    let agent = |switch: &smoc_paths::topology::Switch| AgentView {
+        switch: switch.name.clone(),
+        hosts: attached(&switch.name),
+        api: snapshot.apis.get(&switch.name).copied(),
+    };
+    let own = snapshot.api.as_ref();
+    AgentsView {
+        this: this.clone(),
+        tls: own.map(|own| own.place.tls),
+        token_file: own.and_then(|own| own.listener.token_file.clone()),
+        ca: own.and_then(|own| own.ca.clone()),
+        agents: others.map(agent).collect(),
+    }
+}
+
 /// What operators drain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainView {
@@ -361,6 +431,7 @@ pub(super) fn status(
         epoch: snapshot.epoch,
         learning: learning(snapshot),
         store: StoreView::default(),
+        fabric_config: (&snapshot.shared).into(),
         refused: snapshot.refused + report.map_or(0, |report| report.refused),
         loops: snapshot.loops,
         warnings: snapshot

@@ -2,11 +2,18 @@
 
 use super::{
     Failure, Format,
+    fabric_config::{self, ConfigArgs},
     live::{self, LiveArgs, ask, topology_tables, wait},
     merged::{self, MergedArgs},
     print, print_json,
+    store::{StoreArgs, later_than},
     table::Table,
 };
+use smoc_control::{
+    fabric::drain::{DRAIN, Target},
+    store::{Key, stored_drains, to_drain},
+};
+
 use crate::api::{self, DigestView, DrainView, Drained, FabricView, Order};
 
 /// Arguments of `smoc fabric`.
@@ -25,10 +32,10 @@ enum Verb {
     Links(LiveArgs),
     /// Show where each address is attached
     Hosts(LiveArgs),
-    /// Show the connections of several switches, with their subflows, ranks and paths
+    /// Show the connections of all switches, with their subflows, ranks and paths
     #[command(after_help = MERGED_HELP)]
     Conns(MergedArgs),
-    /// Show the ranked paths of several switches, and which are in use
+    /// Show the ranked paths of all switches, and which are in use
     #[command(after_help = MERGED_HELP)]
     Paths(MergedArgs),
     /// Make traffic leave a switch, port or link, without loss, until it is undrained
@@ -36,16 +43,20 @@ enum Verb {
     Drain(DrainArgs),
     /// Let traffic use what was drained
     Undrain(UndrainArgs),
+    /// Say once, in the store, what is the same for all switches
+    Config(ConfigArgs),
 }
 
 const MERGED_HELP: &str = "\
-Agents do not tell each other of connections: each edge knows those of its own hosts. So all that are named are asked, the one
-of --api first, and what is missing is said: agents that did not answer, and switches with hosts that were not asked. A
-connection between two of them is shown at both.
+Agents do not tell each other of connections: each edge knows those of its own hosts. So all are asked: the one of --api, those
+whose sockets are named, and those that have a fabric_api in their configuration, which announcements and store tell of. What
+is missing is said: agents that did not answer, and switches with hosts that there was no way to ask. What two edges say of one connection is
+put together.
 
-Example, for agents on other machines:
-  ssh -fNL /tmp/e2.sock:/run/smoc/api.sock e2
-  smoc fabric conns /tmp/e2.sock";
+Examples:
+  smoc fabric conns
+  smoc fabric conns --token-file fabric.token --ca ca.pem
+  ssh -fNL /tmp/e2.sock:/run/smoc/api.sock e2; smoc fabric conns /tmp/e2.sock";
 
 const DRAIN_HELP: &str = "\
 New and running subflows leave the links; the links stay up, so that nothing on its way is lost. What joins two parts of
@@ -69,6 +80,8 @@ struct DrainArgs {
     reason: String,
     #[command(flatten)]
     live: LiveArgs,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -77,6 +90,8 @@ struct UndrainArgs {
     target: String,
     #[command(flatten)]
     live: LiveArgs,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 /// `smoc fabric`.
@@ -100,11 +115,12 @@ pub fn run(args: &FabricArgs) -> Result<(), Failure> {
         Verb::Conns(args) => merged::conns(args),
         Verb::Paths(args) => merged::paths(args),
         Verb::Hosts(live) => live::hosts(live),
-        Verb::Drain(DrainArgs { target, reason, live }) => {
-            order(live, &Order { target: target.clone(), reason: reason.clone(), undrain: false })
+        Verb::Config(args) => fabric_config::run(args),
+        Verb::Drain(DrainArgs { target, reason, live, store }) => {
+            order(live, store, &Order { target: target.clone(), reason: reason.clone(), undrain: false })
         }
-        Verb::Undrain(UndrainArgs { target, live }) => {
-            order(live, &Order { target: target.clone(), undrain: true, ..Order::default() })
+        Verb::Undrain(UndrainArgs { target, live, store }) => {
+            order(live, store, &Order { target: target.clone(), undrain: true, ..Order::default() })
         }
     }
 }
@@ -148,8 +164,11 @@ fn digests(all: &[DigestView]) -> String {
     table.to_string()
 }
 
-fn order(live: &LiveArgs, order: &Order) -> Result<(), Failure> {
-    let done: Drained = wait(api::post(&live.agent.api, "/drain", order))?;
+fn order(live: &LiveArgs, store: &StoreArgs, order: &Order) -> Result<(), Failure> {
+    let done: Drained = match store.is_meant() {
+        true => write_order(store, order)?,
+        false => wait(api::post(&live.agent.api, "/drain", order))?,
+    };
     if live.format == Format::Json {
         return print_json(&done);
     }
@@ -162,4 +181,29 @@ fn order(live: &LiveArgs, order: &Order) -> Result<(), Failure> {
         (false, true) => format!("{target} is in use again"),
         (false, false) => format!("{target} was not drained"),
     })
+}
+
+/// Writes an order into the store, from which agents take it as one of their own.
+fn write_order(store: &StoreArgs, order: &Order) -> Result<Drained, Failure> {
+    let mut store = store.open()?;
+    let (standing, problems) = stored_drains(store.operator().facts().operators());
+    problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+    let Order { target, reason, undrain } = order;
+    let topology = store.topology();
+    let name = match Target::parse(&topology, target) {
+        Ok(target) => target.record(&topology),
+        // What is drained and no longer there can be named as it was.
+        Err(_) if *undrain && standing.iter().any(|record| record.name == format!("{DRAIN}{target}")) => {
+            format!("{DRAIN}{target}")
+        }
+        Err(why) => return Err(Failure::bad_input(anyhow::anyhow!(why))),
+    };
+    let before = standing.iter().find(|record| record.name == name);
+    let text = (!undrain).then_some(reason.as_str());
+    let written = later_than(before.map(|record| record.written).into_iter());
+    let target = name.trim_start_matches(DRAIN).to_owned();
+    // An agent may have been told otherwise since: what stands there is written again.
+    store.put(&Key::Drain(target.clone()), to_drain(text, written), &[])?;
+    let changed = before.is_none_or(|record| record.text.as_deref() != text);
+    Ok(Drained { target, drained: !undrain, changed })
 }

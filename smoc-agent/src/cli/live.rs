@@ -6,12 +6,13 @@ use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Failure, Format, print, print_json, socket::AgentSocket, table::Table};
+use smoc_control::config::Difference;
 use smoc_control::connections::{ConnectionReport, Explanation, Question, SubflowReport};
 
 use crate::{
     api::{
-        self, EdgeView, HostView, LearningView, LinkView, PortView, RefusalView, Status, SwitchView,
-        TopologyView,
+        self, EdgeView, FabricConfigView, HostView, LearningView, LinkView, PortView, RefusalView, Status,
+        SwitchView, TopologyView,
     },
     store::StoreView,
 };
@@ -103,6 +104,7 @@ pub fn status(args: &LiveArgs) -> Result<(), Failure> {
         text += &probing(status);
         text += &learning(&status.learning);
         text += &store(&status.store);
+        text += &fabric_config(&status.fabric_config);
         for warning in &status.warnings {
             text += &format!("\nwarning: {warning}\n");
         }
@@ -135,6 +137,19 @@ fn store(store: &StoreView) -> String {
         "\nstore {}: {state} {endpoint}{revision}, {age}, {} records{doubted}\n",
         store.kind, store.records
     )
+}
+
+/// What the fabric says for all switches, and what this one has otherwise.
+fn fabric_config(config: &FabricConfigView) -> String {
+    let values = config.values.as_object().map_or(0, serde_json::Map::len);
+    if values == 0 {
+        return String::new();
+    }
+    let mut text = format!("\nthe fabric's configuration: {}\n", config.values);
+    for Difference { key, here, fabric } in &config.differences {
+        text += &format!("  {key}: {here} by this switch's own file, {fabric} by the fabric\n");
+    }
+    text
 }
 
 /// What is sent to find failures, and what lies ready for them.

@@ -1,133 +1,78 @@
 //! `smoc fabric conns` and `smoc fabric paths`: what the agents of several switches know by themselves, put together. Agents do
-//! not tell each other of flows, so each is asked, by its socket.
+//! not tell each other of flows, so each is asked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use smoc_control::connections::ConnectionReport;
 
 use super::{
     Failure, Format,
-    live::{LiveArgs, connection_tables, wait},
+    gather::{Agents, RemoteArgs},
+    joined::{Joined, join, shown},
+    live::LiveArgs,
     number_from, print, print_json,
     table::Table,
 };
-use crate::api::{self, EdgeView, TopologyView};
+use crate::api::EdgeView;
 
 /// Arguments of the verbs that ask several agents.
 #[derive(clap::Args, Debug)]
 pub(super) struct MergedArgs {
-    /// The sockets of the other agents; one that is elsewhere can be brought here, as with `ssh -L e2.sock:/run/smoc/api.sock e2`
+    /// Sockets of further agents; one that is elsewhere can be brought here, as with `ssh -L e2.sock:/run/smoc/api.sock e2`
     #[arg(value_name = "SOCKET")]
     others: Vec<PathBuf>,
     /// Show so many entries at most, and how many are left out
     #[arg(long, default_value_t = 1000, value_parser = number_from(1, 1_000_000))]
     limit: usize,
     #[command(flatten)]
+    remote: RemoteArgs,
+    #[command(flatten)]
     live: LiveArgs,
 }
 
-/// What one switch's agent says.
+/// Who has answered, and what is not in an answer.
 #[derive(Debug, Serialize)]
-struct Said<T> {
-    /// The switch.
-    switch: String,
-    #[serde(flatten)]
-    entry: T,
-}
-
-/// What all say that answered.
-#[derive(Debug, Serialize)]
-struct Merged<T> {
-    /// The entries, by switch.
-    entries: Vec<Said<T>>,
-    /// How many more there are.
+struct Merged {
+    /// How many entries are left out.
     left_out: usize,
     /// The switches whose agents answered.
     answered: BTreeSet<String>,
-    /// The sockets on which none did, and why.
+    /// The sockets and switches that did not, and why.
     silent: BTreeMap<String, String>,
-    /// Switches with hosts whose agents were not asked, or did not answer.
+    /// Switches with hosts that there was no way to ask.
     missing: BTreeSet<String>,
 }
 
-/// The switch of an agent and what it says, or why it does not.
-type Answer<T> = Result<(String, Vec<T>), String>;
-
-impl<T> Merged<T> {
-    /// Puts answers together; `edges` are the switches with hosts.
-    fn new(answers: Vec<(String, Answer<T>)>, edges: &BTreeSet<String>, limit: usize) -> Self {
-        let (mut silent, mut by_switch) = (BTreeMap::new(), BTreeMap::new());
-        for (socket, answer) in answers {
-            match answer {
-                Ok((switch, entries)) => drop(by_switch.insert(switch, entries)),
-                Err(why) => drop(silent.insert(socket, why)),
-            }
-        }
-        let answered: BTreeSet<String> = by_switch.keys().cloned().collect();
-        let all = by_switch
-            .into_iter()
-            .flat_map(|(switch, entries)| entries.into_iter().map(move |entry| (switch.clone(), entry)));
-        let mut entries: Vec<Said<T>> = all.map(|(switch, entry)| Said { switch, entry }).collect();
-        let left_out = entries.len().saturating_sub(limit);
-        entries.truncate(limit);
-        let missing = edges.difference(&answered).cloned().collect();
-        Self { entries, left_out, answered, silent, missing }
-    }
-
-    /// What is not in it, for people.
-    fn gaps(&self) -> String {
-        let mut lines = Vec::new();
-        if self.left_out > 0 {
-            lines.push(format!("{} entries are left out: raise --limit", self.left_out));
-        }
-        lines.extend(self.silent.iter().map(|(socket, why)| format!("{socket} did not answer: {why}")));
-        if !self.missing.is_empty() {
-            let missing: Vec<&str> = self.missing.iter().map(String::as_str).collect();
-            lines.push(format!(
-                "nothing is known of {}, which have hosts: name the sockets of their agents",
-                missing.join(", ")
-            ));
-        }
-        lines.join("\n")
+impl Merged {
+    fn new(agents: &Agents, answered: BTreeSet<String>, left_out: usize) -> Self {
+        let missing = agents.missing(&answered);
+        Self { left_out, silent: agents.silent.clone(), missing, answered }
     }
 }
 
-/// Asks all agents. The first must answer: it says which switches there are.
-fn ask_all<T: DeserializeOwned>(args: &MergedArgs, query: &str) -> Result<Merged<T>, Failure> {
-    let mut edges = BTreeSet::new();
-    let mut answers = Vec::new();
-    for socket in std::iter::once(&args.live.agent.api).chain(&args.others) {
-        let answer = wait(async {
-            let topology: TopologyView = api::get(socket, "/topology").await?;
-            let entries: Vec<T> = api::get(socket, query).await?;
-            Ok((topology, entries))
-        });
-        let answer = match answer {
-            Ok((topology, entries)) => {
-                let this = topology.switches.iter().find(|switch| switch.this);
-                let this = this.map_or_else(String::new, |switch| switch.name.clone());
-                edges.extend(topology.switches.into_iter().filter(|it| it.hosts > 0).map(|it| it.name));
-                Ok((this, entries))
-            }
-            Err(Failure::BadInput(error) | Failure::Failed(error)) => Err(format!("{error:#}")),
-        };
-        answers.push((socket.display().to_string(), answer));
+/// What is not in an answer, for people.
+fn gaps(agents: &Agents, merged: &Merged) -> String {
+    let mut lines = Vec::new();
+    if merged.left_out > 0 {
+        lines.push(format!("{} entries are left out: raise --limit", merged.left_out));
     }
-    if let [(_, Err(why))] = &answers[..] {
-        return Err(Failure::Failed(anyhow::anyhow!("{why}")));
-    }
-    Ok(Merged::new(answers, &edges, args.limit))
+    lines.extend(agents.gaps(&merged.answered));
+    lines.join("\n")
 }
 
-fn told<T: Serialize>(args: &MergedArgs, merged: &Merged<T>, text: &str) -> Result<(), Failure> {
-    match args.live.format {
-        Format::Json => print_json(merged),
-        Format::Table => print(format!("{text}\n{}", merged.gaps()).trim_end()),
-    }
+fn find(args: &MergedArgs) -> Result<Agents, Failure> {
+    Agents::find(&args.live.agent.api, &args.others, &args.remote, false)
+}
+
+/// Cuts a list to its limit; how many are left out.
+fn cut<T>(entries: &mut Vec<T>, limit: usize) -> usize {
+    let left_out = entries.len().saturating_sub(limit);
+    entries.truncate(limit);
+    left_out
 }
 
 /// `smoc fabric conns`.
@@ -135,14 +80,27 @@ fn told<T: Serialize>(args: &MergedArgs, merged: &Merged<T>, text: &str) -> Resu
 /// # Errors
 /// No agent answers.
 pub(super) fn conns(args: &MergedArgs) -> Result<(), Failure> {
-    let merged: Merged<ConnectionReport> = ask_all(args, "/conns")?;
-    let mut text = String::new();
-    for switch in &merged.answered {
-        let of_switch = merged.entries.iter().filter(|said| said.switch == *switch);
-        let connections: Vec<ConnectionReport> = of_switch.map(|said| said.entry.clone()).collect();
-        text += &format!("at {switch}:\n{}\n", connection_tables(&connections));
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        connections: &'a [Joined],
+        #[serde(flatten)]
+        merged: Merged,
     }
-    told(args, &merged, text.trim_end())
+    let mut agents = find(args)?;
+    let answers: BTreeMap<String, Vec<ConnectionReport>> =
+        agents.ask(|agent| async move { agent.get("/conns").await })?;
+    let answered = answers.keys().cloned().collect();
+    let mut connections = join(answers);
+    let left_out = cut(&mut connections, args.limit);
+    let merged = Merged::new(&agents, answered, left_out);
+    match args.live.format {
+        Format::Json => print_json(&Answer { connections: &connections, merged }),
+        Format::Table => {
+            let some =
+                if connections.is_empty() { "no connections\n".to_owned() } else { shown(&connections) };
+            print(format!("{some}{}", gaps(&agents, &merged)).trim_end())
+        }
+    }
 }
 
 /// `smoc fabric paths`.
@@ -150,9 +108,34 @@ pub(super) fn conns(args: &MergedArgs) -> Result<(), Failure> {
 /// # Errors
 /// No agent answers.
 pub(super) fn paths(args: &MergedArgs) -> Result<(), Failure> {
-    let merged: Merged<EdgeView> = ask_all(args, "/paths")?;
+    #[derive(Serialize)]
+    struct Said {
+        /// The switch.
+        switch: String,
+        #[serde(flatten)]
+        edge: EdgeView,
+    }
+    #[derive(Serialize)]
+    struct Answer {
+        entries: Vec<Said>,
+        #[serde(flatten)]
+        merged: Merged,
+    }
+    let mut agents = find(args)?;
+    let answers: BTreeMap<String, Vec<EdgeView>> =
+        agents.ask(|agent| async move { agent.get("/paths").await })?;
+    let answered = answers.keys().cloned().collect();
+    let of_switch = |(switch, edges): (String, Vec<EdgeView>)| {
+        edges.into_iter().map(move |edge| Said { switch: switch.clone(), edge })
+    };
+    let mut entries: Vec<Said> = answers.into_iter().flat_map(of_switch).collect();
+    let left_out = cut(&mut entries, args.limit);
+    let merged = Merged::new(&agents, answered, left_out);
+    if args.live.format == Format::Json {
+        return print_json(&Answer { entries, merged });
+    }
     let mut table = Table::new(["from", "to", "rule", "rank", "path", "in use"]);
-    for Said { switch, entry: edge } in &merged.entries {
+    for Said { switch, edge } in &entries {
         for rank in &edge.ranks {
             let used =
                 rank.liveness.as_ref().map_or("not probed", |live| if live.used { "yes" } else { "-" });
@@ -166,7 +149,7 @@ pub(super) fn paths(args: &MergedArgs) -> Result<(), Failure> {
             ]);
         }
     }
-    told(args, &merged, table.to_string().trim_end())
+    print(format!("{table}\n{}", gaps(&agents, &merged)).trim_end())
 }
 
 #[cfg(test)]
@@ -175,19 +158,26 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_was_not_heard_is_said() {
-        let answers = vec![
-            ("b.sock".to_owned(), Ok(("e2".to_owned(), vec![3, 4]))),
-            ("a.sock".to_owned(), Ok(("e1".to_owned(), vec![1, 2]))),
-            ("c.sock".to_owned(), Err("gone".to_owned())),
-        ];
-        let edges = ["e1", "e2", "e3"].map(str::to_owned).into();
-        let merged = Merged::new(answers, &edges, 3);
-        let entries: Vec<(&str, i32)> =
-            merged.entries.iter().map(|said| (said.switch.as_str(), said.entry)).collect();
-        assert_eq!(entries, [("e1", 1), ("e1", 2), ("e2", 3)]);
-        assert_eq!((merged.left_out, merged.missing.len()), (1, 1));
-        let gaps = merged.gaps();
-        for what in ["1 entries are left out", "c.sock did not answer: gone", "nothing is known of e3"] {
+        let agents = Agents {
+            all: BTreeMap::new(),
+            silent: BTreeMap::from([
+                ("c.sock".to_owned(), "gone".to_owned()),
+                ("e4".to_owned(), "shy".to_owned()),
+            ]),
+            edges: ["e1", "e2", "e3", "e4"].map(str::to_owned).into(),
+        };
+        let mut entries = vec![1, 2, 3, 4];
+        let left_out = cut(&mut entries, 3);
+        assert_eq!((entries.len(), left_out), (3, 1));
+        let merged = Merged::new(&agents, ["e1", "e2"].map(str::to_owned).into(), left_out);
+        assert_eq!(merged.missing, ["e3".to_owned()].into());
+        let gaps = gaps(&agents, &merged);
+        for what in [
+            "1 entries are left out",
+            "c.sock did not answer: gone",
+            "e4 did not answer: shy",
+            "nothing is known of e3,",
+        ] {
             assert!(gaps.contains(what), "{gaps}");
         }
     }

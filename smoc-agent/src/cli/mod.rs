@@ -12,7 +12,13 @@ mod decode;
 mod events;
 #[cfg(feature = "agent")]
 mod fabric;
+#[cfg(feature = "agent")]
+mod fabric_config;
+#[cfg(feature = "agent")]
+mod gather;
 mod input;
+#[cfg(feature = "agent")]
+mod joined;
 #[cfg(feature = "agent")]
 mod live;
 #[cfg(not(feature = "agent"))]
@@ -35,6 +41,10 @@ mod simulate;
 mod socket;
 #[cfg(feature = "agent")]
 mod span;
+#[cfg(feature = "agent")]
+mod store;
+#[cfg(feature = "agent")]
+mod stored_policy;
 mod stream;
 mod table;
 #[cfg(feature = "agent")]

@@ -13,6 +13,8 @@ use super::{
     Failure, Format, input,
     live::{LiveArgs, ask, wait},
     print, print_json,
+    store::StoreArgs,
+    stored_policy::{self, StoredPolicy},
     table::Table,
 };
 use crate::api::{self, Applied, PolicyDeletion, PolicyOrder, PolicyView};
@@ -43,7 +45,11 @@ Examples:
   smoc policy diff policy.yaml
   smoc policy apply policy.yaml
   echo 'rules: [{between: [h1, h2], metric: latency}]' | smoc policy apply -
-  smoc policy delete backup";
+  smoc policy delete backup
+
+With --etcd nobody's agent is asked: the policy is written into the fabric's store, with an operator's certificate (docs/store.md),
+and not if another operator has written there meanwhile:
+  smoc policy apply policy.yaml --etcd https://10.0.0.1:2379 --ca ca.pem --cert ann.pem --key ann.key --fabric default";
 
 #[derive(clap::Subcommand, Debug)]
 enum Verb {
@@ -62,7 +68,19 @@ struct FileArgs {
     /// The policy (YAML); - for standard input
     file: PathBuf,
     #[command(flatten)]
+    at: At,
+}
+
+/// Who is asked: an agent, or the store.
+#[derive(clap::Args, Debug)]
+struct At {
+    #[command(flatten)]
     live: LiveArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// With --etcd: write only if the policy is still as of this revision, which show and diff tell
+    #[arg(long, value_name = "N", requires = "etcd")]
+    revision: Option<i64>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -71,7 +89,7 @@ struct ShowArgs {
     #[arg(long)]
     text: bool,
     #[command(flatten)]
-    live: LiveArgs,
+    at: At,
 }
 
 #[derive(clap::Args, Debug)]
@@ -83,7 +101,7 @@ struct DeleteArgs {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    live: LiveArgs,
+    at: At,
 }
 
 /// `smoc policy`.
@@ -92,21 +110,31 @@ struct DeleteArgs {
 /// No agent answers, or the policy is at fault.
 pub fn run(args: &PolicyArgs) -> Result<(), Failure> {
     match &args.verb {
-        Verb::Apply(FileArgs { file, live }) => {
+        Verb::Apply(FileArgs { file, at }) if at.store.is_meant() => {
+            stored(&at.live, StoredPolicy::open(&at.store)?.apply(file, at.revision)?)
+        }
+        Verb::Apply(FileArgs { file, at: At { live, .. } }) => {
             let (text, _) = read(file)?;
             let order = PolicyOrder { file: file.display().to_string(), text };
             told(live, wait(api::post(&live.agent.api, "/policy", &order))?)
         }
-        Verb::Diff(FileArgs { file, live }) => diff(file, live),
+        Verb::Diff(FileArgs { file, at }) => diff(file, at),
+        Verb::Show(ShowArgs { text, at }) if at.store.is_meant() => {
+            StoredPolicy::open(&at.store)?.show(*text, at.live.format == Format::Json)
+        }
         Verb::Show(args) => show(args),
-        Verb::Delete(DeleteArgs { rule, live, .. }) => {
+        Verb::Delete(DeleteArgs { rule, at, .. }) if at.store.is_meant() => {
+            stored(&at.live, StoredPolicy::open(&at.store)?.delete(rule.as_deref(), at.revision)?)
+        }
+        Verb::Delete(DeleteArgs { rule, at: At { live, .. }, .. }) => {
             let deletion = PolicyDeletion { rule: rule.clone() };
             told(live, wait(api::post(&live.agent.api, "/policy/delete", &deletion))?)
         }
     }
 }
 
-fn read(file: &Path) -> Result<(String, Document), Failure> {
+/// Its text and what it says.
+pub(super) fn read(file: &Path) -> Result<(String, Document), Failure> {
     let text = input::text(file)
         .map_err(|error| Failure::bad_input(anyhow::anyhow!("{}: {error}", file.display())))?;
     let document = Document::parse(&text)
@@ -118,20 +146,32 @@ fn told(live: &LiveArgs, applied: Applied) -> Result<(), Failure> {
     if live.format == Format::Json {
         return print_json(&applied);
     }
+    let follows = "all switches follow within half a second; `smoc policy show` says what cannot be met";
+    print(&in_words(&applied, "in force", follows))
+}
+
+/// The same of the store.
+fn stored(live: &LiveArgs, applied: Applied) -> Result<(), Failure> {
+    if live.format == Format::Json {
+        return print_json(&applied);
+    }
+    print(&stored_policy::told(&applied))
+}
+
+/// What an order did.
+pub(super) fn in_words(applied: &Applied, place: &str, follows: &str) -> String {
     let rules = match applied.rules {
         0 => "no rule is".to_owned(),
         1 => "1 rule is".to_owned(),
         more => format!("{more} rules are"),
     };
-    print(&match applied.changed {
-        true => format!(
-            "{rules} in force: all switches follow within half a second; `smoc policy show` says what cannot be met"
-        ),
-        false => format!("{rules} in force, as before"),
-    })
+    match applied.changed {
+        true => format!("{rules} {place}: {follows}"),
+        false => format!("{rules} {place}, as before"),
+    }
 }
 
-fn show(ShowArgs { text, live }: &ShowArgs) -> Result<(), Failure> {
+fn show(ShowArgs { text, at: At { live, .. } }: &ShowArgs) -> Result<(), Failure> {
     let policy: PolicyView = ask(&live.agent, "/policy")?;
     if *text {
         return print(policy.text.trim_end());
@@ -208,10 +248,21 @@ fn differences(before: &Document, after: &Document) -> Differences {
     }
 }
 
-fn diff(file: &Path, live: &LiveArgs) -> Result<(), Failure> {
+/// The document in force, and at the store its revision.
+fn standing(at: &At) -> Result<(Document, Option<i64>), Failure> {
+    if at.store.is_meant() {
+        let policy = StoredPolicy::open(&at.store)?;
+        return Ok((policy.document()?, Some(policy.revision())));
+    }
+    let policy: PolicyView = ask(&at.live.agent, "/policy")?;
+    let document = if policy.text.is_empty() { Document::default() } else { parsed(&policy.text)? };
+    Ok((document, None))
+}
+
+fn diff(file: &Path, at: &At) -> Result<(), Failure> {
     let (_, after) = read(file)?;
-    let policy: PolicyView = ask(&live.agent, "/policy")?;
-    let before = if policy.text.is_empty() { Document::default() } else { parsed(&policy.text)? };
+    let (before, revision) = standing(at)?;
+    let live = &at.live;
     let differences = differences(&before, &after);
     if live.format == Format::Json {
         return print_json(&differences);
@@ -223,6 +274,7 @@ fn diff(file: &Path, live: &LiveArgs) -> Result<(), Failure> {
         document.rules.iter().find(|rule| rule.name == *name).map(said).unwrap_or_default()
     };
     let mut told = Vec::new();
+    told.extend(revision.map(|revision| format!("against revision {revision} of the store:")));
     told.extend(differences.removed.iter().map(|name| format!("- {name} {}", find(&before, name))));
     told.extend(differences.added.iter().map(|name| format!("+ {name} {}", find(&after, name))));
     for (name, [old, new]) in &differences.changed {
@@ -235,7 +287,8 @@ fn diff(file: &Path, live: &LiveArgs) -> Result<(), Failure> {
     print(&told.join("\n"))
 }
 
-fn parsed(text: &str) -> Result<Document, Failure> {
+/// What a policy in force says.
+pub(super) fn parsed(text: &str) -> Result<Document, Failure> {
     Document::parse(text).map_err(|faults| {
         let why = lines(Path::new("the policy in force"), &faults);
         Failure::Failed(anyhow::anyhow!("{why}: the agent is of another version"))

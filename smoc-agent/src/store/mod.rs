@@ -7,11 +7,15 @@
 mod etcd;
 mod file;
 mod state;
+#[cfg(not(feature = "etcd"))]
+mod without_etcd;
 
 #[cfg(feature = "etcd")]
-pub use etcd::{EtcdStore, View};
+pub use etcd::{EtcdStore, Operator, OperatorError, View};
 pub use file::FileStore;
 pub use state::{State, StoreView};
+#[cfg(not(feature = "etcd"))]
+pub use without_etcd::{Operator, OperatorError};
 
 use std::sync::Arc;
 

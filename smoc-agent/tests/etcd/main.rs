@@ -1,5 +1,6 @@
 //! The store of a fabric in a real etcd (`etcd` and `etcdctl` on the path, or the ones that `SMOC_ETCD=/path/of/etcd` names), and everything that can happen to it.
 
+mod operators;
 mod security;
 mod server;
 
@@ -68,8 +69,11 @@ impl Agent {
             megabits: 1000,
         };
         let adjacencies = neighbors.iter().enumerate().map(adjacency).collect();
-        let record =
-            SwitchRecord { agent: written.to_string(), report: Report { port_width: 5, adjacencies } };
+        let record = SwitchRecord {
+            agent: written.to_string(),
+            report: Report { port_width: 5, adjacencies },
+            api: None,
+        };
         let key = Key::Switch(self.name.clone());
         self.store.say(BTreeMap::from([(key, record.to_bytes(written))]));
     }

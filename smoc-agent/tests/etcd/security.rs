@@ -30,18 +30,25 @@ fn sh(script: &str, configure: impl FnOnce(&mut Command)) {
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[tokio::test]
-async fn each_switch_writes_its_own_records_and_no_others() {
-    let directory = tempfile::tempdir().unwrap();
-    let tls = Tls { directory: directory.path().to_owned() };
+/// A member with the users and roles of the documentation: switches e1 and e2, and an operator ann.
+pub fn secured(directory: &Path) -> (Cluster, Tls) {
+    let tls = Tls { directory: directory.to_owned() };
     sh(&documented("Certificates"), |command| {
-        command.current_dir(&tls.directory).env("SERVERS", "IP:127.0.0.1").env("SWITCHES", "e1 e2");
+        command.current_dir(directory).env("SERVERS", "IP:127.0.0.1");
+        command.env("SWITCHES", "e1 e2").env("OPERATORS", "ann");
     });
     let cluster = Cluster::start_secured(tls.clone());
     sh(&documented("Users and roles"), |command| {
         cluster.environment(command, &cluster.endpoint(0), "root");
-        command.env("FABRIC", "lab").env("SWITCHES", "e1 e2");
+        command.env("FABRIC", "lab").env("SWITCHES", "e1 e2").env("OPERATORS", "ann");
     });
+    (cluster, tls)
+}
+
+#[tokio::test]
+async fn each_switch_writes_its_own_records_and_no_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cluster, tls) = secured(directory.path());
     let file = |name: &str| tls.directory.join(name);
     let etcd = |user: &str, snapshot: &str| Etcd {
         endpoints: cluster.endpoints(),
@@ -71,7 +78,11 @@ async fn without_the_right_certificate_the_agent_says_what_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let tls = Tls { directory: directory.path().to_owned() };
     sh(&documented("Certificates"), |command| {
-        command.current_dir(&tls.directory).env("SERVERS", "IP:127.0.0.1").env("SWITCHES", "e1");
+        command
+            .current_dir(&tls.directory)
+            .env("SERVERS", "IP:127.0.0.1")
+            .env("SWITCHES", "e1")
+            .env("OPERATORS", "");
     });
     let cluster = Cluster::start_secured(tls.clone());
     let file = |name: &str| Some(tls.directory.join(name));

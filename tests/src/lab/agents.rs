@@ -86,9 +86,15 @@ fn without_hosts(text: &str) -> String {
 }
 
 /// Writes a switch's configuration.
-pub fn write_config(switch: &Switch, options: &AgentOptions, programs: &Programs) -> Result<()> {
+pub fn write_config(
+    (place, switch): (usize, &Switch),
+    options: &AgentOptions,
+    programs: &Programs,
+) -> Result<()> {
     let path = config_file(&switch.name);
-    fs::write(&path, config(switch, options, &programs.object))
+    let own = options.lines.replace("{switch}", &switch.name).replace("{mgmt}", &store::address(place));
+    let options = AgentOptions { lines: own, ..options.clone() };
+    fs::write(&path, config(switch, &options, &programs.object))
         .with_context(|| format!("write {}", path.display()))
 }
 

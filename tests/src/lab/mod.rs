@@ -86,7 +86,7 @@ pub struct AgentOptions {
     pub paths: u32,
     /// What happens to traffic other than MPTCP: `none` or `flows`.
     pub spread: String,
-    /// Further lines of its configuration.
+    /// Further lines of its configuration, in which `{switch}` is its name and `{mgmt}` its address in the management network.
     pub lines: String,
     /// Whether agents are told of hosts by the topology file; else they have to learn of them.
     pub knows_hosts: bool,
@@ -375,8 +375,8 @@ impl Lab {
     fn start_all_agents(&mut self, options: &AgentOptions, say: &dyn Fn(&str)) -> Result<()> {
         agents::mount_bpf()?;
         let programs = self.programs.clone().context("smoc's programs were not looked for")?;
-        for switch in self.state.plan.switches.clone() {
-            agents::write_config(&switch, options, &programs)?;
+        for (place, switch) in self.state.plan.switches.clone().into_iter().enumerate() {
+            agents::write_config((place, &switch), options, &programs)?;
             self.spawn_agent(&switch)?;
         }
         agents::wait_ready(&mut self.children, &programs, say)?;

@@ -9,7 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill as kill_process};
+use nix::unistd::Pid;
+use serde_json::Value;
 
+use super::agents::Programs;
 use super::plan::{Plan, Switch};
 use super::process::{self, Process};
 use super::state::RUN_DIRECTORY;
@@ -102,6 +106,32 @@ pub fn start() -> Result<()> {
 pub fn kill() -> Result<()> {
     let running = pids_in(&namespace())?.into_iter().filter_map(|pid| Process::with_pid(pid).ok());
     process::end_all(&running.collect::<Vec<_>>(), Duration::ZERO)
+}
+
+/// Stops etcd where it is, as a disk that does not sync does, or lets it go on.
+///
+/// # Errors
+/// When it does not run.
+pub fn set_running(is_running: bool) -> Result<()> {
+    let signal = if is_running { Signal::SIGCONT } else { Signal::SIGSTOP };
+    let pids = pids_in(&namespace())?;
+    ensure!(!pids.is_empty(), "etcd does not run");
+    pids.into_iter().try_for_each(|pid| {
+        kill_process(Pid::from_raw(pid), signal).with_context(|| format!("send {signal} to etcd"))
+    })
+}
+
+/// Runs one of `smoc`'s verbs at the store, as an operator there.
+///
+/// # Errors
+/// When it fails.
+pub fn operate(verb: &[&str]) -> Result<Value> {
+    let programs = Programs::find()?;
+    let mut command = namespace().command(&programs.smoc.to_string_lossy());
+    let endpoint = format!("http://{ADDRESS}:{PORT}");
+    command.args(verb).args(["--etcd", &endpoint, "--fabric", "lab", "--format", "json"]);
+    serde_json::from_str(&run(&mut command)?)
+        .with_context(|| format!("smoc {} printed no JSON", verb.join(" ")))
 }
 
 /// `etcdctl` where it reaches the store.

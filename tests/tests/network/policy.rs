@@ -99,9 +99,9 @@ fn a_rule_moves_the_subflows_of_its_pair_and_no_others_and_all_agents_remember_i
     assert_eq!(conns["answered"], json!(["e1", "e2"]));
     assert!(conns["silent"][nobody].is_string() && conns["missing"] == json!([]), "{conns:#}");
     let at = |switch: &str| {
-        let entries = conns["entries"].as_array();
-        let subflows = entries?.iter().find(|entry| entry["switch"] == switch)?["subflows"].as_array()?;
-        Some(subflows.len())
+        let connections = conns["connections"].as_array()?.iter();
+        let subflows = connections.flat_map(|connection| connection["subflows"].as_array()).flatten();
+        Some(subflows.filter(|subflow| subflow["at"][switch].is_object()).count())
     };
     assert_eq!((at("e1"), at("e2")), (Some(4), Some(4)), "{conns:#}");
     let paths = lab.ask("e1", &["fabric", "paths", e2.to_str().context("a path")?, "--limit", "1"])?;

@@ -19,8 +19,8 @@ use smoc_paths::{
 use crate::discovery::key::Keys;
 
 use super::{
-    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
-    metrics::{self, RawMetrics},
+    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Shared, Spread, Tables, XdpMode,
+    listener::{self, RawFabricApi, RawListener},
     store::{self, RawStore},
 };
 
@@ -78,7 +78,8 @@ struct Raw {
     probes: Option<Spanned<Probes>>,
     tables: Option<Spanned<Tables>>,
     store: Option<Spanned<RawStore>>,
-    metrics: Option<Spanned<RawMetrics>>,
+    metrics: Option<Spanned<RawListener>>,
+    fabric_api: Option<Spanned<RawFabricApi>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -100,10 +101,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let numbered = raw.ports.as_ref().and_then(|ports| ports.value.0.as_ref());
     let ports_line = raw.ports.as_ref().map_or(raw.switch.referenced.line(), |ports| ports.referenced.line());
     let ports = numbered.map(|numbered| ports(numbered, ports_line, &mut faults));
-    if ports.is_none() && raw.bridge.is_none() {
-        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
-        faults.push((ports_line, message.into()));
-    }
+    check_bridge(&raw, ports.is_none(), ports_line, &mut faults);
     check_port_width(raw.port_width.as_ref(), ports.as_ref(), &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));
     check_names(&raw, directory, &mut faults);
@@ -114,7 +112,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     let prefixes = prefixes(&raw.prefixes, &mut faults);
     let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
-    let metrics = metrics::check(raw.metrics, directory, &mut faults);
+    let metrics = listener::check("metrics", raw.metrics, directory, &mut faults);
+    let fabric_api = listener::check_fabric_api(raw.fabric_api, directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -152,8 +151,18 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
         metrics,
+        fabric_api,
         store,
+        said: Shared::of_file(text),
     })
+}
+
+/// Where no ports are named, they are those of a bridge.
+fn check_bridge(raw: &Raw, is_needed: bool, line: u64, faults: &mut Faults) {
+    if is_needed && raw.bridge.is_none() {
+        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
+        faults.push((line, message.into()));
+    }
 }
 
 /// Where what is checked later stands.

@@ -26,19 +26,21 @@
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
 //! metrics: {listen: "127.0.0.1:9852", token_file: metrics.token, cert: e1.pem, key: e1.key}
+//! fabric_api: {listen: "10.9.0.1:9853", token_file: fabric.token, ca: ca.pem, cert: e1.pem, key: e1.key}
 //! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
 //! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
 //! interfaces of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that
-//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics` no TCP port listens, and without `prefixes` those of the bridge's own
+//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics` and `fabric_api` no TCP port listens, and without `prefixes` those of the bridge's own
 //! addresses count, or all if it has none.
 
 mod border;
 mod duration;
 mod file;
 mod keys;
-mod metrics;
+mod listener;
+mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -57,7 +59,8 @@ use crate::{discovery::key::Keys, interfaces::Interfaces};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
-pub use metrics::Metrics;
+pub use listener::{FabricApi, Listener};
+pub use shared::{Difference, SHARED_KEYS, Shared};
 pub use store::{Etcd, Store};
 
 use smoc_paths::{
@@ -122,9 +125,13 @@ pub struct Config {
     /// How large the tables are.
     pub tables: Tables,
     /// Where metrics can be read over TCP.
-    pub metrics: Option<Metrics>,
+    pub metrics: Option<Listener>,
+    /// Where operators of the whole fabric can read the API over TCP.
+    pub fabric_api: Option<FabricApi>,
     /// Where to find out what the other switches say.
     pub store: Store,
+    /// What the file itself says of what a fabric may say for all switches.
+    said: Shared,
     lines: Lines,
 }
 
@@ -335,6 +342,7 @@ impl Config {
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
             ("metrics", self.metrics != new.metrics),
+            ("fabric_api", self.fabric_api != new.fabric_api),
             // Without a file it is another one by itself.
             ("store", self.store != new.store && self.topology.is_some() == new.topology.is_some()),
         ];
@@ -353,6 +361,7 @@ impl Config {
             roles: new.roles.clone(),
             hellos: new.hellos,
             probes: new.probes,
+            said: new.said.clone(),
             lines: new.lines.clone(),
             ..self.clone()
         };

@@ -71,6 +71,30 @@ fn lease<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, 
 impl Etcd {
     /// How long a switch stays known unless configured.
     pub const LEASE: Duration = Duration::from_secs(600);
+
+    /// How an operator reaches it, who has no lease and keeps no snapshot.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn of_operator(
+        endpoints: Vec<String>,
+        ca: Option<PathBuf>,
+        cert: Option<PathBuf>,
+        key: Option<PathBuf>,
+    ) -> Result<Self, String> {
+        let is_secured = ca.is_some() || cert.is_some();
+        for endpoint in &endpoints {
+            if let Some(why) = is_no_member(endpoint, is_secured) {
+                return Err(format!("--etcd: \"{}\" is no member: {why}", shown(endpoint)));
+            }
+        }
+        let identity = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err("--cert and --key: name both, or neither".into()),
+        };
+        Ok(Self { endpoints, ca, identity, lease: Self::LEASE, snapshot: PathBuf::new() })
+    }
 }
 
 /// Checks what the file says of the store. Relative names are relative to `directory`.
@@ -138,20 +162,24 @@ fn check_etcd(raw: RawEtcd, line: u64, switch: &str, directory: &Path, faults: &
 }
 
 fn check_endpoint(endpoint: &Spanned<String>, is_secured: bool, faults: &mut Vec<Fault>) {
-    let text = endpoint.value.as_str();
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let port = rest.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    let is_place = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let is_odd = rest.contains(|c: char| c.is_whitespace() || "/?#@".contains(c));
-    let message = match scheme {
-        "http" | "https" if !is_place || is_odd => "write http:// or https:// and host:port",
-        "http" if is_secured => "ca and cert are for https://",
-        "http" | "https" => return,
-        _ => "write http:// or https:// and host:port",
-    };
-    let shown = shown(text);
+    let Some(message) = is_no_member(&endpoint.value, is_secured) else { return };
+    let shown = shown(&endpoint.value);
     faults.push((
         endpoint.referenced.line(),
         format!("store.etcd.endpoints: \"{shown}\" is no member: {message}"),
     ));
+}
+
+/// Why a text does not say how a member is reached.
+fn is_no_member(text: &str, is_secured: bool) -> Option<&'static str> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let port = rest.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let is_place = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_odd = rest.contains(|c: char| c.is_whitespace() || "/?#@".contains(c));
+    match scheme {
+        "http" | "https" if !is_place || is_odd => Some("write http:// or https:// and host:port"),
+        "http" if is_secured => Some("ca and cert are for https://"),
+        "http" | "https" => None,
+        _ => Some("write http:// or https:// and host:port"),
+    }
 }

@@ -318,3 +318,26 @@ fn metrics_over_tcp_are_read_and_never_on_all_addresses_by_accident() {
     let (_, kept) = parse(MINIMAL).unwrap().reloaded(&parsed("listen: \"127.0.0.1:9852\"").unwrap());
     assert_eq!(kept, ["metrics"]);
 }
+
+#[test]
+fn the_port_for_operators_has_a_token_and_one_place_that_others_reach() {
+    let parsed = |text: &str| parse(&format!("{MINIMAL}fabric_api: {{{text}}}\n"));
+    let all = "listen: \"0.0.0.0:9853\", announce: \"10.9.0.1:9853\", token_file: t, ca: ca.pem, cert: c.pem, key: c.key";
+    let api = parsed(all).unwrap().fabric_api.unwrap();
+    assert_eq!(api.place.to_string(), "https://10.9.0.1:9853");
+    assert_eq!(api.listener.token_file.as_deref(), Some(Path::new("/etc/smoc/t")));
+    assert_eq!(api.ca.as_deref(), Some(Path::new("/etc/smoc/ca.pem")));
+    let plain = parsed("listen: \"10.9.0.1:9853\", token_file: t").unwrap().fabric_api.unwrap();
+    assert_eq!(plain.place.to_string(), "http://10.9.0.1:9853");
+    for (text, said) in [
+        ("listen: \"10.9.0.1:9853\"", "fabric_api.token_file: missing"),
+        ("listen: \"0.0.0.0:9853\", token_file: t", "fabric_api.listen: this is every address"),
+        ("listen: \"0.0.0.0:9853\", token_file: t, unencrypted: true", "fabric_api.announce: missing"),
+        ("listen: \"10.9.0.1:9853\", announce: e1, token_file: t", "fabric_api.announce: \"e1\" is no place"),
+        ("listen: \"10.9.0.1:9853\", token_file: t, cert: c.pem, key: c.key", "fabric_api.ca: missing"),
+        ("listen: \"10.9.0.1:9853\", token_file: t, ca: ca.pem, cert: c.pem", "fabric_api.key: missing"),
+    ] {
+        let error = parsed(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}

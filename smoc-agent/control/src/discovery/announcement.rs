@@ -24,6 +24,7 @@
 //! | then 2 each | number of a port of that switch that leads to another one and is down; the highest bit is set if it has carrier and no hello has ever come back |
 //! | then | neighbours and records, if there are any: [`super::more`] |
 //! | 17, at the end of the first part | 0xd1 and what the switch has ([`Digests`]): topology (8), policy (8) |
+//! | 20, behind it | 0xd2 and where the switch's API can be read ([`ApiPlace`]) |
 //! | or 2 | 0xc0 and the number of contentions in this part, which has nothing else |
 //! | then 28 each | as a host: who claims an address that somebody else has ([`Contention`]); the highest bit of the port is set if the claim is refused |
 //! | at the end 1 | 0xc1: the switch signs hellos and probes, and what it answers; in some part at least |
@@ -41,7 +42,7 @@ use crate::{
     base_network::Statement,
     clock::Nanos,
     discovery::{inquiry::Inquiry, more},
-    fabric::{Record, Report, digest::Digests},
+    fabric::{ApiPlace, Record, Report, digest::Digests},
     hosts::{Contention, Sighting, ip_address, map_address},
     plan::DownPort,
 };
@@ -58,7 +59,7 @@ const STATEMENT: u16 = 1;
 /// Where the bytes of what has no lists begin.
 const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
-const HOSTS_PER_PART: usize = 40;
+const HOSTS_PER_PART: usize = 39;
 const PORTS_PER_PART: usize = 128;
 /// Says that contentions follow. What agents of older versions do not know they do not read.
 const CONTENTIONS: u8 = 0xc0;
@@ -66,6 +67,8 @@ const CONTENTIONS: u8 = 0xc0;
 const SIGNS: u8 = 0xc1;
 /// Says that digests follow.
 const DIGESTS: u8 = 0xd1;
+/// Says that the place of an API follows.
+const API: u8 = 0xd2;
 /// The bit of a contention's port that says that the claim is refused.
 const REFUSED: u16 = 1 << 15;
 
@@ -129,6 +132,8 @@ pub struct Lists {
     pub signs: bool,
     /// What it has; agents of older versions do not say.
     pub digests: Option<Digests>,
+    /// Where its API can be read, if operators of the whole fabric may.
+    pub api: Option<ApiPlace>,
 }
 
 /// The bit of a port that is [`DownPort::unanswered`].
@@ -162,7 +167,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
         .take(usize::from(u16::MAX))
         .collect();
     if let Some(first) = all.first_mut() {
-        (first.signs, first.digests) = (lists.signs, lists.digests);
+        (first.signs, first.digests, first.api) = (lists.signs, lists.digests, lists.api);
     }
     let parts = all.len() as u16;
     let part = |(part, lists)| Part { origin: origin.to_owned(), boot, sequence, part, parts, lists };
@@ -231,6 +236,10 @@ impl Part {
             frame.extend(topology.to_be_bytes());
             frame.extend(policy.to_be_bytes());
         }
+        if let Some(place) = self.lists.api {
+            frame.push(API);
+            frame.extend(place.to_bytes());
+        }
         frame
     }
 }
@@ -297,7 +306,9 @@ impl Message {
         };
         let signed = end.strip_prefix(&[SIGNS]);
         lists.signs = signed.is_some();
-        lists.digests = digests(signed.unwrap_or(end));
+        let end = signed.unwrap_or(end);
+        let (digests, end) = digests(end).map_or((None, end), |(digests, rest)| (Some(digests), rest));
+        (lists.digests, lists.api) = (digests, api(end));
         Some(Self::Part(Part {
             origin: std::str::from_utf8(name).ok()?.to_owned(),
             boot: u64::from_be_bytes(header[24..32].try_into().ok()?),
@@ -309,12 +320,19 @@ impl Message {
     }
 }
 
-/// What a switch has, if that follows.
-fn digests(bytes: &[u8]) -> Option<Digests> {
+/// What a switch has, if that follows, and what is behind it.
+fn digests(bytes: &[u8]) -> Option<(Digests, &[u8])> {
     let (&DIGESTS, rest) = bytes.split_first()? else { return None };
     let (topology, rest) = rest.split_first_chunk()?;
-    let (policy, _) = rest.split_first_chunk()?;
-    Some(Digests { topology: u64::from_be_bytes(*topology), policy: u64::from_be_bytes(*policy) })
+    let (policy, rest) = rest.split_first_chunk()?;
+    let digests = Digests { topology: u64::from_be_bytes(*topology), policy: u64::from_be_bytes(*policy) };
+    Some((digests, rest))
+}
+
+/// Where a switch's API can be read, if that follows.
+fn api(bytes: &[u8]) -> Option<ApiPlace> {
+    let (&API, rest) = bytes.split_first()? else { return None };
+    ApiPlace::from_bytes(rest.first_chunk()?)
 }
 
 /// Reads contentions; what is behind them.

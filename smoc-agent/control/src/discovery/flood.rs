@@ -43,7 +43,7 @@ pub enum Heard {
     /// Pass it on.
     New,
     /// Pass it on, and take over the lists, which are complete now: the hosts, and all others.
-    Complete(Arc<[Sighting]>, Lists),
+    Complete(Arc<[Sighting]>, Box<Lists>),
 }
 
 impl Flood {
@@ -110,15 +110,16 @@ impl Latest {
     }
 
     /// Puts the lists of all parts together.
-    fn complete(&mut self) -> (Arc<[Sighting]>, Lists) {
-        let (mut hosts, mut all) = (Vec::new(), Lists::default());
+    fn complete(&mut self) -> (Arc<[Sighting]>, Box<Lists>) {
+        let (mut hosts, mut all) = (Vec::new(), Box::<Lists>::default());
         for part in &mut self.received {
             let from = hosts.len();
             hosts.append(&mut std::mem::take(&mut part.lists.hosts));
             self.ranges.push(from..hosts.len());
-            let Lists { down, report, records, contentions, signs, digests, .. } = &part.lists;
+            let Lists { down, report, records, contentions, signs, digests, api, .. } = &part.lists;
             all.signs |= signs;
             all.digests = all.digests.or(*digests);
+            all.api = all.api.or(*api);
             all.contentions.extend(contentions);
             all.down.extend(down);
             all.report.port_width = all.report.port_width.max(report.port_width);

@@ -155,16 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn digests_come_at_the_end_of_the_first_part_whatever_is_in_it() {
+    fn digests_and_the_api_come_at_the_end_of_the_first_part_whatever_is_in_it() {
         let digests = Some(Digests { topology: 0x0102_0304_0506_0708, policy: u64::MAX });
         for (neighbors, records) in [(0, 0), (1, 0), (0, 1), (200, 256)] {
-            let lists = Lists { digests, ..more(neighbors, records, 900) };
+            let api = "https://[2001:db8::1]:9853".to_owned().try_into().ok();
+            let lists = Lists { digests, api, ..more(neighbors, records, 900) };
             for down in [lists.down.clone(), Vec::new()] {
                 let sent = announcement::parts("e1", (3, 7), &Lists { down, ..lists.clone() });
                 for (at, sent) in sent.iter().enumerate() {
                     let mut frame = sent.frame(MAC, NOW);
                     assert!(frame.len() <= 1514);
-                    assert_eq!(part(&frame, NOW).unwrap().lists.digests, digests.filter(|_| at == 0));
+                    let heard = part(&frame, NOW).unwrap().lists;
+                    assert_eq!(
+                        (heard.digests, heard.api),
+                        (digests.filter(|_| at == 0), api.filter(|_| at == 0))
+                    );
+                    let alone = Part { lists: Lists { digests: None, ..sent.lists.clone() }, ..sent.clone() };
+                    assert_eq!(part(&alone.frame(MAC, NOW), NOW).unwrap().lists.api, heard.api);
                     frame.resize(frame.len().max(60), 0);
                     assert_eq!(part(&frame, NOW).as_ref(), Some(sent));
                 }

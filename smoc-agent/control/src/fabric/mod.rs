@@ -7,9 +7,11 @@
 mod assemble;
 pub mod digest;
 pub mod drain;
+mod place;
 pub mod records;
 mod report;
 
 pub use assemble::{Discord, Fabric, assemble};
+pub use place::ApiPlace;
 pub use records::{Record, Records};
 pub use report::{Adjacency, Report};

@@ -17,6 +17,6 @@ mod rules;
 mod sets;
 
 pub use document::{ANY, Document, MAX_RULES, Rule};
-pub use pieces::{Force, MAX_TEXT, POLICY, Stored, in_force, stored, to_records};
+pub use pieces::{Force, MAX_TEXT, POLICY, Stored, in_force, stored, to_records, to_stored};
 pub use rules::{Choice, Rules};
 pub use sets::Sets;

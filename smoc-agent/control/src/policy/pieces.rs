@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::document::Document;
@@ -16,7 +16,7 @@ use crate::{
         Record, Records,
         records::{MAX_RECORDS, RecordError},
     },
-    store::{Bytes, Key},
+    store::{Bytes, Key, VERSION},
 };
 
 /// The name of the record that says which document is in force.
@@ -25,6 +25,20 @@ pub const POLICY: &str = "policy";
 const PIECE: usize = 850;
 /// Bytes of a document, at most: room is left for other orders, and for the document that takes its place.
 pub const MAX_TEXT: usize = PIECE * (MAX_RECORDS / 3);
+
+/// What a record of the store asks of its readers.
+const COMPATIBLE: u32 = 1;
+
+/// A record of the store.
+#[derive(Serialize, Deserialize)]
+struct PolicyRecord {
+    #[serde(default)]
+    version: u32,
+    #[serde(default)]
+    compatible: u32,
+    written: u64,
+    policy: String,
+}
 
 /// What is in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,16 +140,9 @@ pub fn stored(operators: &BTreeMap<Key, Bytes>) -> (Vec<Stored>, Vec<String>) {
 }
 
 fn read(name: &str, bytes: &Bytes) -> Result<Force, String> {
-    #[derive(Deserialize)]
-    struct PolicyRecord {
-        #[serde(default)]
-        compatible: u32,
-        written: u64,
-        policy: String,
-    }
-    let PolicyRecord { compatible, written, policy: text } =
+    let PolicyRecord { compatible, written, policy: text, .. } =
         serde_json::from_slice(bytes).map_err(|error| format!("is no policy ({error}): write {{\"version\": 1, \"compatible\": 1, \"written\": MICROSECONDS, \"policy\": TEXT}}"))?;
-    if compatible > crate::store::VERSION {
+    if compatible > VERSION {
         return Err(format!("needs an agent that reads version {compatible} of records"));
     }
     let faults = |faults: Vec<(u64, String)>| {
@@ -145,6 +152,13 @@ fn read(name: &str, bytes: &Bytes) -> Result<Force, String> {
     };
     let document = Document::parse(&text).map_err(faults)?;
     Ok(Force { document, text, written, stored: Some(name.to_owned()) })
+}
+
+/// The record of the store that puts a document in force, as of this time in microseconds since 1970.
+pub fn to_stored(text: &str, written: u64) -> Vec<u8> {
+    let record = PolicyRecord { version: VERSION, compatible: COMPATIBLE, written, policy: text.to_owned() };
+    // Numbers and text always become JSON.
+    serde_json::to_vec(&record).unwrap_or_default()
 }
 
 /// A short number of a text: 8 bytes of its SHA-256 in hexadecimal digits.
@@ -236,9 +250,7 @@ mod tests {
     #[test]
     fn the_store_and_announcements_are_one_the_later_counts() {
         let operators = |text: &str, written: u64| {
-            let bytes =
-                serde_json::json!({"version": 1, "compatible": 1, "written": written, "policy": text});
-            BTreeMap::from([(Key::Policy("main".into()), Bytes::from(bytes.to_string().into_bytes()))])
+            BTreeMap::from([(Key::Policy("main".into()), Bytes::from(to_stored(text, written)))])
         };
         let mut records = Records::default();
         apply(&mut records, &text("a", 10), 5);

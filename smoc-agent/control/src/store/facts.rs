@@ -25,7 +25,7 @@ impl Facts {
             (Key::Hosts(name, port), Some(bytes)) => HostRecord::parse(bytes).map(|record| {
                 drop(Arc::make_mut(self.hosts.entry(name.clone()).or_default()).insert(*port, record))
             }),
-            (Key::Config | Key::Policy(_), Some(bytes)) => {
+            (Key::Config | Key::Drain(_) | Key::Policy(_), Some(bytes)) => {
                 self.operators.insert(key.clone(), bytes.clone());
                 Ok(())
             }
@@ -52,7 +52,7 @@ impl Facts {
                     }
                 }
             }
-            Key::Config | Key::Policy(_) => drop(self.operators.remove(key)),
+            Key::Config | Key::Drain(_) | Key::Policy(_) => drop(self.operators.remove(key)),
         }
     }
 
@@ -66,7 +66,7 @@ impl Facts {
         &self.hosts
     }
 
-    /// Policies and the configuration of the fabric, as they stand in the store.
+    /// Policies, what is drained and the configuration of the fabric, as they stand in the store.
     pub fn operators(&self) -> &BTreeMap<Key, Bytes> {
         &self.operators
     }

@@ -5,6 +5,7 @@
 //! /smoc/FABRIC/v1/hosts/SWITCH/PORT     the hosts behind one of its ports      written by that switch
 //! /smoc/FABRIC/v1/policy/NAME           a policy                               written by operators
 //! /smoc/FABRIC/v1/config                what is the same for all switches      written by operators
+//! /smoc/FABRIC/v1/drain/TARGET          what traffic is to leave               written by operators
 //! ```
 
 use smoc_common::route::PortNumber;
@@ -40,6 +41,8 @@ impl Prefix {
 pub enum Key {
     /// What is the same for all switches.
     Config,
+    /// A switch or link that traffic is to leave, or may use again.
+    Drain(String),
     /// A policy by its name.
     Policy(String),
     /// What a switch says of its own ports.
@@ -54,6 +57,7 @@ impl Key {
         let mut parts = text.split('/');
         let key = match (parts.next()?, parts.next(), parts.next()) {
             ("config", None, None) => Self::Config,
+            ("drain", Some(target), None) => Self::Drain(target.into()),
             ("policy", Some(name), None) => Self::Policy(name.into()),
             ("switches", Some(name), None) => Self::Switch(name.into()),
             ("hosts", Some(switch), Some(port)) => {
@@ -69,7 +73,7 @@ impl Key {
     pub fn owner(&self) -> Option<&str> {
         match self {
             Self::Switch(name) | Self::Hosts(name, _) => Some(name),
-            Self::Config | Self::Policy(_) => None,
+            Self::Config | Self::Drain(_) | Self::Policy(_) => None,
         }
     }
 }
@@ -78,6 +82,7 @@ impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config => f.write_str("config"),
+            Self::Drain(target) => write!(f, "drain/{target}"),
             Self::Policy(name) => write!(f, "policy/{name}"),
             Self::Switch(name) => write!(f, "switches/{name}"),
             Self::Hosts(switch, port) => write!(f, "hosts/{switch}/{}", port.get()),
@@ -95,7 +100,8 @@ mod tests {
         let port = PortNumber::new(9).unwrap();
         let keys =
             [Key::Config, Key::Policy("p".into()), Key::Switch("e1".into()), Key::Hosts("e1".into(), port)];
-        for key in keys {
+        let drain = Key::Drain("e1:1-m1:1".into());
+        for key in keys.into_iter().chain([drain]) {
             assert_eq!(prefix.key(prefix.name(&key).as_bytes()), Some(key));
         }
         assert_eq!(prefix.name(&Key::Hosts("e1".into(), port)), "/smoc/lab/v1/hosts/e1/9");

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `key` | the names of records |
 //! | `record` | their contents, as versioned JSON |
+//! | `order` | what operators drain |
 //! | `facts` | what all records together say |
 //! | `speaker` | what this switch says |
 //! | `mirror` | the conversation with the store: events in, effects out |
@@ -16,12 +17,14 @@
 mod facts;
 mod key;
 pub mod mirror;
-mod record;
+mod order;
+pub(crate) mod record;
 mod saved;
 mod speaker;
 
 pub use facts::Facts;
 pub use key::{Key, Prefix};
+pub use order::{stored_drains, to_drain};
 pub use record::{Attachment, HostRecord, RecordError, SwitchRecord, VERSION};
 pub use saved::{Saved, SavedError};
 pub use speaker::Speaker;

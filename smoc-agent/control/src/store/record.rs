@@ -16,7 +16,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use smoc_common::route::PortNumber;
 use smoc_paths::topology::mac_address;
 
-use crate::{clock::Nanos, fabric::Report, hosts::Sighting};
+use crate::{
+    clock::Nanos,
+    fabric::{ApiPlace, Report},
+    hosts::Sighting,
+};
 
 /// The version of records that this agent writes, and the highest that it can read.
 pub const VERSION: u32 = 1;
@@ -53,6 +57,15 @@ pub struct SwitchRecord {
     /// What it says of its ports.
     #[serde(default)]
     pub report: Report,
+    /// Where its API can be read by operators of the whole fabric.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "api")]
+    pub api: Option<ApiPlace>,
+}
+
+/// A place of another kind is as none: the rest of the record counts.
+fn api<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<ApiPlace>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.and_then(|text| text.try_into().ok()))
 }
 
 /// The hosts behind a port. A port whose hosts have left keeps a record without any: so none disappears by what somebody else
@@ -100,7 +113,8 @@ pub(super) fn written(bytes: &[u8]) -> u64 {
     serde_json::from_slice(bytes).map_or(0, |head: Head| head.written)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+/// Reads a record, unless this version would misread it.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     let malformed = |error: serde_json::Error| RecordError::Malformed(error.to_string());
     let versions: Versions = serde_json::from_slice(bytes).map_err(malformed)?;
     let compatible = versions.compatible.unwrap_or(versions.version);
@@ -158,16 +172,26 @@ mod tests {
     use super::*;
     use crate::fabric::Adjacency;
 
+    fn record_of(text: &str) -> SwitchRecord {
+        SwitchRecord::parse(text.as_bytes()).unwrap()
+    }
+
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let port = |number| PortNumber::new(number).unwrap();
         let m1 = Adjacency { port: port(1), switch: "m1".into(), there: port(2), megabits: 1000 };
         let report = Report { port_width: 5, adjacencies: vec![m1] };
-        let record = SwitchRecord { agent: "0.1.0".into(), report };
+        let record = SwitchRecord { agent: "0.1.0".into(), report, api: None };
         let text = String::from_utf8(record.to_bytes(7)).unwrap();
         let expected = r#"{"version":1,"compatible":1,"written":7,"agent":"0.1.0","report":{"port_width":5,"adjacencies":{"1":{"switch":"m1","port":2,"megabits":1000}}}}"#;
         assert_eq!(text, expected);
         assert_eq!(SwitchRecord::parse(text.as_bytes()), Ok(record));
+        let here =
+            SwitchRecord { api: "https://10.9.0.1:9853".to_owned().try_into().ok(), ..record_of(&text) };
+        let text_here = String::from_utf8(here.to_bytes(7)).unwrap();
+        assert!(text_here.contains(r#""api":"https://10.9.0.1:9853""#), "{text_here}");
+        assert_eq!(record_of(&text_here), here);
+        assert_eq!(record_of(&text_here.replace("https", "quic")), record_of(&text), "of a later version");
         assert_eq!((written(text.as_bytes()), written(b"{}"), written(b"")), (7, 0, 0));
     }
 

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, net::IpAddr};
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 
 use super::{Attachment, HostRecord, Key, SwitchRecord};
-use crate::fabric::Report;
 
 /// An address at a port of this switch.
 type Place = (PortNumber, IpAddr, MacAddress);
@@ -25,8 +24,7 @@ impl Speaker {
     pub fn say(
         &mut self,
         switch: &str,
-        agent: &str,
-        report: &Report,
+        said: SwitchRecord,
         hosts: impl Iterator<Item = Place>,
         now: u64,
     ) -> BTreeMap<Key, Vec<u8>> {
@@ -44,8 +42,7 @@ impl Speaker {
             let host = Attachment { address: *address, mac: mac.to_string(), since: *since };
             behind.entry(*port).or_default().hosts.push(host);
         }
-        let record = SwitchRecord { agent: agent.to_owned(), report: report.clone() };
-        let mut records = vec![(Key::Switch(switch.to_owned()), record.to_bytes(0), record.to_bytes(now))];
+        let mut records = vec![(Key::Switch(switch.to_owned()), said.to_bytes(0), said.to_bytes(now))];
         for (port, record) in behind {
             records.push((Key::Hosts(switch.to_owned(), port), record.to_bytes(0), record.to_bytes(now)));
         }
@@ -89,7 +86,7 @@ mod tests {
     fn the_same_is_said_in_the_same_words_until_something_changes() {
         let mut speaker = Speaker::default();
         let mut say =
-            |hosts: &[Place], now| speaker.say("e1", "1", &Report::default(), hosts.iter().copied(), now);
+            |hosts: &[Place], now| speaker.say("e1", SwitchRecord::default(), hosts.iter().copied(), now);
         let one = [place(9, "10.0.0.1")];
         let first = say(&one, 5 * SECOND);
         assert_eq!(say(&one, 9 * SECOND), first);

@@ -190,10 +190,12 @@ impl Switch {
 
     /// The fabric's store says what others find behind their ports, and which hosts they have; whether any of that is news.
     pub(super) fn stored(&mut self, facts: &Facts, now: Nanos) -> bool {
-        let is_policy = self.stored_policies(facts);
+        self.stored_apis(facts);
+        let is_order = self.stored_orders(facts, now);
+        let is_order = self.stored_policies(facts) || is_order;
         self.digest(now);
         if !self.config.is_discovered() {
-            return is_policy;
+            return is_order;
         }
         let sound = facts.switches().iter().filter(|(name, _)| check_name(name).is_ok());
         let sound = sound.filter(|(name, _)| **name != self.config.switch);
@@ -210,7 +212,7 @@ impl Switch {
             self.hosts.announced(name, list.collect(), now);
         }
         self.stale.hosts |= self.hosts.has_changed();
-        is_policy || self.discovered.is_news || self.hosts.has_changed()
+        is_order || self.discovered.is_news || self.hosts.has_changed()
     }
 
     /// Asks neighbours that were just met what they have heard.

@@ -45,7 +45,10 @@ impl Switch {
             Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
-            Event::Configured(config, topology) => self.configured(config, topology, now),
+            Event::Configured(config, topology) => {
+                let config = self.own_configuration(config);
+                self.use_configuration(config, topology, now)
+            }
             Event::Inspected { changes, found } => self.inspected(changes, found, now),
             Event::Strayed(stray) => {
                 self.inquiries.strayed(stray, now);
@@ -185,9 +188,11 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, signs, digests, .. })) = lists {
+        if let Some((hosts, others)) = lists {
+            let Lists { down, records, contentions, report, signs, digests, api, .. } = *others;
             self.heard_signs(&part.origin, signs);
             self.told_digests(&part.origin, digests, now);
+            self.told_api(&part.origin, api);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
@@ -260,7 +265,8 @@ impl Switch {
         // Not before the programs can answer so.
         let signs = self.controller.installed().hello_keys != HelloKeys::default();
         let digests = Some(self.policing.digests.0);
-        let lists = Lists { hosts, down, records, contentions, report, signs, digests };
+        let api = self.config.fabric_api.as_ref().map(|api| api.place);
+        let lists = Lists { hosts, down, records, contentions, report, signs, digests, api };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
@@ -295,7 +301,12 @@ impl Switch {
         true
     }
 
-    fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
+    pub(super) fn use_configuration(
+        &mut self,
+        config: Arc<Config>,
+        topology: Arc<Topology>,
+        now: Nanos,
+    ) -> bool {
         let paths_differ = config.paths != self.config.paths;
         self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
         self.neighbors.set_keys(self.config.keys.clone());

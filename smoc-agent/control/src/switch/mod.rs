@@ -17,6 +17,7 @@
 //! | `ports` | from facts to effects: programs, bridge ports, packet sockets |
 //! | `owners` | which hosts are learned, and who is asked before an address moves |
 //! | `meeting`, `discovering` | who is behind each port, and what follows for it; the network, where no file says it |
+//! | `sharing` | the configuration of the fabric |
 //! | `width` | when the width of port numbers changes |
 //! | `namesakes` | two switches of one name, wherever they are |
 //! | `asking` | joins whose siblings are at other edges: questions and answers |
@@ -46,6 +47,9 @@ mod policing_tests;
 mod ports;
 mod retries;
 mod settle;
+mod sharing;
+#[cfg(test)]
+mod sharing_tests;
 mod snapshot;
 #[cfg(test)]
 mod stored_tests;
@@ -60,6 +64,7 @@ pub use discovering::lone;
 pub use effect::{Effect, Wish, write_all};
 pub use event::{Event, Frame};
 pub use settle::path_name;
+pub use sharing::SharedState;
 pub use snapshot::{BridgeState, PortState, Snapshot};
 
 use std::{
@@ -96,6 +101,7 @@ use discovering::Discovered;
 use namesakes::Namesakes;
 use policing::Policing;
 use retries::Retries;
+use sharing::Sharing;
 
 /// What follows from facts is worked out at most once in this time.
 pub const PAUSE: Duration = Duration::from_millis(100);
@@ -208,6 +214,7 @@ pub struct Switch {
     flood: Flood,
     records: Records,
     policing: Policing,
+    sharing: Sharing,
     /// The links that the base network should use.
     tree: Arc<BTreeSet<LinkId>>,
 
@@ -278,17 +285,16 @@ impl Switch {
     fn begin(start: Start, adopted: bool, now: Nanos) -> Self {
         let Start { config, topology, this, interfaces, installed, exits, programs, boot, sequence, .. } =
             start;
-        let config = config.with_interfaces(&interfaces).map_or(config, Arc::new);
+        let (sharing, config) = Sharing::begin(config, &interfaces);
         let (width, topology, this) = width::begin(&config, installed.settings.port_width, (topology, this));
         let controller = Controller::adopt(&topology, this, config.paths, installed, now);
         let roles = meeting::left_roles(&config, &topology, this, &controller);
-        let neighbors = meeting::neighbors(&config, &topology, this, boot);
         Self {
             failures: ports::left_down(&config, &roles, &interfaces, &exits, adopted),
             roles,
             programs,
             interfaces,
-            neighbors,
+            neighbors: meeting::neighbors(&config, &topology, this, boot),
             discovered: Discovered::default(),
             width,
             belief: Belief::default(),
@@ -300,6 +306,7 @@ impl Switch {
             flood: Flood::default(),
             records: Records::default(),
             policing: Policing::default(),
+            sharing,
             tree: Arc::default(),
             known: Arc::default(),
             detours: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! The policy in force, as this switch has it; which switch has which policy and topology.
+//! The policy in force, as this switch has it; which switch has which policy and topology, and where its API can be read.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,10 @@ use tracing::info;
 use super::Switch;
 use crate::{
     clock::Nanos,
-    fabric::digest::{self, Digests},
+    fabric::{
+        ApiPlace,
+        digest::{self, Digests},
+    },
     policy::{Force, Rules, Stored, in_force, stored},
     store::Facts,
 };
@@ -25,6 +28,8 @@ pub(super) struct Policing {
     pub digests: (Digests, Nanos),
     /// What others say that they have, and since when.
     pub told: Arc<BTreeMap<String, (Option<Digests>, Nanos)>>,
+    /// Where others' APIs can be read, as they announce it, and as the store says.
+    apis: [BTreeMap<String, ApiPlace>; 2],
 }
 
 impl Switch {
@@ -86,6 +91,32 @@ impl Switch {
             Arc::make_mut(&mut self.policing.told).insert(origin.to_owned(), (digests, now));
             self.stale.view = true;
         }
+    }
+
+    /// A switch says where its API can be read.
+    pub(super) fn told_api(&mut self, origin: &str, api: Option<ApiPlace>) {
+        let announced = &mut self.policing.apis[0];
+        let before = match api {
+            Some(api) => announced.insert(origin.to_owned(), api),
+            None => announced.remove(origin),
+        };
+        self.stale.view |= before != api;
+    }
+
+    /// The store says where APIs can be read.
+    pub(super) fn stored_apis(&mut self, facts: &Facts) {
+        let switches = facts.switches().iter();
+        let stored = switches.filter_map(|(name, record)| Some((name.clone(), record.api?))).collect();
+        self.stale.view |= self.policing.apis[1] != stored;
+        self.policing.apis[1] = stored;
+    }
+
+    /// Where others' APIs can be read: what a switch announces counts before what the store says of it.
+    pub(super) fn apis(&self) -> BTreeMap<String, ApiPlace> {
+        let [announced, stored] = &self.policing.apis;
+        let mut all = stored.clone();
+        all.extend(announced.iter().map(|(name, api)| (name.clone(), *api)));
+        all
     }
 
     /// What an operator should know of the policy.

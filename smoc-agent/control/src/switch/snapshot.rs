@@ -13,10 +13,11 @@ use smoc_common::{
 };
 use smoc_paths::topology::{End, LinkId, SwitchId, Topology};
 
+use super::SharedState;
 use crate::{
     clock::Nanos,
-    config::Spread,
-    fabric::{Records, Report, digest::Digests},
+    config::{FabricApi, Spread},
+    fabric::{ApiPlace, Records, Report, digest::Digests},
     hosts::{KnownHost, Reach, Refusal, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
@@ -70,6 +71,12 @@ pub struct Snapshot {
     pub ports: Vec<PortState>,
     /// The bridge, if one is configured and exists.
     pub bridge: Option<BridgeState>,
+    /// Where operators of the whole fabric can read the API of this switch.
+    pub api: Option<FabricApi>,
+    /// The same of others.
+    pub apis: BTreeMap<String, ApiPlace>,
+    /// The configuration of the fabric.
+    pub shared: SharedState,
     /// How other traffic is spread.
     pub spread: Spread,
     /// How often subflows were told to look their hosts up again: an address moved, or a prefix or a policy changed.

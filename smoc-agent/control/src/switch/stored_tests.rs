@@ -22,7 +22,7 @@ fn facts(links: &[(&str, u16, &str, u16)]) -> Event {
         let adjacency =
             Adjacency { port: port(*at), switch: (*switch).to_owned(), there: port(*there), megabits: 0 };
         let report = Report { port_width: 5, adjacencies: vec![adjacency] };
-        let record = SwitchRecord { agent: "1".into(), report };
+        let record = SwitchRecord { agent: "1".into(), report, api: None };
         facts.update(&Key::Switch((*name).to_owned()), Some(&record.to_bytes(1).into()));
     }
     let host = Attachment {

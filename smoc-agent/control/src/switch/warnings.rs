@@ -49,6 +49,9 @@ impl Switch {
             turned_away: self.hosts.turned_away(),
             ports,
             bridge: self.bridge_state(),
+            shared: self.sharing.state(),
+            api: self.config.fabric_api.clone(),
+            apis: self.apis(),
             spread: self.config.spread,
             epoch: installed.settings.epoch,
             edges: installed.edges.keys().filter(|index| self.controller.names().rule(**index) == 0).count(),
@@ -77,6 +80,7 @@ impl Switch {
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
         warnings.extend(self.policy_warnings());
+        warnings.extend(self.sharing.warnings());
         warnings
     }
 

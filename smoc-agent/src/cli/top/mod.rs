@@ -15,15 +15,12 @@ use ratatui::{
 };
 use smoc_control::connections::ConnectionReport;
 
-use super::{
-    Failure, Format,
-    live::{ask, wait},
-    metrics::samples,
-    print, print_json,
-    socket::AgentSocket,
+use super::{Failure, Format, metrics::samples, print, print_json, socket::AgentSocket};
+use crate::{
+    api::Status,
+    cli::gather::{Agent, Agents, RemoteArgs},
 };
-use crate::api::{self, Status};
-use rows::{Reading, View, rows};
+use rows::{Reading, Readings, View, all_rows};
 use screen::{Screen, draw};
 
 /// Arguments of `smoc top`.
@@ -37,7 +34,8 @@ With --once, and where standard output is no terminal, one table is printed: rat
 Examples:
   smoc top
   smoc top --view subflows --interval 2s
-  smoc top --once --view paths --format json"
+  smoc top --once --view paths --format json
+  smoc top --fabric --view connections"
 )]
 pub struct TopArgs {
     /// What to show first
@@ -52,6 +50,11 @@ pub struct TopArgs {
     /// How to print that table
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// All switches of the fabric, as `smoc fabric conns` finds their agents
+    #[arg(long)]
+    fabric: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     agent: AgentSocket,
 }
@@ -67,39 +70,80 @@ pub fn run(args: &TopArgs) -> Result<(), Failure> {
     if args.once || !std::io::stdout().is_terminal() {
         return once(args);
     }
-    let before = read(args)?;
+    let mut agents = find(args)?;
+    let before = read(&mut agents)?;
     let mut terminal = ratatui::try_init().context("use the terminal").map_err(Failure::Failed)?;
-    let ended = show(args, &mut terminal, before);
+    let ended = show(args, &mut agents, &mut terminal, before);
     ratatui::restore();
     ended
 }
 
 fn once(args: &TopArgs) -> Result<(), Failure> {
-    let before = read(args)?;
+    let mut agents = find(args)?;
+    let before = read(&mut agents)?;
     std::thread::sleep(args.interval);
-    let table = rows(args.view, &before, &read(args)?);
+    let now = read(&mut agents)?;
+    let table = all_rows(args.view, &before, &now, args.fabric);
+    if args.fabric {
+        let answered = now.keys().cloned().collect();
+        agents.gaps(&answered).iter().for_each(|gap| eprintln!("{gap}"));
+    }
     match args.format {
         Format::Table => print(table.text().trim_end()),
         Format::Json => print_json(&table.records()),
     }
 }
 
-/// What the agent says now.
-fn read(args: &TopArgs) -> Result<Reading, Failure> {
-    let status: Status = ask(&args.agent, "/status")?;
-    let connections: Vec<ConnectionReport> = ask(&args.agent, "/conns")?;
-    let metrics = samples(&wait(api::text(&args.agent.api, "/metrics"))?);
-    Ok(Reading { at: Instant::now(), status, connections, metrics })
+/// The agents that are asked: the one behind the socket, or all.
+fn find(args: &TopArgs) -> Result<Agents, Failure> {
+    let mut agents = Agents::find(&args.agent.api, &[], &args.remote, args.fabric)?;
+    if !args.fabric {
+        agents.all.retain(|_, agent| matches!(agent, Agent::Socket(_)));
+    }
+    Ok(agents)
 }
 
-fn show(args: &TopArgs, terminal: &mut DefaultTerminal, mut before: Reading) -> Result<(), Failure> {
+/// What the agents say now, by switch.
+fn read(agents: &mut Agents) -> Result<Readings, Failure> {
+    let silent = std::mem::take(&mut agents.silent);
+    let all = agents.ask(|agent| async move {
+        let status: Status = agent.get("/status").await?;
+        let connections: Vec<ConnectionReport> = agent.get("/conns").await?;
+        let metrics = samples(&agent.text("/metrics").await?);
+        Ok(Reading { at: Instant::now(), status, connections, metrics })
+    })?;
+    match agents.silent.first_key_value() {
+        Some((_, why)) if all.is_empty() => Err(Failure::Failed(anyhow!("{why}"))),
+        _ => {
+            // Why there is no way to some stays so.
+            agents.silent.extend(silent.into_iter().filter(|(who, _)| !agents.all.contains_key(who)));
+            Ok(all)
+        }
+    }
+}
+
+/// What the picture is of.
+fn title(agents: &Agents, now: &Readings, is_fabric: bool) -> String {
+    match (is_fabric, agents.silent.len() + agents.missing(&now.keys().cloned().collect()).len()) {
+        (false, _) => now.keys().next().cloned().unwrap_or_default(),
+        (true, 0) => format!("{} switches", now.len()),
+        (true, silent) => format!("{} switches, {silent} silent", now.len()),
+    }
+}
+
+fn show(
+    args: &TopArgs,
+    agents: &mut Agents,
+    terminal: &mut DefaultTerminal,
+    mut before: Readings,
+) -> Result<(), Failure> {
     let mut screen = Screen::new(args.view);
     let mut now = before.clone();
     let mut due = Instant::now() + args.interval;
     loop {
-        let table = rows(screen.view, &before, &now);
-        let name = &now.status.switch;
-        terminal.draw(|frame| draw(frame, &mut screen, name, &table)).context("draw")?;
+        let table = all_rows(screen.view, &before, &now, args.fabric);
+        let name = title(agents, &now, args.fabric);
+        terminal.draw(|frame| draw(frame, &mut screen, &name, &table)).context("draw")?;
         if event::poll(due.saturating_duration_since(Instant::now())).context("wait for keys")? {
             match event::read().context("read keys")? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
@@ -115,7 +159,7 @@ fn show(args: &TopArgs, terminal: &mut DefaultTerminal, mut before: Reading) -> 
         if Instant::now() >= due {
             due = Instant::now() + args.interval;
             if !screen.is_held {
-                before = std::mem::replace(&mut now, read(args)?);
+                before = std::mem::replace(&mut now, read(agents)?);
             }
         }
     }

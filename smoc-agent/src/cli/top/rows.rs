@@ -141,8 +141,30 @@ impl Rows {
     }
 }
 
+/// What all agents that answered said, by switch.
+pub(super) type Readings = BTreeMap<String, Reading>;
+
+/// The rows of a view of one switch, or of all with their names in the first column.
+pub(super) fn all_rows(view: View, before: &Readings, now: &Readings, with_switch: bool) -> Rows {
+    let mut all: Option<Rows> = None;
+    for (switch, now) in now {
+        // One that was silent the last time has no rates yet.
+        let mut of_one = rows(view, before.get(switch).unwrap_or(now), now);
+        if with_switch {
+            of_one.columns.insert(0, "switch");
+            of_one.rows.iter_mut().for_each(|row| row.insert(0, Cell::Text(switch.clone())));
+            of_one.best += 1;
+        }
+        match &mut all {
+            None => all = Some(of_one),
+            Some(all) => all.rows.extend(of_one.rows),
+        }
+    }
+    all.unwrap_or_else(|| Rows { columns: Vec::new(), rows: Vec::new(), best: 0 })
+}
+
 /// The rows of a view.
-pub(super) fn rows(view: View, before: &Reading, now: &Reading) -> Rows {
+fn rows(view: View, before: &Reading, now: &Reading) -> Rows {
     let seconds = now.at.duration_since(before.at).as_secs_f64().max(1e-3);
     match view {
         View::Ports => ports(before, now, seconds),

@@ -1,6 +1,7 @@
 //! etcd as the store of a fabric: moves bytes between [`Mirror`], which decides, and a member of etcd.
 
 mod disk;
+mod operator;
 mod session;
 
 use std::{
@@ -25,6 +26,8 @@ use tracing::{info, warn};
 
 use crate::clock;
 use session::Teller;
+
+pub use operator::{Operator, OperatorError};
 
 /// Events that wait.
 const QUEUE: usize = 64;

@@ -20,7 +20,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a member may take to answer. etcd itself gives up after some 7 s without a quorum.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How long a write may take, on a disk that is slow to sync.
 const WRITE: Duration = Duration::from_secs(30);
 /// A connection is checked so often, and given up after so long.
@@ -83,14 +83,14 @@ pub(super) async fn run(
 }
 
 /// A member that asks for a client certificate closes connections without one, and that is all that is seen of it.
-fn hint(etcd: &Etcd, endpoint: &str) -> &'static str {
+pub(super) fn hint(etcd: &Etcd, endpoint: &str) -> &'static str {
     match endpoint.starts_with("https://") && etcd.identity.is_none() {
         true => "; if the member asks for a certificate, set cert and key",
         false => "",
     }
 }
 
-async fn connect(etcd: &Etcd, endpoint: &str) -> Result<Client, String> {
+pub(super) async fn connect(etcd: &Etcd, endpoint: &str) -> Result<Client, String> {
     let failed = |error: Error| format!("{endpoint}: {}", why(&error));
     let mut options = ConnectOptions::new()
         .with_connect_timeout(CONNECT)
@@ -191,13 +191,36 @@ fn record(prefix: &Prefix, kv: &KeyValue) -> Option<Record> {
 }
 
 /// Waits for an answer, but not for ever.
-async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, String> {
+pub(super) async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, String> {
     let answer = tokio::time::timeout(limit, answer).await;
     answer.map_err(|_| format!("no answer within {} s", limit.as_secs()))
 }
 
-/// Reads all records, as of the revision of the first page.
-async fn read_all(mut client: Client, prefix: Prefix) -> Result<Event, String> {
+async fn read_all(client: Client, prefix: Prefix) -> Result<Event, String> {
+    let (cluster, revision, records) = all(client, &prefix).await.map_err(|failed| failed.why)?;
+    Ok(Event::Read { cluster, revision, records })
+}
+
+/// What an answer that says no says, and gRPC's number of that if the member sent it.
+pub(super) struct Refusal {
+    pub why: String,
+    pub code: Option<i32>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { why: why(&error), code: code(&error) }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, code: None }
+    }
+}
+
+/// Reads all records, as of the revision of the first page: the cluster, that revision, and the records.
+pub(super) async fn all(mut client: Client, prefix: &Prefix) -> Result<(u64, i64, Vec<Record>), Refusal> {
     let mut records = Vec::new();
     let mut end = prefix.as_str().as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
@@ -210,17 +233,17 @@ async fn read_all(mut client: Client, prefix: Prefix) -> Result<Event, String> {
             options = options.with_revision(revision);
         }
         let page = within(ANSWER, client.get(from.clone(), Some(options))).await?;
-        let page = page.map_err(|error| why(&error))?;
+        let page = page?;
         let (cluster, revision) = *at.get_or_insert(seen(page.header())?);
-        records.extend(page.kvs().iter().filter_map(|kv| record(&prefix, kv)));
+        records.extend(page.kvs().iter().filter_map(|kv| record(prefix, kv)));
         match page.kvs().last() {
             Some(last) if page.more() => from = [last.key(), &[0]].concat(),
-            _ => return Ok(Event::Read { cluster, revision, records }),
+            _ => return Ok((cluster, revision, records)),
         }
     }
 }
 
-fn seen(header: Option<&ResponseHeader>) -> Result<(u64, i64), String> {
+pub(super) fn seen(header: Option<&ResponseHeader>) -> Result<(u64, i64), String> {
     let header = header.ok_or("an answer without a revision")?;
     Ok((header.cluster_id(), header.revision()))
 }

@@ -3,7 +3,8 @@
 //! A store can be emptied or restored from an old backup while the fabric works. So a record that is gone, or that went back
 //! to what it said earlier, is *doubted* first, and counts as it did:
 //!
-//! * a switch: for [`SETTLE`] if no other switch reports it any more; for the time of another lease if one does; and as long as one
+//! * a switch: for [`SETTLE`] if no other switch reports it any more, but for the time of a lease if the store lost this switch's own
+//!   records as well; for the time of another lease if one does; and as long as one
 //!   does if more than half of the switches are gone from the store, which is no way in which switches go;
 //! * the hosts of a switch: as long as the switch is doubted; when it is in the store itself, for the time of a lease (that hosts
 //!   have left, their switch writes: it does not delete);
@@ -32,6 +33,8 @@ struct Entry {
     stored: Option<Bytes>,
     /// Since when that is something else.
     doubted: Option<Nanos>,
+    /// Whether it went with this switch's own records: then the store was emptied, and nothing is known of its switch.
+    with_own: bool,
 }
 
 impl Entry {
@@ -69,7 +72,7 @@ impl Held {
     pub(super) fn saved(records: BTreeMap<Key, Vec<u8>>) -> Self {
         let entry = |(key, bytes): (Key, Vec<u8>)| {
             let used: Bytes = bytes.into();
-            (key, Entry { stored: Some(used.clone()), used, doubted: None })
+            (key, Entry { stored: Some(used.clone()), used, doubted: None, with_own: false })
         };
         Self { records: records.into_iter().map(entry).collect(), has_doubts: false }
     }
@@ -94,7 +97,7 @@ impl Held {
 
     /// Somebody wrote a record; whether it says something else now.
     pub(super) fn put(&mut self, key: Key, bytes: Bytes) -> bool {
-        let entry = Entry { used: bytes.clone(), stored: Some(bytes), doubted: None };
+        let entry = Entry { used: bytes.clone(), stored: Some(bytes), doubted: None, with_own: false };
         let before = self.records.insert(key, entry.clone());
         before.is_none_or(|before| before.used != entry.used)
     }
@@ -107,6 +110,7 @@ impl Held {
         if let Some(entry) = self.records.get_mut(key) {
             entry.stored = None;
             entry.doubted.get_or_insert(now);
+            entry.with_own |= loss == Loss::OwnToo;
             self.has_doubts = true;
         }
         false
@@ -160,6 +164,7 @@ impl Held {
                 (_, Some(_)) => waited >= lease,
                 (Key::Switch(name), None) => match heard.contains(name.as_str()) {
                     true => waited >= lease && !is_mass,
+                    false if entry.with_own => waited >= lease,
                     false => waited >= SETTLE,
                 },
                 (Key::Hosts(name, _), None) => match self.records.get(&Key::Switch(name.clone())) {
@@ -167,7 +172,7 @@ impl Held {
                     Some(_) => waited >= lease,
                     None => waited >= SETTLE,
                 },
-                (Key::Config | Key::Policy(_), None) => waited >= lease,
+                (Key::Config | Key::Drain(_) | Key::Policy(_), None) => waited >= lease,
             };
             is_over.then(|| key.clone())
         };
@@ -175,7 +180,8 @@ impl Held {
         for key in &over {
             let stored = self.records.remove(key).and_then(|entry| entry.stored);
             if let Some(used) = stored {
-                self.records.insert(key.clone(), Entry { stored: Some(used.clone()), used, doubted: None });
+                let entry = Entry { stored: Some(used.clone()), used, doubted: None, with_own: false };
+                self.records.insert(key.clone(), entry);
             }
         }
         over

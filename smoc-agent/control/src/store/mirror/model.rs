@@ -171,7 +171,8 @@ pub(super) fn record(number: u64, neighbors: &[&str]) -> Vec<u8> {
         megabits: 0,
     };
     let adjacencies = neighbors.iter().enumerate().map(adjacency).collect();
-    SwitchRecord { agent: number.to_string(), report: Report { port_width: 0, adjacencies } }.to_bytes(number)
+    SwitchRecord { agent: number.to_string(), report: Report { port_width: 0, adjacencies }, api: None }
+        .to_bytes(number)
 }
 
 fn start(name: &str, saved: Option<Saved>, now: Nanos) -> (Mirror, Vec<Effect>) {

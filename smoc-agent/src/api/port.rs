@@ -1,4 +1,5 @@
-//! Metrics over TCP, where the configuration says so: nothing else is answered there.
+//! TCP ports, where the configuration says so: one that answers metrics and nothing else, and one for operators of the whole
+//! fabric, who can read there and change nothing.
 
 use std::{
     future::ready,
@@ -16,26 +17,38 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use smoc_control::config::Metrics;
+use smoc_control::config::Listener;
 #[cfg(feature = "tls")]
 use tokio::net::TcpStream;
 
-use super::{connections, server::Sources, server::metrics};
+use super::{
+    connections,
+    server::{Sources, metrics, readable},
+};
 
-/// Why metrics cannot be read over TCP.
+/// The keys of the configuration that make a port.
+pub const METRICS: &str = "metrics";
+/// See [`METRICS`].
+pub const FABRIC_API: &str = "fabric_api";
+
+/// Why a port cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum MetricsError {
+pub enum PortError {
     /// The address.
-    #[error("metrics.listen: cannot listen on {listen}: {source}")]
+    #[error("{key}.listen: cannot listen on {listen}: {source}")]
     Listen {
+        /// The key of the configuration.
+        key: &'static str,
         /// Where.
         listen: SocketAddr,
         /// Why.
         source: io::Error,
     },
     /// A file that the configuration names.
-    #[error("metrics.{field}: {path}: {why}")]
+    #[error("{key}.{field}: {path}: {why}")]
     File {
+        /// The key of the configuration.
+        key: &'static str,
         /// The field of the configuration.
         field: &'static str,
         /// The file.
@@ -45,39 +58,49 @@ pub enum MetricsError {
     },
     /// A build without TLS.
     #[error(
-        "metrics.cert: this smoc is built without TLS: build it with `cargo build --features tls`, or leave cert and key away"
+        "{key}.cert: this smoc is built without TLS: build it with `cargo build --features tls`, or leave cert and key away"
     )]
-    WithoutTls,
+    WithoutTls {
+        /// The key of the configuration.
+        key: &'static str,
+    },
 }
 
 /// A bound port.
-pub struct MetricsPort {
+pub struct ApiPort {
+    key: &'static str,
     listener: TcpListener,
     token_file: Option<PathBuf>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
-impl MetricsPort {
+impl ApiPort {
     /// Listens, if the configuration says so.
     ///
     /// # Errors
     /// It cannot listen, or a file is missing or faulty.
-    pub fn bind(config: Option<&Metrics>) -> Result<Option<Self>, MetricsError> {
-        let Some(Metrics { listen, token_file, identity }) = config else { return Ok(None) };
+    pub fn bind(key: &'static str, config: Option<&Listener>) -> Result<Option<Self>, PortError> {
+        let Some(Listener { listen, token_file, identity }) = config else { return Ok(None) };
         if let Some(path) = token_file {
-            token(path)?;
+            token(path).map_err(|why| PortError::File {
+                key,
+                field: "token_file",
+                path: path.into(),
+                why,
+            })?;
         }
         #[cfg(feature = "tls")]
-        let tls = identity.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
+        let tls = identity.as_ref().map(|(cert, secret)| tls::acceptor(key, cert, secret)).transpose()?;
         if cfg!(not(feature = "tls")) && identity.is_some() {
-            return Err(MetricsError::WithoutTls);
+            return Err(PortError::WithoutTls { key });
         }
         let listen = *listen;
-        let failed = |source| MetricsError::Listen { listen, source };
+        let failed = |source| PortError::Listen { key, listen, source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         Ok(Some(Self {
+            key,
             listener,
             token_file: token_file.clone(),
             #[cfg(feature = "tls")]
@@ -85,12 +108,23 @@ impl MetricsPort {
         }))
     }
 
+    /// What the log calls it.
+    pub fn name(&self) -> &'static str {
+        match self.key {
+            FABRIC_API => "the port for operators of the fabric",
+            _ => "the port for metrics",
+        }
+    }
+
     /// Answers until the agent ends.
     ///
     /// # Errors
     /// The socket's, in words.
     pub async fn serve(self, sources: Sources) -> Result<(), String> {
-        let mut router = Router::new().route("/metrics", get(metrics)).with_state(sources);
+        let mut router = match self.key {
+            FABRIC_API => readable().with_state(sources),
+            _ => Router::new().route("/metrics", get(metrics)).with_state(sources),
+        };
         if let Some(file) = self.token_file {
             router = router.layer(middleware::from_fn_with_state(Arc::new(file), checked));
         }
@@ -108,11 +142,13 @@ impl MetricsPort {
 }
 
 /// The token in a file, without blanks around it.
-fn token(path: &Path) -> Result<String, MetricsError> {
-    let failed = |why: String| MetricsError::File { field: "token_file", path: path.into(), why };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+///
+/// # Errors
+/// The file cannot be read, or has none.
+pub fn token(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     match text.trim() {
-        "" => Err(failed("is empty: write a token into it, as `openssl rand -hex 16` makes one".into())),
+        "" => Err("is empty: write a token into it, as `openssl rand -hex 16` makes one".into()),
         token => Ok(token.to_owned()),
     }
 }
@@ -130,7 +166,7 @@ async fn checked(State(file): State<Arc<PathBuf>>, request: Request, next: Next)
             "show the token: Authorization: Bearer TOKEN\n",
         )
             .into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, format!("the token file: {why}\n")).into_response(),
     }
 }
 
@@ -154,10 +190,11 @@ mod tls {
         },
     };
 
-    use super::MetricsError;
+    use super::PortError;
 
-    pub(super) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, MetricsError> {
-        let failed = |field, path: &Path, why: String| MetricsError::File { field, path: path.into(), why };
+    pub(super) fn acceptor(name: &'static str, cert: &Path, key: &Path) -> Result<TlsAcceptor, PortError> {
+        let failed =
+            |field, path: &Path, why: String| PortError::File { key: name, field, path: path.into(), why };
         let certificates = CertificateDer::pem_file_iter(cert)
             .and_then(|found| found.collect::<Result<Vec<_>, _>>())
             .map_err(|error| failed("cert", cert, error.to_string()))?;
