@@ -19,7 +19,7 @@ use smoc_paths::{
 use crate::discovery::key::Keys;
 
 use super::{
-    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
+    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Routes, Spread, Tables, XdpMode,
     metrics::{self, RawMetrics},
     store::{self, RawStore},
 };
@@ -72,6 +72,8 @@ struct Raw {
     learn: bool,
     #[serde(default)]
     prefixes: Vec<Spanned<String>>,
+    #[serde(default)]
+    routes: Routes,
     #[serde(default)]
     xdp: XdpMode,
     hellos: Option<Spanned<Hellos>>,
@@ -147,6 +149,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         },
         learn: raw.learn,
         prefixes,
+        routes: raw.routes,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),

@@ -21,6 +21,7 @@
 //! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
 //! prefixes: [10.0.0.0/16]           # of the fabric: nothing else is learned
+//! routes: none                      # or kernel: prefixes behind hosts by the switch's own routing table
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
@@ -113,6 +114,8 @@ pub struct Config {
     pub learn: bool,
     /// The prefixes of the fabric, outside of which no address is learned; without any those of the bridge's addresses, or all.
     pub prefixes: Vec<IpNet>,
+    /// Which routes of the switch's own are used.
+    pub routes: Routes,
     /// How programs are attached.
     pub xdp: XdpMode,
     /// How fabric links are watched.
@@ -152,6 +155,19 @@ pub enum PortRole {
     Fabric,
     /// Nothing: the port stays closed.
     Off,
+}
+
+/// Which routes of the switch's own routing table say what is behind hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Routes {
+    /// None.
+    #[default]
+    None,
+    /// Those of the main table but the default routes.
+    Kernel,
+    /// All of the main table.
+    KernelWithDefault,
 }
 
 /// Where in the kernel the programs run.
@@ -332,6 +348,7 @@ impl Config {
             ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
+            ("routes", self.routes != new.routes),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
             ("metrics", self.metrics != new.metrics),

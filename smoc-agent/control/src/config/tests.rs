@@ -289,6 +289,18 @@ fn prefixes_are_read_and_apply_at_once_and_those_that_are_none_are_refused() {
 }
 
 #[test]
+fn routes_of_the_kernel_are_used_where_the_configuration_says_so_and_need_a_restart() {
+    assert_eq!(parse(MINIMAL).unwrap().routes, Routes::None);
+    let of = |text: &str| parse(&format!("{MINIMAL}routes: {text}\n"));
+    assert_eq!(of("kernel").unwrap().routes, Routes::Kernel);
+    let new = of("kernel-with-default").unwrap();
+    assert_eq!(new.routes, Routes::KernelWithDefault);
+    assert_eq!(parse(MINIMAL).unwrap().reloaded(&new).1, ["routes"]);
+    let error = refused(&format!("{MINIMAL}routes: all\n"));
+    assert!(error.contains("kernel") && error.contains("kernel-with-default"), "{error}");
+}
+
+#[test]
 fn metrics_over_tcp_are_read_and_never_on_all_addresses_by_accident() {
     let parsed = |text: &str| parse(&format!("{MINIMAL}metrics: {{{text}}}\n"));
     let metrics = parsed("listen: \"10.0.0.1:9852\", token_file: t, cert: c.pem, key: c.key");

@@ -8,12 +8,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `behind` | what is behind routers, by the switches' routing tables |
 //! | `claims` | who says that an address is there |
 //! | `contest` | who is asked before it moves |
 //! | `glimpses` | hosts that are asked because their traffic shows them |
 //! | `origins` | what other edges announced |
 //! | `reach` | which addresses are learned at all |
 
+pub mod behind;
 mod claims;
 pub mod contest;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use smoc_common::{
 };
 
 use crate::clock::Nanos;
+use behind::RoutingTables;
 pub use claims::HELD;
 use claims::{Claim, Claimant, Claims};
 use contest::{Ask, Challenge};
@@ -102,6 +105,8 @@ struct Declared {
 pub struct HostTable {
     /// Who is asked because traffic shows an address.
     pub glimpses: Glimpses,
+    /// What is behind routers.
+    pub routing: RoutingTables,
     declared: BTreeMap<IpAddr, Declared>,
     /// Names of declared hosts by MAC address.
     named: BTreeMap<MacAddress, String>,

@@ -43,6 +43,11 @@ impl Switch {
         match event {
             Event::Time => true,
             Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
+            Event::Routes(routes) => {
+                self.hosts.routing.read(routes);
+                (self.stale.plan, self.stale.view) = (true, true);
+                true
+            }
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => self.configured(config, topology, now),
@@ -185,12 +190,14 @@ impl Switch {
         for port in others {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
-        if let Some((hosts, Lists { down, records, contentions, report, signs, digests, .. })) = lists {
+        if let Some((hosts, Lists { down, records, contentions, report, behind, signs, digests, .. })) = lists
+        {
             self.heard_signs(&part.origin, signs);
             self.told_digests(&part.origin, digests, now);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
+            self.stale.plan |= self.hosts.routing.told(&part.origin, behind);
             self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -257,10 +264,11 @@ impl Switch {
         let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
         let report = self.own_report();
+        let behind = self.hosts.routing.own().to_vec();
         // Not before the programs can answer so.
         let signs = self.controller.installed().hello_keys != HelloKeys::default();
         let digests = Some(self.policing.digests.0);
-        let lists = Lists { hosts, down, records, contentions, report, signs, digests };
+        let lists = Lists { hosts, down, records, contentions, report, behind, signs, digests };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 

@@ -45,6 +45,8 @@ mod policing;
 mod policing_tests;
 mod ports;
 mod retries;
+#[cfg(test)]
+mod routing_tests;
 mod settle;
 mod snapshot;
 #[cfg(test)]
@@ -83,7 +85,7 @@ use crate::{
     dataplane::{Exits, Installed},
     discovery::Flood,
     fabric::{Record, Records},
-    hosts::{HostTable, KnownHost},
+    hosts::{HostTable, KnownHost, behind::KernelRoute},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
     neighbors::Neighbors,
@@ -127,6 +129,8 @@ pub struct Start {
     pub installed: Installed,
     /// Through which ports frames leave, as an earlier agent left it.
     pub exits: Exits,
+    /// The kernel's routes, if they are used.
+    pub routes: Arc<[KernelRoute]>,
     /// The numbers of the loaded programs.
     pub programs: Programs,
     /// A number that no other run of an agent has.
@@ -266,9 +270,10 @@ impl Switch {
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
         let adopted = start.installed.settings != Settings::default();
-        let records = start.records.clone();
+        let (records, routes) = (start.records.clone(), start.routes.clone());
         info!(adopted, switch = start.config.switch, "control begins");
         let mut switch = Self::begin(start, adopted, now);
+        switch.hosts.routing.read(routes);
         switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)

@@ -17,7 +17,7 @@ use crate::{
     clock::Nanos,
     config::Spread,
     fabric::{Records, Report, digest::Digests},
-    hosts::{KnownHost, Reach, Refusal, map_address},
+    hosts::{KnownHost, Reach, Refusal, behind::Routed, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
     plan::{EdgeNames, EdgePaths, PathBook, PathsTo, Policies},
@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.
     pub prefixes: BTreeMap<Prefix, Host>,
+    /// What is behind hosts by the switches' routing tables.
+    pub routed: Arc<Routed>,
     /// Claims to addresses of others that were refused lately.
     pub refusals: Vec<Refusal>,
     /// Which addresses are learned.

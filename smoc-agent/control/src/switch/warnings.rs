@@ -44,6 +44,7 @@ impl Switch {
             policy: self.policing.force.clone(),
             hosts: self.known.clone(),
             prefixes: installed.prefixes.clone(),
+            routed: self.hosts.routing.routed.clone(),
             refusals: self.hosts.refusals(),
             reach: self.hosts.reach().clone(),
             turned_away: self.hosts.turned_away(),
@@ -76,6 +77,7 @@ impl Switch {
         warnings.extend(self.width_warning());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
+        warnings.extend(self.hosts.routing.warnings());
         warnings.extend(self.policy_warnings());
         warnings
     }
