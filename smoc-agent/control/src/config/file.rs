@@ -16,10 +16,11 @@ use smoc_paths::{
     topology::check_name,
 };
 
-use crate::discovery::key::Keys;
+use crate::{discovery::key::Keys, hosts::LEARNED_FOR};
 
 use super::{
     Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Routes, Spread, Tables, XdpMode,
+    duration,
     metrics::{self, RawMetrics},
     store::{self, RawStore},
 };
@@ -33,6 +34,8 @@ const DEFAULT_STATE: &str = "/var/lib/smoc";
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
 /// Min and max interval of hellos and probes.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+/// Min and max time after which a silent host is asked.
+const AGEING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 /// Min and max probes a second, all of which one thread sends.
 const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
 /// Min and max missed hellos after which a port is dead.
@@ -70,6 +73,7 @@ struct Raw {
     port_openings: Option<u32>,
     #[serde(default = "yes")]
     learn: bool,
+    ageing: Option<Spanned<Ageing>>,
     #[serde(default)]
     prefixes: Vec<Spanned<String>>,
     #[serde(default)]
@@ -82,6 +86,9 @@ struct Raw {
     store: Option<Spanned<RawStore>>,
     metrics: Option<Spanned<RawMetrics>>,
 }
+
+#[derive(Clone, Copy, Deserialize)]
+struct Ageing(#[serde(deserialize_with = "duration::read")] Duration);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,10 +109,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let numbered = raw.ports.as_ref().and_then(|ports| ports.value.0.as_ref());
     let ports_line = raw.ports.as_ref().map_or(raw.switch.referenced.line(), |ports| ports.referenced.line());
     let ports = numbered.map(|numbered| ports(numbered, ports_line, &mut faults));
-    if ports.is_none() && raw.bridge.is_none() {
-        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
-        faults.push((ports_line, message.into()));
-    }
+    check_bridge(&raw, ports.is_some(), ports_line, &mut faults);
     check_port_width(raw.port_width.as_ref(), ports.as_ref(), &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));
     check_names(&raw, directory, &mut faults);
@@ -149,6 +153,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         },
         learn: raw.learn,
         prefixes,
+        ageing: raw.ageing.map_or(LEARNED_FOR, |ageing| ageing.value.0),
         routes: raw.routes,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
@@ -186,11 +191,19 @@ fn check_names(raw: &Raw, directory: &Path, faults: &mut Faults) {
 }
 
 /// Numbers and times.
+fn check_bridge(raw: &Raw, has_ports: bool, line: u64, faults: &mut Faults) {
+    if !has_ports && raw.bridge.is_none() {
+        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
+        faults.push((line, message.into()));
+    }
+}
+
 fn check_values(raw: &Raw, faults: &mut Faults) {
     check_paths(raw.paths.as_ref(), faults);
     check_hellos(raw.hellos.as_ref(), faults);
     check_probes(raw.probes.as_ref(), faults);
     check_tables(raw.tables.as_ref(), faults);
+    check_ageing(raw.ageing.as_ref(), faults);
 }
 
 /// Whether a mapping has a key that a configuration needs and a topology does not know; `topology` is one if it names
@@ -358,6 +371,14 @@ fn check_probes(probes: Option<&Spanned<Probes>>, faults: &mut Faults) {
     check_interval("probes.interval", value.interval, referenced.line(), faults);
     check_interval("probes.idle_interval", value.idle_interval, referenced.line(), faults);
     check_number("probes.budget", value.budget, BUDGETS, referenced.line(), faults);
+}
+
+fn check_ageing(ageing: Option<&Spanned<Ageing>>, faults: &mut Faults) {
+    let Some(Spanned { value: Ageing(ageing), referenced, .. }) = ageing else { return };
+    if !AGEING.contains(ageing) {
+        let (least, most) = (AGEING.start(), AGEING.end());
+        faults.push((referenced.line(), format!("ageing: {ageing:?} is not from {least:?} to {most:?}")));
+    }
 }
 
 fn check_interval(field: &str, interval: Duration, line: u64, faults: &mut Faults) {

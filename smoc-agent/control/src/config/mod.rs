@@ -20,6 +20,7 @@
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
 //! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
+//! ageing: 30m                       # a host that was silent for so long is asked whether it is still there
 //! prefixes: [10.0.0.0/16]           # of the fabric: nothing else is learned
 //! routes: none                      # or kernel: prefixes behind hosts by the switch's own routing table
 //! xdp: native                       # or generic
@@ -112,6 +113,8 @@ pub struct Config {
     pub border: Border,
     /// Whether hosts are learned from ARP and neighbour discovery.
     pub learn: bool,
+    /// After how long a silent host is asked whether it is still there.
+    pub ageing: Duration,
     /// The prefixes of the fabric, outside of which no address is learned; without any those of the bridge's addresses, or all.
     pub prefixes: Vec<IpNet>,
     /// Which routes of the switch's own are used.
@@ -366,6 +369,7 @@ impl Config {
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
+            ageing: new.ageing,
             prefixes: new.prefixes.clone(),
             roles: new.roles.clone(),
             hellos: new.hellos,

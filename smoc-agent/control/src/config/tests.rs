@@ -289,6 +289,20 @@ fn prefixes_are_read_and_apply_at_once_and_those_that_are_none_are_refused() {
 }
 
 #[test]
+fn silent_hosts_are_asked_after_as_long_as_the_configuration_says() {
+    let of = |text: &str| parse(&format!("{MINIMAL}ageing: {text}\n"));
+    let before = parse(MINIMAL).unwrap();
+    assert_eq!(before.ageing, Duration::from_secs(1800));
+    let new = of("5s").unwrap();
+    assert_eq!((new.ageing, before.reloaded(&new).0.ageing), (Duration::from_secs(5), new.ageing));
+    for text in ["off", "500ms"] {
+        let error = refused(&format!("{MINIMAL}ageing: {text}\n"));
+        assert!(error.contains(":4: ageing: ") && error.contains("is not from 1s to 3600s"), "{error}");
+    }
+    assert!(of("2h").is_err() && of("5").is_err());
+}
+
+#[test]
 fn routes_of_the_kernel_are_used_where_the_configuration_says_so_and_need_a_restart() {
     assert_eq!(parse(MINIMAL).unwrap().routes, Routes::None);
     let of = |text: &str| parse(&format!("{MINIMAL}routes: {text}\n"));

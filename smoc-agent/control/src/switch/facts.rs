@@ -24,7 +24,7 @@ use crate::{
         lldp, neighbor, presence,
     },
     fabric::Record,
-    hosts::{Sighting, ip_address},
+    hosts::{Sighting, Tag, ip_address},
     interfaces::Interfaces,
     liveness::Found,
     plan::PathsTo,
@@ -161,7 +161,8 @@ impl Switch {
             self.glimpsed(frame, now);
             return false;
         };
-        let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
+        let tag = Tag::of(&frame.bytes);
+        let is_new = self.hosts.hear(Sighting { address, mac, port: frame.port, seen: now }, tag);
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
         }

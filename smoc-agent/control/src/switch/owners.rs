@@ -15,7 +15,7 @@ use super::{Effect, Frame, Switch};
 use crate::{
     clock::Nanos,
     discovery::neighbor,
-    hosts::{Question, Reach, behind::Routed},
+    hosts::{Question, Reach, Tag, behind::Routed},
     interfaces::IfIndex,
     ports::Role,
 };
@@ -42,6 +42,7 @@ impl Switch {
             own: self.interfaces.all_addresses().map(|net| net.addr()).chain(agents).collect(),
             own_macs: self.interfaces.iter().map(|interface| interface.mac).collect(),
         };
+        self.hosts.set_ageing(self.config.ageing);
         self.hosts.set_reach(reach, now);
         let is_absent = |(_, role, interface): &(_, Role, &crate::interfaces::Interface)| {
             *role == Role::Host && !interface.usable
@@ -83,9 +84,12 @@ impl Switch {
     }
 
     fn ask_hosts(&mut self, questions: impl IntoIterator<Item = Question>) {
-        for Question { port, mac, address } in questions {
+        for Question { port, mac, address, tag } in questions {
             let Some(source) = self.socket_mac(port) else { continue };
-            let frame = neighbor::question(source, mac, address, self.sender(address));
+            // The switch's own address is in no tagged VLAN.
+            let sender = if tag.is_none() { self.sender(address) } else { None };
+            let mut frame = neighbor::question(source, mac, address, sender);
+            tag.into_iter().for_each(|tag| tag.put(&mut frame));
             self.effects.push(Effect::Send(port, frame));
         }
     }
@@ -97,7 +101,8 @@ impl Switch {
         if !reach.learns(address) || reach.is_ours(mac) || self.is_known_at(frame.port, address, mac) {
             return;
         }
-        let question = self.hosts.glimpses.see(frame.port, address, mac, now);
+        let question = Question { port: frame.port, mac, address, tag: Tag::of(&frame.bytes) };
+        let question = self.hosts.glimpses.see(question, now);
         self.ask_hosts(question);
     }
 
