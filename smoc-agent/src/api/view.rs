@@ -69,6 +69,9 @@ pub struct Status {
     /// fabric has signed, hellos and their answers included.
     #[serde(default)]
     pub refused: u64,
+    /// Frames of switches, hellos and probes among them, that were believed without a tag while the fabric's key is introduced.
+    #[serde(default)]
+    pub untagged: u64,
     /// How often a port was closed because something joined it to another open one.
     #[serde(default)]
     pub loops: u64,
@@ -365,6 +368,7 @@ pub(super) fn status(
         learning: learning(snapshot),
         store: StoreView::default(),
         refused: snapshot.refused + report.map_or(0, |report| report.refused),
+        untagged: snapshot.untagged + report.map_or(0, |report| report.untagged),
         loops: snapshot.loops,
         warnings: snapshot
             .warnings

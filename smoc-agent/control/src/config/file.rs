@@ -19,8 +19,8 @@ use smoc_paths::{
 use crate::{discovery::key::Keys, hosts::LEARNED_FOR};
 
 use super::{
-    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Routes, Spread, Tables, XdpMode,
-    duration,
+    Border, Config, Guard, Hellos, KeyMode, Lines, PathOptions, PortRole, Probes, Routes, Spread, Tables,
+    XdpMode, duration,
     metrics::{self, RawMetrics},
     store::{self, RawStore},
 };
@@ -54,6 +54,7 @@ struct Raw {
     switch: Spanned<String>,
     fabric: Option<Spanned<String>>,
     topology: Option<PathBuf>,
+    key_mode: Option<Spanned<KeyMode>>,
     key_file: Option<PathBuf>,
     ports: Option<Spanned<RawPorts>>,
     port_width: Option<Spanned<u8>>,
@@ -129,6 +130,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         path: path.into(),
         topology: raw.topology.map(|topology| directory.join(topology)),
         key_file: raw.key_file.map(|file| directory.join(file)),
+        key_mode: raw.key_mode.map_or(KeyMode::Required, |mode| mode.value),
         keys: Keys::default(),
         port_width: raw.port_width.map_or(0, |bits| bits.value),
         lines,
@@ -199,6 +201,10 @@ fn check_bridge(raw: &Raw, has_ports: bool, line: u64, faults: &mut Faults) {
 }
 
 fn check_values(raw: &Raw, faults: &mut Faults) {
+    if let (Some(mode), None) = (&raw.key_mode, &raw.key_file) {
+        let message = "key_mode: there is no key: write key_file, or leave this out".into();
+        faults.push((mode.referenced.line(), message));
+    }
     check_paths(raw.paths.as_ref(), faults);
     check_hellos(raw.hellos.as_ref(), faults);
     check_probes(raw.probes.as_ref(), faults);

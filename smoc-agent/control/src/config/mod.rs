@@ -9,6 +9,7 @@
 //! bridge: br0                       # its port states are set so that the base network has no loop
 //! port_width: 5                      # width of port numbers in routes, where the network is discovered
 //! key_file: fabric.key              # only who has one of its keys, one a line, is believed
+//! key_mode: required                # or introduce: whoever has none is believed too, while switches are given their first key
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
 //! api_group: root
@@ -79,6 +80,8 @@ pub struct Config {
     pub topology: Option<PathBuf>,
     /// The file with the fabric's keys.
     pub key_file: Option<PathBuf>,
+    /// Whether only who has one of them is believed.
+    pub key_mode: KeyMode,
     /// Those keys.
     pub keys: Keys,
     /// Bits of port numbers in routes, where the network is discovered; 0 to have as many as the ports need, rounded up.
@@ -143,6 +146,17 @@ pub enum Spread {
     None,
     /// Each flow is hashed over the paths of least cost.
     Flows,
+}
+
+/// Who is believed where there is a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyMode {
+    /// Who has it.
+    #[default]
+    Required,
+    /// Everybody: not all switches have it yet. This one signs what it says.
+    Introduce,
 }
 
 /// What is behind a port, if the operator says so.
@@ -325,7 +339,8 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or holds no sound keys.
     pub fn check_keys(&self) -> Result<Keys, ConfigError> {
-        self.key_file.as_deref().map(keys::read).transpose().map(Option::unwrap_or_default)
+        let keys = self.key_file.as_deref().map(keys::read).transpose()?.unwrap_or_default();
+        Ok(if self.key_mode == KeyMode::Introduce { keys.introduced() } else { keys })
     }
 
     /// Checks a text; relative names in it are relative to the directory of `path`.
@@ -365,6 +380,7 @@ impl Config {
                 self.topology.clone()
             },
             key_file: new.key_file.clone(),
+            key_mode: new.key_mode,
             keys: new.keys.clone(),
             paths: new.paths,
             spread: new.spread,

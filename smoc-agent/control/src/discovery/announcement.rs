@@ -59,7 +59,7 @@ const STATEMENT: u16 = 1;
 const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
 const HOSTS_PER_PART: usize = 40;
-const PORTS_PER_PART: usize = 128;
+const PORTS_PER_PART: usize = 112;
 /// Says that contentions follow. What agents of older versions do not know they do not read.
 const CONTENTIONS: u8 = 0xc0;
 /// Says that the switch signs hellos. What agents of older versions do not know they do not read.

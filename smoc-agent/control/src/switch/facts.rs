@@ -21,6 +21,7 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
+        key::Opened,
         lldp, neighbor, presence,
     },
     fabric::Record,
@@ -135,11 +136,12 @@ impl Switch {
         if Head::parse(&frame.bytes).is_some_and(|head| self.flood.knows(&head)) {
             return false;
         }
-        let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
+        let Some(Opened { said, is_signed }) = self.neighbors.keys().open(&frame.bytes) else {
             self.belief.refused += 1;
             return false;
         };
-        match Message::parse(bytes, now) {
+        self.belief.untagged += u64::from(!is_signed && !self.config.keys.is_empty());
+        match Message::parse(said, now) {
             None => false,
             Some(Message::Question) => {
                 self.answer(frame.port, now);
@@ -306,6 +308,10 @@ impl Switch {
 
     fn configured(&mut self, config: Arc<Config>, topology: Arc<Topology>, now: Nanos) -> bool {
         let paths_differ = config.paths != self.config.paths;
+        if config.keys.are_strict() && !self.config.keys.are_strict() {
+            // That was said without a tag.
+            self.belief.unsigned.clear();
+        }
         self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
         self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {

@@ -181,7 +181,9 @@ impl Stale {
 struct Belief {
     /// Frames of agents that no key of the fabric has signed, or that came in at a host's port.
     refused: u64,
-    /// Switches that announce and do not say that they sign hellos: earlier versions.
+    /// Frames of agents that were believed without a tag, while the fabric's key is introduced.
+    untagged: u64,
+    /// Switches that announce and do not say that they sign hellos: earlier versions, or those that have no key yet.
     unsigned: BTreeSet<String>,
     namesakes: Namesakes,
 }

@@ -376,7 +376,8 @@ impl Switch {
     fn trust(&self) -> Trust {
         let keys = self.config.keys.tag_keys();
         let untagged = self.belief.unsigned.iter().map(|name| switch_id(name)).collect();
-        Trust { keys, untagged: Arc::new(if keys[0].is_none() { BTreeSet::new() } else { untagged }) }
+        let untagged = if keys[0].is_none() { BTreeSet::new() } else { untagged };
+        Trust { keys, introduced: self.config.keys.are_introduced(), untagged: untagged.into() }
     }
 
     /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.

@@ -86,6 +86,8 @@ pub struct Snapshot {
     pub report: Report,
     /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
     pub refused: u64,
+    /// Frames of agents that were believed without a tag, while the fabric's key is introduced.
+    pub untagged: u64,
     /// How often a port was closed because something joined it to another open one.
     pub loops: u64,
     /// What the operator should know.
