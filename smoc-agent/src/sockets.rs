@@ -3,12 +3,13 @@
 use std::{
     io::{self, ErrorKind},
     mem::MaybeUninit,
+    os::fd::AsRawFd,
 };
 
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, MaybeUninitSlice, MsgHdrMut, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use smoc_common::wire::presence;
+use smoc_common::wire::{ethernet, presence};
 use smoc_control::discovery::{announcement, lldp, neighbor};
 use smoc_control::interfaces::IfIndex;
 
@@ -24,6 +25,10 @@ pub enum Wanted {
 
 /// Room for any frame that is wanted.
 const BUFFER: usize = 2048;
+/// Room for what the kernel tells of one.
+const CONTROL: usize = 64;
+/// Where a tag is in a frame.
+const TAG: usize = 12;
 
 /// Sends and receives whole frames at one interface.
 pub struct PacketSocket(AsyncFd<Socket>);
@@ -36,6 +41,7 @@ impl PacketSocket {
     pub fn open(interface: IfIndex, wanted: Wanted) -> io::Result<Self> {
         // Protocol 0 hears nothing until the filter is in place and the socket is bound.
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        tell_tags(&socket)?;
         socket.attach_filter(&filter(wanted))?;
         socket.set_nonblocking(true)?;
         socket.bind(&address(interface)?)?;
@@ -43,19 +49,15 @@ impl PacketSocket {
         unsafe { AsyncFd::register(socket) }.map(Self).map_err(Into::into)
     }
 
-    /// Waits for a frame; what is longer than any wanted one is cut off.
+    /// Waits for a frame, which has the tag that it came with; what is longer than any wanted one is cut off.
     ///
     /// # Errors
     /// The interface is gone or down.
     pub async fn receive(&self) -> io::Result<Vec<u8>> {
         loop {
             let mut ready = self.0.readable().await?;
-            let mut buffer = [MaybeUninit::uninit(); BUFFER];
-            match ready.try_io(|socket| socket.get_ref().recv(&mut buffer)) {
-                Ok(length) => {
-                    // SAFETY: `recv` has written this many bytes.
-                    return Ok(buffer[..length?].iter().map(|byte| unsafe { byte.assume_init() }).collect());
-                }
+            match ready.try_io(|socket| receive(socket.get_ref())) {
+                Ok(frame) => return frame,
                 Err(_) => continue,
             }
         }
@@ -71,6 +73,66 @@ impl PacketSocket {
             _ => Ok(()),
         }
     }
+}
+
+/// Has the kernel tell of each frame which tag it has taken off.
+fn tell_tags(socket: &Socket) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option's value is an integer that lives as long as the call, and its size is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_AUXDATA,
+            (&raw const yes).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn receive(socket: &Socket) -> io::Result<Vec<u8>> {
+    let (mut buffer, mut control) = ([MaybeUninit::uninit(); BUFFER], [MaybeUninit::new(0); CONTROL]);
+    let mut buffers = [MaybeUninitSlice::new(&mut buffer)];
+    let mut message = MsgHdrMut::new().with_buffers(&mut buffers).with_control(&mut control);
+    let length = socket.recvmsg(&mut message, 0)?;
+    let told = message.control_len().min(CONTROL);
+    // SAFETY: `recvmsg` has written this many bytes, and the control buffer was initialized as a whole.
+    let (mut frame, control) = unsafe {
+        let assumed = |bytes: &[MaybeUninit<u8>]| bytes.iter().map(|byte| byte.assume_init()).collect();
+        let (frame, control): (Vec<u8>, Vec<u8>) = (assumed(&buffer[..length]), assumed(&control[..told]));
+        (frame, control)
+    };
+    if let Some(tag) = taken_off(&control)
+        && frame.len() >= ethernet::UNTAGGED
+    {
+        frame.splice(TAG..TAG, tag);
+    }
+    Ok(frame)
+}
+
+/// The tag that the kernel has taken off a frame, as it says in a control message (packet(7), `PACKET_AUXDATA`): a `cmsghdr`,
+/// then a `tpacket_auxdata`.
+///
+/// | bytes of the latter | what |
+/// |---|---|
+/// | 0..4 | status: `TP_STATUS_VLAN_VALID`, `TP_STATUS_VLAN_TPID_VALID` |
+/// | 16..18 | priority and VID |
+/// | 18..20 | TPID |
+fn taken_off(control: &[u8]) -> Option<[u8; 4]> {
+    let data = control.get(size_of::<libc::cmsghdr>()..)?;
+    let half = |at: usize| Some(u16::from_ne_bytes(data.get(at..at + 2)?.try_into().ok()?));
+    let status = u32::from_ne_bytes(data.get(..4)?.try_into().ok()?);
+    let kind = size_of::<libc::size_t>();
+    let of_kind = |at: usize| Some(i32::from_ne_bytes(control.get(at..at + 4)?.try_into().ok()?));
+    let is_one = of_kind(kind)? == libc::SOL_PACKET && of_kind(kind + 4)? == libc::PACKET_AUXDATA;
+    if !is_one || status & libc::TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    let has_kind = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+    let tpid = if has_kind { half(18)? } else { ethernet::TPID_CUSTOMER };
+    let ([a, b], [c, d]) = (tpid.to_be_bytes(), half(16)?.to_be_bytes());
+    Some([a, b, c, d])
 }
 
 fn address(interface: IfIndex) -> io::Result<SockAddr> {
@@ -108,7 +170,8 @@ const SAMPLED: u32 = 16;
 const UDP: u32 = 17;
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 
-/// The classic BPF program that lets through what is wanted. The kernel has taken an outer VLAN tag off.
+/// The classic BPF program that lets through what is wanted. The kernel has taken an outer VLAN tag off, so that frames with
+/// one tag are let through as those without, and none that have two.
 fn filter(wanted: Wanted) -> Vec<SockFilter> {
     let outgoing = u32::from(libc::PACKET_OUTGOING);
     match wanted {
@@ -130,8 +193,8 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
             SockFilter::new(JUMP_EQUAL, 15, 0, announcement::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 14, 0, lldp::ETHER_TYPE.into()),
             SockFilter::new(JUMP_EQUAL, 13, 0, presence::ETHER_TYPE.into()),
-            SockFilter::new(JUMP_EQUAL, 5, 0, smoc_common::wire::ethernet::IPV6.into()),
-            SockFilter::new(JUMP_EQUAL, 0, 12, smoc_common::wire::ethernet::IPV4.into()),
+            SockFilter::new(JUMP_EQUAL, 5, 0, ethernet::IPV6.into()),
+            SockFilter::new(JUMP_EQUAL, 0, 12, ethernet::IPV4.into()),
             // IPv4: what goes to a DHCP server, as far as the header has no options.
             SockFilter::new(LOAD_BYTE, 0, 0, 14 + 9),
             SockFilter::new(JUMP_EQUAL, 0, 7, UDP),
@@ -149,5 +212,30 @@ fn filter(wanted: Wanted) -> Vec<SockFilter> {
             SockFilter::new(RETURN, 0, 0, BUFFER as u32),
             SockFilter::new(RETURN, 0, 0, 0),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel tells of a frame.
+    fn control(kind: i32, status: u32, tci: u16, tpid: u16) -> Vec<u8> {
+        let head = [size_of::<libc::cmsghdr>() + 20].map(usize::to_ne_bytes).concat();
+        let kinds = [libc::SOL_PACKET, kind].map(i32::to_ne_bytes).concat();
+        let tag = [tci, tpid].map(u16::to_ne_bytes).concat();
+        [head, kinds, status.to_ne_bytes().to_vec(), vec![0; 12], tag].concat()
+    }
+
+    #[test]
+    fn a_tag_that_was_taken_off_is_read_and_nothing_else_is_one() {
+        let (one, kind) = (libc::TP_STATUS_VLAN_VALID, libc::TP_STATUS_VLAN_TPID_VALID);
+        let aux = libc::PACKET_AUXDATA;
+        assert_eq!(taken_off(&control(aux, one | kind, 0x2005, 0x88a8)), Some([0x88, 0xa8, 0x20, 5]));
+        assert_eq!(taken_off(&control(aux, one, 5, 0)), Some([0x81, 0, 0, 5]));
+        assert_eq!(taken_off(&control(aux, kind, 5, 0x8100)), None, "there was none");
+        assert_eq!(taken_off(&control(aux + 1, one, 5, 0)), None);
+        let whole = control(aux, one | kind, 5, 0x8100);
+        (0..whole.len()).for_each(|length| assert_eq!(taken_off(&whole[..length]), None, "{length} bytes"));
     }
 }

@@ -84,7 +84,7 @@ async fn receive(socket: Arc<PacketSocket>, port: PortNumber, role: Role, events
     let allowed = if role == Role::Fabric { FABRIC_FRAMES } else { HOST_FRAMES };
     let (mut since, mut count, mut glimpses, mut dropped) = (Instant::now(), 0, 0, 0_u64);
     loop {
-        let bytes = match socket.receive().await {
+        let mut bytes = match socket.receive().await {
             Ok(bytes) => bytes,
             Err(error) => {
                 debug!(port = port.get(), %error, "nothing heard");
@@ -101,7 +101,7 @@ async fn receive(socket: Arc<PacketSocket>, port: PortNumber, role: Role, events
             }
             (since, count, glimpses, dropped) = (Instant::now(), 0, 0, 0);
         }
-        if role == Role::Host && !neighbor::may_claim(&bytes) {
+        if role == Role::Host && !neighbor::may_claim(&mut bytes) {
             glimpses += 1;
             if glimpses > GLIMPSES {
                 continue;

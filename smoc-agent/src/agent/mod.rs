@@ -22,6 +22,7 @@ mod links;
 mod memory;
 mod notify;
 mod privileges;
+mod routes;
 mod siblings;
 mod tasks;
 mod world;
@@ -33,7 +34,7 @@ use std::{
 };
 
 use smoc_control::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Routes},
     liveness::Found,
     switch::{Effect, Event, Expected, Snapshot, Start, Switch, TICK, lone},
 };
@@ -54,7 +55,7 @@ use crate::{
     },
     history::{SharedHistory, SharedSeries},
     metrics::{ControlMeter, PathNotes},
-    netlink::{Netlink, NetlinkError},
+    netlink::{Netlink, NetlinkError, Watcher},
     prober::{self, Prober},
     store::{FileStore, State, Store},
 };
@@ -179,16 +180,20 @@ fn store_state(
 /// looked for, and where snapshots go.
 fn start_readers(
     tasks: &mut Tasks,
-    pin: &Path,
+    config: &Config,
+    (pin, look, questions): (&Path, watch::Sender<Looked>, Questions),
     shared: &api::Sources,
-    look: watch::Sender<Looked>,
-    questions: Questions,
 ) -> Result<(mpsc::Sender<siblings::Work>, Recorder), AgentError> {
     let api::Sources { snapshots, tables, prober, events, notes, history, store, .. } = shared.clone();
     let (recorder, recording) = historian::recorder();
     tasks.spawn("measuring", api::remember(shared.clone()));
     tasks.spawn("the history", historian::run(recording, store, history.clone()));
     let ring = tasks.inside(|| Events::open(pin))?;
+    if config.routes != Routes::None {
+        let watcher = tasks.inside(Watcher::routes)?;
+        let netlink = tasks.inside(Netlink::connect)?;
+        tasks.spawn("the routing table", routes::run(netlink, watcher, config.routes, events.clone()));
+    }
     // Tables of its own, so that no long read keeps the log waiting.
     let strays = events::Strays { tables: Arc::new(XdpTables::open(pin)?), events: events.clone() };
     tasks.spawn(
@@ -248,6 +253,7 @@ impl Agent {
             topology,
             this,
             interfaces: netlink.interfaces().await?,
+            routes: routes::read(&netlink, config.routes).await?,
             installed: dataplane.installed()?,
             exits: transmit.all()?,
             programs: dataplane.programs(),
@@ -262,8 +268,7 @@ impl Agent {
         let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
         let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));
         let (look, looked) = watch::channel(Looked::default());
-        let control = ControlMeter::default();
-        let snapshots = publish.subscribe();
+        let (control, snapshots) = (ControlMeter::default(), publish.subscribe());
         let state = store_state(&config, &mut tasks, &snapshots, &events);
         let answers = api::Sources {
             snapshots: snapshots.clone(),
@@ -280,7 +285,7 @@ impl Agent {
             started: Instant::now(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
-        let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
+        let (siblings, history) = start_readers(&mut tasks, &config, (&pin, look, questions), &answers)?;
         for port in ports {
             tasks.spawn(port.name(), port.serve(answers.clone()));
         }

@@ -73,6 +73,9 @@ pub struct Status {
     /// fabric has signed, hellos and their answers included.
     #[serde(default)]
     pub refused: u64,
+    /// Frames of switches, hellos and probes among them, that were believed without a tag while the fabric's key is introduced.
+    #[serde(default)]
+    pub untagged: u64,
     /// How often a port was closed because something joined it to another open one.
     #[serde(default)]
     pub loops: u64,
@@ -182,6 +185,9 @@ pub struct HostView {
     pub age_seconds: Option<f64>,
     /// The prefixes behind it, if it is a router.
     pub prefixes: Vec<String>,
+    /// Those of them that its switch has found in its routing table; the topology file has the others.
+    #[serde(default)]
+    pub routed: Vec<String>,
     /// Who else claims the address.
     pub refused: Vec<RefusalView>,
 }
@@ -433,6 +439,7 @@ pub(super) fn status(
         store: StoreView::default(),
         fabric_config: (&snapshot.shared).into(),
         refused: snapshot.refused + report.map_or(0, |report| report.refused),
+        untagged: snapshot.untagged + report.map_or(0, |report| report.untagged),
         loops: snapshot.loops,
         warnings: snapshot
             .warnings
@@ -497,7 +504,8 @@ fn reason(snapshot: &Snapshot, report: &PortReport) -> String {
 }
 
 fn learning(snapshot: &Snapshot) -> LearningView {
-    let Reach { configured, on_link, routed, .. } = &snapshot.reach;
+    let Reach { configured, on_link, .. } = &snapshot.reach;
+    let declared: usize = snapshot.topology.hosts().iter().map(|host| host.prefixes.len()).sum();
     let (prefixes, known_from) = match (configured.is_empty(), on_link.is_empty()) {
         (false, _) => (configured, "configured"),
         (true, false) => (on_link, "on-link"),
@@ -507,7 +515,7 @@ fn learning(snapshot: &Snapshot) -> LearningView {
     LearningView {
         prefixes: prefixes.iter().map(ToString::to_string).collect(),
         known_from: known_from.to_owned(),
-        routed: routed.len(),
+        routed: declared + snapshot.routed.placed.len(),
         refused,
         ignored,
     }
@@ -532,6 +540,11 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
         let declared = host.name.as_deref().and_then(|name| snapshot.topology.find_host(name));
         declared.map_or_else(Vec::new, |host| host.prefixes.iter().map(ToString::to_string).collect())
     };
+    let mut routed: BTreeMap<IpAddr, Vec<String>> = BTreeMap::new();
+    for placed in &snapshot.routed.placed {
+        routed.entry(placed.behind.router).or_default().push(placed.behind.prefix.to_string());
+    }
+    let routed = |address: &IpAddr| routed.get(address).cloned().unwrap_or_default();
     let view = |(address, host): (&IpAddr, &KnownHost)| HostView {
         address: *address,
         mac: host.mac.to_string(),
@@ -540,7 +553,8 @@ pub(super) fn hosts(snapshot: &Snapshot, now: Nanos) -> Vec<HostView> {
         name: host.name.clone(),
         source: format!("{:?}", host.source).to_lowercase(),
         age_seconds: host.seen.map(|seen| now.since(seen).as_secs_f64().round()),
-        prefixes: prefixes(host),
+        prefixes: prefixes(host).into_iter().chain(routed(address)).collect(),
+        routed: routed(address),
         refused: refused.get(address).cloned().unwrap_or_default(),
     };
     snapshot.hosts.iter().map(view).collect()

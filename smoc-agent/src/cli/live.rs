@@ -232,8 +232,15 @@ fn ports(ports: &[PortView]) -> String {
 /// No agent answers.
 pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
     show(args, "/hosts", |hosts: &Vec<HostView>| {
-        let heading =
-            ["address", "MAC address", "attached to", "name", "known from", "also claimed by (refused)"];
+        let heading = [
+            "address",
+            "MAC address",
+            "attached to",
+            "name",
+            "known from",
+            "behind it",
+            "also claimed by (refused)",
+        ];
         let mut table = Table::new(heading);
         for host in hosts {
             let age = host.age_seconds.map_or_else(String::new, |age| format!(", {age:.0} s ago"));
@@ -243,11 +250,19 @@ pub fn hosts(args: &LiveArgs) -> Result<(), Failure> {
                 format!("{}:{}", host.switch, host.port),
                 host.name.clone().unwrap_or_default(),
                 format!("{}{age}", host.source),
+                behind(host),
                 host.refused.iter().map(refusal).collect::<Vec<_>>().join(", "),
             ]);
         }
         table.to_string()
     })
+}
+
+/// The prefixes behind a host, and how that is known.
+fn behind(HostView { prefixes, routed, .. }: &HostView) -> String {
+    let source = |prefix: &String| if routed.contains(prefix) { "route" } else { "file" };
+    let all = prefixes.iter().map(|prefix| format!("{prefix} ({})", source(prefix)));
+    all.collect::<Vec<_>>().join(", ")
 }
 
 fn refusal(RefusalView { mac, switch, port, age_seconds, .. }: &RefusalView) -> String {

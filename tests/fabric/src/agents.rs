@@ -60,6 +60,7 @@ impl Fabric {
             interfaces: switch.interfaces(),
             installed: switch.kernel.installed(),
             exits: switch.kernel.exits().clone(),
+            routes: [].into(),
             programs,
             boot: bits,
             sequence: EPOCH + now.0 / 1000 + SKEW / 2 - lateness,

@@ -37,7 +37,7 @@ pub use agents::Programs;
 pub use interrupt::{check_interrupted, failure_status};
 pub use plan::{Host, Link, Plan, Port, Switch, node_namespace};
 pub use process::Process;
-pub use state::{RUN_DIRECTORY, State, pin_directory, socket};
+pub use state::{RUN_DIRECTORY, State, config_file, pin_directory, socket};
 pub use wire::{Condition, Direction, Load};
 
 use crate::command::run;

@@ -16,10 +16,11 @@ use smoc_paths::{
     topology::check_name,
 };
 
-use crate::discovery::key::Keys;
+use crate::{discovery::key::Keys, hosts::LEARNED_FOR};
 
 use super::{
-    Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Shared, Spread, Tables, XdpMode,
+    Border, Config, Guard, Hellos, KeyMode, Lines, PathOptions, PortRole, Probes, Routes, Shared, Spread,
+    Tables, XdpMode, duration,
     listener::{self, RawFabricApi, RawListener},
     store::{self, RawStore},
 };
@@ -33,6 +34,8 @@ const DEFAULT_STATE: &str = "/var/lib/smoc";
 const TABLE_RANGE: std::ops::RangeInclusive<u32> = 16..=1 << 27;
 /// Min and max interval of hellos and probes.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+/// Min and max time after which a silent host is asked.
+const AGEING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 /// Min and max probes a second, all of which one thread sends.
 const BUDGETS: std::ops::RangeInclusive<u32> = 1..=100_000;
 /// Min and max missed hellos after which a port is dead.
@@ -51,6 +54,7 @@ struct Raw {
     switch: Spanned<String>,
     fabric: Option<Spanned<String>>,
     topology: Option<PathBuf>,
+    key_mode: Option<Spanned<KeyMode>>,
     key_file: Option<PathBuf>,
     ports: Option<Spanned<RawPorts>>,
     port_width: Option<Spanned<u8>>,
@@ -70,8 +74,11 @@ struct Raw {
     port_openings: Option<u32>,
     #[serde(default = "yes")]
     learn: bool,
+    ageing: Option<Spanned<Ageing>>,
     #[serde(default)]
     prefixes: Vec<Spanned<String>>,
+    #[serde(default)]
+    routes: Routes,
     #[serde(default)]
     xdp: XdpMode,
     hellos: Option<Spanned<Hellos>>,
@@ -81,6 +88,9 @@ struct Raw {
     metrics: Option<Spanned<RawListener>>,
     fabric_api: Option<Spanned<RawFabricApi>>,
 }
+
+#[derive(Clone, Copy, Deserialize)]
+struct Ageing(#[serde(deserialize_with = "duration::read")] Duration);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +132,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         path: path.into(),
         topology: raw.topology.map(|topology| directory.join(topology)),
         key_file: raw.key_file.map(|file| directory.join(file)),
+        key_mode: raw.key_mode.map_or(KeyMode::Required, |mode| mode.value),
         keys: Keys::default(),
         port_width: raw.port_width.map_or(0, |bits| bits.value),
         lines,
@@ -146,6 +157,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         },
         learn: raw.learn,
         prefixes,
+        ageing: raw.ageing.map_or(LEARNED_FOR, |ageing| ageing.value.0),
+        routes: raw.routes,
         xdp: raw.xdp,
         hellos: raw.hellos.map(|hellos| hellos.value).unwrap_or_default(),
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
@@ -193,10 +206,15 @@ fn check_names(raw: &Raw, directory: &Path, faults: &mut Faults) {
 
 /// Numbers and times.
 fn check_values(raw: &Raw, faults: &mut Faults) {
+    if let (Some(mode), None) = (&raw.key_mode, &raw.key_file) {
+        let message = "key_mode: there is no key: write key_file, or leave this out".into();
+        faults.push((mode.referenced.line(), message));
+    }
     check_paths(raw.paths.as_ref(), faults);
     check_hellos(raw.hellos.as_ref(), faults);
     check_probes(raw.probes.as_ref(), faults);
     check_tables(raw.tables.as_ref(), faults);
+    check_ageing(raw.ageing.as_ref(), faults);
 }
 
 /// Whether a mapping has a key that a configuration needs and a topology does not know; `topology` is one if it names
@@ -364,6 +382,14 @@ fn check_probes(probes: Option<&Spanned<Probes>>, faults: &mut Faults) {
     check_interval("probes.interval", value.interval, referenced.line(), faults);
     check_interval("probes.idle_interval", value.idle_interval, referenced.line(), faults);
     check_number("probes.budget", value.budget, BUDGETS, referenced.line(), faults);
+}
+
+fn check_ageing(ageing: Option<&Spanned<Ageing>>, faults: &mut Faults) {
+    let Some(Spanned { value: Ageing(ageing), referenced, .. }) = ageing else { return };
+    if !AGEING.contains(ageing) {
+        let (least, most) = (AGEING.start(), AGEING.end());
+        faults.push((referenced.line(), format!("ageing: {ageing:?} is not from {least:?} to {most:?}")));
+    }
 }
 
 fn check_interval(field: &str, interval: Duration, line: u64, faults: &mut Faults) {

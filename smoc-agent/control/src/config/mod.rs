@@ -9,6 +9,7 @@
 //! bridge: br0                       # its port states are set so that the base network has no loop
 //! port_width: 5                      # width of port numbers in routes, where the network is discovered
 //! key_file: fabric.key              # only who has one of its keys, one a line, is believed
+//! key_mode: required                # or introduce: whoever has none is believed too, while switches are given their first key
 //! api: /run/smoc/api.sock
 //! api_owner: root                   # user and group of the socket
 //! api_group: root
@@ -20,7 +21,9 @@
 //! openings: 125000                  # new subflows a second and CPU that are taken note of; 0: all
 //! port_openings: 1024               # handshakes of one host port that are under way
 //! learn: true                       # hosts from ARP and neighbour discovery
+//! ageing: 30m                       # a host that was silent for so long is asked whether it is still there
 //! prefixes: [10.0.0.0/16]           # of the fabric: nothing else is learned
+//! routes: none                      # or kernel: prefixes behind hosts by the switch's own routing table
 //! xdp: native                       # or generic
 //! hellos: {interval: 10ms, multiplier: 3, hold_down: 1s}                    # interval: off for none
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
@@ -80,6 +83,8 @@ pub struct Config {
     pub topology: Option<PathBuf>,
     /// The file with the fabric's keys.
     pub key_file: Option<PathBuf>,
+    /// Whether only who has one of them is believed.
+    pub key_mode: KeyMode,
     /// Those keys.
     pub keys: Keys,
     /// Bits of port numbers in routes, where the network is discovered; 0 to have as many as the ports need, rounded up.
@@ -114,8 +119,12 @@ pub struct Config {
     pub border: Border,
     /// Whether hosts are learned from ARP and neighbour discovery.
     pub learn: bool,
+    /// After how long a silent host is asked whether it is still there.
+    pub ageing: Duration,
     /// The prefixes of the fabric, outside of which no address is learned; without any those of the bridge's addresses, or all.
     pub prefixes: Vec<IpNet>,
+    /// Which routes of the switch's own are used.
+    pub routes: Routes,
     /// How programs are attached.
     pub xdp: XdpMode,
     /// How fabric links are watched.
@@ -146,6 +155,17 @@ pub enum Spread {
     Flows,
 }
 
+/// Who is believed where there is a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyMode {
+    /// Who has it.
+    #[default]
+    Required,
+    /// Everybody: not all switches have it yet. This one signs what it says.
+    Introduce,
+}
+
 /// What is behind a port, if the operator says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -159,6 +179,19 @@ pub enum PortRole {
     Fabric,
     /// Nothing: the port stays closed.
     Off,
+}
+
+/// Which routes of the switch's own routing table say what is behind hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Routes {
+    /// None.
+    #[default]
+    None,
+    /// Those of the main table but the default routes.
+    Kernel,
+    /// All of the main table.
+    KernelWithDefault,
 }
 
 /// Where in the kernel the programs run.
@@ -313,7 +346,8 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or holds no sound keys.
     pub fn check_keys(&self) -> Result<Keys, ConfigError> {
-        self.key_file.as_deref().map(keys::read).transpose().map(Option::unwrap_or_default)
+        let keys = self.key_file.as_deref().map(keys::read).transpose()?.unwrap_or_default();
+        Ok(if self.key_mode == KeyMode::Introduce { keys.introduced() } else { keys })
     }
 
     /// Checks a text; relative names in it are relative to the directory of `path`.
@@ -339,6 +373,7 @@ impl Config {
             ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
+            ("routes", self.routes != new.routes),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
             ("metrics", self.metrics != new.metrics),
@@ -353,10 +388,12 @@ impl Config {
                 self.topology.clone()
             },
             key_file: new.key_file.clone(),
+            key_mode: new.key_mode,
             keys: new.keys.clone(),
             paths: new.paths,
             spread: new.spread,
             border: new.border.clone(),
+            ageing: new.ageing,
             prefixes: new.prefixes.clone(),
             roles: new.roles.clone(),
             hellos: new.hellos,

@@ -289,6 +289,55 @@ fn prefixes_are_read_and_apply_at_once_and_those_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_first_key_is_introduced_where_the_configuration_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("agent.yaml");
+    std::fs::write(directory.path().join("k"), "0123456789abcdef").unwrap();
+    let load = |lines: &str| {
+        std::fs::write(&path, format!("{MINIMAL}{lines}")).unwrap();
+        Config::load(&path).map_err(|error| error.to_string())
+    };
+    let [none, introduced, required] =
+        ["", "key_file: k\nkey_mode: introduce\n", "key_file: k\nkey_mode: required\n"]
+            .map(|lines| load(lines).unwrap());
+    let of = |config: &Config| (config.keys.are_introduced(), config.keys.are_strict());
+    assert_eq!([&none, &introduced, &required].map(of), [(false, false), (true, false), (false, true)]);
+    assert_eq!(of(&load("key_file: k\n").unwrap()), (false, true));
+    let (now, kept) = none.reloaded(&introduced);
+    assert_eq!((of(&now), kept), ((true, false), vec![]));
+    assert_eq!(of(&now.reloaded(&required).0), (false, true));
+    let error = load("key_mode: introduce\n").unwrap_err();
+    assert!(error.contains(":4: key_mode: there is no key"), "{error}");
+    assert!(load("key_file: k\nkey_mode: none\n").is_err());
+}
+
+#[test]
+fn silent_hosts_are_asked_after_as_long_as_the_configuration_says() {
+    let of = |text: &str| parse(&format!("{MINIMAL}ageing: {text}\n"));
+    let before = parse(MINIMAL).unwrap();
+    assert_eq!(before.ageing, Duration::from_secs(1800));
+    let new = of("5s").unwrap();
+    assert_eq!((new.ageing, before.reloaded(&new).0.ageing), (Duration::from_secs(5), new.ageing));
+    for text in ["off", "500ms"] {
+        let error = refused(&format!("{MINIMAL}ageing: {text}\n"));
+        assert!(error.contains(":4: ageing: ") && error.contains("is not from 1s to 3600s"), "{error}");
+    }
+    assert!(of("2h").is_err() && of("5").is_err());
+}
+
+#[test]
+fn routes_of_the_kernel_are_used_where_the_configuration_says_so_and_need_a_restart() {
+    assert_eq!(parse(MINIMAL).unwrap().routes, Routes::None);
+    let of = |text: &str| parse(&format!("{MINIMAL}routes: {text}\n"));
+    assert_eq!(of("kernel").unwrap().routes, Routes::Kernel);
+    let new = of("kernel-with-default").unwrap();
+    assert_eq!(new.routes, Routes::KernelWithDefault);
+    assert_eq!(parse(MINIMAL).unwrap().reloaded(&new).1, ["routes"]);
+    let error = refused(&format!("{MINIMAL}routes: all\n"));
+    assert!(error.contains("kernel") && error.contains("kernel-with-default"), "{error}");
+}
+
+#[test]
 fn metrics_over_tcp_are_read_and_never_on_all_addresses_by_accident() {
     let parsed = |text: &str| parse(&format!("{MINIMAL}metrics: {{{text}}}\n"));
     let metrics = parsed("listen: \"10.0.0.1:9852\", token_file: t, cert: c.pem, key: c.key");

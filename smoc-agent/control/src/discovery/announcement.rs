@@ -41,9 +41,9 @@ use smoc_common::{
 use crate::{
     base_network::Statement,
     clock::Nanos,
-    discovery::{inquiry::Inquiry, more},
+    discovery::{behind, inquiry::Inquiry, more},
     fabric::{ApiPlace, Record, Report, digest::Digests},
-    hosts::{Contention, Sighting, ip_address, map_address},
+    hosts::{Contention, Sighting, behind::Behind, ip_address, map_address},
     plan::DownPort,
 };
 
@@ -60,7 +60,7 @@ const STATEMENT: u16 = 1;
 const FIRST_OF_KIND: usize = 24;
 /// Hosts and ports in one frame: it fits every Ethernet.
 const HOSTS_PER_PART: usize = 39;
-const PORTS_PER_PART: usize = 128;
+const PORTS_PER_PART: usize = 112;
 /// Says that contentions follow. What agents of older versions do not know they do not read.
 const CONTENTIONS: u8 = 0xc0;
 /// Says that the switch signs hellos. What agents of older versions do not know they do not read.
@@ -128,6 +128,8 @@ pub struct Lists {
     pub records: Vec<Record>,
     /// Addresses that two claim.
     pub contentions: Vec<Contention>,
+    /// Prefixes behind its hosts.
+    pub behind: Vec<Behind>,
     /// Whether it signs hellos and probes, and what it answers.
     pub signs: bool,
     /// What it has; agents of older versions do not say.
@@ -164,6 +166,7 @@ pub fn parts(origin: &str, (boot, sequence): (u64, u64), lists: &Lists) -> Vec<P
             ..Lists::default()
         })
         .chain(more)
+        .chain(behind::parts(&lists.behind))
         .take(usize::from(u16::MAX))
         .collect();
     if let Some(first) = all.first_mut() {
@@ -229,6 +232,7 @@ impl Part {
         for Contention { claim, is_refused } in contentions {
             write_host(&mut frame, claim, if *is_refused { REFUSED } else { 0 }, now);
         }
+        behind::write(&self.lists.behind, &mut frame);
         more::write(&self.lists, &mut frame);
         frame.extend(self.lists.signs.then_some(SIGNS));
         if let Some(Digests { topology, policy }) = self.lists.digests {
@@ -302,6 +306,7 @@ impl Message {
         };
         let end = match more.split_first() {
             Some((&CONTENTIONS, more)) => contentions(&mut lists, more, now)?,
+            Some((&behind::BEHIND, more)) => behind::read(&mut lists, more)?,
             _ => more::read(&mut lists, more)?,
         };
         let signed = end.strip_prefix(&[SIGNS]);

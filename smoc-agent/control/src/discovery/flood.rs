@@ -116,11 +116,12 @@ impl Latest {
             let from = hosts.len();
             hosts.append(&mut std::mem::take(&mut part.lists.hosts));
             self.ranges.push(from..hosts.len());
-            let Lists { down, report, records, contentions, signs, digests, api, .. } = &part.lists;
+            let Lists { down, report, records, contentions, behind, signs, digests, api, .. } = &part.lists;
             all.signs |= signs;
             all.digests = all.digests.or(*digests);
             all.api = all.api.or(*api);
             all.contentions.extend(contentions);
+            all.behind.extend(behind);
             all.down.extend(down);
             all.report.port_width = all.report.port_width.max(report.port_width);
             all.report.adjacencies.extend_from_slice(&report.adjacencies);

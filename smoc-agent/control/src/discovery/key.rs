@@ -3,6 +3,9 @@
 //! A tag is HMAC-SHA-256 (RFC 2104, FIPS 180-4) of what was said, of which the first 16 bytes are sent (RFC 2104, 5). While keys
 //! are rolled a switch has two: it signs with the first and accepts both. So one is added at the end everywhere, then moved
 //! to the front everywhere, then the other one is removed.
+//!
+//! A first key comes the same way: while it is *introduced* a switch signs all it says and believes what has no tag too. Whoever
+//! has no key believes what is signed so: of LLDP because it says that it is introduced, of all else because it does not look.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -18,38 +21,67 @@ const SHORTEST: usize = 60;
 /// Bytes of a tag.
 pub const TAG: usize = 16;
 
+/// What a frame between agents says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// The frame without its tag; one that is not signed may have something behind what it says.
+    pub said: &'a [u8],
+    /// Whether one of the keys made its tag.
+    pub is_signed: bool,
+}
+
 /// The keys of a fabric, the one to sign with first; none if whoever speaks is believed.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Keys(Vec<Vec<u8>>);
+pub struct Keys {
+    all: Vec<Vec<u8>>,
+    /// What has no tag is believed as well.
+    introduced: bool,
+}
 
 impl std::fmt::Debug for Keys {
     /// Keys are secrets: how many there are.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} keys", self.0.len())
+        write!(f, "{} keys", self.all.len())
     }
 }
 
 impl Keys {
     /// These keys.
     pub fn new(keys: Vec<Vec<u8>>) -> Self {
-        Self(keys)
+        Self { all: keys, introduced: false }
+    }
+
+    /// These keys while they are introduced: what has no tag is believed too.
+    pub fn introduced(self) -> Self {
+        Self { introduced: !self.all.is_empty(), ..self }
+    }
+
+    /// Whether what has no tag is believed although there is a key.
+    pub fn are_introduced(&self) -> bool {
+        self.introduced
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Whether nothing is believed without a tag.
+    pub fn are_strict(&self) -> bool {
+        !self.is_empty() && !self.introduced
     }
 
     /// The tag of what is said; `None` without a key.
     pub fn sign(&self, said: &[u8]) -> Option<[u8; TAG]> {
-        let whole = made_with(self.0.first()?, said)?.finalize().into_bytes();
+        let whole = made_with(self.all.first()?, said)?.finalize().into_bytes();
         whole[..TAG].try_into().ok()
     }
 
     /// A frame between agents as it is sent: with the tag of all but its addresses as its last bytes, if there is a key.
     pub fn seal(&self, mut frame: Vec<u8>) -> Vec<u8> {
         if !self.is_empty() {
-            frame.resize(frame.len().max(SHORTEST - TAG), 0);
+            // A zero at least: who has no key takes the tag for padding.
+            frame.resize((frame.len() + 1).max(SHORTEST - TAG), 0);
             let tag = self.sign(&frame[ADDRESSES..]);
             frame.extend(tag.iter().flatten());
         }
@@ -57,10 +89,17 @@ impl Keys {
     }
 
     /// A frame between agents without its tag; `None` if it should have one and has none that is right.
-    pub fn open<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn open<'a>(&self, frame: &'a [u8]) -> Option<Opened<'a>> {
         if self.is_empty() {
-            return Some(frame);
+            return Some(Opened { said: frame, is_signed: false });
         }
+        match self.opened(frame) {
+            Some(said) => Some(Opened { said, is_signed: true }),
+            None => self.introduced.then_some(Opened { said: frame, is_signed: false }),
+        }
+    }
+
+    fn opened<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
         let (said, tag) = frame.split_last_chunk::<TAG>()?;
         self.accept(said.get(ADDRESSES..)?, *tag).then_some(said)
     }
@@ -71,7 +110,7 @@ impl Keys {
             let whole = made_with(key, OF_HELLOS)?.finalize().into_bytes();
             Some(TagKey::new(whole[..TAG].try_into().ok()?))
         };
-        [0, 1].map(|place| self.0.get(place).and_then(derived).unwrap_or_default())
+        [0, 1].map(|place| self.all.get(place).and_then(derived).unwrap_or_default())
     }
 
     /// What the programs of a switch answer hellos and probes with; all zero without a key.
@@ -85,7 +124,7 @@ impl Keys {
     pub fn accept(&self, said: &[u8], tag: [u8; TAG]) -> bool {
         let is_of =
             |key: &Vec<u8>| made_with(key, said).is_some_and(|mac| mac.verify_truncated_left(&tag).is_ok());
-        self.0.iter().any(is_of)
+        self.all.iter().any(is_of)
     }
 }
 
@@ -128,7 +167,7 @@ mod tests {
         for length in [14, 43, 44, 60, 1400] {
             let frame: Vec<u8> = (0..length).map(|at| at as u8).collect();
             let sealed = keys.seal(frame.clone());
-            assert!(sealed.len() >= SHORTEST && keys.open(&sealed).unwrap().starts_with(&frame));
+            assert!(sealed.len() >= SHORTEST && keys.open(&sealed).unwrap().said.starts_with(&frame));
             let from_elsewhere = [&[7; 12][..], &sealed[12..]].concat();
             assert!(keys.open(&from_elsewhere).is_some(), "passed on from another address");
             for at in 12..sealed.len() {
@@ -138,9 +177,22 @@ mod tests {
             }
             assert_eq!(keys.open(&frame), None);
             assert_eq!(Keys::default().seal(frame.clone()), frame);
-            assert_eq!(Keys::default().open(&frame), Some(&frame[..]));
+            assert_eq!(Keys::default().open(&frame), Some(Opened { said: &frame, is_signed: false }));
         }
         assert!((0..28).all(|length| keys.open(&vec![0; length]).is_none()));
+    }
+
+    #[test]
+    fn while_a_key_is_introduced_what_has_no_tag_is_believed_and_told_apart() {
+        let keys = Keys::new(vec![b"new".to_vec()]);
+        let introduced = keys.clone().introduced();
+        let frame = [3; 60];
+        let sealed = introduced.seal(frame.to_vec());
+        assert_eq!(introduced.open(&frame), Some(Opened { said: &frame, is_signed: false }));
+        assert!(introduced.open(&sealed).unwrap().is_signed && keys.open(&sealed).unwrap().is_signed);
+        assert_eq!(keys.open(&frame), None);
+        assert_eq!(sealed[..61], [&frame[..], &[0]].concat(), "a zero is between what is said and the tag");
+        assert!(!Keys::default().introduced().are_introduced());
     }
 
     #[test]

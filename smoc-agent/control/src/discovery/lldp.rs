@@ -15,6 +15,7 @@
 //! | TLV 5 | system name: name of the switch |
 //! | TLV 6 | system description: `smoc`, for people |
 //! | TLV 127, `02:53:4d`, 1 | see below |
+//! | TLV 127, `02:53:4d`, 3 | without a value; while the key is introduced: who has none need not check the tag |
 //! | TLV 127, `02:53:4d`, 2 | only with a key: tag over all bytes in front of this TLV, behind the Ethernet header ([`super::key`]) |
 //! | TLV 0 | end |
 //!
@@ -56,6 +57,7 @@ const MAC_OF_PORT: u8 = 3;
 const SMOC: [u8; 3] = [0x02, 0x53, 0x4d];
 const FACTS: u8 = 1;
 const SIGNATURE: u8 = 2;
+const INTRODUCED: u8 = 3;
 const VERSION: u8 = 1;
 const FIXED: usize = 21;
 /// Max length of a name.
@@ -134,6 +136,9 @@ impl Advertisement {
             self.fabric.as_bytes(),
         ];
         put(&mut frame, ORGANISATION, &[&SMOC, &[FACTS], &facts.concat()]);
+        if keys.are_introduced() {
+            put(&mut frame, ORGANISATION, &[&SMOC, &[INTRODUCED]]);
+        }
         if let Some(tag) = keys.sign(&frame[HEADER..]) {
             put(&mut frame, ORGANISATION, &[&SMOC, &[SIGNATURE], &tag]);
         }
@@ -207,13 +212,14 @@ impl Heard {
         let port = tlvs.next().filter(|(kind, value, _)| *kind == PORT && value.len() > 1)?.1;
         let time = tlvs.next().filter(|(kind, value, _)| *kind == TIME_TO_LIVE && value.len() >= 2)?.1;
         let time_to_live = u16::from_be_bytes([time[0], time[1]]);
-        let (mut system, mut facts, mut tag) = (None, None, None);
+        let (mut system, mut facts, mut tag, mut is_introduced) = (None, None, None, false);
         loop {
             let (kind, value, at) = tlvs.next()?;
             match (kind, value) {
                 (END, _) => break,
                 (SYSTEM_NAME, value) => system = Some(value),
                 (ORGANISATION, [a, b, c, FACTS, rest @ ..]) if [*a, *b, *c] == SMOC => facts = Some(rest),
+                (ORGANISATION, [a, b, c, INTRODUCED, ..]) if [*a, *b, *c] == SMOC => is_introduced = true,
                 (ORGANISATION, [a, b, c, SIGNATURE, rest @ ..]) if [*a, *b, *c] == SMOC => {
                     tag = Some((rest, at));
                 }
@@ -227,13 +233,15 @@ impl Heard {
         }
         let said = name(&chassis[1..]).and_then(|switch| Advertisement::parse(switch, time_to_live, facts));
         let Some(said) = said else { return Some(Self::Newer(device())) };
+        // Whoever has no key need not have the one that is introduced.
+        let tag = tag.filter(|_| !(is_introduced && keys.is_empty()));
         Some(Self::Switch(said, signed(data, tag, keys)))
     }
 }
 
 fn signed(data: &[u8], tag: Option<(&[u8], usize)>, keys: &Keys) -> Signed {
     let tag = match tag {
-        None if keys.is_empty() => return Signed::Well,
+        None if keys.is_empty() || keys.are_introduced() => return Signed::Well,
         None => return Signed::Missing,
         Some((tag, at)) => <[u8; TAG]>::try_from(tag).ok().map(|tag| (tag, at)),
     };
@@ -330,6 +338,13 @@ mod tests {
         assert_eq!(signed(&other, &ours), Signed::Wrong);
         assert_eq!(signed(&keys(&[]), &ours), Signed::Missing);
         assert_eq!(signed(&ours, &keys(&[])), Signed::Wrong, "who has no key cannot check one");
+        let introduced = ours.clone().introduced();
+        for other in [&keys(&[]), &keys(&["old", "new"]), &introduced] {
+            assert_eq!(signed(other, &introduced), Signed::Well);
+            assert_eq!(signed(&introduced, other), Signed::Well);
+        }
+        assert_eq!(signed(&other, &introduced), Signed::Wrong);
+        assert_eq!(signed(&introduced, &other), Signed::Wrong);
         let good = said().frame(MAC, &ours);
         let length = good.iter().rposition(|byte| *byte != 0).unwrap();
         for at in HEADER..=length {

@@ -5,6 +5,7 @@
 //! both it hears who is at the other end ([`lldp`]), and that somebody is ([`presence`]). Where the fabric has a [`key`], only its switches are believed.
 
 pub mod announcement;
+mod behind;
 mod flood;
 pub mod inquiry;
 pub mod key;

@@ -119,7 +119,7 @@ impl Heard {
         match number(16)? {
             ANSWER => Some(Self::Answer(u32::from_be_bytes(frame.get(FIELDS..FIELDS + 4)?.try_into().ok()?))),
             LOOP => match keys.open(frame) {
-                Some(said) => LoopProbe::parse(said).map(Self::Loop),
+                Some(opened) => LoopProbe::parse(opened.said).map(Self::Loop),
                 None => Some(Self::Forged),
             },
             _ => None,

@@ -13,7 +13,7 @@ use std::{net::IpAddr, time::Duration};
 
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 
-use super::{ADDRESSES_PER_PORT, HostTable, Sighting, claims::Claim, claims::Claimant, origins::Origin};
+use super::{ADDRESSES_PER_PORT, HostTable, Sighting, Tag, claims::Claim, claims::Claimant, origins::Origin};
 use crate::clock::Nanos;
 
 /// An owner is asked so often, and waited for so long each time.
@@ -40,6 +40,8 @@ pub struct Question {
     pub mac: MacAddress,
     /// The address.
     pub address: IpAddr,
+    /// The tag with which it is asked.
+    pub tag: Option<Tag>,
 }
 
 /// What one edge says to the others of an address that two claim.
@@ -291,7 +293,8 @@ impl HostTable {
         if let Some(Ask { tries, next }) = self.asks.get(&address).copied().filter(|ask| ask.next <= now) {
             match holder {
                 Some(((None, port), mac)) if tries < TRIES => {
-                    questions.push(Question { port, mac, address });
+                    let tags = self.tags.of((port, address, mac));
+                    questions.extend(tags.map(|tag| Question { port, mac, address, tag }));
                     let next = next.max(now) + PATIENCE;
                     self.asks.insert(address, Ask { tries: tries + 1, next });
                     self.timers.insert((next, address));
@@ -377,6 +380,12 @@ impl HostTable {
             self.refused += 1;
             self.stirred = true;
         }
+    }
+
+    /// Whether somebody at a port of this switch claims an address.
+    pub(super) fn is_challenged(&self, address: IpAddr, port: PortNumber, mac: MacAddress) -> bool {
+        let all = self.challenges.get(&address).into_iter().flatten();
+        all.into_iter().any(|challenge| challenge.by == (None, port) && challenge.mac == mac)
     }
 
     /// Whether another edge was told lately that this claim is refused.

@@ -37,6 +37,8 @@ struct Fabric {
     topology: Topology,
     known: Vec<BTreeMap<IpAddr, KnownHost>>,
     stations: Vec<Station>,
+    /// The VLANs of hosts that speak in one, and answer in no other.
+    vlans: BTreeMap<u8, Tag>,
     /// Agents that do not run.
     dead: BTreeSet<usize>,
     asked: Vec<(usize, u16)>,
@@ -51,13 +53,14 @@ impl Fabric {
             table
         };
         let tables = (0..3).map(table).collect();
-        let (stations, asked, dead) = Default::default();
-        Self { now: START, tables, topology, known: vec![BTreeMap::new(); 3], stations, dead, asked }
+        let (stations, vlans, asked, dead) = Default::default();
+        Self { now: START, tables, topology, known: vec![BTreeMap::new(); 3], stations, vlans, dead, asked }
     }
 
     fn says(&mut self, edge: usize, at: u16, host: u8) {
         let sighting = Sighting { address: ADDRESS, mac: mac(host), port: port(at), seen: self.now };
-        self.tables[edge].learn(sighting);
+        let tag = self.vlans.get(&host).copied();
+        self.tables[edge].hear(sighting, tag);
     }
 
     /// Milliseconds pass.
@@ -74,13 +77,14 @@ impl Fabric {
         if self.dead.contains(&edge) {
             return;
         }
-        for Question { port, mac: asked, address } in self.tables[edge].questions(self.now) {
+        for Question { port, mac: asked, address, tag } in self.tables[edge].questions(self.now) {
             self.asked.push((edge, port.get()));
             let is_it = |station: &&Station| {
                 (station.edge, station.port, mac(station.mac)) == (edge, port.get(), asked)
+                    && self.vlans.get(&station.mac).copied() == tag
             };
             if self.stations.iter().any(|station| is_it(&station)) {
-                self.tables[edge].learn(Sighting { address, mac: asked, port, seen: self.now });
+                self.tables[edge].hear(Sighting { address, mac: asked, port, seen: self.now }, tag);
             }
         }
         let this = SwitchId(edge as u32);
@@ -140,6 +144,55 @@ fn a_host_that_answers_keeps_its_address_whoever_claims_it() {
         let asked = fabric.asked.len();
         assert!((4..=8).contains(&asked), "the victim was asked {asked} times in 20 s");
         assert!(fabric.asked.iter().all(|asked| *asked == (0, 9)));
+    }
+}
+
+fn vlan(vid: u16) -> Tag {
+    Tag { tpid: 0x8100, vid }
+}
+
+#[test]
+fn the_owner_is_asked_in_its_own_vlan_whichever_the_claim_has() {
+    for (own, other) in [(None, Some(vlan(5))), (Some(vlan(5)), None), (Some(vlan(5)), Some(vlan(6)))] {
+        for (edge, at) in [(0, 8), (0, 9), (1, 8)] {
+            let mut fabric = Fabric::new();
+            fabric.vlans.extend(own.map(|tag| (VICTIM, tag)));
+            fabric.vlans.extend(other.map(|tag| (OTHER, tag)));
+            fabric.stations.push(Station { edge: 0, port: 9, mac: VICTIM });
+            fabric.says(0, 9, VICTIM);
+            fabric.pass(200);
+            fabric.stations.push(Station { edge, port: at, mac: OTHER });
+            for _ in 0..3000 {
+                fabric.says(edge, at, OTHER);
+                fabric.pass(1);
+                assert!(fabric.all_know((0, 9, VICTIM)), "{own:?} {other:?}: {:?}", fabric.places());
+            }
+            fabric.stations.remove(0);
+            fabric.pass(60_000);
+            fabric.says(edge, at, OTHER);
+            fabric.pass(5000);
+            assert!(fabric.all_know((edge as u32, at, OTHER)), "it may have it once the owner is gone");
+        }
+    }
+}
+
+#[test]
+fn frames_in_the_name_of_a_host_with_another_tag_do_not_make_it_be_forgotten() {
+    for own in [None, Some(vlan(5))] {
+        let mut fabric = Fabric::new();
+        fabric.vlans.extend(own.map(|tag| (VICTIM, tag)));
+        fabric.stations.push(Station { edge: 0, port: 9, mac: VICTIM });
+        fabric.says(0, 9, VICTIM);
+        fabric.pass(200);
+        // Somebody behind the same port, with its MAC address.
+        for tag in [Some(vlan(7)), None, Some(vlan(8))] {
+            let sighting = Sighting { address: ADDRESS, mac: mac(VICTIM), port: port(9), seen: fabric.now };
+            fabric.tables[0].hear(sighting, tag);
+        }
+        fabric.now = fabric.now + LEARNED_FOR;
+        fabric.tables[0].expire(fabric.now);
+        fabric.pass(1000);
+        assert!(fabric.all_know((0, 9, VICTIM)), "{own:?}");
     }
 }
 

@@ -8,12 +8,15 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `behind` | what is behind routers, by the switches' routing tables |
 //! | `claims` | who says that an address is there |
 //! | `contest` | who is asked before it moves |
 //! | `glimpses` | hosts that are asked because their traffic shows them |
 //! | `origins` | what other edges announced |
 //! | `reach` | which addresses are learned at all |
+//! | `tags` | the VLANs that hosts speak in |
 
+pub mod behind;
 mod claims;
 pub mod contest;
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod contest_tests;
 mod glimpses;
 mod origins;
 mod reach;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +44,7 @@ use smoc_common::{
 };
 
 use crate::clock::Nanos;
+use behind::RoutingTables;
 pub use claims::HELD;
 use claims::{Claim, Claimant, Claims};
 use contest::{Ask, Challenge};
@@ -49,8 +54,11 @@ pub use origins::Sighting;
 use origins::{Origin, Origins};
 pub use reach::Reach;
 use smoc_paths::topology::{End, SwitchId, Topology};
+pub use tags::Tag;
+use tags::{Tags, Voice};
 
-/// How long after it was last heard at its own edge a host is asked whether it is still there.
+/// How long after it was last heard at its own edge a host is asked whether it is still there, unless the configuration says
+/// otherwise.
 pub const LEARNED_FOR: Duration = Duration::from_secs(1800);
 /// How long the announcement of another agent is valid after that agent was last heard: a dead agent's hosts are kept
 /// for this time.
@@ -97,11 +105,23 @@ struct Declared {
     name: String,
 }
 
+/// How long after it was last heard at its own edge a host is asked whether it is still there.
+#[derive(Clone, Copy, Debug)]
+struct Ageing(Duration);
+
+impl Default for Ageing {
+    fn default() -> Self {
+        Self(LEARNED_FOR)
+    }
+}
+
 /// Everything that is known of hosts, as one switch knows it.
 #[derive(Clone, Debug, Default)]
 pub struct HostTable {
     /// Who is asked because traffic shows an address.
     pub glimpses: Glimpses,
+    /// What is behind routers.
+    pub routing: RoutingTables,
     declared: BTreeMap<IpAddr, Declared>,
     /// Names of declared hosts by MAC address.
     named: BTreeMap<MacAddress, String>,
@@ -124,6 +144,9 @@ pub struct HostTable {
     challenges: BTreeMap<IpAddr, Vec<Challenge>>,
     /// When to look at an address again.
     timers: BTreeSet<(Nanos, IpAddr)>,
+    /// How those spoke who are here.
+    tags: Tags,
+    ageing: Ageing,
     /// Ports without carrier.
     absent: BTreeSet<PortNumber>,
     /// Something is to be asked, or told, that was not before.
@@ -170,6 +193,11 @@ impl HostTable {
         for address in strange {
             self.retain(address, now, |claimant, _| claimant.0.is_some());
         }
+    }
+
+    /// After how long a silent host is asked whether it is still there.
+    pub fn set_ageing(&mut self, ageing: Duration) {
+        self.ageing = Ageing(ageing);
     }
 
     /// Which addresses are learned.
@@ -219,6 +247,24 @@ impl HostTable {
         }
     }
 
+    /// As [`HostTable::learn`], of a frame with this tag.
+    pub fn hear(&mut self, sighting: Sighting, tag: Option<Tag>) -> bool {
+        let Sighting { address, mac, port, .. } = sighting;
+        let voice = (port, address, mac);
+        let was_known = self.is_heard(&voice);
+        let is_new = self.learn(sighting);
+        if self.is_heard(&voice) {
+            self.tags.hear(voice, tag, was_known);
+        }
+        is_new
+    }
+
+    /// Whether a host of this switch has an address, or claims it.
+    fn is_heard(&self, &(port, address, mac): &Voice) -> bool {
+        let claims = self.claims.get(&address).and_then(|claims| claims.of(&(None, port)));
+        claims.is_some_and(|claim| claim.mac == mac) || self.is_challenged(address, port, mac)
+    }
+
     /// Whether the topology file allows a claim: whom it declares elsewhere, or with another MAC address, cannot be here.
     fn is_as_declared(&self, claim: &Sighting, origin: Option<Origin>) -> bool {
         let Some(declared) = self.declared.get(&claim.address) else { return true };
@@ -257,7 +303,7 @@ impl HostTable {
     /// Takes over what an earlier agent of this switch had found out: addresses at its own ports, and at other
     /// switches by their names. It counts as heard half its lifetime ago, so that newer claims win.
     pub fn remember<'a>(&mut self, hosts: impl Iterator<Item = (Option<&'a str>, Sighting)>, now: Nanos) {
-        let seen = now - LEARNED_FOR / 2;
+        let seen = now - self.ageing.0 / 2;
         let mut lists: BTreeMap<Origin, Vec<Sighting>> = BTreeMap::new();
         for (switch, sighting) in hosts {
             let (sighting, origin) =
@@ -281,17 +327,24 @@ impl HostTable {
             self.announced(&name, Arc::default(), now);
         }
         self.forget_refusals(now);
+        self.forget_tags();
         if !self.has_learned() {
             return;
         }
-        let is_old = |(claimant, claim): &(Claimant, Claim)| {
-            claimant.0.is_none() && now.since(claim.seen) >= LEARNED_FOR
-        };
+        let Ageing(ageing) = self.ageing;
+        let is_old =
+            |(claimant, claim): &(Claimant, Claim)| claimant.0.is_none() && now.since(claim.seen) >= ageing;
         let room = RENEWED_AT_ONCE.saturating_sub(self.asks.len());
         let old = self.claims.iter().filter(|(_, claims)| claims.all.iter().any(is_old));
         let old = old.map(|(address, _)| *address).filter(|address| !self.asks.contains_key(address));
         let old: Vec<IpAddr> = old.take(room).collect();
         old.into_iter().for_each(|address| self.ask(address, now));
+    }
+
+    fn forget_tags(&mut self) {
+        let mut tags = std::mem::take(&mut self.tags);
+        tags.retain(|voice| self.is_heard(voice));
+        self.tags = tags;
     }
 
     /// Whether anything was heard at this switch. Of the claimants it comes first.

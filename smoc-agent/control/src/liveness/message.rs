@@ -134,6 +134,8 @@ pub struct Report {
     pub unfit: usize,
     /// Hellos and answers that were not believed.
     pub refused: u64,
+    /// Hellos and answers that were believed without a tag, while the fabric's key is introduced.
+    pub untagged: u64,
     /// Probes sent in a second.
     pub rate: f64,
     /// Time between two probes of one path, in use and not; zero if there are none.

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::{Border, Spread},
     dataplane::{PortEntry, Toward},
-    hosts::{KnownHost, Source, map_address},
+    hosts::{KnownHost, Source, behind::Routed, map_address},
     interfaces::Interfaces,
     ports::{Role, Roles},
 };
@@ -57,6 +57,8 @@ pub struct Inputs<'a> {
     pub detours: &'a BTreeMap<DetourKey, Detour>,
     /// Where every known address lives.
     pub hosts: &'a BTreeMap<IpAddr, KnownHost>,
+    /// What is behind hosts by the switches' routing tables.
+    pub routed: &'a Routed,
     /// How other traffic is spread.
     pub spread: Spread,
     /// What hosts may send.
@@ -149,7 +151,7 @@ pub fn desired(inputs: &Inputs<'_>, book: &PathBook, policies: &Policies, names:
         let interface = inputs.ports.get(&port).and_then(|name| inputs.interfaces.named(name));
         interface.is_none_or(|interface| !interface.usable)
     };
-    let mut prefixes = routers::prefixes(topology, this, inputs.unused, is_dead, &index_of);
+    let mut prefixes = routers::prefixes((topology, inputs.routed), this, inputs.unused, is_dead, &index_of);
     policies.classify(&mut prefixes);
     let bit = |is_set, bit| if is_set { bit } else { 0 };
     let filled = bit(!prefixes.is_empty(), Settings::PREFIXES) | bit(!pairs.is_empty(), Settings::PAIRS);

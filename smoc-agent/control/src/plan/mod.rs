@@ -180,7 +180,12 @@ impl Controller {
     pub fn plan(&mut self, inputs: &Inputs<'_>, now: Nanos) -> Result<Plan, OptionsError> {
         self.search(inputs.topology, inputs.hosts)?;
         let down = self.book.down().clone();
-        Arc::make_mut(&mut self.policies).extend(inputs.topology, inputs.hosts, self.this, &down);
+        Arc::make_mut(&mut self.policies).extend(
+            inputs.topology,
+            (inputs.hosts, inputs.routed),
+            self.this,
+            &down,
+        );
         let desired = desired::desired(inputs, &self.book, &self.policies, &mut self.names);
         let plan = diff::plan(&desired, &self.installed, &mut self.slots, &mut self.retired, now);
         self.complete = !plan.incomplete && plan.without_index == 0 && plan.left_out == 0;

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::book::{PathBook, Unmet, Wish};
 use crate::{
-    hosts::{KnownHost, map_address, map_prefix},
+    hosts::{KnownHost, behind::Routed, map_address, map_prefix},
     policy::Rules,
 };
 
@@ -102,7 +102,7 @@ impl Policies {
     pub(super) fn extend(
         &mut self,
         topology: &Topology,
-        hosts: &BTreeMap<IpAddr, KnownHost>,
+        (hosts, routed): (&BTreeMap<IpAddr, KnownHost>, &Routed),
         this: SwitchId,
         down: &BTreeSet<LinkId>,
     ) {
@@ -115,12 +115,15 @@ impl Policies {
             self.place(sets, host.at.switch, this, &mut here, &mut there);
         }
         let rules = self.rules.clone();
-        for router in topology.hosts() {
-            for prefix in router.prefixes.iter().map(map_prefix) {
-                let parts = rules.sets.prefixes().filter(|part| is_in(part, &prefix));
-                for part in parts.chain([prefix]) {
-                    self.place(rules.sets.of_prefix(&part), router.at.switch, this, &mut here, &mut there);
-                }
+        let declared = topology.hosts().iter();
+        let declared =
+            declared.flat_map(|router| router.prefixes.iter().map(|prefix| (prefix, router.at.switch)));
+        let routed = routed.placed.iter().map(|placed| (&placed.behind.prefix, placed.at.switch));
+        for (prefix, at) in declared.chain(routed) {
+            let prefix = map_prefix(prefix);
+            let parts = rules.sets.prefixes().filter(|part| is_in(part, &prefix));
+            for part in parts.chain([prefix]) {
+                self.place(rules.sets.of_prefix(&part), at, this, &mut here, &mut there);
             }
         }
         (self.here, self.there) = (here, there);

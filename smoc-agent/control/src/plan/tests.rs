@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     config::{Border, Spread},
     dataplane::{Slot, Toward, fake::FakeDataplane},
-    hosts::{HostTable, KnownHost, Source, ip_address, map_address},
+    hosts::{HostTable, KnownHost, Source, behind::Routed, ip_address, map_address},
     interfaces::{IfIndex, Interface, Interfaces},
     ports::Roles,
 };
@@ -55,6 +55,7 @@ struct World {
     down: BTreeSet<LinkId>,
     detours: BTreeMap<DetourKey, Detour>,
     hosts: BTreeMap<IpAddr, KnownHost>,
+    routed: Routed,
     spread: Spread,
     border: Border,
 }
@@ -76,6 +77,7 @@ impl World {
             down: BTreeSet::new(),
             detours: BTreeMap::new(),
             hosts,
+            routed: Routed::default(),
             spread: Spread::None,
             border: Border::default(),
         }
@@ -94,6 +96,7 @@ impl World {
             unused: &self.down,
             detours: &self.detours,
             hosts: &self.hosts,
+            routed: &self.routed,
             spread: self.spread,
             border: &self.border,
             hello_keys: HelloKeys::default(),

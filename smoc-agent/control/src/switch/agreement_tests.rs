@@ -92,6 +92,7 @@ impl Ring {
             interfaces: self.interfaces(name),
             installed: Installed::default(),
             exits: BTreeMap::new(),
+            routes: [].into(),
             programs: Programs { host: 1, fabric: 2 },
             boot: self.boots,
             sequence: 1,

@@ -16,7 +16,6 @@ use crate::{
     clock::Nanos,
     config::Config,
     fabric::{Adjacency, Report, assemble},
-    hosts::LEARNED_FOR,
     neighbors::{Peer, Standing},
     ports::{Role, Roles},
     store::Facts,
@@ -207,7 +206,7 @@ impl Switch {
         // Whoever announces its hosts knows better.
         let silent = facts.hosts().iter().filter(|(name, _)| self.flood.of(name).next().is_none());
         for (name, ports) in silent.filter(|(name, _)| **name != self.config.switch) {
-            let seen = now - LEARNED_FOR / 2;
+            let seen = now - self.config.ageing / 2;
             let list = ports.iter().flat_map(|(port, record)| record.sightings(*port, seen));
             self.hosts.announced(name, list.collect(), now);
         }

@@ -8,7 +8,8 @@ use smoc_paths::topology::Topology;
 use super::Wish;
 use crate::{
     config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question, fabric::Record,
-    interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray, store::Facts,
+    hosts::behind::KernelRoute, interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray,
+    store::Facts,
 };
 
 /// A frame from a packet socket.
@@ -29,6 +30,8 @@ pub enum Event {
     Time,
     /// The interfaces as the kernel lists them now.
     Interfaces(Interfaces),
+    /// The routes of the kernel's main table as they are now, where the configuration says that they are used.
+    Routes(Arc<[KernelRoute]>),
     /// A frame came in.
     Heard(Frame),
     /// What the prober has found.
@@ -65,6 +68,7 @@ impl Event {
         match self {
             Self::Time => "time",
             Self::Interfaces(_) => "interfaces",
+            Self::Routes(_) => "routes",
             Self::Heard(_) => "heard",
             Self::Found(_) => "found",
             Self::Configured(..) => "configured",

@@ -21,10 +21,11 @@ use crate::{
         Heard,
         announcement::{self, Head, Lists, Message, Part},
         inquiry::Inquiry,
+        key::Opened,
         lldp, neighbor, presence,
     },
     fabric::Record,
-    hosts::{Sighting, ip_address},
+    hosts::{Sighting, Tag, ip_address},
     interfaces::Interfaces,
     liveness::Found,
     plan::PathsTo,
@@ -43,6 +44,11 @@ impl Switch {
         match event {
             Event::Time => true,
             Event::Interfaces(interfaces) => self.interfaces_are(interfaces, now),
+            Event::Routes(routes) => {
+                self.hosts.routing.read(routes);
+                (self.stale.plan, self.stale.view) = (true, true);
+                true
+            }
             Event::Heard(frame) => self.heard(frame, now),
             Event::Found(found) => self.found(found),
             Event::Configured(config, topology) => {
@@ -133,11 +139,12 @@ impl Switch {
         if Head::parse(&frame.bytes).is_some_and(|head| self.flood.knows(&head)) {
             return false;
         }
-        let Some(bytes) = self.neighbors.keys().open(&frame.bytes) else {
+        let Some(Opened { said, is_signed }) = self.neighbors.keys().open(&frame.bytes) else {
             self.belief.refused += 1;
             return false;
         };
-        match Message::parse(bytes, now) {
+        self.belief.untagged += u64::from(!is_signed && !self.config.keys.is_empty());
+        match Message::parse(said, now) {
             None => false,
             Some(Message::Question) => {
                 self.answer(frame.port, now);
@@ -159,7 +166,8 @@ impl Switch {
             self.glimpsed(frame, now);
             return false;
         };
-        let is_new = self.hosts.learn(Sighting { address, mac, port: frame.port, seen: now });
+        let tag = Tag::of(&frame.bytes);
+        let is_new = self.hosts.hear(Sighting { address, mac, port: frame.port, seen: now }, tag);
         if is_new {
             debug!(%address, %mac, port = frame.port.get(), "heard of a host");
         }
@@ -189,13 +197,14 @@ impl Switch {
             self.send_parts(port, std::slice::from_ref(&part), now);
         }
         if let Some((hosts, others)) = lists {
-            let Lists { down, records, contentions, report, signs, digests, api, .. } = *others;
+            let Lists { down, records, contentions, report, behind, signs, digests, api, .. } = *others;
             self.heard_signs(&part.origin, signs);
             self.told_digests(&part.origin, digests, now);
             self.told_api(&part.origin, api);
             self.heard_report(&part.origin, report, now);
             self.recorded(&records, now);
             self.hosts.announced(&part.origin, hosts, now);
+            self.stale.plan |= self.hosts.routing.told(&part.origin, behind);
             self.hosts.contended(&part.origin, &contentions, now);
             self.stale.hosts |= self.hosts.has_changed();
             let more = down.iter().any(|port| self.links.down_at(&part.origin).all(|before| before != *port));
@@ -262,11 +271,12 @@ impl Switch {
         let records = self.records.all().cloned().collect();
         let contentions = self.hosts.to_contend(now);
         let report = self.own_report();
+        let behind = self.hosts.routing.own().to_vec();
         // Not before the programs can answer so.
         let signs = self.controller.installed().hello_keys != HelloKeys::default();
         let digests = Some(self.policing.digests.0);
         let api = self.config.fabric_api.as_ref().map(|api| api.place);
-        let lists = Lists { hosts, down, records, contentions, report, signs, digests, api };
+        let lists = Lists { hosts, down, records, contentions, report, behind, signs, digests, api };
         announcement::parts(&self.config.switch, self.announcer.number(), &lists)
     }
 
@@ -308,6 +318,10 @@ impl Switch {
         now: Nanos,
     ) -> bool {
         let paths_differ = config.paths != self.config.paths;
+        if config.keys.are_strict() && !self.config.keys.are_strict() {
+            // That was said without a tag.
+            self.belief.unsigned.clear();
+        }
         self.config = config.with_ports_of(&self.config).map_or(config, Arc::new);
         self.neighbors.set_keys(self.config.keys.clone());
         if paths_differ {

@@ -46,6 +46,8 @@ mod policing;
 mod policing_tests;
 mod ports;
 mod retries;
+#[cfg(test)]
+mod routing_tests;
 mod settle;
 mod sharing;
 #[cfg(test)]
@@ -88,7 +90,7 @@ use crate::{
     dataplane::{Exits, Installed},
     discovery::Flood,
     fabric::{Record, Records},
-    hosts::{HostTable, KnownHost},
+    hosts::{HostTable, KnownHost, behind::KernelRoute},
     interfaces::{IfIndex, Interfaces},
     liveness::{PathTarget, Targets},
     neighbors::Neighbors,
@@ -133,6 +135,8 @@ pub struct Start {
     pub installed: Installed,
     /// Through which ports frames leave, as an earlier agent left it.
     pub exits: Exits,
+    /// The kernel's routes, if they are used.
+    pub routes: Arc<[KernelRoute]>,
     /// The numbers of the loaded programs.
     pub programs: Programs,
     /// A number that no other run of an agent has.
@@ -183,7 +187,9 @@ impl Stale {
 struct Belief {
     /// Frames of agents that no key of the fabric has signed, or that came in at a host's port.
     refused: u64,
-    /// Switches that announce and do not say that they sign hellos: earlier versions.
+    /// Frames of agents that were believed without a tag, while the fabric's key is introduced.
+    untagged: u64,
+    /// Switches that announce and do not say that they sign hellos: earlier versions, or those that have no key yet.
     unsigned: BTreeSet<String>,
     namesakes: Namesakes,
 }
@@ -273,9 +279,10 @@ impl Switch {
     /// they have answered, or do not.
     pub fn start(start: Start, now: Nanos) -> (Self, Vec<Effect>) {
         let adopted = start.installed.settings != Settings::default();
-        let records = start.records.clone();
+        let (records, routes) = (start.records.clone(), start.routes.clone());
         info!(adopted, switch = start.config.switch, "control begins");
         let mut switch = Self::begin(start, adopted, now);
+        switch.hosts.routing.read(routes);
         switch.take_over(adopted, &records, now);
         let effects = std::mem::take(&mut switch.effects);
         (switch, effects)

@@ -1,14 +1,24 @@
 //! Hosts of this switch: which addresses are learned, and who is asked before one moves or is forgotten.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use ipnet::IpNet;
 
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_paths::topology::End;
+use tracing::info;
 
 use super::{Effect, Frame, Switch};
-use crate::{clock::Nanos, discovery::neighbor, hosts::Question, hosts::Reach, ports::Role};
+use crate::{
+    clock::Nanos,
+    discovery::neighbor,
+    hosts::{Question, Reach, Tag, behind::Routed},
+    interfaces::IfIndex,
+    ports::Role,
+};
 
 /// Refused claims that the status names one by one.
 const NAMED_REFUSALS: usize = 8;
@@ -24,6 +34,7 @@ impl Switch {
         };
         let agents = self.topology.switches().iter().filter_map(|switch| switch.agent);
         let routed = self.topology.hosts().iter().flat_map(|host| host.prefixes.iter().copied());
+        let routed = routed.chain(self.hosts.routing.routed.forbidding());
         let reach = Reach {
             configured: self.config.prefixes.clone(),
             on_link: on_link.filter(|net| !is_link_local(net)).map(IpNet::trunc).collect(),
@@ -31,6 +42,7 @@ impl Switch {
             own: self.interfaces.all_addresses().map(|net| net.addr()).chain(agents).collect(),
             own_macs: self.interfaces.iter().map(|interface| interface.mac).collect(),
         };
+        self.hosts.set_ageing(self.config.ageing);
         self.hosts.set_reach(reach, now);
         let is_absent = |(_, role, interface): &(_, Role, &crate::interfaces::Interface)| {
             *role == Role::Host && !interface.usable
@@ -38,6 +50,26 @@ impl Switch {
         let absent = self.present().filter(is_absent).map(|(port, ..)| port).collect();
         self.hosts.set_absent(absent, now);
         self.stale.hosts |= self.hosts.has_changed();
+    }
+
+    /// Finds out what is behind hosts that are routers, by what routing tables say; whether it is something else than before.
+    pub(super) fn look_at_routes(&mut self, now: Nanos) -> bool {
+        if self.hosts.routing.is_empty() {
+            return false;
+        }
+        let ours = self.config.ports.values().chain(&self.config.bridge);
+        let ours: BTreeSet<IfIndex> =
+            ours.filter_map(|name| Some(self.interfaces.named(name)?.index)).collect();
+        if self.hosts.routing.find(&self.known, self.this, |interface| ours.contains(&interface)) {
+            self.announcer.hurry_hosts(now);
+        }
+        let is_news = self.hosts.routing.place(&self.known, &self.topology, self.this);
+        if is_news {
+            let Routed { placed, apart } = &*self.hosts.routing.routed;
+            info!(prefixes = placed.len(), apart = apart.len(), "other prefixes are behind hosts");
+            self.limit_hosts(now);
+        }
+        is_news
     }
 
     /// Asks the owners of addresses that others claim, or that were not heard for long.
@@ -52,9 +84,12 @@ impl Switch {
     }
 
     fn ask_hosts(&mut self, questions: impl IntoIterator<Item = Question>) {
-        for Question { port, mac, address } in questions {
+        for Question { port, mac, address, tag } in questions {
             let Some(source) = self.socket_mac(port) else { continue };
-            let frame = neighbor::question(source, mac, address, self.sender(address));
+            // The switch's own address is in no tagged VLAN.
+            let sender = if tag.is_none() { self.sender(address) } else { None };
+            let mut frame = neighbor::question(source, mac, address, sender);
+            tag.into_iter().for_each(|tag| tag.put(&mut frame));
             self.effects.push(Effect::Send(port, frame));
         }
     }
@@ -66,7 +101,8 @@ impl Switch {
         if !reach.learns(address) || reach.is_ours(mac) || self.is_known_at(frame.port, address, mac) {
             return;
         }
-        let question = self.hosts.glimpses.see(frame.port, address, mac, now);
+        let question = Question { port: frame.port, mac, address, tag: Tag::of(&frame.bytes) };
+        let question = self.hosts.glimpses.see(question, now);
         self.ask_hosts(question);
     }
 

@@ -47,6 +47,7 @@ macro_rules! inputs {
             unused: &$switch.unused,
             detours: &$switch.detours,
             hosts: &$switch.known,
+            routed: &$switch.hosts.routing.routed,
             spread: $switch.config.spread,
             border: &$switch.config.border,
             hello_keys: $switch.config.keys.hello_keys(&$switch.config.switch),
@@ -144,7 +145,7 @@ impl Switch {
         }
         let links = self.stale.links && self.rested <= now;
         self.stale.links &= !links;
-        let plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
+        let mut plan = std::mem::take(&mut self.stale.plan) || self.incomplete || self.refused;
         self.stale.hosts = false;
         let mut moved = BTreeSet::new();
         if self.hosts.has_changed() {
@@ -154,6 +155,9 @@ impl Switch {
         let is_ours = |host: &KnownHost| host.at.switch == self.this && host.source != Source::Announced;
         if moved.iter().any(|address| self.known.get(address).is_some_and(is_ours)) {
             self.announcer.hurry_hosts(now);
+        }
+        if plan || !moved.is_empty() {
+            plan |= self.look_at_routes(now);
         }
         if !links
             && !plan
@@ -372,7 +376,8 @@ impl Switch {
     fn trust(&self) -> Trust {
         let keys = self.config.keys.tag_keys();
         let untagged = self.belief.unsigned.iter().map(|name| switch_id(name)).collect();
-        Trust { keys, untagged: Arc::new(if keys[0].is_none() { BTreeSet::new() } else { untagged }) }
+        let untagged = if keys[0].is_none() { BTreeSet::new() } else { untagged };
+        Trust { keys, introduced: self.config.keys.are_introduced(), untagged: untagged.into() }
     }
 
     /// The fabric ports. One without interface is watched as one without carrier, so that it keeps its past.

@@ -18,7 +18,7 @@ use crate::{
     clock::Nanos,
     config::{FabricApi, Spread},
     fabric::{ApiPlace, Records, Report, digest::Digests},
-    hosts::{KnownHost, Reach, Refusal, map_address},
+    hosts::{KnownHost, Reach, Refusal, behind::Routed, map_address},
     interfaces::{AttachedMode, BridgePort},
     neighbors::Standing,
     plan::{EdgeNames, EdgePaths, PathBook, PathsTo, Policies},
@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub hosts: Arc<BTreeMap<IpAddr, KnownHost>>,
     /// `PREFIXES`: what is behind routers.
     pub prefixes: BTreeMap<Prefix, Host>,
+    /// What is behind hosts by the switches' routing tables.
+    pub routed: Arc<Routed>,
     /// Claims to addresses of others that were refused lately.
     pub refusals: Vec<Refusal>,
     /// Which addresses are learned.
@@ -91,6 +93,8 @@ pub struct Snapshot {
     pub report: Report,
     /// Frames of switches that were refused: what must not be at a port, and what no key of the fabric has signed.
     pub refused: u64,
+    /// Frames of agents that were believed without a tag, while the fabric's key is introduced.
+    pub untagged: u64,
     /// How often a port was closed because something joined it to another open one.
     pub loops: u64,
     /// What the operator should know.

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     dataplane::Change,
     discovery::announcement::{self, Lists, Message, Part},
+    hosts::behind::KernelRoute,
     interfaces::{AttachedMode, AttachedXdp, BridgePort, Interface},
     liveness::Found,
     plan::DownPort,
@@ -87,6 +88,7 @@ impl Bench {
             interfaces: all.iter().cloned().collect(),
             installed: Installed::default(),
             exits: BTreeMap::new(),
+            routes: Arc::default(),
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_700_000_000_000_000,
@@ -101,6 +103,11 @@ impl Bench {
 
     /// The agent ends and another one starts with this configuration.
     pub(super) fn again(&self, text: &str) -> Self {
+        self.again_with(text, Arc::default())
+    }
+
+    /// The same where the kernel has these routes.
+    pub(super) fn again_with(&self, text: &str, routes: Arc<[KernelRoute]>) -> Self {
         let config = Arc::new(Config::parse(Path::new("agent.yaml"), text).unwrap());
         let start = Start {
             this: lone(&config).1,
@@ -109,6 +116,7 @@ impl Bench {
             interfaces: self.interfaces.values().cloned().collect(),
             installed: self.switch.expected().installed,
             exits: BTreeMap::new(),
+            routes,
             programs: PROGRAMS,
             boot: 1,
             sequence: 1_800_000_000_000_000,

@@ -44,6 +44,7 @@ impl Switch {
             policy: self.policing.force.clone(),
             hosts: self.known.clone(),
             prefixes: installed.prefixes.clone(),
+            routed: self.hosts.routing.routed.clone(),
             refusals: self.hosts.refusals(),
             reach: self.hosts.reach().clone(),
             turned_away: self.hosts.turned_away(),
@@ -59,6 +60,7 @@ impl Switch {
             unroutable_detours: self.unfit_detours,
             report: self.own_report(),
             refused: self.neighbors.refused() + self.belief.refused,
+            untagged: self.belief.untagged,
             loops: self.neighbors.loops(),
             warnings,
         }
@@ -73,12 +75,14 @@ impl Switch {
         warnings.extend(unagreed.map(|(port, why)| self.disagreement(*port, why)));
         warnings.extend(misplaced.into_values());
         warnings.extend(self.unsigned());
+        warnings.extend(self.introduced());
         let (boot, _) = self.announcer.number();
         warnings.extend(self.belief.namesakes.warnings(&self.config.switch, boot));
         warnings.extend(self.discord_warnings());
         warnings.extend(self.width_warning());
         warnings.extend(self.plan_warnings.iter().cloned());
         warnings.extend(self.contested());
+        warnings.extend(self.hosts.routing.warnings());
         warnings.extend(self.policy_warnings());
         warnings.extend(self.sharing.warnings());
         warnings
@@ -86,7 +90,7 @@ impl Switch {
 
     /// Neighbours whose hellos are believed although nobody has signed them.
     fn unsigned(&self) -> Vec<String> {
-        let ports = self.config.ports.keys().filter(|_| !self.config.keys.is_empty());
+        let ports = self.config.ports.keys().filter(|_| self.config.keys.are_strict());
         let unsigned = ports.filter_map(|port| Some((port, self.peer_at(*port)?.switch)));
         let unsigned = unsigned.filter(|(_, switch)| self.belief.unsigned.contains(switch));
         let say = |(port, switch)| {
@@ -96,6 +100,19 @@ impl Switch {
             )
         };
         unsigned.map(say).collect()
+    }
+
+    /// That the fabric's key protects nothing yet, and what is left to do.
+    fn introduced(&self) -> Option<String> {
+        let keys = &self.config.keys;
+        let without: Vec<&str> = self.belief.unsigned.iter().map(String::as_str).collect();
+        let next = match without.as_slice() {
+            [] => "all switches that are heard sign what they say: write key_mode: required everywhere"
+                .to_owned(),
+            [..] => format!("give the key to {}", without.join(", ")),
+        };
+        keys.are_introduced()
+            .then(|| format!("key_mode: introduce: whoever has no key is believed too; {next}"))
     }
 
     fn missing_interfaces(&self) -> Vec<String> {

@@ -102,6 +102,8 @@ pub struct Prober {
     compared: Nanos,
     /// Hellos and answers that were not believed.
     refused: u64,
+    /// Hellos and answers that were believed without a tag, while a key is introduced.
+    untagged: u64,
     /// Whether anything was ever watched, and so what an earlier agent left was taken over.
     has_watched: bool,
 }
@@ -121,6 +123,7 @@ impl Prober {
             has_watched: false,
             compared: Nanos(0),
             refused: 0,
+            untagged: 0,
         }
     }
 
@@ -223,6 +226,9 @@ impl Prober {
                 (false, false) => true,
             };
             self.refused += u64::from(!is_believed);
+            let is_ours = returned == 0 || probe.session == self.session;
+            let lacks_tag = is_ours && self.targets.trust.lacks_tag(&probe, returned != 0);
+            self.untagged += u64::from(is_believed && lacks_tag);
         }
     }
 
@@ -240,6 +246,7 @@ impl Prober {
             paths: self.paths.report(now),
             unfit: self.targets.unfit,
             refused: self.refused,
+            untagged: self.untagged,
             rate: self.paths.rate(),
             intervals: self.paths.intervals(),
         }

@@ -95,7 +95,7 @@ impl End {
             link: 7,
             peer: self.peer,
         };
-        let trust = Trust { keys, untagged: Arc::new(untagged.iter().copied().collect()) };
+        let trust = Trust { keys, introduced: false, untagged: Arc::new(untagged.iter().copied().collect()) };
         let probes = Probes { interval: Duration::ZERO, ..Probes::default() };
         let targets =
             Targets { trust, hellos: Hellos::default(), probes, ports: vec![port], ..Targets::default() };

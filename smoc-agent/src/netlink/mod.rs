@@ -1,5 +1,7 @@
 //! The kernel's side, over rtnetlink.
 
+mod routes;
+
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -73,7 +75,7 @@ pub struct Netlink {
     speeds: Arc<Speeds>,
 }
 
-/// Tells when any interface of the namespace changes.
+/// Tells when something of the namespace changes.
 pub struct Watcher {
     messages: Box<dyn futures_util::Stream<Item = Option<(IfIndex, bool)>> + Send + Unpin>,
 }
@@ -169,7 +171,19 @@ impl Watcher {
     /// # Errors
     /// The socket cannot be opened.
     pub fn subscribe() -> Result<Self, NetlinkError> {
-        let (connection, _, messages) = new_multicast_connection(&[MulticastGroup::Link])?;
+        Self::of(&[MulticastGroup::Link])
+    }
+
+    /// Subscribes to changes of routes, and of the interfaces with which routes go without a word.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn routes() -> Result<Self, NetlinkError> {
+        Self::of(&[MulticastGroup::Link, MulticastGroup::Ipv4Route, MulticastGroup::Ipv6Route])
+    }
+
+    fn of(groups: &[MulticastGroup]) -> Result<Self, NetlinkError> {
+        let (connection, _, messages) = new_multicast_connection(groups)?;
         tokio::spawn(connection);
         let changes =
             messages.map(|(message, _): (NetlinkMessage<RouteNetlinkMessage>, _)| carrier(&message));
