@@ -3,8 +3,9 @@
 //! | map | holds | written by | read by |
 //! |---|---|---|---|
 //! | `CAPTURE_FILTER` | [`Filter`] (array, 1) | agent, before the programs are attached | `smoc_capture` |
-//! | `CAPTURED` | [`Captured`] and the frame (per-CPU array, 1) | programs | `smoc_capture`; agent, for what was lost last |
+//! | `CAPTURED` | [`Captured`] and the frame (per-CPU array, 1) | programs | `smoc_capture` |
 //! | `CAPTURES` | [`Captured`] and the frame (ring buffer) | `smoc_capture`, which wakes nobody | agent |
+//! | `CAPTURE_LOSSES` | frames that found no room in the ring (u64, per-CPU array, 1) | `smoc_capture` | agent |
 //! | `CAPTURE` | `smoc_capture` (program array, 1) | agent | programs, by tail call; a miss means that nothing is captured |
 //!
 //! They are there while a capture runs, and only in the object of capturing programs.

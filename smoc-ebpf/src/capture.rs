@@ -41,6 +41,8 @@ static CAPTURED: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static CAPTURES: RingBuf = RingBuf::with_byte_size(CAPTURE_BYTES, 0);
 #[map]
+static CAPTURE_LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[map]
 static CAPTURE: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 fn record() -> Option<*mut Record> {
@@ -148,5 +150,13 @@ fn keep(context: &XdpContext, filter: &Filter, record: &mut Record) {
     let (ring, from) = ((&raw const CAPTURES).cast_mut().cast(), (&raw mut *record).cast());
     // SAFETY: the record has so many bytes.
     let failed = unsafe { bpf_ringbuf_output(ring, from, bytes, u64::from(BPF_RB_NO_WAKEUP)) };
-    record.head.lost = if failed == 0 { 0 } else { record.head.lost.wrapping_add(1) };
+    if failed == 0 {
+        record.head.lost = 0;
+        return;
+    }
+    record.head.lost = record.head.lost.wrapping_add(1);
+    if let Some(losses) = CAPTURE_LOSSES.get_ptr_mut(0) {
+        // SAFETY: per CPU, so nobody else writes it.
+        unsafe { *losses += 1 };
+    }
 }

@@ -47,6 +47,7 @@ use tracing::{info, warn};
 
 use crate::{
     api::{self, ApiServer, BindError, Looked, MetricsError, MetricsPort, SocketFile},
+    capture::{Captures, Swap},
     clock,
     dataplane::{
         Dataplane, DataplaneError,
@@ -201,6 +202,7 @@ struct Sources {
     found: watch::Receiver<Found>,
     facts: watch::Receiver<Arc<Topology>>,
     questions: mpsc::Receiver<oneshot::Sender<Expected>>,
+    captures: mpsc::UnboundedReceiver<Swap>,
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -250,7 +252,9 @@ impl Agent {
         let config = start.config.clone();
         let Prober { commands, found } = prober::start(Sightings::open(&pin)?, transmit)
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
-        let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
+        let (captures, swaps) = Captures::new(dataplane.capture_loader(config.clone()));
+        let links = links::watch(commands.clone())?;
+        let (events, sources, questions) = Sources::new(found, links, facts, swaps)?;
         let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));
         let (look, looked) = watch::channel(Looked::default());
         let control = ControlMeter::default();
@@ -267,6 +271,7 @@ impl Agent {
             control: control.clone(),
             notes: PathNotes::default(),
             history: SharedHistory::default(),
+            captures,
             started: Instant::now(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
@@ -284,9 +289,15 @@ impl Agent {
 
     async fn run(&mut self) -> Result<(), AgentError> {
         loop {
+            let mut swapped = None;
             let event = match self.next().await? {
                 Woken::End => return Ok(()),
                 Woken::Event(event) => Some(*event),
+                Woken::Swap(Swap { programs, done }) => {
+                    self.world.dataplane.capture(programs);
+                    swapped = Some(done);
+                    Some(Event::Programs(self.world.dataplane.programs()))
+                }
                 Woken::Refresh => self.interfaces().await,
                 Woken::Reload => self.reload(),
             };
@@ -295,6 +306,10 @@ impl Agent {
                 let effects = self.switch.handle(event, clock::now());
                 self.perform(effects).await;
                 self.control.took(name, started.elapsed());
+            }
+            if let Some(done) = swapped {
+                // Who asked for it may be gone.
+                let _ = done.send(());
             }
         }
     }
@@ -307,6 +322,7 @@ impl Agent {
             found,
             facts,
             questions,
+            captures,
             terminate,
             interrupt,
             hang_up,
@@ -338,6 +354,7 @@ impl Agent {
                 () = alive(watchdog) => notify::alive(),
                 () = tokio::time::sleep(due) => return Ok(Woken::Event(Box::new(Event::Time))),
                 _ = refresh.tick() => return Ok(Woken::Refresh),
+                Some(swap) = captures.recv() => return Ok(Woken::Swap(swap)),
                 // The receiver may be gone.
                 Some(reply) = questions.recv() => drop(reply.send(self.switch.expected())),
                 Some(event) = events.recv() => return Ok(Woken::Event(Box::new(event))),
@@ -414,6 +431,7 @@ impl Agent {
 enum Woken {
     End,
     Event(Box<Event>),
+    Swap(Swap),
     Refresh,
     Reload,
 }
@@ -423,6 +441,7 @@ impl Sources {
         found: watch::Receiver<Found>,
         links: watch::Receiver<u64>,
         facts: watch::Receiver<Arc<Topology>>,
+        captures: mpsc::UnboundedReceiver<Swap>,
     ) -> Result<(mpsc::Sender<Event>, Self, Questions), AgentError> {
         let failed = |source| AgentError::Io { doing: "wait for signals", source };
         let (tell, events) = mpsc::channel(QUEUE);
@@ -435,6 +454,7 @@ impl Sources {
             found,
             facts,
             questions,
+            captures,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             hang_up: signal(SignalKind::hangup()).map_err(failed)?,

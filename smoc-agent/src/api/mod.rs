@@ -15,12 +15,14 @@
 //! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
 //! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
+//! | `/capture?` [`crate::capture::Order`], upgraded to `smoc-capture` | frames for as long as the client reads ([`crate::capture`]) |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
 //! Clients are served 64 at a time, with a timeout of 5 s for the request and 30 s in all. An error is `{"error": "..."}`
-//! with status 400, 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
+//! with status 400, 409 (a capture is running), 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
 //! publishes; counters and connections are read from the kernel's tables at each request.
 
+mod capture;
 mod client;
 mod connections;
 mod drain;
@@ -33,7 +35,7 @@ mod pressure;
 mod server;
 mod view;
 
-pub use client::{ClientError, get, post, text};
+pub use client::{ClientError, get, post, text, upgrade};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use metrics_port::{MetricsError, MetricsPort};

@@ -48,6 +48,7 @@ use smoc_control::{
 use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 
 use crate::{
+    capture::Captures,
     clock,
     dataplane::Observe,
     history::SharedHistory,
@@ -110,6 +111,8 @@ pub struct Sources {
     pub notes: PathNotes,
     /// What has happened.
     pub history: SharedHistory,
+    /// Who starts captures.
+    pub captures: Captures,
     /// When the agent was started.
     pub started: Instant,
 }
@@ -213,6 +216,7 @@ fn router(sources: Sources) -> Router {
         .route("/drain", post(drain))
         .route("/events", get(happened))
         .route("/metrics", get(metrics))
+        .route("/capture", get(super::capture::capture))
         .route("/policy", get(policy).post(apply_policy))
         .route("/policy/delete", post(delete_policy))
         .with_state(sources)
@@ -220,7 +224,7 @@ fn router(sources: Sources) -> Router {
 
 impl Sources {
     /// What control has decided.
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
         let starting = || Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is just starting".to_owned());
         self.snapshots.borrow().clone().ok_or_else(starting)
     }
@@ -267,7 +271,7 @@ impl Sources {
     }
 }
 
-pub(super) struct Failure(StatusCode, String);
+pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
