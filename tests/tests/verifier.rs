@@ -28,6 +28,8 @@ fn costs(name: &str) -> Costs {
     let mut object = Ebpf::load_file(&object)
         .unwrap_or_else(|error| panic!("{}: {error} (`cargo xtask build-ebpf` makes it)", object.display()));
     assert_eq!(object.map("AYA_LOGS").is_some(), name == "smoc-log.bpf.o", "only the logging programs log");
+    let is_capturing = name == "smoc-capture.bpf.o";
+    assert_eq!(object.map("CAPTURES").is_some(), is_capturing, "only the capturing programs capture");
     let cost = |(name, program): (&str, &mut Program)| {
         let Program::Xdp(program) = program else { panic!("{name} is not an XDP program") };
         program.load().unwrap_or_else(|error| panic!("the kernel refuses {name}: {error}"));

@@ -195,6 +195,14 @@ fn start_readers(
     Ok((siblings, recorder))
 }
 
+/// Starts what answers clients.
+fn serve(tasks: &mut Tasks, api: ApiServer, metrics: Option<MetricsPort>, answers: api::Sources) {
+    if let Some(metrics) = metrics {
+        tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
+    }
+    tasks.spawn("the API", api.serve(answers));
+}
+
 /// What wakes the control thread.
 struct Sources {
     events: mpsc::Receiver<Event>,
@@ -276,10 +284,7 @@ impl Agent {
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
-        if let Some(metrics) = metrics {
-            tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
-        }
-        tasks.spawn("the API", api.serve(answers));
+        serve(&mut tasks, api, metrics, answers);
         let ears = Ears::new(tasks.handle(), events);
         let world =
             World { dataplane, netlink, ears, prober: commands, siblings, publish, history, remember };

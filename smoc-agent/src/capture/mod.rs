@@ -125,12 +125,14 @@ impl Captures {
         let place = self.place.clone().try_acquire_owned().map_err(|_| CaptureError::Busy)?;
         let (loader, program) = (self.loader.clone(), filter.program(order.sample, order.snaplen));
         let loaded = tokio::task::spawn_blocking(move || loader.load(&program));
-        let (programs, ring) = loaded.await.map_err(|_| CaptureError::Ending)??;
-        let running = Running { ring: Some(ring), filter, swaps: self.swaps.clone(), _place: place };
+        let (programs, mut ring) = loaded.await.map_err(|_| CaptureError::Ending)??;
+        let mut running = Running { ring: None, filter, swaps: self.swaps.clone(), _place: place };
         let (done, is_done) = oneshot::channel();
         let swap = Swap { programs: Some(programs), done };
         self.swaps.send(swap).map_err(|_| CaptureError::Ending)?;
         is_done.await.map_err(|_| CaptureError::Ending)?;
+        ring.open()?;
+        running.ring = Some(ring);
         info!(filter = running.filter.words(), sample = order.sample, "a capture begins");
         Ok(running)
     }
@@ -221,17 +223,22 @@ impl Reader {
         let mut writer = Writer::new(&self.order, self.filter.clone(), knowledge)?;
         let until = Duration::try_from_secs_f64(self.order.seconds).ok().filter(|span| !span.is_zero());
         let until = until.and_then(|span| Instant::now().checked_add(span));
+        let mut is_closed = false;
         loop {
-            let is_last =
+            let is_over =
                 self.stop.load(Ordering::Relaxed) || until.is_some_and(|until| Instant::now() >= until);
+            if is_over && !is_closed {
+                // What is in the ring by now is still sent.
+                is_closed = true;
+                self.ring.close().map_err(std::io::Error::other)?;
+            }
             writer.look()?;
-            // One that is last takes what is there by now, and no more than fits: the ring may be filled as fast as it is read.
             let (mut more, mut taken) = (true, 0);
             while more && taken < ROUND && writer.size() < CHUNKS.1 && !writer.is_enough() {
                 more = self.ring.next(|head, bytes| writer.take(head, bytes)).transpose()?.is_some();
                 taken += 1;
             }
-            let is_last = is_last || writer.is_enough();
+            let is_last = writer.is_enough() || is_closed && !more;
             if is_last {
                 writer.finish(self.ring.lost().unwrap_or_default())?;
             }

@@ -8,6 +8,8 @@
 
 mod filter;
 mod line;
+#[cfg(test)]
+mod tests;
 mod told;
 
 pub use filter::{Filter, FilterError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aya::{
     Ebpf,
     maps::{Array, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf},
+    programs::ProgramFd,
 };
 use smoc_common::capture::{Captured, Filter};
 use smoc_control::config::Config;
@@ -62,15 +63,12 @@ fn prepare(
     let (_, capture) = load_program(ebpf, "smoc_capture", bad)?;
     let mut filters: Array<MapData, Entry<Filter>> = take(ebpf, "CAPTURE_FILTER", bad)?;
     filters.set(0, Entry(*filter), 0).map_err(|error| write_error("CAPTURE_FILTER", error))?;
-    let ring = CaptureRing { ring: take(ebpf, "CAPTURES", bad)?, losses: take(ebpf, "CAPTURE_LOSSES", bad)? };
-    // Nothing is captured before this, and nothing after the array has been closed: it is not pinned.
-    match ebpf.map_mut("CAPTURE") {
-        Some(map) => ProgramArray::try_from(map)
-            .and_then(|mut array| array.set(0, &capture, 0))
-            .map_err(|error| write_error("CAPTURE", error))?,
-        None => return Err(bad("it has no map CAPTURE".into())),
-    }
-    Ok(ring)
+    Ok(CaptureRing {
+        ring: take(ebpf, "CAPTURES", bad)?,
+        losses: take(ebpf, "CAPTURE_LOSSES", bad)?,
+        gate: take(ebpf, "CAPTURE", bad)?,
+        capture,
+    })
 }
 
 fn take<M: TryFrom<Map, Error = MapError>>(
@@ -86,9 +84,28 @@ fn take<M: TryFrom<Map, Error = MapError>>(
 pub struct CaptureRing {
     ring: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
+    /// Not pinned: the kernel empties it when this is dropped, or the agent ends.
+    gate: ProgramArray<MapData>,
+    capture: ProgramFd,
 }
 
 impl CaptureRing {
+    /// Nothing is captured before this, at any port.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn open(&mut self) -> Result<(), DataplaneError> {
+        self.gate.set(0, &self.capture, 0).map_err(|error| write_error("CAPTURE", error))
+    }
+
+    /// Nothing is captured after this; what is in the ring can still be read.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn close(&mut self) -> Result<(), DataplaneError> {
+        self.gate.clear_index(&0).map_err(|error| write_error("CAPTURE", error))
+    }
+
     /// Shows the next frame, if there is one.
     pub fn next<T>(&mut self, see: impl FnOnce(&Captured, &[u8]) -> T) -> Option<T> {
         loop {
