@@ -2,13 +2,15 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> report, agent -> api -> history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
+//! `cli -> report, agent -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "agent")]
 pub mod api;
+#[cfg(feature = "agent")]
+pub mod capture;
 pub mod cli;
 #[cfg(feature = "agent")]
 pub mod clock;

@@ -3,13 +3,14 @@
 //!
 //! One implementation serves both worlds: `smoc-ebpf` compiles it for the kernel, everything else (tests,
 //! `smoc decode`, simulations) for the host. Each file points down only:
-//! `memory -> pipeline -> map, event -> route, token -> wire -> tag`; `frames -> wire`.
+//! `memory -> pipeline -> map, event -> route, token -> wire -> tag`; `capture -> event, map`; `frames -> wire`.
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(any(test, feature = "memory"))]
 extern crate alloc;
 
+pub mod capture;
 pub mod event;
 #[cfg(any(test, feature = "memory"))]
 pub mod frames;

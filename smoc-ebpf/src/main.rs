@@ -10,6 +10,8 @@
     expect(internal_features, reason = "atomic_xadd: the atomic types have no fetch_add on this target")
 )]
 
+#[cfg(all(target_arch = "bpf", feature = "capture"))]
+mod capture;
 #[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(all(target_arch = "bpf", feature = "log"))]
@@ -28,16 +30,30 @@ mod programs {
         pipeline::{self, Verdict},
     };
 
+    #[cfg(feature = "capture")]
+    use crate::capture::{begin, end};
     use crate::{
         frame::XdpFrame,
         tables::{CONTINUATIONS, KernelTables},
     };
 
+    /// Nothing is captured by these programs.
+    #[cfg(not(feature = "capture"))]
+    #[inline(always)]
+    fn begin(_: &XdpContext) {}
+
+    #[cfg(not(feature = "capture"))]
+    #[inline(always)]
+    fn end(_: &XdpContext, _: Verdict, action: u32) -> u32 {
+        action
+    }
+
     /// For frames that hosts send.
     #[xdp(frags)]
     pub fn smoc_host(context: XdpContext) -> u32 {
+        begin(&context);
         match pipeline::from_host(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
-            Some(verdict) => act(verdict),
+            Some(verdict) => act(&context, verdict),
             None => go_on(&context, Continuation::Choose),
         }
     }
@@ -46,7 +62,7 @@ mod programs {
     #[xdp(frags)]
     pub fn smoc_choose(context: XdpContext) -> u32 {
         match slow(&context, choose) {
-            Some(verdict) => act(verdict),
+            Some(verdict) => act(&context, verdict),
             None => go_on(&context, Continuation::Meet),
         }
     }
@@ -59,7 +75,7 @@ mod programs {
     /// Goes on where [`smoc_choose`] does not know a host.
     #[xdp(frags)]
     pub fn smoc_meet(context: XdpContext) -> u32 {
-        slow(&context, meet).map_or(xdp_action::XDP_PASS, act)
+        slow(&context, meet).map_or(xdp_action::XDP_PASS, |verdict| act(&context, verdict))
     }
 
     #[inline(always)]
@@ -70,8 +86,9 @@ mod programs {
     /// For frames that other switches send.
     #[xdp(frags)]
     pub fn smoc_fabric(context: XdpContext) -> u32 {
+        begin(&context);
         match pipeline::from_fabric(&mut XdpFrame::new(&context), &mut KernelTables::new(&context)) {
-            Some(verdict) => act(verdict),
+            Some(verdict) => act(&context, verdict),
             None => go_on(&context, Continuation::Arrive),
         }
     }
@@ -81,7 +98,7 @@ mod programs {
     #[xdp(frags)]
     pub fn smoc_arrive(context: XdpContext) -> u32 {
         match slow(&context, arrive) {
-            Some(verdict) => act(verdict),
+            Some(verdict) => act(&context, verdict),
             None => go_on(&context, Continuation::Probe),
         }
     }
@@ -94,7 +111,7 @@ mod programs {
     /// Goes on where [`smoc_arrive`] has come to a probe.
     #[xdp(frags)]
     pub fn smoc_probe(context: XdpContext) -> u32 {
-        slow(&context, probe).map_or(xdp_action::XDP_PASS, act)
+        slow(&context, probe).map_or(xdp_action::XDP_PASS, |verdict| act(&context, verdict))
     }
 
     #[inline(always)]
@@ -128,14 +145,15 @@ mod programs {
     }
 
     #[inline(always)]
-    fn act(verdict: Verdict) -> u32 {
-        match verdict.outcome.action() {
+    fn act(context: &XdpContext, verdict: Verdict) -> u32 {
+        let action = match verdict.outcome.action() {
             Action::Pass => xdp_action::XDP_PASS,
             // `Tables::leave_through` has said where to.
             Action::Redirect => xdp_action::XDP_REDIRECT,
             Action::Reply => xdp_action::XDP_TX,
             Action::Consume => xdp_action::XDP_DROP,
-        }
+        };
+        end(context, verdict, action)
     }
 }
 

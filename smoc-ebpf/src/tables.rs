@@ -314,7 +314,7 @@ pub extern "C" fn smoc_token_v1(key: u64) -> u32 {
 
 /// The only entry of an array map of `T`. The key is a constant and not on the stack, of which there is little.
 #[inline(always)]
-fn first<T>(map: *const c_void) -> Option<*mut T> {
+pub fn first<T>(map: *const c_void) -> Option<*mut T> {
     static KEY: u32 = 0;
     // SAFETY: callers pass a map of the type that they name.
     let entry = unsafe { bpf_map_lookup_elem(map.cast_mut(), (&raw const KEY).cast()) };

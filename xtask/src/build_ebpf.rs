@@ -50,12 +50,22 @@ pub fn build() -> Result<Vec<PathBuf>> {
         copy_if_changed(&program.path, &object)?;
         objects.push(object);
     }
+    objects.push(build_capturing()?);
     let main = object();
     objects.sort_by_key(|path| (*path != main, path.clone()));
     if objects.first() != Some(&main) {
         bail!("the package {PACKAGE} has no binary `smoc`, so there is no {}", main.display());
     }
     Ok(objects)
+}
+
+/// The product once more, for as long as a capture runs: `smoc-capture.bpf.o`.
+fn build_capturing() -> Result<PathBuf> {
+    let built = artifacts::build(cargo_for_bpf("build")?.args(["--bin", "smoc", "--features", "capture"]))?;
+    let program = built.first().context("the package has no binary `smoc`")?;
+    let object = bpf_dir().join(object_name("capture"));
+    copy_if_changed(&program.path, &object)?;
+    Ok(object)
 }
 
 /// The object that the agent loads.

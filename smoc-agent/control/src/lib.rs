@@ -17,9 +17,11 @@
 //! | [`store`] | records that all agents of a fabric share |
 //! | [`siblings`] | joins whose siblings are at other edges |
 //! | [`history`] | what has happened, within a fixed budget |
+//! | [`capture`] | which frames are captured, and what is said of each |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
 pub mod base_network;
+pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod connections;

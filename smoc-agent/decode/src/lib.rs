@@ -3,7 +3,7 @@
 //! `capture` (blocks of a file) -> `layers` (the TCP segment in a frame, through tags and tunnels) -> `segment` and
 //! `option` (its options, read by the same code as in the packet path; `ignored`: those that hosts do not take) ->
 //! `connections` (whose they are) -> `seen` (what is said of them). `counts` says what became of every frame. And [`replay`]: what a
-//! switch would do with the frames.
+//! switch would do with the frames. The other way round, `write` puts captures together, without `keys`.
 
 use std::io::{self, Read};
 
@@ -11,6 +11,7 @@ mod capture;
 mod connections;
 mod counts;
 mod ignored;
+mod keys;
 mod layers;
 mod option;
 mod replay;
@@ -18,9 +19,11 @@ mod seen;
 mod segment;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 pub use counts::Counts;
 pub use ignored::Reason;
+pub use keys::blank_keys;
 pub use layers::{Trail, Unread};
 pub use replay::{Replay, Replayed, replay};
 pub use seen::{Details, Flags, IgnoredOption, Phase, Place, Seen, Token};

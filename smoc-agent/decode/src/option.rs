@@ -79,12 +79,13 @@ impl MptcpOption {
             subtype::CAPABLE => {
                 let Capable { version, sender_key, receiver_key } =
                     Capable::parse(option, length, Carrier::of(tcp))?;
-                let token = |key| token::derive(version, key);
+                // Zeros stand where a capture has keys overwritten: they are no token of any connection.
+                let token = |key: &u64| (*key != 0).then(|| token::derive(version, *key));
                 Some(Self::Capable {
                     version,
                     flags: Capable::flags(option),
-                    sender_token: sender_key.map(token),
-                    receiver_token: receiver_key.map(token),
+                    sender_token: sender_key.as_ref().and_then(token),
+                    receiver_token: receiver_key.as_ref().and_then(token),
                 })
             }
             subtype::JOIN => Some(match Join::parse(option, length, Carrier::of(tcp))? {

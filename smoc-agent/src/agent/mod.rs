@@ -48,6 +48,7 @@ use tracing::{info, warn};
 
 use crate::{
     api::{self, ApiPort, ApiServer, BindError, Looked, PortError, SocketFile},
+    capture::{Captures, Swap},
     clock,
     dataplane::{
         Dataplane, DataplaneError,
@@ -208,6 +209,14 @@ fn start_readers(
     Ok((siblings, recorder))
 }
 
+/// Starts what answers clients.
+fn serve(tasks: &mut Tasks, api: ApiServer, ports: impl IntoIterator<Item = ApiPort>, answers: api::Sources) {
+    for port in ports {
+        tasks.spawn(port.name(), port.serve(answers.clone()));
+    }
+    tasks.spawn("the API", api.serve(answers));
+}
+
 /// What wakes the control thread.
 struct Sources {
     events: mpsc::Receiver<Event>,
@@ -215,6 +224,7 @@ struct Sources {
     found: watch::Receiver<Found>,
     facts: watch::Receiver<Arc<Topology>>,
     questions: mpsc::Receiver<oneshot::Sender<Expected>>,
+    captures: mpsc::UnboundedReceiver<Swap>,
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -265,7 +275,9 @@ impl Agent {
         let config = start.config.clone();
         let Prober { commands, found } = prober::start(Sightings::open(&pin)?, transmit)
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
-        let (events, sources, questions) = Sources::new(found, links::watch(commands.clone())?, facts)?;
+        let (captures, swaps) = Captures::new(dataplane.capture_loader(config.clone()));
+        let links = links::watch(commands.clone())?;
+        let (events, sources, questions) = Sources::new(found, links, facts, swaps)?;
         let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));
         let (look, looked) = watch::channel(Looked::default());
         let (control, snapshots) = (ControlMeter::default(), publish.subscribe());
@@ -282,14 +294,12 @@ impl Agent {
             notes: PathNotes::default(),
             history: SharedHistory::default(),
             series: SharedSeries::default(),
+            captures,
             started: Instant::now(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &config, (&pin, look, questions), &answers)?;
-        for port in ports {
-            tasks.spawn(port.name(), port.serve(answers.clone()));
-        }
-        tasks.spawn("the API", api.serve(answers));
+        serve(&mut tasks, api, ports, answers);
         let ears = Ears::new(tasks.handle(), events);
         let world =
             World { dataplane, netlink, ears, prober: commands, siblings, publish, history, remember };
@@ -299,9 +309,15 @@ impl Agent {
 
     async fn run(&mut self) -> Result<(), AgentError> {
         loop {
+            let mut swapped = None;
             let event = match self.next().await? {
                 Woken::End => return Ok(()),
                 Woken::Event(event) => Some(*event),
+                Woken::Swap(Swap { programs, done }) => {
+                    self.world.dataplane.capture(programs);
+                    swapped = Some(done);
+                    Some(Event::Programs(self.world.dataplane.programs()))
+                }
                 Woken::Refresh => self.interfaces().await,
                 Woken::Reload => self.reload(),
             };
@@ -310,6 +326,10 @@ impl Agent {
                 let effects = self.switch.handle(event, clock::now());
                 self.perform(effects).await;
                 self.control.took(name, started.elapsed());
+            }
+            if let Some(done) = swapped {
+                // Who asked for it may be gone.
+                let _ = done.send(());
             }
         }
     }
@@ -322,6 +342,7 @@ impl Agent {
             found,
             facts,
             questions,
+            captures,
             terminate,
             interrupt,
             hang_up,
@@ -353,6 +374,7 @@ impl Agent {
                 () = alive(watchdog) => notify::alive(),
                 () = tokio::time::sleep(due) => return Ok(Woken::Event(Box::new(Event::Time))),
                 _ = refresh.tick() => return Ok(Woken::Refresh),
+                Some(swap) = captures.recv() => return Ok(Woken::Swap(swap)),
                 // The receiver may be gone.
                 Some(reply) = questions.recv() => drop(reply.send(self.switch.expected())),
                 Some(event) = events.recv() => return Ok(Woken::Event(Box::new(event))),
@@ -429,6 +451,7 @@ impl Agent {
 enum Woken {
     End,
     Event(Box<Event>),
+    Swap(Swap),
     Refresh,
     Reload,
 }
@@ -438,6 +461,7 @@ impl Sources {
         found: watch::Receiver<Found>,
         links: watch::Receiver<u64>,
         facts: watch::Receiver<Arc<Topology>>,
+        captures: mpsc::UnboundedReceiver<Swap>,
     ) -> Result<(mpsc::Sender<Event>, Self, Questions), AgentError> {
         let failed = |source| AgentError::Io { doing: "wait for signals", source };
         let (tell, events) = mpsc::channel(QUEUE);
@@ -450,6 +474,7 @@ impl Sources {
             found,
             facts,
             questions,
+            captures,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             hang_up: signal(SignalKind::hangup()).map_err(failed)?,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, body::Bytes, client::conn::http1};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
@@ -83,15 +83,43 @@ async fn send<T: DeserializeOwned>(
     Ok(serde_json::from_slice(&on_socket(socket, query, request).await?)?)
 }
 
+/// The protocol of captures.
+pub(super) const CAPTURE: &str = "smoc-capture";
+
+/// Asks for a capture; what it sends.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn upgrade(socket: &Path, query: &str) -> Result<TokioIo<Upgraded>, ClientError> {
+    let request = Request::get(query).header("host", "smoc");
+    let request =
+        request.header("connection", "upgrade").header("upgrade", CAPTURE).body(Full::<Bytes>::default());
+    let stream = connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection.with_upgrades());
+    let request = request.map_err(|error| ClientError::Refused(format!("{query}: {error}")))?;
+    let answer = sender.send_request(request).await?;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(TokioIo::new(hyper::upgrade::on(answer).await?));
+    }
+    let (status, body) = (answer.status(), answer.into_body().collect().await?.to_bytes());
+    connection.abort();
+    Err(refusal(status, &body))
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream, ClientError> {
+    UnixStream::connect(socket).await.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoAgent(socket.into()),
+        _ => ClientError::Io { path: socket.into(), source },
+    })
+}
+
 async fn on_socket(
     socket: &Path,
     query: &str,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
 ) -> Result<Bytes, ClientError> {
-    let stream = UnixStream::connect(socket).await.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoAgent(socket.into()),
-        _ => ClientError::Io { path: socket.into(), source },
-    })?;
+    let stream = connect(socket).await?;
     exchange(stream, query, request).await
 }
 
@@ -128,14 +156,18 @@ pub(super) async fn exchange(
     if status.is_success() {
         return Ok(body);
     }
-    let error: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    Err(refusal(status, &body))
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
+    let error: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let message = error["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
-    Err(match status {
+    match status {
         StatusCode::BAD_REQUEST => ClientError::Senseless(message),
         StatusCode::UNAUTHORIZED => ClientError::Refused(
             "it wants another token: give all agents the same one, or name another file with --token-file"
                 .to_owned(),
         ),
         _ => ClientError::Refused(message),
-    })
+    }
 }

@@ -44,7 +44,9 @@ where
             };
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(ask);
-            let served = timeout(all, builder.serve_connection(TokioIo::new(stream), service)).await;
+            // What a capture is sent is no answer: it goes on by itself.
+            let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let served = timeout(all, connection).await;
             if !matches!(served, Ok(Ok(()))) {
                 debug!(?served, "a client of the API was not served to the end");
             }

@@ -18,14 +18,16 @@
 //! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
 //! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
+//! | `/capture?` [`crate::capture::Order`], upgraded to `smoc-capture` | frames for as long as the client reads ([`crate::capture`]) |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
 //! `fabric_api` in the configuration makes what can be read there readable over TCP; what sends or changes anything is on the socket only.
 //!
 //! Clients are served 64 at a time, with a timeout of 5 s for the request and 30 s in all. An error is `{"error": "..."}`
-//! with status 400, 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
+//! with status 400, 409 (a capture is running), 500, or 503 while the agent starts. What changes slowly is answered from the snapshot that control
 //! publishes; counters and connections are read from the kernel's tables at each request.
 
+mod capture;
 mod client;
 mod connections;
 mod drain;
@@ -40,7 +42,7 @@ mod series;
 mod server;
 mod view;
 
-pub use client::{ClientError, get, post, text};
+pub use client::{ClientError, get, post, text, upgrade};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use policy::check as check_policy;

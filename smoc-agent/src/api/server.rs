@@ -50,6 +50,7 @@ use smoc_control::{
 use smoc_paths::search::{Path as RankedPath, PathFinder, routable};
 
 use crate::{
+    capture::Captures,
     clock,
     dataplane::Observe,
     history::{SharedHistory, SharedSeries},
@@ -114,6 +115,8 @@ pub struct Sources {
     pub history: SharedHistory,
     /// What was measured over time.
     pub series: SharedSeries,
+    /// Who starts captures.
+    pub captures: Captures,
     /// When the agent was started.
     pub started: Instant,
 }
@@ -226,6 +229,7 @@ pub(super) fn readable() -> Router<Sources> {
 
 fn router(sources: Sources) -> Router {
     readable()
+        .route("/capture", get(super::capture::capture))
         .route("/probe", get(probe))
         .route("/drain", post(drain))
         .route("/policy", post(apply_policy))
@@ -235,7 +239,7 @@ fn router(sources: Sources) -> Router {
 
 impl Sources {
     /// What control has decided.
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
         let starting = || Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is just starting".to_owned());
         self.snapshots.borrow().clone().ok_or_else(starting)
     }
@@ -282,7 +286,7 @@ impl Sources {
     }
 }
 
-pub(super) struct Failure(StatusCode, String);
+pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "agent")]
 mod agent;
+#[cfg(feature = "agent")]
+mod capture;
 mod check;
 mod decode;
 #[cfg(feature = "agent")]
@@ -88,6 +90,9 @@ enum Command {
     /// Show what has happened at a running agent's switch
     #[cfg(feature = "agent")]
     Events(events::EventsArgs),
+    /// Capture the frames that smoc forwards, with the path, rank and outcome of each
+    #[cfg(feature = "agent")]
+    Capture(capture::CaptureArgs),
     /// Watch links, paths, connections and subflows of a running agent's switch by rate
     #[cfg(feature = "agent")]
     Top(top::TopArgs),
@@ -195,6 +200,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => live::explain(args),
         #[cfg(feature = "agent")]
         Command::Events(args) => events::run(args),
+        #[cfg(feature = "agent")]
+        Command::Capture(args) => capture::run(args),
         #[cfg(feature = "agent")]
         Command::Top(args) => top::run(args),
         #[cfg(feature = "agent")]

@@ -79,6 +79,13 @@ pub trait Observe: Send + Sync {
     /// A map that cannot be written.
     fn settle(&self, settlement: &Settlement, now: Nanos) -> Result<(), DataplaneError>;
 
+    /// The tokens of a subflow's connection, of the local host and of the remote one; that of its join, or those that its
+    /// handshake has shown so far, where the connection is not known; none if nothing is.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn tokens_of(&self, key: &FlowKey) -> Result<Vec<u32>, DataplaneError>;
+
     /// How many entries each table has room for, by the map's name.
     fn capacities(&self) -> Vec<(&'static str, u32)>;
 }

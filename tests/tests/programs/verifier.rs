@@ -28,6 +28,8 @@ fn costs(name: &str) -> Costs {
     let mut object = Ebpf::load_file(&object)
         .unwrap_or_else(|error| panic!("{}: {error} (`cargo xtask build-ebpf` makes it)", object.display()));
     assert_eq!(object.map("AYA_LOGS").is_some(), name == "smoc-log.bpf.o", "only the logging programs log");
+    let is_capturing = name == "smoc-capture.bpf.o";
+    assert_eq!(object.map("CAPTURES").is_some(), is_capturing, "only the capturing programs capture");
     let cost = |(name, program): (&str, &mut Program)| {
         let Program::Xdp(program) = program else { panic!("{name} is not an XDP program") };
         program.load().unwrap_or_else(|error| panic!("the kernel refuses {name}: {error}"));
@@ -39,7 +41,11 @@ fn costs(name: &str) -> Costs {
 
 /// Whether every program has a ceiling and stays below it.
 fn check(object: &str, whose: &str) {
-    let (ceilings, costs) = (ceilings(whose), costs(object));
+    check_costs(object, costs(object), whose);
+}
+
+fn check_costs(object: &str, costs: Costs, whose: &str) {
+    let ceilings = ceilings(whose);
     for (program, cost) in &costs {
         let ceiling = ceilings.get(program);
         println!("verifier: {program} of {object} takes {cost} of {ceiling:?} instructions {whose}");
@@ -70,13 +76,34 @@ fn the_three_capabilities_of_the_agent_are_enough_to_load() {
     if !can_run("the_three_capabilities_of_the_agent_are_enough_to_load") {
         return;
     }
-    // Capabilities are a thread's own.
-    let load = || {
+    as_the_agent(|| check("smoc.bpf.o", "without CAP_PERFMON"));
+}
+
+/// Does something with no more capabilities than an agent needs. Capabilities are a thread's own.
+fn as_the_agent(work: fn()) {
+    let limited = move || {
         let needed = [Capability::CAP_NET_ADMIN, Capability::CAP_BPF, Capability::CAP_NET_RAW];
         caps::set(None, CapSet::Effective, &needed.into()).expect("what is had can be given up");
-        check("smoc.bpf.o", "without CAP_PERFMON");
+        work();
     };
-    std::thread::scope(|scope| scope.spawn(load).join().expect("it loads"));
+    std::thread::scope(|scope| scope.spawn(limited).join().expect("it loads"));
+}
+
+/// Those of the programs that run while frames are captured, and of the one that captures.
+fn check_capturing(whose: &str) {
+    let mut costs = costs("smoc-capture.bpf.o");
+    let capture = costs.remove("smoc_capture").expect("it captures");
+    println!("verifier: smoc_capture takes {capture} instructions {whose}");
+    assert!(capture < 100_000, "smoc_capture costs the verifier {capture} instructions {whose}");
+    check_costs("smoc-capture.bpf.o", costs, whose);
+}
+
+#[test]
+fn the_capturing_programs_stay_below_the_same_ceilings() {
+    if can_run("the_capturing_programs_stay_below_the_same_ceilings") {
+        check_capturing("with CAP_PERFMON");
+        as_the_agent(|| check_capturing("without CAP_PERFMON"));
+    }
 }
 
 #[test]

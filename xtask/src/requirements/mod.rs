@@ -80,6 +80,13 @@ const TABLE: &[Requirement] = &[
         source: Source::Debian("tcpdump"),
     },
     Requirement {
+        name: "tshark",
+        needed_for: "a test that reads what `smoc capture` writes",
+        verbs: TESTS,
+        found: |_| on_path("tshark"),
+        source: Source::Debian("tshark"),
+    },
+    Requirement {
         name: "lldpd",
         needed_for: "a test with another implementation of LLDP at a host",
         verbs: TESTS,

@@ -7,8 +7,16 @@ use smoc_paths::topology::Topology;
 
 use super::Wish;
 use crate::{
-    config::Config, connections::Claim, dataplane::Installed, discovery::inquiry::Question, fabric::Record,
-    hosts::behind::KernelRoute, interfaces::Interfaces, liveness::Found, ports::Role, siblings::Stray,
+    config::Config,
+    connections::Claim,
+    dataplane::Installed,
+    discovery::inquiry::Question,
+    fabric::Record,
+    hosts::behind::KernelRoute,
+    interfaces::Interfaces,
+    liveness::Found,
+    ports::{Programs, Role},
+    siblings::Stray,
     store::Facts,
 };
 
@@ -53,6 +61,8 @@ pub enum Event {
     Looked(Question, Vec<Claim>),
     /// What operators want, as somebody has written it here or a store tells.
     Recorded(Vec<Record>),
+    /// The programs that are to be on the ports are others now.
+    Programs(Programs),
     /// The world did not do what an effect asks for.
     Refused {
         /// What was asked for.
@@ -77,6 +87,7 @@ impl Event {
             Self::Stored(_) => "stored",
             Self::Looked(..) => "looked",
             Self::Recorded(_) => "recorded",
+            Self::Programs(_) => "programs",
             Self::Refused { .. } => "refused",
         }
     }

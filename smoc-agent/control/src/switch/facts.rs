@@ -63,6 +63,11 @@ impl Switch {
             Event::Stored(facts) => self.stored(&facts, now),
             Event::Looked(question, claims) => self.looked(question, claims, now),
             Event::Recorded(records) => self.recorded(&records, now),
+            Event::Programs(programs) => {
+                self.programs = programs;
+                self.stale.ports = true;
+                true
+            }
             Event::Refused { wish, why } => {
                 if self.retries.refused(wish, why, now) {
                     self.stale.view = true;

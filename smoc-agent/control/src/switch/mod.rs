@@ -120,6 +120,9 @@ const CATCH_UP: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// Where the network is discovered it listens so long at most: those who are there have spoken then.
 const DISCOVERY: Duration = Duration::from_millis(800);
 
+#[cfg(test)]
+pub(crate) use tests::settled_snapshot;
+
 /// What is there when control begins.
 #[derive(Clone, Debug)]
 pub struct Start {

@@ -35,6 +35,11 @@ fn port(number: u16) -> PortNumber {
 /// A configuration without a file.
 pub(super) const DISCOVERED: &str = "switch: e1\nbridge: br0\ntables: {hosts: 64}\n";
 
+/// What e1 publishes once all has settled: the topology is [`DIAMOND`].
+pub(crate) fn settled_snapshot() -> Snapshot {
+    Bench::settled().switch.snapshot()
+}
+
 /// The switch e1 with ports 1, 2 and 9, in a world that does whatever is wanted of it.
 pub(super) struct Bench {
     pub(super) switch: Switch,

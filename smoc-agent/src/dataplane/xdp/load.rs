@@ -21,8 +21,35 @@ use super::{
 };
 use crate::dataplane::{BoxError, DataplaneError};
 
+/// Programs that belong together, loaded.
+pub struct ProgramSet {
+    pub(super) ebpf: Ebpf,
+    /// The numbers of those for the ports.
+    pub(super) programs: Programs,
+    /// Where their program array is pinned.
+    pub(super) continuations: PathBuf,
+}
+
+/// Makes or opens the maps and loads all programs. What is new in the pin directory is taken back if that fails.
+pub(super) fn load_set(
+    config: &Config,
+    object: &Path,
+    pins: &PinDirectory,
+) -> Result<ProgramSet, DataplaneError> {
+    let continuations = pins.new_continuations();
+    let before = pins.maps();
+    match load_object(config, object, pins, &continuations) {
+        Ok((ebpf, programs)) => Ok(ProgramSet { ebpf, programs, continuations }),
+        Err(error) => {
+            let new = pins.maps().into_iter().filter(|path| !before.contains(path));
+            new.chain([continuations]).for_each(|path| drop(std::fs::remove_file(path)));
+            Err(error)
+        }
+    }
+}
+
 /// Makes or opens the maps and loads all programs; the numbers of those for the ports.
-pub(super) fn load_object(
+fn load_object(
     config: &Config,
     object: &Path,
     pins: &PinDirectory,
@@ -65,7 +92,7 @@ pub(super) fn load_object(
 }
 
 /// Loads one program; its number and descriptor.
-fn load_program(
+pub(super) fn load_program(
     ebpf: &mut Ebpf,
     name: &'static str,
     bad: &impl Fn(String) -> DataplaneError,

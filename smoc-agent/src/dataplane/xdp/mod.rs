@@ -2,6 +2,7 @@
 //! The only module that knows aya.
 
 mod attach;
+mod capture;
 mod events;
 mod inspector;
 mod installed;
@@ -13,8 +14,10 @@ mod sightings;
 mod tables;
 mod transmit;
 
+pub use capture::{CaptureLoader, CaptureRing};
 pub use events::Events;
 pub use inspector::Inspector;
+pub use load::ProgramSet;
 pub use pins::PinDirectory;
 pub use sightings::Sightings;
 pub use tables::XdpTables;
@@ -23,9 +26,10 @@ pub use transmit::Transmit;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use aya::{Ebpf, maps::MapError};
+use aya::maps::MapError;
 use smoc_common::{
     map::{HelloKeys, Port, Settings},
     route::PortNumber,
@@ -39,7 +43,7 @@ use smoc_control::{
 
 use super::{Dataplane, DataplaneError, errno};
 use attach::NewLinks;
-use load::{find_object, load_object, xdp};
+use load::{find_object, load_set, xdp};
 use maps::{ConfigMaps, Entry, edge_name, read_error, set_device, trie_key, write_error};
 
 /// The program that a port of this role gets.
@@ -52,13 +56,12 @@ fn program_of(role: Role) -> &'static str {
 
 /// Loaded programs and the maps they use.
 pub struct XdpDataplane {
-    pins: PinDirectory,
-    ebpf: Ebpf,
+    pins: Arc<PinDirectory>,
+    programs: ProgramSet,
+    /// Those that take their place while a capture runs.
+    capturing: Option<ProgramSet>,
     maps: ConfigMaps,
     mode: XdpMode,
-    programs: Programs,
-    /// Where the program array of these programs is pinned.
-    continuations: PathBuf,
 }
 
 impl XdpDataplane {
@@ -72,18 +75,12 @@ impl XdpDataplane {
         let pins = PinDirectory::claim(&config.pin)?;
         pins.verify(&config.switch)?;
         pins.verify_sizes(&config.tables)?;
-        let continuations = pins.new_continuations();
-        let before = pins.maps();
-        let loaded = load_object(config, &object, &pins, &continuations);
-        let (mut ebpf, programs) = loaded.inspect_err(|_| {
-            let new = pins.maps().into_iter().filter(|path| !before.contains(path));
-            new.chain([continuations.clone()]).for_each(|path| drop(std::fs::remove_file(path)));
-        })?;
+        let mut programs = load_set(config, &object, &pins)?;
         let maps = ConfigMaps::open(pins.path())?;
-        if let Err(error) = log::start(&mut ebpf) {
+        if let Err(error) = log::start(&mut programs.ebpf) {
             tracing::warn!(%error, "the programs' log is not read");
         }
-        Ok(Self { pins, ebpf, maps, mode: config.xdp, programs, continuations })
+        Ok(Self { pins: Arc::new(pins), programs, capturing: None, maps, mode: config.xdp })
     }
 
     /// Puts the program of a role on an interface. What is new is taken back if it fails.
@@ -93,7 +90,8 @@ impl XdpDataplane {
     pub fn attach(&mut self, role: Role, interface: &Interface) -> Result<(), DataplaneError> {
         attach::check_free(&self.pins, interface)?;
         let mut new = NewLinks::default();
-        let program = xdp(&mut self.ebpf, program_of(role)).expect("checked when the object was loaded");
+        let set = self.capturing.as_mut().unwrap_or(&mut self.programs);
+        let program = xdp(&mut set.ebpf, program_of(role)).expect("checked when the object was loaded");
         attach::attach(&self.pins, program, interface, self.mode, &mut new)?;
         new.keep()?;
         self.forget_old_programs()
@@ -112,17 +110,28 @@ impl XdpDataplane {
 
     /// Removes the program arrays of earlier agents, once none of their programs is on any interface.
     fn forget_old_programs(&self) -> Result<(), DataplaneError> {
-        let Programs { host, fabric } = self.programs;
+        let Programs { host, fabric } = self.programs();
         if !self.pins.links()?.iter().all(|link| attach::is_of(link, &[host, fabric])) {
             return Ok(());
         }
-        let others = self.pins.continuations()?;
-        others.iter().filter(|path| **path != self.continuations).try_for_each(|path| attach::unpin(path))
+        let sets = [Some(&self.programs), self.capturing.as_ref()];
+        let ours = |path: &PathBuf| sets.iter().flatten().any(|set| set.continuations == *path);
+        self.pins.continuations()?.iter().filter(|path| !ours(path)).try_for_each(|path| attach::unpin(path))
     }
 
-    /// The kernel's numbers of the programs.
+    /// The kernel's numbers of the programs that are to be on the ports.
     pub fn programs(&self) -> Programs {
-        self.programs
+        self.capturing.as_ref().unwrap_or(&self.programs).programs
+    }
+
+    /// Who loads programs that capture.
+    pub fn capture_loader(&self, config: Arc<Config>) -> CaptureLoader {
+        CaptureLoader::new(config, self.pins.clone())
+    }
+
+    /// Lets these programs take the place of the others, or ends that. What is on the ports is to be attached anew.
+    pub fn capture(&mut self, programs: Option<ProgramSet>) {
+        self.capturing = programs;
     }
 
     /// The pin directory.

@@ -144,6 +144,26 @@ impl Observe for XdpTables {
         Ok(connections::stray(key, &flow, connection.as_ref(), |index| maps.plain(index)))
     }
 
+    fn tokens_of(&self, key: &FlowKey) -> Result<Vec<u32>, DataplaneError> {
+        let maps = self.maps();
+        let (flow, shown) = match found(maps.flow(key)).map_err(|error| read_error("FLOWS", error))? {
+            Some(flow) => (flow, Vec::new()),
+            None => {
+                let half = found(maps.half_open.get(&Entry(*key), 0));
+                let half = half.map_err(|error| read_error("HALF_OPEN", error))?;
+                let Some(Entry(half)) = half else { return Ok(Vec::new()) };
+                (half.flow, vec![half.initiator_token, half.responder_tokens[0]])
+            }
+        };
+        let connection = found(maps.connections.get(&flow.connection, 0));
+        let connection = connection.map_err(|error| read_error("CONNECTIONS", error))?;
+        let tokens = match connection {
+            Some(Entry(connection)) => vec![connection.local_token, connection.remote_token],
+            None => [vec![flow.token], shown].concat(),
+        };
+        Ok(tokens.into_iter().filter(|token| *token != 0).collect())
+    }
+
     fn claims(&self, token: u32) -> Result<Vec<Claim>, DataplaneError> {
         let bound = found(self.maps().connections_of(token)).map_err(|error| read_error("TOKENS", error))?;
         let bound = bound.unwrap_or_default();
