@@ -10,7 +10,7 @@ use super::oracle::{Definition, Links, all_paths, draft, reference_flow, topolog
 use super::query::Query;
 use super::reduced::Reduced;
 use super::{Path, PathFinder, PathOptions, Policy, Protect};
-use crate::topology::{Bandwidth, Latency, LinkId, SwitchId, Topology};
+use crate::topology::{Bandwidth, Latency, LinkId, SwitchId, Topology, TopologyFile};
 
 fn options(policy: Policy, count: usize) -> PathOptions {
     PathOptions { policy, count, ..PathOptions::default() }
@@ -363,4 +363,28 @@ proptest! {
             prop_assert_eq!(ranked(&straight), ranked(&shuffled));
         }
     }
+}
+
+/// Agents do not read a new file at the same moment: a route by one of the two passes the switch as the other has it.
+#[test]
+fn r9_one_more_link_changes_no_route_through_a_switch_whose_width_is_said() {
+    let links = "links:\n  - {a: \"e1:1\", b: \"m1:1\"}\n  - {a: \"m1:2\", b: \"e2:1\"}\n  - {a: \"m1:3\", b: \"e3:1\"}\n";
+    let more = "  - {a: \"m1:4\", b: \"e4:1\"}\n";
+    let said = "switches: [{name: m1, port_width: 5}]\n";
+    let parse = |text: String| TopologyFile::parse("t.yaml".as_ref(), &text).unwrap().connected().unwrap();
+    let exits = |old: &Topology, new: &Topology| {
+        ["e2", "e3"].map(|to| {
+            let [from, to] = ["e1", to].map(|name| old.find_switch(name).unwrap());
+            let paths = PathFinder::new(old, &PathOptions::default()).unwrap().ranked(from, to);
+            let pushed = paths[0].route(old).unwrap();
+            let width = new.switch(new.find_switch("m1").unwrap()).port_width;
+            pushed.pop(width).map(|(port, rest)| (port.get(), rest.bits()))
+        })
+    };
+    let right = [Some((2, 1)), Some((3, 1))];
+    let [old, new] = [format!("{said}{links}"), format!("{said}{links}{more}")].map(parse);
+    assert_eq!([exits(&old, &old), exits(&old, &new), exits(&new, &old)], [right; 3]);
+    // Where the file does not say it, drain the switch before.
+    let [old, new] = [links.to_owned(), format!("{links}{more}")].map(parse);
+    assert!(exits(&old, &old) == right && exits(&old, &new) != right);
 }

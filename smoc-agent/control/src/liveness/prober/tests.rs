@@ -20,6 +20,8 @@ enum Cable {
     Neighbor,
     /// It ends at another port of the same switch.
     Loop,
+    /// It ends at another switch, whose program turns hellos round too, and whose agent believes in another link.
+    Other,
 }
 
 struct Memory {
@@ -38,12 +40,13 @@ impl Wire for Memory {
         let seen = |probe, returned| Sighting { at, probe, returned, interface: self.ingress };
         match self.cable {
             // The neighbour's own hello comes as well.
-            Cable::Neighbor => {
+            Cable::Neighbor | Cable::Other => {
                 let theirs = Probe {
                     session: 99,
                     subject: probe.back_port,
                     back_port: probe.subject,
                     flags: 3,
+                    link: if self.cable == Cable::Other { 8 } else { probe.link },
                     ..probe
                 };
                 self.sightings.push_back(seen(theirs, 0));
@@ -157,6 +160,27 @@ fn a_port_whose_cable_ends_at_the_same_switch_is_miswired_and_up_when_that_is_me
     assert_eq!(pass(&mut prober, Cable::Loop, 5), (Reason::Miswired(7), BTreeMap::new()));
     assert_eq!(pass(&mut prober, Cable::Loop, 1000), (Reason::Miswired(7), BTreeMap::new()));
     assert_eq!(pass(&mut prober, Cable::Neighbor, 110), (Reason::Recovered, up.clone()));
+}
+
+/// Without a file's or a neighbour's word for it: hellos themselves name the link that their sender believes in.
+#[test]
+fn r10_a_port_whose_cable_was_swapped_with_another_is_miswired_although_its_hellos_come_back() {
+    let mut wire = Memory::new();
+    let mut prober = Prober::new(5);
+    prober.watch(targets(), wire.now, &mut wire);
+    let mut pass = |prober: &mut Prober, cable, ticks: u32| {
+        wire.cable = cable;
+        for _ in 0..ticks {
+            wire.now = wire.now + prober.tick_interval();
+            prober.tick(wire.now, &mut wire);
+        }
+        (prober.report(wire.now).ports[0].reason, wire.transmits.clone())
+    };
+    let up = BTreeMap::from([((port(1), Role::Fabric), IfIndex(1))]);
+    assert_eq!(pass(&mut prober, Cable::Neighbor, 100), (Reason::Started, up.clone()));
+    assert_eq!(pass(&mut prober, Cable::Other, 5), (Reason::Miswired(8), BTreeMap::new()));
+    assert_eq!(pass(&mut prober, Cable::Other, 1000), (Reason::Miswired(8), BTreeMap::new()));
+    assert_eq!(pass(&mut prober, Cable::Neighbor, 110), (Reason::Recovered, up));
 }
 
 #[test]
