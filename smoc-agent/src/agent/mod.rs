@@ -57,6 +57,7 @@ use crate::{
     netlink::{Netlink, NetlinkError},
     prober::{self, Prober},
     store::{FileStore, State, Store},
+    web::{Backend, Site},
 };
 use ears::Ears;
 use historian::Recorder;
@@ -229,6 +230,7 @@ impl Agent {
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
         let metrics = MetricsPort::bind(config.metrics.as_ref())?;
+        let web = config.web.as_ref().map(Site::bind).transpose()?;
         let mut tasks = Tasks::start()?;
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
@@ -268,11 +270,15 @@ impl Agent {
             notes: PathNotes::default(),
             history: SharedHistory::default(),
             started: Instant::now(),
+            board: api::Board::default(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
         if let Some(metrics) = metrics {
             tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
+        }
+        if let Some(web) = web {
+            tasks.spawn("the page", web.serve(Backend::agent(answers.clone())));
         }
         tasks.spawn("the API", api.serve(answers));
         let ears = Ears::new(tasks.handle(), events);

@@ -1,4 +1,5 @@
-//! Metrics over TCP, where the configuration says so: nothing else is answered there.
+//! TCP ports of the agent, where the configuration says so: one for metrics, which answers nothing else, and one for the page
+//! ([`crate::web`]).
 
 use std::{
     future::ready,
@@ -22,20 +23,24 @@ use tokio::net::TcpStream;
 
 use super::{connections, server::Sources, server::metrics};
 
-/// Why metrics cannot be read over TCP.
+/// Why there is no answer over TCP. `section` is that of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// The address.
-    #[error("metrics.listen: cannot listen on {listen}: {source}")]
+    #[error("{section}.listen: cannot listen on {listen}: {source}")]
     Listen {
+        /// Of the configuration.
+        section: &'static str,
         /// Where.
         listen: SocketAddr,
         /// Why.
         source: io::Error,
     },
     /// A file that the configuration names.
-    #[error("metrics.{field}: {path}: {why}")]
+    #[error("{section}.{field}: {path}: {why}")]
     File {
+        /// Of the configuration.
+        section: &'static str,
         /// The field of the configuration.
         field: &'static str,
         /// The file.
@@ -45,13 +50,17 @@ pub enum MetricsError {
     },
     /// A build without TLS.
     #[error(
-        "metrics.cert: this smoc is built without TLS: build it with `cargo build --features tls`, or leave cert and key away"
+        "{section}.cert: this smoc is built without TLS: build it with `cargo build --features tls`, or leave cert and key away"
     )]
-    WithoutTls,
+    WithoutTls {
+        /// Of the configuration.
+        section: &'static str,
+    },
 }
 
 /// A bound port.
 pub struct MetricsPort {
+    section: &'static str,
     listener: TcpListener,
     token_file: Option<PathBuf>,
     #[cfg(feature = "tls")]
@@ -59,41 +68,67 @@ pub struct MetricsPort {
 }
 
 impl MetricsPort {
-    /// Listens, if the configuration says so.
+    /// Listens for readers of metrics, if the configuration says so.
     ///
     /// # Errors
     /// It cannot listen, or a file is missing or faulty.
     pub fn bind(config: Option<&Metrics>) -> Result<Option<Self>, MetricsError> {
-        let Some(Metrics { listen, token_file, identity }) = config else { return Ok(None) };
+        config.map(|config| Self::open("metrics", config)).transpose()
+    }
+
+    /// Listens for what a section of the configuration says.
+    ///
+    /// # Errors
+    /// It cannot listen, or a file is missing or faulty.
+    pub(crate) fn open(section: &'static str, config: &Metrics) -> Result<Self, MetricsError> {
+        let Metrics { listen, token_file, identity } = config;
         if let Some(path) = token_file {
-            token(path)?;
+            token(section, path)?;
         }
         #[cfg(feature = "tls")]
-        let tls = identity.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
+        let tls = identity.as_ref().map(|(cert, key)| tls::acceptor(section, cert, key)).transpose()?;
         if cfg!(not(feature = "tls")) && identity.is_some() {
-            return Err(MetricsError::WithoutTls);
+            return Err(MetricsError::WithoutTls { section });
         }
         let listen = *listen;
-        let failed = |source| MetricsError::Listen { listen, source };
+        let failed = |source| MetricsError::Listen { section, listen, source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Some(Self {
+        Ok(Self {
+            section,
             listener,
             token_file: token_file.clone(),
             #[cfg(feature = "tls")]
             tls,
-        }))
+        })
     }
 
-    /// Answers until the agent ends.
+    /// Answers with metrics until the agent ends.
     ///
     /// # Errors
     /// The socket's, in words.
     pub async fn serve(self, sources: Sources) -> Result<(), String> {
-        let mut router = Router::new().route("/metrics", get(metrics)).with_state(sources);
-        if let Some(file) = self.token_file {
-            router = router.layer(middleware::from_fn_with_state(Arc::new(file), checked));
+        let router = Router::new().route("/metrics", get(metrics)).with_state(sources);
+        let router = self.protected(router);
+        self.answer(router).await
+    }
+
+    /// A router that answers only who shows the token, if there is one.
+    pub(crate) fn protected(&self, router: Router) -> Router {
+        match &self.token_file {
+            Some(file) => {
+                let secret = Arc::new(Secret { section: self.section, file: file.clone() });
+                router.layer(middleware::from_fn_with_state(secret, checked))
+            }
+            None => router,
         }
+    }
+
+    /// Answers until the process ends.
+    ///
+    /// # Errors
+    /// The socket's, in words.
+    pub(crate) async fn answer(self, router: Router) -> Result<(), String> {
         let listener = tokio::net::TcpListener::from_std(self.listener).map_err(|error| error.to_string())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
@@ -107,9 +142,15 @@ impl MetricsPort {
     }
 }
 
+/// Where the token is.
+struct Secret {
+    section: &'static str,
+    file: PathBuf,
+}
+
 /// The token in a file, without blanks around it.
-fn token(path: &Path) -> Result<String, MetricsError> {
-    let failed = |why: String| MetricsError::File { field: "token_file", path: path.into(), why };
+fn token(section: &'static str, path: &Path) -> Result<String, MetricsError> {
+    let failed = |why: String| MetricsError::File { section, field: "token_file", path: path.into(), why };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     match text.trim() {
         "" => Err(failed("is empty: write a token into it, as `openssl rand -hex 16` makes one".into())),
@@ -119,10 +160,10 @@ fn token(path: &Path) -> Result<String, MetricsError> {
 
 /// Answers only who shows the token (RFC 6750, section 2.1). The file is read each time, so that a new token needs no
 /// restart.
-async fn checked(State(file): State<Arc<PathBuf>>, request: Request, next: Next) -> Response {
+async fn checked(State(secret): State<Arc<Secret>>, request: Request, next: Next) -> Response {
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    match token(&file) {
+    match token(secret.section, &secret.file) {
         Ok(token) if same(token.as_bytes(), shown.trim().as_bytes()) => next.run(request).await,
         Ok(_) => (
             StatusCode::UNAUTHORIZED,
@@ -156,8 +197,13 @@ mod tls {
 
     use super::MetricsError;
 
-    pub(super) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, MetricsError> {
-        let failed = |field, path: &Path, why: String| MetricsError::File { field, path: path.into(), why };
+    pub(super) fn acceptor(
+        section: &'static str,
+        cert: &Path,
+        key: &Path,
+    ) -> Result<TlsAcceptor, MetricsError> {
+        let failed =
+            |field, path: &Path, why: String| MetricsError::File { section, field, path: path.into(), why };
         let certificates = CertificateDer::pem_file_iter(cert)
             .and_then(|found| found.collect::<Result<Vec<_>, _>>())
             .map_err(|error| failed("cert", cert, error.to_string()))?;

@@ -15,6 +15,11 @@
 //! | `/policy`, POST [`PolicyOrder`] | [`Applied`] |
 //! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
+//! | `/page/live?shape=KEY` | [`page::Live`]: what the page of `smoc web` draws, without the network if that is still the one of the key |
+//! | `/page/find?text=T` | [`page::Found`] |
+//! | `/page/paths?from=e1&to=e2` | [`page::PairPaths`] |
+//! | `/page/connections?link=L` (`switch`, `address`, `token`) | [`page::Connections`] |
+//! | `/page/what-if?fail=L` | [`page::WhatIf`]: one is worked out at a time |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
 //! Clients are served 64 at a time, with a timeout of 5 s for the request and 30 s in all. An error is `{"error": "..."}`
@@ -28,16 +33,20 @@ mod events;
 mod liveness;
 mod metrics;
 mod metrics_port;
+mod page;
 mod policy;
 mod pressure;
 mod server;
 mod view;
 
+pub(crate) use client::pass;
 pub use client::{ClientError, get, post, text};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
 pub use metrics_port::{MetricsError, MetricsPort};
+pub use page::Board;
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
+pub(crate) use server::router;
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
     BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricView, HostView, LearningView, LinkView,

@@ -34,6 +34,7 @@ use super::{
     events::{self, Wanted},
     liveness::{ProbeView, milliseconds},
     metrics::Readings,
+    page::{self, Board},
     policy::{self as policies, Applied, PolicyDeletion, PolicyOrder},
     view,
 };
@@ -112,6 +113,8 @@ pub struct Sources {
     pub history: SharedHistory,
     /// When the agent was started.
     pub started: Instant,
+    /// What the page of `smoc web` was told last.
+    pub board: Board,
 }
 
 /// What the tables held when they were read last.
@@ -200,7 +203,8 @@ impl Drop for SocketFile {
     }
 }
 
-fn router(sources: Sources) -> Router {
+/// All that the API answers.
+pub(crate) fn router(sources: Sources) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/hosts", get(hosts))
@@ -215,12 +219,13 @@ fn router(sources: Sources) -> Router {
         .route("/metrics", get(metrics))
         .route("/policy", get(policy).post(apply_policy))
         .route("/policy/delete", post(delete_policy))
+        .merge(page::routes())
         .with_state(sources)
 }
 
 impl Sources {
     /// What control has decided.
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Failure> {
         let starting = || Failure(StatusCode::SERVICE_UNAVAILABLE, "the agent is just starting".to_owned());
         self.snapshots.borrow().clone().ok_or_else(starting)
     }
@@ -240,14 +245,14 @@ impl Sources {
     }
 
     /// What the prober knows; nothing if it does not answer.
-    async fn report(&self) -> Option<Report> {
+    pub(super) async fn report(&self) -> Option<Report> {
         let (reply, report) = oneshot::channel();
         self.prober.send(Command::Report(reply)).ok()?;
         tokio::time::timeout(PROBER_TIMEOUT, report).await.ok()?.ok()
     }
 
     /// What interfaces carry; nothing if the kernel does not say.
-    async fn traffic(&self) -> BTreeMap<String, PortTraffic> {
+    pub(super) async fn traffic(&self) -> BTreeMap<String, PortTraffic> {
         let read = self.netlink.lock().await.traffic().await;
         read.unwrap_or_else(|error| {
             warn!(%error, "metrics of ports are left out");
@@ -262,12 +267,24 @@ impl Sources {
         self.events.send(Event::Recorded(records)).await.map_err(ended)
     }
 
-    async fn tables(&self) -> Result<KernelTables, Failure> {
+    pub(super) async fn tables(&self) -> Result<KernelTables, Failure> {
         self.read(|tables| tables.tables()).await
     }
 }
 
 pub(super) struct Failure(StatusCode, String);
+
+impl Failure {
+    /// What was asked makes no sense.
+    pub(super) fn bad(why: impl ToString) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.to_string())
+    }
+
+    /// A task of ours broke.
+    pub(super) fn broken(why: impl ToString) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
+    }
+}
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -439,7 +456,8 @@ fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> R
         .ok_or_else(|| format!("there is no rank {rank} to {to}: it has {count} paths, from 0"))
 }
 
-fn names(snapshot: &Snapshot) -> Names<'_> {
+/// What the tables refer to.
+pub(super) fn names(snapshot: &Snapshot) -> Names<'_> {
     Names {
         topology: &snapshot.topology,
         names: &snapshot.names,

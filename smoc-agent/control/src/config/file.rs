@@ -22,6 +22,7 @@ use super::{
     Border, Config, Guard, Hellos, Lines, PathOptions, PortRole, Probes, Spread, Tables, XdpMode,
     metrics::{self, RawMetrics},
     store::{self, RawStore},
+    web::{self, RawWeb},
 };
 
 /// Where the API listens unless the configuration says otherwise.
@@ -79,6 +80,7 @@ struct Raw {
     tables: Option<Spanned<Tables>>,
     store: Option<Spanned<RawStore>>,
     metrics: Option<Spanned<RawMetrics>>,
+    web: Option<Spanned<RawWeb>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -115,6 +117,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let prefixes = prefixes(&raw.prefixes, &mut faults);
     let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
     let metrics = metrics::check(raw.metrics, directory, &mut faults);
+    let web = web::check(raw.web, directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -152,6 +155,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         probes: raw.probes.map(|probes| probes.value).unwrap_or_default(),
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
         metrics,
+        web,
         store,
     })
 }

@@ -23,12 +23,12 @@ pub struct Metrics {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMetrics {
-    listen: Spanned<String>,
-    token_file: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    pub listen: Spanned<String>,
+    pub token_file: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     #[serde(default)]
-    unencrypted: bool,
+    pub unencrypted: bool,
 }
 
 /// Checks what the file says of metrics. Relative names are relative to `directory`.
@@ -37,17 +37,28 @@ pub(super) fn check(
     directory: &Path,
     faults: &mut Vec<Fault>,
 ) -> Option<Metrics> {
-    let Spanned { value: raw, referenced, .. } = raw?;
-    let mut fault = |line, message: &str| faults.push((line, message.to_owned()));
+    let Spanned { value, referenced, .. } = raw?;
+    check_port("metrics", value, referenced.line(), directory, faults)
+}
+
+/// Checks a TCP port of the agent that the section of this name, at this line, asks for.
+pub(super) fn check_port(
+    section: &str,
+    raw: RawMetrics,
+    section_line: u64,
+    directory: &Path,
+    faults: &mut Vec<Fault>,
+) -> Option<Metrics> {
+    let mut fault = |line, message: &str| faults.push((line, format!("{section}.{message}")));
     let identity = match (raw.cert, raw.key) {
         (Some(cert), Some(key)) => Some((directory.join(cert), directory.join(key))),
         (None, None) => None,
         (Some(_), None) => {
-            fault(referenced.line(), "metrics.key: missing: name the key of cert");
+            fault(section_line, "key: missing: name the key of cert");
             None
         }
         (None, Some(_)) => {
-            fault(referenced.line(), "metrics.cert: missing: name the certificate that key is for");
+            fault(section_line, "cert: missing: name the certificate that key is for");
             None
         }
     };
@@ -56,16 +67,14 @@ pub(super) fn check(
         let shown = shown(&raw.listen.value);
         fault(
             line,
-            &format!(
-                "metrics.listen: \"{shown}\" is no place to listen: write address:port, as 127.0.0.1:9852"
-            ),
+            &format!("listen: \"{shown}\" is no place to listen: write address:port, as 127.0.0.1:9852"),
         );
         return None;
     };
     if listen.ip().is_unspecified() && identity.is_none() && !raw.unencrypted {
         fault(
             line,
-            "metrics.listen: this is every address of the switch, and without TLS: name one address, or cert and key, or \
+            "listen: this is every address of the switch, and without TLS: name one address, or cert and key, or \
              write unencrypted: true if that is what you want",
         );
     }

@@ -26,12 +26,14 @@
 //! probes: {interval: 20ms, idle_interval: 1s, budget: 1000, hold_down: 2s}  # interval: off for none
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
 //! metrics: {listen: "127.0.0.1:9852", token_file: metrics.token, cert: e1.pem, key: e1.key}
+//! web: {listen: "127.0.0.1:8053", token_file: web.token, cert: e1.pem, key: e1.key, writes: true}
 //! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
 //! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
 //! interfaces of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that
-//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics` no TCP port listens, and without `prefixes` those of the bridge's own
+//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics` and `web` no TCP port
+//! listens, and without `prefixes` those of the bridge's own
 //! addresses count, or all if it has none.
 
 mod border;
@@ -42,6 +44,7 @@ mod metrics;
 mod store;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,6 +62,7 @@ pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
 pub use metrics::Metrics;
 pub use store::{Etcd, Store};
+pub use web::Web;
 
 use smoc_paths::{
     input::{self, Fault},
@@ -123,6 +127,8 @@ pub struct Config {
     pub tables: Tables,
     /// Where metrics can be read over TCP.
     pub metrics: Option<Metrics>,
+    /// Where the agent serves its page.
+    pub web: Option<Web>,
     /// Where to find out what the other switches say.
     pub store: Store,
     lines: Lines,
@@ -335,6 +341,7 @@ impl Config {
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),
             ("metrics", self.metrics != new.metrics),
+            ("web", self.web != new.web),
             // Without a file it is another one by itself.
             ("store", self.store != new.store && self.topology.is_some() == new.topology.is_some()),
         ];
