@@ -195,6 +195,23 @@ fn start_readers(
     Ok((siblings, recorder))
 }
 
+/// Starts what others ask.
+fn start_servers(
+    tasks: &mut Tasks,
+    api: ApiServer,
+    metrics: Option<MetricsPort>,
+    web: Option<Site>,
+    answers: api::Sources,
+) {
+    if let Some(metrics) = metrics {
+        tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
+    }
+    if let Some(web) = web {
+        tasks.spawn("the page", web.serve(Backend::agent(answers.clone())));
+    }
+    tasks.spawn("the API", api.serve(answers));
+}
+
 /// What wakes the control thread.
 struct Sources {
     events: mpsc::Receiver<Event>,
@@ -274,13 +291,7 @@ impl Agent {
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &pin, &answers, look, questions)?;
-        if let Some(metrics) = metrics {
-            tasks.spawn("the port for metrics", metrics.serve(answers.clone()));
-        }
-        if let Some(web) = web {
-            tasks.spawn("the page", web.serve(Backend::agent(answers.clone())));
-        }
-        tasks.spawn("the API", api.serve(answers));
+        start_servers(&mut tasks, api, metrics, web, answers);
         let ears = Ears::new(tasks.handle(), events);
         let world =
             World { dataplane, netlink, ears, prober: commands, siblings, publish, history, remember };

@@ -96,6 +96,9 @@ fn yes() -> bool {
 
 type Faults = Vec<Fault>;
 
+/// The fault of a file that names no ports.
+const NO_BRIDGE: &str = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
+
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let raw: Raw = input::read_yaml(text).map_err(|fault| vec![fault])?;
     let mut faults = Faults::new();
@@ -103,8 +106,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let ports_line = raw.ports.as_ref().map_or(raw.switch.referenced.line(), |ports| ports.referenced.line());
     let ports = numbered.map(|numbered| ports(numbered, ports_line, &mut faults));
     if ports.is_none() && raw.bridge.is_none() {
-        let message = "bridge: missing: ports are the interfaces of the bridge unless ports says otherwise";
-        faults.push((ports_line, message.into()));
+        faults.push((ports_line, NO_BRIDGE.into()));
     }
     check_port_width(raw.port_width.as_ref(), ports.as_ref(), &mut faults);
     let directory = path.parent().unwrap_or(Path::new(""));

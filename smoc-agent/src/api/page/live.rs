@@ -120,7 +120,10 @@ pub(super) struct Readings {
 
 /// The readings of the last moment: a thousand readers cost what one costs.
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Option<(Instant, Arc<Readings>)>>>);
+pub struct Board(Arc<Mutex<Option<Last>>>);
+
+/// When something was read, and what.
+type Last = (Instant, Arc<Readings>);
 
 impl Board {
     /// What was read last, or else what `read` reads now.

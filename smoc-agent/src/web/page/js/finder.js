@@ -70,6 +70,7 @@ export class Finder {
   #take(item) {
     if (!item?.dataset.kind || this.list.hidden) return;
     this.choose(item.dataset.kind, item.dataset.name);
+    this.input.value = "";
     this.#close();
   }
 

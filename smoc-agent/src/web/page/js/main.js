@@ -137,6 +137,7 @@ class Page {
     const hash = kind ? `#${kind}/${encodeURIComponent(name)}` : "";
     if (location.hash !== hash) history.replaceState(null, "", hash || location.pathname);
     this.endWhatIf(true);
+    this.tip.hidden = true;
     Object.assign(this, { selection: kind ? { kind, name } : undefined, ranks: undefined, related: undefined, chosen: undefined, trouble: undefined });
     this.#show();
     find("details").scrollTop = 0;
