@@ -35,6 +35,11 @@ impl SharedHistory {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).read(from, since, most)
     }
 
+    /// The number of the next entry.
+    pub fn next(&self) -> u64 {
+        *self.next.borrow()
+    }
+
     /// Waits until there is an entry of this number.
     pub async fn wait(&self, number: u64) {
         // The sender lives as long as this.

@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> report, agent -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
+//! `cli -> report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -34,3 +34,5 @@ mod speed;
 pub mod store;
 #[cfg(feature = "agent")]
 mod urgent;
+#[cfg(feature = "agent")]
+pub mod web;

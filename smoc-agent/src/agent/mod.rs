@@ -59,6 +59,7 @@ use crate::{
     netlink::{Netlink, NetlinkError, Watcher},
     prober::{self, Prober},
     store::{FileStore, State, Store},
+    web::{Backend, Site},
 };
 use ears::Ears;
 use historian::Recorder;
@@ -209,10 +210,18 @@ fn start_readers(
     Ok((siblings, recorder))
 }
 
-/// Starts what answers clients.
-fn serve(tasks: &mut Tasks, api: ApiServer, ports: impl IntoIterator<Item = ApiPort>, answers: api::Sources) {
+/// Starts what others ask.
+fn serve(
+    tasks: &mut Tasks,
+    api: ApiServer,
+    (ports, web): (Vec<ApiPort>, Option<Site>),
+    answers: api::Sources,
+) {
     for port in ports {
         tasks.spawn(port.name(), port.serve(answers.clone()));
+    }
+    if let Some(web) = web {
+        tasks.spawn("the page", web.serve(Backend::agent(answers.clone())));
     }
     tasks.spawn("the API", api.serve(answers));
 }
@@ -252,7 +261,7 @@ impl Agent {
         let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
-        let ports = open_ports(&config)?;
+        let ports = (open_ports(&config)?, config.web.as_ref().map(Site::bind).transpose()?);
         let mut tasks = Tasks::start()?;
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
@@ -296,6 +305,7 @@ impl Agent {
             series: SharedSeries::default(),
             captures,
             started: Instant::now(),
+            board: api::Board::default(),
         };
         tasks.spawn("remembering", memory::run(config.clone(), remember.subscribe()));
         let (siblings, history) = start_readers(&mut tasks, &config, (&pin, look, questions), &answers)?;

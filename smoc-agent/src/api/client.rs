@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
@@ -145,14 +145,8 @@ pub(super) async fn exchange(
     query: &str,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
 ) -> Result<Bytes, ClientError> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
     let request = request.map_err(|error| ClientError::Refused(format!("{query}: {error}")))?;
-    let answer = sender.send_request(request).await?;
-    let status = answer.status();
-    let body = answer.into_body().collect().await?.to_bytes();
-    drop(sender);
-    connection.abort();
+    let (status, body) = over(stream, request, usize::MAX).await?;
     if status.is_success() {
         return Ok(body);
     }
@@ -169,5 +163,39 @@ fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
                 .to_owned(),
         ),
         _ => ClientError::Refused(message),
+    }
+}
+
+/// Asks the agent behind a socket, and hands back what it says, whatever that is, of this many bytes at most.
+///
+/// # Errors
+/// There is no answer, or a longer one.
+pub(crate) async fn pass(
+    socket: &Path,
+    request: Request<Full<Bytes>>,
+    most: usize,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    over(connect(socket).await?, request, most).await
+}
+
+/// One request over a connection that is there.
+async fn over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+    most: usize,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), most).collect().await;
+    drop(sender);
+    connection.abort();
+    match body {
+        Ok(body) => Ok((status, body.to_bytes())),
+        Err(error) => match error.downcast::<hyper::Error>() {
+            Ok(error) => Err((*error).into()),
+            Err(error) => Err(ClientError::Refused(error.to_string())),
+        },
     }
 }

@@ -19,6 +19,11 @@
 //! | `/policy/delete`, POST [`PolicyDeletion`] | [`Applied`] |
 //! | `/probe?to=e2&rank=0&hops=2` | [`ProbeView`]: sends one probe along a path and waits for it |
 //! | `/capture?` [`crate::capture::Order`], upgraded to `smoc-capture` | frames for as long as the client reads ([`crate::capture`]) |
+//! | `/page/live?shape=KEY` | [`page::Live`]: what the page of `smoc web` draws, without the network if that is still the one of the key |
+//! | `/page/find?text=T` | [`page::Found`] |
+//! | `/page/paths?from=e1&to=e2` | [`page::PairPaths`] |
+//! | `/page/connections?link=L` (`switch`, `address`, `token`) | [`page::Connections`] |
+//! | `/page/what-if?fail=L` | [`page::WhatIf`]: one is worked out at a time |
 //! | `/explain?token=8a3f` or `?src=A&sport=P&dst=A&dport=P` | [`smoc_control::connections::Explanation`] |
 //!
 //! `fabric_api` in the configuration makes what can be read there readable over TCP; what sends or changes anything is on the socket only.
@@ -34,6 +39,7 @@ mod drain;
 mod events;
 mod liveness;
 mod metrics;
+mod page;
 mod policy;
 mod port;
 mod pressure;
@@ -42,14 +48,17 @@ mod series;
 mod server;
 mod view;
 
+pub(crate) use client::pass;
 pub use client::{ClientError, get, post, text, upgrade};
 pub use drain::{Drained, Order};
 pub use liveness::{DetoursView, PathLivenessView, PortLivenessView, ProbeView, ProbingView};
+pub use page::Board;
 pub use policy::check as check_policy;
 pub use policy::{Applied, PolicyDeletion, PolicyOrder, PolicyView, RuleView};
 pub use port::{ApiPort, FABRIC_API, METRICS, PortError, token};
 pub use remote::{Remote, Trust};
 pub use series::remember;
+pub(crate) use server::router;
 pub use server::{ApiServer, BindError, Looked, SocketFile, Sources};
 pub use view::{
     AgentView, AgentsView, BridgeView, CounterView, DigestView, DrainView, EdgeView, FabricConfigView,

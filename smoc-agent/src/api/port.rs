@@ -1,5 +1,5 @@
-//! TCP ports, where the configuration says so: one that answers metrics and nothing else, and one for operators of the whole
-//! fabric, who can read there and change nothing.
+//! TCP ports, where the configuration says so: one that answers metrics and nothing else, one for operators of the whole
+//! fabric, who can read there and change nothing, and one for the page ([`crate::web`]).
 
 use std::{
     future::ready,
@@ -81,7 +81,15 @@ impl ApiPort {
     /// # Errors
     /// It cannot listen, or a file is missing or faulty.
     pub fn bind(key: &'static str, config: Option<&Listener>) -> Result<Option<Self>, PortError> {
-        let Some(Listener { listen, token_file, identity }) = config else { return Ok(None) };
+        config.map(|config| Self::open(key, config)).transpose()
+    }
+
+    /// Listens as this key of the configuration says.
+    ///
+    /// # Errors
+    /// It cannot listen, or a file is missing or faulty.
+    pub(crate) fn open(key: &'static str, config: &Listener) -> Result<Self, PortError> {
+        let Listener { listen, token_file, identity } = config;
         if let Some(path) = token_file {
             token(path).map_err(|why| PortError::File {
                 key,
@@ -99,13 +107,13 @@ impl ApiPort {
         let failed = |source| PortError::Listen { key, listen, source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Some(Self {
+        Ok(Self {
             key,
             listener,
             token_file: token_file.clone(),
             #[cfg(feature = "tls")]
             tls,
-        }))
+        })
     }
 
     /// What the log calls it.
@@ -121,13 +129,27 @@ impl ApiPort {
     /// # Errors
     /// The socket's, in words.
     pub async fn serve(self, sources: Sources) -> Result<(), String> {
-        let mut router = match self.key {
+        let router = match self.key {
             FABRIC_API => readable().with_state(sources),
             _ => Router::new().route("/metrics", get(metrics)).with_state(sources),
         };
-        if let Some(file) = self.token_file {
-            router = router.layer(middleware::from_fn_with_state(Arc::new(file), checked));
+        let router = self.protected(router);
+        self.answer(router).await
+    }
+
+    /// A router that answers only who shows the token, if there is one.
+    pub(crate) fn protected(&self, router: Router) -> Router {
+        match &self.token_file {
+            Some(file) => router.layer(middleware::from_fn_with_state(Arc::new(file.clone()), checked)),
+            None => router,
         }
+    }
+
+    /// Answers until the process ends.
+    ///
+    /// # Errors
+    /// The socket's, in words.
+    pub(crate) async fn answer(self, router: Router) -> Result<(), String> {
         let listener = tokio::net::TcpListener::from_std(self.listener).map_err(|error| error.to_string())?;
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {

@@ -35,6 +35,7 @@ use super::{
     events::{self, Wanted},
     liveness::{ProbeView, milliseconds},
     metrics::Readings,
+    page::{self, Board},
     policy::{self as policies, Applied, PolicyDeletion, PolicyOrder},
     series::{self, Span},
     view,
@@ -119,6 +120,8 @@ pub struct Sources {
     pub captures: Captures,
     /// When the agent was started.
     pub started: Instant,
+    /// What the page of `smoc web` was told last.
+    pub board: Board,
 }
 
 /// What the tables held when they were read last.
@@ -227,13 +230,15 @@ pub(super) fn readable() -> Router<Sources> {
         .route("/policy", get(policy))
 }
 
-fn router(sources: Sources) -> Router {
+/// All that the API answers.
+pub(crate) fn router(sources: Sources) -> Router {
     readable()
         .route("/capture", get(super::capture::capture))
         .route("/probe", get(probe))
         .route("/drain", post(drain))
         .route("/policy", post(apply_policy))
         .route("/policy/delete", post(delete_policy))
+        .merge(page::routes())
         .with_state(sources)
 }
 
@@ -259,14 +264,14 @@ impl Sources {
     }
 
     /// What the prober knows; nothing if it does not answer.
-    async fn report(&self) -> Option<Report> {
+    pub(super) async fn report(&self) -> Option<Report> {
         let (reply, report) = oneshot::channel();
         self.prober.send(Command::Report(reply)).ok()?;
         tokio::time::timeout(PROBER_TIMEOUT, report).await.ok()?.ok()
     }
 
     /// What interfaces carry; nothing if the kernel does not say.
-    async fn traffic(&self) -> BTreeMap<String, PortTraffic> {
+    pub(super) async fn traffic(&self) -> BTreeMap<String, PortTraffic> {
         let read = self.netlink.lock().await.traffic().await;
         read.unwrap_or_else(|error| {
             warn!(%error, "metrics of ports are left out");
@@ -281,12 +286,24 @@ impl Sources {
         self.events.send(Event::Recorded(records)).await.map_err(ended)
     }
 
-    async fn tables(&self) -> Result<KernelTables, Failure> {
+    pub(super) async fn tables(&self) -> Result<KernelTables, Failure> {
         self.read(|tables| tables.tables()).await
     }
 }
 
 pub(super) struct Failure(pub(super) StatusCode, pub(super) String);
+
+impl Failure {
+    /// What was asked makes no sense.
+    pub(super) fn bad(why: impl ToString) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.to_string())
+    }
+
+    /// A task of ours broke.
+    pub(super) fn broken(why: impl ToString) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
+    }
+}
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -474,7 +491,8 @@ fn path_to_probe(snapshot: &Snapshot, parameters: &HashMap<String, String>) -> R
         .ok_or_else(|| format!("there is no rank {rank} to {to}: it has {count} paths, from 0"))
 }
 
-fn names(snapshot: &Snapshot) -> Names<'_> {
+/// What the tables refer to.
+pub(super) fn names(snapshot: &Snapshot) -> Names<'_> {
     Names {
         topology: &snapshot.topology,
         names: &snapshot.names,

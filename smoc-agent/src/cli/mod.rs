@@ -52,6 +52,8 @@ mod table;
 #[cfg(feature = "agent")]
 mod top;
 mod topology;
+#[cfg(feature = "agent")]
+mod web;
 mod what_if;
 
 use std::io::Write;
@@ -96,6 +98,9 @@ enum Command {
     /// Watch links, paths, connections and subflows of a running agent's switch by rate
     #[cfg(feature = "agent")]
     Top(top::TopArgs),
+    /// Serve a page that shows the fabric in a browser, live
+    #[cfg(feature = "agent")]
+    Web(web::WebArgs),
     /// Look at the whole fabric, and drain parts of it
     #[cfg(feature = "agent")]
     Fabric(fabric::FabricArgs),
@@ -204,6 +209,8 @@ pub fn run() -> ExitCode {
         Command::Capture(args) => capture::run(args),
         #[cfg(feature = "agent")]
         Command::Top(args) => top::run(args),
+        #[cfg(feature = "agent")]
+        Command::Web(args) => web::run(args),
         #[cfg(feature = "agent")]
         Command::Fabric(args) => fabric::run(args),
         #[cfg(feature = "agent")]

@@ -101,6 +101,20 @@ const TABLE: &[Requirement] = &[
         source: Source::Debian("prometheus"),
     },
     Requirement {
+        name: "chromium",
+        needed_for: "a test of the page of `smoc web`",
+        verbs: TESTS,
+        found: |_| on_path("chromium"),
+        source: Source::Debian("chromium"),
+    },
+    Requirement {
+        name: "chromedriver",
+        needed_for: "the same",
+        verbs: TESTS,
+        found: |_| on_path("chromedriver"),
+        source: Source::Debian("chromium-driver"),
+    },
+    Requirement {
         name: "etcd",
         needed_for: "tests of the store of a fabric, and `lab up --store etcd`",
         verbs: STORE,

@@ -19,10 +19,11 @@ use smoc_paths::{
 use crate::{discovery::key::Keys, hosts::LEARNED_FOR};
 
 use super::{
-    Border, Config, Guard, Hellos, KeyMode, Lines, PathOptions, PortRole, Probes, Routes, Shared, Spread,
-    Tables, XdpMode, duration,
+    Border, Config, FabricApi, Guard, Hellos, KeyMode, Lines, Listener, PathOptions, PortRole, Probes,
+    Routes, Shared, Spread, Tables, Web, XdpMode, duration,
     listener::{self, RawFabricApi, RawListener},
     store::{self, RawStore},
+    web::{self, RawWeb},
 };
 
 /// Where the API listens unless the configuration says otherwise.
@@ -87,6 +88,7 @@ struct Raw {
     store: Option<Spanned<RawStore>>,
     metrics: Option<Spanned<RawListener>>,
     fabric_api: Option<Spanned<RawFabricApi>>,
+    web: Option<Spanned<RawWeb>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -122,8 +124,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let guards = of_ports("guard", raw.guard.as_ref(), ports.as_ref(), &mut faults);
     let prefixes = prefixes(&raw.prefixes, &mut faults);
     let store = store::check(raw.store, &raw.switch.value, raw.topology.is_some(), directory, &mut faults);
-    let metrics = listener::check("metrics", raw.metrics, directory, &mut faults);
-    let fabric_api = listener::check_fabric_api(raw.fabric_api, directory, &mut faults);
+    let listeners = (raw.metrics, raw.fabric_api, raw.web);
+    let (metrics, fabric_api, web) = listening(listeners, directory, &mut faults);
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
@@ -150,11 +152,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         pin: directory.join(raw.bpf.pin.unwrap_or_else(|| DEFAULT_PIN.into())),
         paths: raw.paths.map(|paths| paths.value).unwrap_or_default(),
         spread: raw.spread,
-        border: Border {
-            guards,
-            openings: raw.openings.unwrap_or(Border::OPENINGS),
-            port_openings: raw.port_openings.unwrap_or(Border::PORT_OPENINGS),
-        },
+        border: border(guards, raw.openings, raw.port_openings),
         learn: raw.learn,
         prefixes,
         ageing: raw.ageing.map_or(LEARNED_FOR, |ageing| ageing.value.0),
@@ -165,9 +163,33 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         tables: raw.tables.map(|tables| tables.value).unwrap_or_default(),
         metrics,
         fabric_api,
+        web,
         store,
         said: Shared::of_file(text),
     })
+}
+
+fn border(guards: BTreeMap<PortNumber, Guard>, openings: Option<u32>, port_openings: Option<u32>) -> Border {
+    Border {
+        guards,
+        openings: openings.unwrap_or(Border::OPENINGS),
+        port_openings: port_openings.unwrap_or(Border::PORT_OPENINGS),
+    }
+}
+
+type Listeners = (Option<Spanned<RawListener>>, Option<Spanned<RawFabricApi>>, Option<Spanned<RawWeb>>);
+
+/// The TCP ports of the agent: for metrics, for operators of the fabric, for the page.
+fn listening(
+    (metrics, fabric_api, web): Listeners,
+    directory: &Path,
+    faults: &mut Faults,
+) -> (Option<Listener>, Option<FabricApi>, Option<Web>) {
+    (
+        listener::check("metrics", metrics, directory, faults),
+        listener::check_fabric_api(fabric_api, directory, faults),
+        web::check(web, directory, faults),
+    )
 }
 
 /// Where no ports are named, they are those of a bridge.

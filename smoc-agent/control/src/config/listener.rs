@@ -36,12 +36,12 @@ pub struct FabricApi {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawListener {
-    listen: Spanned<String>,
-    token_file: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    pub listen: Spanned<String>,
+    pub token_file: Option<PathBuf>,
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     #[serde(default)]
-    unencrypted: bool,
+    pub unencrypted: bool,
 }
 
 #[derive(Deserialize)]

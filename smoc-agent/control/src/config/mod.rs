@@ -30,12 +30,13 @@
 //! tables: {flows: 131072, half_open: 16384, connections: 131072, hosts: 65536}
 //! metrics: {listen: "127.0.0.1:9852", token_file: metrics.token, cert: e1.pem, key: e1.key}
 //! fabric_api: {listen: "10.9.0.1:9853", token_file: fabric.token, ca: ca.pem, cert: e1.pem, key: e1.key}
+//! web: {listen: "127.0.0.1:8053", token_file: web.token, cert: e1.pem, key: e1.key, writes: true}
 //! store: static                     # or {etcd: {endpoints: ["https://10.0.0.1:2379"], ca: ca.pem, cert: e1.pem, key: e1.key}}
 //! ```
 //!
 //! Only `switch` is required. Without `topology` neighbours and network are discovered; without `ports` (or with `ports: auto`) all
 //! interfaces of the bridge are ports, each with the number at the end of its name. The others have the values shown, except that
-//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics` and `fabric_api` no TCP port listens, and without `prefixes` those of the bridge's own
+//! without `bridge` no bridge is touched, without `guard` no port has one, without `metrics`, `fabric_api` and `web` no TCP port listens, and without `prefixes` those of the bridge's own
 //! addresses count, or all if it has none.
 
 mod border;
@@ -47,6 +48,7 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,6 +67,7 @@ pub use file::DEFAULT_API;
 pub use listener::{FabricApi, Listener};
 pub use shared::{Difference, SHARED_KEYS, Shared};
 pub use store::{Etcd, Store};
+pub use web::Web;
 
 use smoc_paths::{
     input::{self, Fault},
@@ -137,6 +140,8 @@ pub struct Config {
     pub metrics: Option<Listener>,
     /// Where operators of the whole fabric can read the API over TCP.
     pub fabric_api: Option<FabricApi>,
+    /// Where the agent serves its page.
+    pub web: Option<Web>,
     /// Where to find out what the other switches say.
     pub store: Store,
     /// What the file itself says of what a fabric may say for all switches.
@@ -378,6 +383,7 @@ impl Config {
             ("tables", self.tables != new.tables),
             ("metrics", self.metrics != new.metrics),
             ("fabric_api", self.fabric_api != new.fabric_api),
+            ("web", self.web != new.web),
             // Without a file it is another one by itself.
             ("store", self.store != new.store && self.topology.is_some() == new.topology.is_some()),
         ];

@@ -390,3 +390,25 @@ fn the_port_for_operators_has_a_token_and_one_place_that_others_reach() {
         assert!(error.contains(said), "{text}: {error}");
     }
 }
+
+#[test]
+fn the_page_is_served_where_the_file_says_so_by_the_rules_of_metrics() {
+    let parsed = |text: &str| parse(&format!("{MINIMAL}web: {{{text}}}\n"));
+    let web =
+        parsed("listen: \"10.0.0.1:8053\", token_file: t, cert: c.pem, key: c.key").unwrap().web.unwrap();
+    assert_eq!(web.port.listen, "10.0.0.1:8053".parse().unwrap());
+    assert_eq!(web.port.token_file.as_deref(), Some(Path::new("/etc/smoc/t")));
+    assert!(!web.writes && parse(MINIMAL).unwrap().web.is_none());
+    assert!(parsed("listen: \"10.0.0.1:8053\", writes: true").unwrap().web.unwrap().writes);
+    for (text, said) in [
+        ("listen: \"8053\"", "web.listen: \"8053\" is no place to listen"),
+        ("listen: \"0.0.0.0:8053\"", "web.listen: this is every address of the switch, and without TLS"),
+        ("listen: \"10.0.0.1:8053\", cert: c.pem", "web.key: missing"),
+        ("listen: \"10.0.0.1:8053\", write: true", "write"),
+    ] {
+        let error = parsed(text).unwrap_err().to_string();
+        assert!(error.contains(":4") && error.contains(said), "{text}: {error}");
+    }
+    let (_, kept) = parse(MINIMAL).unwrap().reloaded(&parsed("listen: \"127.0.0.1:8053\"").unwrap());
+    assert_eq!(kept, ["web"]);
+}

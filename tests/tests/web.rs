@@ -1,0 +1,496 @@
+//! The page of `smoc web` in a real browser. The lab needs root; the made-up fabric does not.
+//!
+//! With SMOC_SCREENSHOTS=DIRECTORY pictures for the documentation are written there.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use smoc_tests::{
+    lab::{Condition, Direction, Lab, Programs, Routing},
+    subflows::connections,
+    testing::{lab_for, options, wait_until},
+    traffic::{Amount, Family, Protocol, Transfer},
+};
+
+const SOCKET: &str = "/run/smoc-lab/e1.sock";
+/// The page's own objects, for scripts.
+const PAGE: &str = "const { page } = await import('/js/main.js');";
+
+/// A process that ends with its owner.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A browser without a window, driven by WebDriver (W3C): HTTP and JSON to chromedriver.
+struct Browser {
+    port: u16,
+    session: String,
+    _driver: Process,
+}
+
+/// Keys that are no characters, as WebDriver has them.
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+const ESCAPE: char = '\u{e00c}';
+const RIGHT: char = '\u{e014}';
+const DOWN: char = '\u{e015}';
+/// The name under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Whether there is a browser; if not, says so and counts as skipped.
+fn has_browser(test: &str) -> bool {
+    let is_there = |program: &str| {
+        std::env::var_os("PATH").is_some_and(|path| {
+            std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+        })
+    };
+    let has = is_there("chromium") && is_there("chromedriver");
+    if !has {
+        println!("SKIP {test}: needs chromium and chromedriver (Debian: chromium, chromium-driver)");
+    }
+    has
+}
+
+/// What chromedriver answers.
+fn driver(port: u16, method: &str, path: &str, body: &Value) -> Result<Value> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let body = body.to_string();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    // It leaves the connection open.
+    while answer.read_line(&mut head)? > 2 {
+        let (name, value) = head.lines().last().and_then(|line| line.split_once(':')).unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse()?;
+        }
+    }
+    let mut body = vec![0; length];
+    answer.read_exact(&mut body)?;
+    let value = serde_json::from_slice::<Value>(&body)?["value"].take();
+    ensure!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {value:#}");
+    Ok(value)
+}
+
+impl Browser {
+    fn start() -> Result<Self> {
+        let mut process =
+            Process(Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn()?);
+        let mut lines = BufReader::new(process.0.stdout.take().context("its output")?).lines();
+        let started =
+            lines.find_map(|line| Some(line.ok()?.split_once("successfully on port ")?.1.to_owned()));
+        let port = started.context("chromedriver does not start")?.trim_end_matches('.').parse()?;
+        let arguments = [
+            "--headless=new",
+            // Tests run as root.
+            "--no-sandbox",
+            "--use-angle=swiftshader",
+            "--enable-unsafe-swiftshader",
+            "--hide-scrollbars",
+            "--window-size=1360,820",
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let session = driver(port, "POST", "/session", &wanted)?;
+        let session = session["sessionId"].as_str().context("a session")?.to_owned();
+        let browser = Self { port, session, _driver: process };
+        browser.post("timeouts", &json!({"script": 55_000}))?;
+        Ok(browser)
+    }
+
+    fn post(&self, what: &str, body: &Value) -> Result<Value> {
+        driver(self.port, "POST", &format!("/session/{}/{what}", self.session), body)
+    }
+
+    fn visit(&self, address: &str) -> Result<()> {
+        self.post("url", &json!({"url": address}))?;
+        Ok(())
+    }
+
+    /// Runs a script that calls `done` with its answer, and may use `page` and `argument`.
+    fn script(&self, script: &str, argument: impl Into<Value>) -> Result<Value> {
+        let whole = format!("(async (argument, done) => {{ {PAGE} {script} }})(...arguments)");
+        self.post("execute/async", &json!({"script": whole, "args": [argument.into()]}))
+    }
+
+    fn is_so(&self, condition: &str) -> Result<bool> {
+        Ok(self.script(&format!("done(Boolean({condition}))"), Value::Null)? == json!(true))
+    }
+
+    /// Waits until a condition about the page holds.
+    fn becomes(&self, condition: &str) -> Result<()> {
+        wait_until(|| self.is_so(condition)).with_context(|| {
+            let shown = self.script("done(document.body.innerText)", Value::Null);
+            format!("{condition} does not come true; the page shows\n{shown:?}\n{:?}", self.log())
+        })
+    }
+
+    /// What the console says, which is emptied.
+    fn log(&self) -> Result<Value> {
+        self.post("se/log", &json!({"type": "browser"}))
+    }
+
+    fn element(&self, selector: &str) -> Result<String> {
+        let found = self.post("element", &json!({"using": "css selector", "value": selector}))?;
+        Ok(found[ELEMENT].as_str().context("an element")?.to_owned())
+    }
+
+    /// Clicks an element.
+    fn choose(&self, selector: &str) -> Result<()> {
+        self.post(&format!("element/{}/click", self.element(selector)?), &json!({}))?;
+        Ok(())
+    }
+
+    /// Types into the search field, in place of what is there.
+    fn search(&self, text: &str) -> Result<()> {
+        let field = self.element("#text")?;
+        self.post(&format!("element/{field}/clear"), &json!({}))?;
+        self.post(&format!("element/{field}/value"), &json!({"text": text}))?;
+        Ok(())
+    }
+
+    /// Clicks where a link, switch or host is drawn.
+    fn click(&self, kind: &str, name: &str) -> Result<()> {
+        let place = self.script("done(page.drawing.where(...argument))", json!([kind, name]))?;
+        let number =
+            |axis: &str| Ok::<_, anyhow::Error>(place[axis].as_f64().context("a place")?.round() as i64);
+        let (x, y) = (number("x")?, number("y")?);
+        let to = |x, y| json!({"type": "pointerMove", "duration": 30, "x": x, "y": y});
+        let button = |what| json!({"type": what, "button": 0});
+        let steps = [to(x - 1, y), to(x, y), button("pointerDown"), button("pointerUp")];
+        self.post("actions", &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": steps}]}))?;
+        Ok(())
+    }
+
+    /// Presses a key wherever the focus is.
+    fn press(&self, key: char) -> Result<()> {
+        let steps = ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key}));
+        self.post("actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": steps}]}))?;
+        Ok(())
+    }
+
+    /// The colour, red, green and blue, in which a link is drawn at a quarter of its length.
+    fn colour(&self, link: &str) -> Result<Value> {
+        let script = "const data = Uint8Array.from(atob(argument[1]), (character) => character.charCodeAt(0)); \
+            const image = await createImageBitmap(new Blob([data], {type: 'image/png'})); \
+            const canvas = new OffscreenCanvas(image.width, image.height); const context = canvas.getContext('2d'); \
+            context.drawImage(image, 0, 0); \
+            const {from, to} = page.drawing.line(page.model.linkNamed.get(argument[0])); \
+            const {left, top} = page.drawing.container.getBoundingClientRect(); \
+            const at = (a, b) => 0.75 * a + 0.25 * b; \
+            done([...context.getImageData(left + at(from.x, to.x), top + at(from.y, to.y), 1, 1).data].slice(0, 3));";
+        self.script(script, json!([link, self.screenshot()?]))
+    }
+
+    /// As PNG, in base 64.
+    fn screenshot(&self) -> Result<Value> {
+        driver(self.port, "GET", &format!("/session/{}/screenshot", self.session), &json!({}))
+    }
+
+    fn picture(&self, name: &str) -> Result<()> {
+        let Some(directory) = std::env::var_os("SMOC_SCREENSHOTS") else { return Ok(()) };
+        let mut decode =
+            Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let text = self.screenshot()?.as_str().context("a picture")?.to_owned();
+        let mut input = decode.stdin.take().context("its input")?;
+        thread::spawn(move || input.write_all(text.as_bytes()));
+        Ok(std::fs::write(Path::new(&directory).join(name), decode.wait_with_output()?.stdout)?)
+    }
+
+    fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.post("window/rect", &json!({"width": width, "height": height}))?;
+        Ok(())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = driver(self.port, "DELETE", &format!("/session/{}", self.session), &json!({}));
+    }
+}
+
+/// `smoc web` for an agent, and its address.
+fn serve(socket: &Path, listen: &str) -> Result<(Process, String)> {
+    let mut command = Command::new(Programs::find()?.smoc);
+    command.arg("web").arg("--api").arg(socket).args(["--listen", listen, "--writes"]);
+    let mut server = Process(command.stderr(Stdio::piped()).spawn()?);
+    let mut line = String::new();
+    BufReader::new(server.0.stderr.take().context("its output")?).read_line(&mut line)?;
+    ensure!(line.starts_with("http://"), "{line}");
+    Ok((server, line.trim().to_owned()))
+}
+
+#[test]
+fn the_page_shows_the_fabric_its_connections_and_what_would_come_of_a_failure() -> Result<()> {
+    let test = "the_page_shows_the_fabric_its_connections_and_what_would_come_of_a_failure";
+    if !has_browser(test) {
+        return Ok(());
+    }
+    let mut options = options("demo.yaml", Routing::Smoc);
+    options.agent.lines = "web: {listen: \"127.0.0.1:8053\"}\n".to_owned();
+    let Some(mut lab) = lab_for(test, &options)? else { return Ok(()) };
+    own_page(&lab)?;
+    let (server, address) = serve(Path::new(SOCKET), "127.0.0.1:18053")?;
+    let browser = Browser::start()?;
+    browser.visit(&address)?;
+    browser.becomes("document.body.dataset.state === 'live'")?;
+    // It ends with the test.
+    let amount = Amount::Time(Duration::from_secs(100));
+    let transfer = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, amount)?.start()?;
+    shows_connections(&browser, &lab)?;
+    shows_failures(&browser, &mut lab)?;
+    is_used_without_a_mouse(&browser)?;
+    suits_eyes_and_phones(&browser)?;
+    let log = browser.log()?;
+    ensure!(log == json!([]), "{log:#}");
+    survives_restarts(&browser, &mut lab)?;
+    drop((server, transfer));
+    Ok(())
+}
+
+/// The page that the agent serves by itself, asked in the namespace of its switch.
+fn own_page(lab: &Lab) -> Result<()> {
+    let ask = |request: &str| -> Result<String> {
+        lab.namespace("e1")?.run(|| {
+            let mut stream = TcpStream::connect("127.0.0.1:8053")?;
+            write!(stream, "{request}\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })?
+    };
+    let page = ask("GET / HTTP/1.1\r\nHost: 127.0.0.1:8053")?;
+    ensure!(
+        page.starts_with("HTTP/1.1 200") && page.contains("content-security-policy: default-src 'none'"),
+        "{page}"
+    );
+    let live = ask("GET /api/live HTTP/1.1\r\nHost: 127.0.0.1:8053")?;
+    ensure!(live.contains("\"switch\":\"e1\"") && live.contains("cache-control: no-store"), "{live}");
+    let foreign = ask("GET /api/live HTTP/1.1\r\nHost: evil.example:8053")?;
+    ensure!(foreign.starts_with("HTTP/1.1 421") && !foreign.contains("e1:1"), "{foreign}");
+    let order = ask("POST /api/drain HTTP/1.1\r\nHost: 127.0.0.1:8053\r\nContent-Length: 0")?;
+    ensure!(order.starts_with("HTTP/1.1 403"), "{order}");
+    let other = ask("GET /api/policy HTTP/1.1\r\nHost: 127.0.0.1:8053")?;
+    ensure!(other.starts_with("HTTP/1.1 404"), "{other}");
+    Ok(())
+}
+
+fn shows_connections(browser: &Browser, lab: &Lab) -> Result<()> {
+    browser.becomes(
+        "page.drawing.graph.size === 10 && document.querySelectorAll('#list [role=option]').length === 8",
+    )?;
+    browser.becomes("page.model.shape.links.every((link, index) => page.model.load(index) > 0.1)")?;
+    thread::sleep(Duration::from_millis(300));
+    browser.picture("web-links.png")?;
+    let colour = browser.colour("e1:2-m2:1")?;
+    ensure!(colour != json!([243, 245, 248]), "a link is drawn, in another colour than the ground");
+    browser.click("link", "e1:2-m2:1")?;
+    browser.becomes("document.querySelector('#details h2').textContent === 'Linke1:2-m2:1'")?;
+    browser.becomes(
+        "page.related?.total === 1 && document.querySelector('#details').textContent.includes('10.0.1.')",
+    )?;
+
+    let token = connections(lab, "e1")?.iter().flat_map(|c| c.token_set()).next().context("a token")?;
+    let is_first = |kind: &str| format!("document.querySelector('#found li')?.dataset.kind === '{kind}'");
+    browser.search("10.0.2.1")?;
+    browser.becomes(&is_first("host"))?;
+    browser.becomes("document.querySelector('#found [data-kind=connection]')")?;
+    browser.search(&token[..6])?;
+    browser.becomes(&is_first("connection"))?;
+    browser.press(ENTER)?;
+    browser.becomes("page.selection.kind === 'connection' && page.drawing.focus.paths.length >= 4")?;
+    browser.becomes("[...document.querySelectorAll('#details tbody tr')].filter((row) => row.textContent.includes('Mbit/s')).length >= 4")?;
+    browser.picture("web-connection.png")
+}
+
+fn shows_failures(browser: &Browser, lab: &mut Lab) -> Result<()> {
+    browser.click("link", "e1:3-m3:1")?;
+    browser.becomes("page.selection.name === 'e1:3-m3:1'")?;
+    browser.choose("#details [data-key=fail]")?;
+    browser.becomes("document.querySelector('.verdict')?.textContent.startsWith('1 pair would lose ranks, and all would keep a path')")?;
+    browser.becomes("page.drawing.focus.failed.length === 1 && page.drawing.focus.paths.length >= 4")?;
+    browser.picture("web-what-if.png")?;
+    browser.press(ESCAPE)?;
+    browser.becomes(
+        "!document.querySelector('.verdict') && page.model.states.every((state) => state === 'up')",
+    )?;
+    browser.press(ESCAPE)?;
+    browser.becomes("!page.selection")?;
+
+    lab.set_link("e1:1-m1:1", Condition::Down, Direction::Both)?;
+    browser.becomes("document.querySelector('#list [data-name=\"e1:1-m1:1\"]').dataset.state === 'down'")?;
+    browser
+        .becomes("page.events.some((event) => event.subject === 'e1:1' && event.text.startsWith('down'))")?;
+    thread::sleep(Duration::from_millis(300));
+    let colour = browser.colour("e1:1-m1:1")?;
+    ensure!(colour[0].as_u64() > Some(150) && colour[1].as_u64() < Some(90), "red: {colour}");
+    browser.choose("#tab-events")?;
+    browser.becomes("document.getElementById('list').textContent.includes('e1:1: down: no carrier')")?;
+    browser.picture("web-down.png")?;
+    lab.set_link("e1:1-m1:1", Condition::Up, Direction::Both)?;
+    browser.becomes("page.model.states.every((state) => state === 'up')")?;
+    browser.choose("#tab-links")?;
+    Ok(())
+}
+
+fn is_used_without_a_mouse(browser: &Browser) -> Result<()> {
+    browser.script("document.activeElement.blur(); done()", Value::Null)?;
+    for _ in 0..12 {
+        if browser.is_so("document.activeElement.id === 'list'")? {
+            break;
+        }
+        browser.press(TAB)?;
+    }
+    browser.press(DOWN)?;
+    browser.press(DOWN)?;
+    let third = browser
+        .script("done(document.getElementById('list').getAttribute('aria-activedescendant'))", Value::Null)?;
+    ensure!(third == "row-2", "{third}");
+    browser.press(ENTER)?;
+    browser.becomes("page.selection?.kind === 'link' && page.selection.name === page.lists.rows[2].name")?;
+    browser.press('/')?;
+    ensure!(browser.is_so("document.activeElement.id === 'text'")?, "/ leads to the search");
+    browser.script("document.getElementById('tab-links').focus(); done()", Value::Null)?;
+    browser.press(RIGHT)?;
+    browser.becomes("document.activeElement.id === 'tab-switches' && page.lists.shown === 'switches'")
+}
+
+fn suits_eyes_and_phones(browser: &Browser) -> Result<()> {
+    let ground = "done(getComputedStyle(document.body).backgroundColor)";
+    let light = browser.script(ground, Value::Null)?;
+    browser.choose("#theme")?;
+    let dark = browser.script(ground, Value::Null)?;
+    ensure!(light != dark && dark == "rgb(15, 20, 27)", "{light} {dark}");
+    browser.script("page.select('pair', 'e1 e2'); done()", Value::Null)?;
+    browser.becomes("page.ranks?.sets[0].ranks.length === 4")?;
+    thread::sleep(Duration::from_millis(300));
+    browser.picture("web-dark.png")?;
+    browser.resize(390, 844)?;
+    browser.becomes("innerWidth <= 500 && document.scrollingElement.scrollWidth <= innerWidth")?;
+    thread::sleep(Duration::from_millis(500));
+    browser.picture("web-phone.png")?;
+    browser.resize(1360, 820)?;
+    Ok(())
+}
+
+fn survives_restarts(browser: &Browser, lab: &mut Lab) -> Result<()> {
+    let before = browser.script("done(page.model.live.pid)", Value::Null)?;
+    lab.kill_agent("e1")?;
+    browser.becomes("document.body.dataset.state === 'away'")?;
+    lab.start_agent("e1")?;
+    browser
+        .becomes(&format!("document.body.dataset.state === 'live' && page.model.live.pid !== {before}"))?;
+    // Draining it is an order, which the page may give because of --writes.
+    browser.script("window.confirm = () => true; page.drain('m4', false).then(() => done())", Value::Null)?;
+    browser.becomes("page.model.states.filter((state) => state === 'drained').length === 2")
+}
+
+/// Edge and spine switches that are nowhere, and what their agent would say.
+fn made_up() -> Value {
+    let (edges, spines, uplinks) = (400, 100, 25);
+    let mut names: Vec<String> = (0..edges).map(|edge| format!("e{edge}")).collect();
+    names.extend((0..spines).map(|spine| format!("s{spine}")));
+    let mut links = Vec::new();
+    for edge in 0..edges {
+        for uplink in 0..uplinks {
+            let spine = (edge * 7 + uplink * 4) % spines;
+            let name = format!("e{edge}:{}-s{spine}:{}", uplink + 1, edge + 1);
+            links.push(json!({"name": name, "a": edge, "b": edges + spine, "capacity": 10_000_000_000_u64,
+                "latency_ms": null, "cost": 1, "srlg": [], "tree": false}));
+        }
+    }
+    let switches: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "addresses": u8::from(name.starts_with('e'))}))
+        .collect();
+    json!({"switches": switches, "links": links, "hosts": [], "this": 0})
+}
+
+/// Answers like an agent, with another link down each second.
+fn answer_for(stream: &mut (impl Read + Write), fabric: &Value, started: Instant) -> Result<()> {
+    let mut request = String::new();
+    BufReader::new(&mut *stream).read_line(&mut request)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let answer = if request.contains("/page/live") {
+        let mut live = json!({"switch": "e0", "version": "0", "pid": 1, "ready": true, "uptime_seconds": seconds, "now": 0,
+            "shape": "made-up", "down": [seconds as u64], "drained": [], "detoured": [], "ports": [], "paths": [],
+            "connections": 0, "subflows": 0, "addresses": 400, "events": 0, "warnings": []});
+        if !request.contains("made-up") {
+            live["fabric"] = fabric.clone();
+        }
+        live
+    } else {
+        json!({"total": 0, "connections": [], "entries": [], "next": 0, "missing": 0})
+    };
+    let body = answer.to_string();
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())?;
+    Ok(())
+}
+
+#[test]
+fn ten_thousand_links_are_drawn_and_moved_while_clients_hang() -> Result<()> {
+    if !has_browser("ten_thousand_links_are_drawn_and_moved_while_clients_hang") {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    let socket = directory.path().join("made-up.sock");
+    let listener = UnixListener::bind(&socket)?;
+    thread::spawn(move || {
+        let (fabric, started) = (made_up(), Instant::now());
+        for mut stream in listener.incoming().flatten() {
+            // A browser that has gone is no matter.
+            let _ = answer_for(&mut stream, &fabric, started);
+        }
+    });
+    let (_server, address) = serve(&socket, "127.0.0.1:18054")?;
+    let hanging: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect("127.0.0.1:18054")).collect::<Result<_, _>>()?;
+    let browser = Browser::start()?;
+    browser.resize(1000, 600)?;
+    browser.visit(&address)?;
+    browser.becomes("page.model.shape?.links.length === 10000 && document.body.dataset.state === 'live'")?;
+    let before = browser.script("done([...page.drawing.places])", Value::Null)?;
+    browser
+        .becomes("page.model.states[page.model.live.down[0]] === 'down' && page.model.live.down[0] > 3")?;
+    ensure!(browser.script("done([...page.drawing.places])", Value::Null)? == before, "switches moved");
+    browser.picture("web-large.png")?;
+    let script = "const camera = page.drawing.sigma.getCamera(); const times = []; let last = performance.now(); \
+            const step = (now) => { times.push(now - last); last = now; \
+            camera.setState({ x: 0.5 + 0.2 * Math.sin(times.length / 10), ratio: 0.7 }); \
+            times.length < 8 ? requestAnimationFrame(step) : done(times.slice(2)); }; requestAnimationFrame(step);";
+    let times = browser.script(script, Value::Null)?;
+    let log = browser.log()?;
+    ensure!(log == json!([]), "{log:#}");
+    drop(hanging);
+    let mut times: Vec<f64> = times.as_array().context("times")?.iter().filter_map(Value::as_f64).collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "frame time while 10,000 links are moved, drawn by the processor: min {:.0} ms, median {:.0} ms, max {:.0} ms",
+        times[0],
+        times[times.len() / 2],
+        times[times.len() - 1]
+    );
+    Ok(())
+}
