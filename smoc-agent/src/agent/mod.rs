@@ -256,8 +256,7 @@ struct Agent {
 impl Agent {
     async fn start(config: Config) -> Result<(Self, Vec<Effect>), AgentError> {
         let store = open_store(&config)?;
-        let facts = store.watch();
-        let topology = facts.borrow().clone();
+        let (facts, topology) = (store.watch(), store.watch().borrow().clone());
         let this = if config.is_discovered() { lone(&config).1 } else { config.place(&topology)? };
         privileges::check()?;
         let (api, socket) = ApiServer::bind(&config)?;
@@ -266,8 +265,7 @@ impl Agent {
         let netlink = Netlink::connect()?;
         info!(switch = config.switch, config = %config.path.display(), "loading the packet path");
         let dataplane = XdpDataplane::load(&config)?;
-        let pin = dataplane.pin().to_owned();
-        let transmit = Transmit::open(&pin)?;
+        let (pin, transmit) = (dataplane.pin().to_owned(), Transmit::open(dataplane.pin())?);
         let start = Start {
             topology,
             this,
@@ -285,8 +283,8 @@ impl Agent {
         let Prober { commands, found } = prober::start(Sightings::open(&pin)?, transmit)
             .map_err(|source| AgentError::Io { doing: "start sending hellos", source })?;
         let (captures, swaps) = Captures::new(dataplane.capture_loader(config.clone()));
-        let links = links::watch(commands.clone())?;
-        let (events, sources, questions) = Sources::new(found, links, facts, swaps)?;
+        let (events, sources, questions) =
+            Sources::new(found, links::watch(commands.clone())?, facts, swaps)?;
         let (publish, remember) = (watch::Sender::new(None), watch::Sender::new(Vec::new()));
         let (look, looked) = watch::channel(Looked::default());
         let (control, snapshots) = (ControlMeter::default(), publish.subscribe());
@@ -311,8 +309,8 @@ impl Agent {
         let (siblings, history) = start_readers(&mut tasks, &config, (&pin, look, questions), &answers)?;
         serve(&mut tasks, api, ports, answers);
         let ears = Ears::new(tasks.handle(), events);
-        let world =
-            World { dataplane, netlink, ears, prober: commands, siblings, publish, history, remember };
+        let prober = commands;
+        let world = World { dataplane, netlink, ears, prober, siblings, publish, history, remember };
         let (switch, effects) = Switch::start(start, clock::now());
         Ok((Self { config, switch, world, store, sources, tasks, control, _socket: socket }, effects))
     }

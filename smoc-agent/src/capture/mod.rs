@@ -37,6 +37,8 @@ use form::Writer;
 const PERIOD: Duration = Duration::from_millis(20);
 /// Chunks that wait for the client, each of this size and one frame more at most; when none fits, the ring fills.
 const CHUNKS: (usize, usize) = (4, 256 * 1024);
+/// How long the next one waits for a capture to end, which may just be ending.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// So many frames are looked at before the client is thought of again, wanted or not.
 const ROUND: usize = 4096;
 
@@ -122,7 +124,8 @@ impl Captures {
     pub async fn start(&self, order: &Order, snapshot: &Snapshot) -> Result<Running, CaptureError> {
         let filter = Filter::parse([order.filter.as_str()])?;
         filter.check(snapshot)?;
-        let place = self.place.clone().try_acquire_owned().map_err(|_| CaptureError::Busy)?;
+        let place = tokio::time::timeout(PATIENCE, self.place.clone().acquire_owned()).await;
+        let place = place.map_err(|_| CaptureError::Busy)?.map_err(|_| CaptureError::Ending)?;
         let (loader, program) = (self.loader.clone(), filter.program(order.sample, order.snaplen));
         let loaded = tokio::task::spawn_blocking(move || loader.load(&program));
         let (programs, mut ring) = loaded.await.map_err(|_| CaptureError::Ending)??;

@@ -18,7 +18,7 @@ use smoc_tests::{
     command::run,
     lab::{Lab, Programs, Routing},
     testing::{lab_for, options, wait_until},
-    traffic::{Amount, Family, Protocol, Running, Transfer},
+    traffic::{Amount, Datagrams, Family, Protocol, Running, Transfer},
 };
 
 /// A running `smoc capture`, killed with its owner.
@@ -298,5 +298,23 @@ fn a_client_that_hangs_or_dies_and_an_agent_that_dies_change_nothing_for_frames(
     wait_until(|| Ok(tags(programs(&lab)?) == tags(before.clone())))
         .context("the programs that do not capture")?;
     transfer(&lab, Amount::Bytes(100_000))?.finish()?;
+    Ok(())
+}
+
+/// The programs of one capture are loaded while those of the one before are taken off the ports.
+#[test]
+fn captures_one_after_the_other_lose_no_frame_and_take_no_port_down() -> Result<()> {
+    let test = "captures_one_after_the_other_lose_no_frame_and_take_no_port_down";
+    let Some(lab) = lab_for(test, &options("demo.yaml", Routing::Smoc))? else { return Ok(()) };
+    let down = |lab: &Lab| Ok::<_, anyhow::Error>(lab.log("e1")?.matches("port is down").count());
+    let before = down(&lab)?;
+    let datagrams = Datagrams::start(&lab, "h1", "h2", Family::V4, u32::MAX, 200, Duration::from_millis(1))?;
+    for _ in 0..6 {
+        let output = command("e1", &["--seconds", "0.4", "outcome", "plain"])?.output()?;
+        ensure!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+    }
+    let arrived = datagrams.stop()?;
+    ensure!(arrived.received == arrived.sent && arrived.sent > 0, "{} of {}", arrived.received, arrived.sent);
+    ensure!(down(&lab)? == before, "{}", lab.log("e1")?);
     Ok(())
 }

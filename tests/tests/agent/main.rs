@@ -11,3 +11,4 @@ mod report;
 mod site;
 mod survival;
 mod top;
+mod web;

@@ -47,7 +47,7 @@ impl CaptureLoader {
         match prepared {
             Ok(ring) => Ok((set, ring)),
             Err(error) => {
-                let _ = std::fs::remove_file(&set.continuations);
+                let _ = std::fs::remove_file(set.continuations.path());
                 Err(error)
             }
         }

@@ -16,7 +16,7 @@ use smoc_control::{
 use super::{
     log,
     maps::{SHAPES, sizes, write_error},
-    pins::PinDirectory,
+    pins::{Continuations, PinDirectory},
     program_of,
 };
 use crate::dataplane::{BoxError, DataplaneError};
@@ -27,7 +27,7 @@ pub struct ProgramSet {
     /// The numbers of those for the ports.
     pub(super) programs: Programs,
     /// Where their program array is pinned.
-    pub(super) continuations: PathBuf,
+    pub(super) continuations: Continuations,
 }
 
 /// Makes or opens the maps and loads all programs. What is new in the pin directory is taken back if that fails.
@@ -38,11 +38,11 @@ pub(super) fn load_set(
 ) -> Result<ProgramSet, DataplaneError> {
     let continuations = pins.new_continuations();
     let before = pins.maps();
-    match load_object(config, object, pins, &continuations) {
+    match load_object(config, object, pins, continuations.path()) {
         Ok((ebpf, programs)) => Ok(ProgramSet { ebpf, programs, continuations }),
         Err(error) => {
             let new = pins.maps().into_iter().filter(|path| !before.contains(path));
-            new.chain([continuations]).for_each(|path| drop(std::fs::remove_file(path)));
+            new.chain([continuations.path().to_owned()]).for_each(|path| drop(std::fs::remove_file(path)));
             Err(error)
         }
     }

@@ -114,9 +114,7 @@ impl XdpDataplane {
         if !self.pins.links()?.iter().all(|link| attach::is_of(link, &[host, fabric])) {
             return Ok(());
         }
-        let sets = [Some(&self.programs), self.capturing.as_ref()];
-        let ours = |path: &PathBuf| sets.iter().flatten().any(|set| set.continuations == *path);
-        self.pins.continuations()?.iter().filter(|path| !ours(path)).try_for_each(|path| attach::unpin(path))
+        self.pins.unclaimed_continuations()?.iter().try_for_each(|path| attach::unpin(path))
     }
 
     /// The kernel's numbers of the programs that are to be on the ports.

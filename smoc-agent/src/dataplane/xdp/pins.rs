@@ -1,10 +1,12 @@
 //! The pin directory: whether it can be used, and whether what lies in it is ours.
 
 use std::{
+    collections::BTreeSet,
     fs::{DirBuilder, File},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use aya::maps::{Array, MapData, MapInfo};
@@ -27,10 +29,39 @@ const LINK_PREFIX: &str = "link-";
 /// different sets do not fit together, and the kernel empties one that is not pinned.
 const CONTINUATIONS_PREFIX: &str = "CONTINUATIONS-";
 
+type Claims = Arc<Mutex<BTreeSet<PathBuf>>>;
+
+fn lock(claims: &Claims) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+    claims.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The place of a set's program array, claimed for as long as this is there. Dropping it leaves the pin: programs may still be
+/// on ports.
+#[derive(Debug)]
+pub struct Continuations {
+    path: PathBuf,
+    claimed: Claims,
+}
+
+impl Continuations {
+    /// Where it is, or will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Continuations {
+    fn drop(&mut self) {
+        lock(&self.claimed).remove(&self.path);
+    }
+}
+
 /// A pin directory that this process alone uses.
 #[derive(Debug)]
 pub struct PinDirectory {
     path: PathBuf,
+    /// The program arrays of sets that this process has, or is loading.
+    claimed: Claims,
     _lock: Flock<File>,
 }
 
@@ -50,7 +81,7 @@ impl PinDirectory {
                 nix::Error::EWOULDBLOCK => DataplaneError::InUse { path: path.into(), field: "bpf.pin" },
                 other => failed(other.into()),
             })?;
-        Ok(Self { path: path.into(), _lock: lock })
+        Ok(Self { path: path.into(), claimed: Claims::default(), _lock: lock })
     }
 
     /// The directory.
@@ -79,10 +110,26 @@ impl PinDirectory {
         self.with_prefix(CONTINUATIONS_PREFIX)
     }
 
-    /// Where the program array of a new set of programs can be pinned.
-    pub fn new_continuations(&self) -> PathBuf {
+    /// Pinned program arrays of sets that this process neither has nor is loading.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn unclaimed_continuations(&self) -> Result<Vec<PathBuf>, DataplaneError> {
+        // Held while the directory is read: what is claimed later is none of what was read.
+        let claimed = lock(&self.claimed);
+        let all = self.continuations()?;
+        Ok(all.into_iter().filter(|path| !claimed.contains(path)).collect())
+    }
+
+    /// Where the program array of a new set of programs can be pinned: nobody takes that for left over, also while another
+    /// thread still loads the set.
+    pub fn new_continuations(&self) -> Continuations {
+        let mut claimed = lock(&self.claimed);
         let mut candidates = (0u32..).map(|number| self.path.join(format!("{CONTINUATIONS_PREFIX}{number}")));
-        candidates.find(|path| !path.exists()).expect("a directory has no 4294967296 entries")
+        let free = |path: &PathBuf| !path.exists() && !claimed.contains(path);
+        let path = candidates.find(free).expect("a directory has no 4294967296 entries");
+        claimed.insert(path.clone());
+        Continuations { path, claimed: self.claimed.clone() }
     }
 
     fn with_prefix(&self, prefix: &str) -> Result<Vec<PathBuf>, DataplaneError> {
