@@ -4,26 +4,27 @@
 //! cargo run --release -p smoc-agent --features etcd --example store_scale -- 500 docs/store-scale.svg
 //! ```
 //!
-//! The agents are the agent's side of the store as it is in `smoc agent`, each with a connection of its own, and what puts the
-//! network together from what they hear; no packet path. They all run in this process: where it is short of CPU, agents that
+//! The agents are the agent's side of the store as it is in `smoc agent`, each with a connection of its own; no packet path. One of
+//! them, the witness, has the control of `smoc agent` as well: how long it takes to new tables is measured, from an empty start, when the store
+//! tells of changes, and when links fail. They all run in this process: where it is short of CPU, agents that
 //! each have a machine are faster.
 
 mod picture;
 mod server;
+mod witness;
 
 use std::{
-    collections::BTreeMap,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use smoc_agent::store::{EtcdStore, View};
 use smoc_common::{route::PortNumber, wire::ethernet::MacAddress};
 use smoc_control::{
     config::Etcd,
-    fabric::{Adjacency, Report, assemble},
+    fabric::{Adjacency, Report},
     store::{Speaker, SwitchRecord},
 };
 use smoc_plot::SvgFile;
@@ -31,8 +32,11 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use picture::Curve;
 use server::Server;
+use witness::{Seen, Witness};
 
-/// Neighbours of each switch to either side of a ring.
+/// How far ahead the neighbours of each switch are, in a ring: far ones too, so that a route has room for the way to any switch.
+const STEPS: [usize; REACH] = [1, 5, 25, 125];
+/// Neighbours of each switch to either side.
 const REACH: usize = 4;
 /// Ports with hosts, and hosts behind each.
 const HOSTS: (u16, u16) = (4, 10);
@@ -42,6 +46,8 @@ const ROLLOUT: usize = 25;
 const SNAPSHOTS: usize = 10;
 /// How long nothing happens while the steady state is measured.
 const QUIET: Duration = Duration::from_secs(30);
+/// How many links fail at once.
+const FAILING: usize = 100;
 
 struct Agent {
     number: usize,
@@ -57,6 +63,36 @@ fn name(number: usize) -> String {
 
 fn port(number: usize) -> PortNumber {
     PortNumber::new(u16::try_from(number).unwrap_or(1)).unwrap_or_else(|| unreachable!("port {number}"))
+}
+
+/// The switch and port at the other end of a port: ports 1 to [`REACH`] lead ahead, those after them back; port n ahead ends at
+/// port [`REACH`] + n.
+fn neighbor(this: usize, at: usize, count: usize) -> (usize, usize) {
+    if at <= REACH {
+        ((this + STEPS[at - 1]) % count, at + REACH)
+    } else {
+        let back = STEPS[at - REACH - 1] % count;
+        ((this + count - back) % count, at - REACH)
+    }
+}
+
+/// What a switch finds behind its ports; `megabits` tells one report from the next.
+fn report_of(this: usize, count: usize, megabits: u32) -> Report {
+    let behind = |at: usize| {
+        let (other, there) = neighbor(this, at, count);
+        Adjacency { port: port(at), switch: name(other), there: port(there), megabits }
+    };
+    Report { port_width: 5, adjacencies: (1..=2 * REACH).map(behind).collect() }
+}
+
+/// The hosts of a switch.
+fn hosts_of(this: usize) -> impl Iterator<Item = (PortNumber, IpAddr, MacAddress)> {
+    (0..HOSTS.0).flat_map(|at| (0..HOSTS.1).map(move |host| at * HOSTS.1 + host)).map(move |host| {
+        let [high, low] = u16::try_from(this).unwrap_or(0).to_be_bytes();
+        let address = Ipv4Addr::new(10, high, low, host as u8 + 1);
+        let mac = MacAddress::new([2, 0, high, low, 0, host as u8 + 1]);
+        (port(usize::from(host / HOSTS.1) + 20), address.into(), mac)
+    })
 }
 
 impl Agent {
@@ -79,24 +115,9 @@ impl Agent {
 
     /// Says what it finds; `megabits` tells one report from the next.
     fn say(&mut self, agents: usize, megabits: u32) {
-        let (this, number) = (self.number, agents);
-        // Ports 1 to REACH lead ahead, those after them back; port n ahead ends at port REACH + n.
-        let behind = |at: usize| {
-            let (other, there) = if at <= REACH {
-                (this + at, at + REACH)
-            } else {
-                (this + number - (at - REACH), at - REACH)
-            };
-            Adjacency { port: port(at), switch: name(other % number), there: port(there), megabits }
-        };
-        let report = Report { port_width: 5, adjacencies: (1..=2 * REACH).map(behind).collect() };
-        let hosts =
-            (0..HOSTS.0).flat_map(|at| (0..HOSTS.1).map(move |host| at * HOSTS.1 + host)).map(|host| {
-                let [high, low] = u16::try_from(this).unwrap_or(0).to_be_bytes();
-                let address = Ipv4Addr::new(10, high, low, host as u8 + 1);
-                let mac = MacAddress::new([2, 0, high, low, 0, host as u8 + 1]);
-                (port(usize::from(host / HOSTS.1) + 20), address.into(), mac)
-            });
+        let this = self.number;
+        let report = report_of(this, agents, megabits);
+        let hosts = hosts_of(this);
         let now = smoc_agent::clock::microseconds_since_1970();
         let record = SwitchRecord { agent: "scale".to_owned(), report, api: None };
         let records = self.speaker.say(&name(this), record, hosts, now);
@@ -136,13 +157,11 @@ fn told(what: &str, times: &[Duration], server: &Server, before: server::Cost) {
     );
 }
 
-/// The network of an agent, put together as control does.
-fn links_of(agent: &Agent) -> (usize, Duration) {
-    let began = Instant::now();
-    let view = agent.view.borrow().clone();
-    let reports: BTreeMap<String, Report> =
-        view.facts.switches().iter().map(|(name, record)| (name.clone(), record.report.clone())).collect();
-    (assemble(&reports).topology.links().len(), began.elapsed())
+/// What the control of one agent made of something.
+fn made(what: &str, began: Instant, before: &Seen, after: &Seen) {
+    let took = after.at.saturating_duration_since(began).as_secs_f64();
+    let busy = (after.busy - before.busy).as_secs_f64();
+    println!("| {what} | {took:.3} s | {busy:.3} s | {} |", after.writes - before.writes);
 }
 
 /// A fabric of agents, and what was measured of it.
@@ -218,6 +237,33 @@ impl Scale {
         Ok(())
     }
 
+    /// What the control of agent 0 makes of the network, of links that fail, and of switches that say something else.
+    async fn witness(&mut self) -> Result<()> {
+        let (count, links, hosts) = (self.count, self.count * REACH, usize::from(HOSTS.0 * HOSTS.1));
+        let is_whole = |seen: &Seen| {
+            seen.edges >= count - 1
+                && (seen.links, seen.down) == (links, 0)
+                && seen.hosts >= (count - 1) * hosts
+        };
+        let began = Instant::now();
+        let mut witness = Witness::start(count, self.agents[0].view.clone())?;
+        let before = witness.seen();
+        let after = witness.until(is_whole).await?;
+        made("starts with empty tables", began, &before, &after);
+        let failing = FAILING.min(count / 5);
+        for round in 1..=3 {
+            for (is_down, what) in [(true, "fail"), (false, "come back")] {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                let (began, before) = (Instant::now(), witness.seen());
+                witness.announce(failing, is_down)?;
+                let down = if is_down { failing } else { 0 };
+                let after = witness.until(|seen| seen.down == down).await?;
+                made(&format!("{failing} links {what} at once, round {round}"), began, &before, &after);
+            }
+        }
+        Ok(())
+    }
+
     /// etcd loses its power and comes back.
     async fn restart(&mut self) -> Result<()> {
         let (began, before, count) = (Instant::now(), self.server.cost(), self.count);
@@ -236,6 +282,8 @@ impl Scale {
 }
 
 async fn run(count: usize, picture: &SvgFile) -> Result<()> {
+    // Then no step leads back to where it began.
+    ensure!(count > 125, "write more than 125 agents");
     println!("{count} switches, {} links, {} hosts", count * REACH, count * usize::from(HOSTS.0 * HOSTS.1));
     println!("| what | first agent | median | last | CPU of etcd | memory of etcd |");
     println!("|---|---|---|---|---|---|");
@@ -243,10 +291,12 @@ async fn run(count: usize, picture: &SvgFile) -> Result<()> {
     scale.rest().await?;
     scale.change("one switch changes", 1).await?;
     scale.change("a tenth of the switches change at once", (count / 10).max(1)).await?;
-    scale.roll_out().await?;
     scale.restart().await?;
-    let (links, took) = links_of(&scale.agents[0]);
-    println!("\nAn agent puts {links} links together in {:.1} ms.", took.as_secs_f64() * 1e3);
+    println!("\n| control of one agent | until new tables | work | changes of maps |\n|---|---|---|---|");
+    scale.witness().await?;
+    println!();
+    scale.roll_out().await?;
+    println!("load {}", std::fs::read_to_string("/proc/loadavg")?.trim());
     Ok(picture.write(&picture::figure(count, &scale.curves).svg())?)
 }
 
