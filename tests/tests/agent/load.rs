@@ -39,9 +39,9 @@ const REPEAT: Duration = Duration::from_secs(5);
 /// How often the port loses carrier.
 const FLIPS: usize = 100;
 
-/// The announcements of all other switches, for the time being.
-fn announcements(names: &[String], sequence: u64) -> Vec<Vec<u8>> {
-    let frame = |(number, name): (usize, &String)| {
+/// The announcements of all other switches, for the time being: the frames of each.
+fn announcements(names: &[String], sequence: u64) -> Vec<Vec<Vec<u8>>> {
+    let frames = |(number, name): (usize, &String)| {
         let host = |n: usize| Sighting {
             address: IpAddr::from([10, (number >> 8) as u8, number as u8, n as u8 + 1]),
             mac: MacAddress::new([2, 0, 1, (number >> 8) as u8, number as u8, n as u8]),
@@ -49,9 +49,10 @@ fn announcements(names: &[String], sequence: u64) -> Vec<Vec<u8>> {
             seen: now(),
         };
         let lists = Lists { hosts: (0..HOSTS).map(host).collect(), ..Lists::default() };
-        announcement::parts(name, (7, sequence), &lists)[0].frame(MacAddress::new([2, 0, 2, 0, 0, 1]), now())
+        let parts = announcement::parts(name, (7, sequence), &lists);
+        parts.iter().map(|part| part.frame(MacAddress::new([2, 0, 2, 0, 0, 1]), now())).collect()
     };
-    names.iter().enumerate().map(frame).collect()
+    names.iter().enumerate().map(frames).collect()
 }
 
 /// An ARP request of 10.9.9.9 from one of two MAC addresses.
@@ -71,7 +72,8 @@ fn talk(site: &Site, names: &[String], stop: &AtomicBool) {
             if told % names.len() == 0 {
                 round = announcements(names, 2 + (told / names.len()) as u64);
             }
-            neighbor.send(&round[told % names.len()]).unwrap();
+            let frames: &Vec<Vec<u8>> = &round[told % names.len()];
+            frames.iter().for_each(|frame| neighbor.send(frame).unwrap());
             told += 1;
         }
         while asked < begin.elapsed().as_millis() {
@@ -117,7 +119,7 @@ fn what_says_nothing_new_costs_nothing_and_a_dead_port_waits_for_nobody() {
     let names = large(&site);
     let pid = site.start("e1").as_raw();
     let first = FrameSender::open(&site.namespace, "q1").unwrap();
-    for frame in announcements(&names, 1) {
+    for frame in announcements(&names, 1).concat() {
         first.send(&frame).unwrap();
         thread::sleep(Duration::from_micros(500));
     }
