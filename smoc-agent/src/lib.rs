@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, urgent`. All but `cli` are the
+//! `cli -> report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, units, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -32,6 +32,8 @@ pub mod sockets;
 mod speed;
 #[cfg(feature = "agent")]
 pub mod store;
+#[cfg(feature = "agent")]
+mod units;
 #[cfg(feature = "agent")]
 mod urgent;
 #[cfg(feature = "agent")]

@@ -27,12 +27,34 @@ pub const RING_SWITCHES: [&str; 3] = ["a", "b", "c"];
 /// # Errors
 /// When the file cannot be written.
 pub fn ring_with_store(directory: &Path, lines: &str) -> Result<LabOptions> {
-    let file = directory.join("ring.yaml");
-    std::fs::write(&file, RING)?;
-    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
+    let mut options = options_of(directory, RING)?;
     (options.agent.discovers, options.agent.etcd) = (true, true);
     options.agent.lines = lines.to_owned();
     Ok(options)
+}
+
+/// A leaf-spine network as a topology file: switches e1, e2, ..., each with a link to each of m1, m2, ...; and at port 9 of the n-th
+/// edge the host hn, with the address 10.0.n.1 and the MAC address 02:00:00:00:00:0n.
+pub fn leaf_spine(edges: u8, spines: u8) -> String {
+    let pairs = (1..=edges).flat_map(|edge| (1..=spines).map(move |spine| (edge, spine)));
+    let link = |(edge, spine): (u8, u8)| format!("  - {{a: \"e{edge}:{spine}\", b: \"m{spine}:{edge}\"}}\n");
+    let host = |n: u8| {
+        format!(
+            "  - {{name: h{n}, port: \"e{n}:9\", mac: \"02:00:00:00:00:{n:02x}\", addresses: [10.0.{n}.1]}}\n"
+        )
+    };
+    let (links, hosts): (String, String) = (pairs.map(link).collect(), (1..=edges).map(host).collect());
+    format!("links:\n{links}hosts:\n{hosts}")
+}
+
+/// Options for a test's smoc lab of this topology, which is written into `directory`: that has to live until the lab is up.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn options_of(directory: &Path, topology: &str) -> Result<LabOptions> {
+    let file = directory.join("topology.yaml");
+    std::fs::write(&file, topology)?;
+    Ok(LabOptions { wait: true, quiet: true, ..LabOptions::new(file) })
 }
 
 /// A file of the repository's `examples`.

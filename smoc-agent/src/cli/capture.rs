@@ -61,7 +61,7 @@ pub struct CaptureArgs {
     #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// End after this time, such as 10 (seconds) or 5m
-    #[arg(long, value_name = "TIME", value_parser = span)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     seconds: Option<Duration>,
     /// Keep so many bytes of each frame, 16383 at most
     #[arg(long, short, value_name = "BYTES", default_value_t = MAX_SNAPLEN as usize, value_parser = number_from(14, MAX_SNAPLEN as usize))]
@@ -79,9 +79,10 @@ pub struct CaptureArgs {
     agent: AgentSocket,
 }
 
-fn span(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let span = seconds.or_else(|| humantime::parse_duration(text).ok());
+/// A time in seconds, or with its unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let span = number.or_else(|| humantime::parse_duration(text).ok());
     span.filter(|span| !span.is_zero()).ok_or_else(|| "write a time as 10 (seconds) or 5m".to_owned())
 }
 
@@ -228,10 +229,10 @@ mod tests {
 
     #[test]
     fn times_and_samples_are_read_and_others_are_refused_with_what_to_write() {
-        assert_eq!(span("1.5"), Ok(Duration::from_millis(1500)));
-        assert_eq!(span("5m"), Ok(Duration::from_secs(300)));
-        assert!(span("0").unwrap_err().contains("write a time as 10"));
-        assert!(span("-1").is_err() && span("soon").is_err());
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(seconds("5m"), Ok(Duration::from_secs(300)));
+        assert!(seconds("0").unwrap_err().contains("write a time as 10"));
+        assert!(seconds("-1").is_err() && seconds("soon").is_err());
         assert_eq!(sample("1/1000"), Ok(1000));
         for text in ["1/0", "2/3", "1000", "1/x", ""] {
             assert_eq!(sample(text), Err("write it as 1/100".to_owned()), "{text}");

@@ -63,14 +63,14 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    /// Finds them. With `all` those of switches without hosts too.
+    /// Finds those on sockets, and with `remote` those that their announcements name: with `all` of switches without hosts too.
     ///
     /// # Errors
     /// No agent answers.
     pub(super) fn find(
         first: &Path,
         others: &[PathBuf],
-        remote: &RemoteArgs,
+        remote: Option<&RemoteArgs>,
         all: bool,
     ) -> Result<Self, Failure> {
         wait(async {
@@ -87,6 +87,7 @@ impl Agents {
                 Some(error) if agents.all.is_empty() => return Err(error),
                 _ => {}
             }
+            let Some(remote) = remote else { return Ok(agents) };
             for agent in agents.all.clone().into_values() {
                 match agent.get::<AgentsView>("/agents").await {
                     Ok(view) => {

@@ -65,7 +65,7 @@ fn gaps(agents: &Agents, merged: &Merged) -> String {
 }
 
 fn find(args: &MergedArgs) -> Result<Agents, Failure> {
-    Agents::find(&args.live.agent.api, &args.others, &args.remote, false)
+    Agents::find(&args.live.agent.api, &args.others, Some(&args.remote), false)
 }
 
 /// Cuts a list to its limit; how many are left out.

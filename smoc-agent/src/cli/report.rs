@@ -1,10 +1,9 @@
 //! `smoc report`: what a period was like, as one page to mail.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -12,12 +11,14 @@ use smoc_control::history::Page;
 
 use super::{
     Failure, Format,
-    live::{LiveArgs, wait},
+    gather::{Agent, Agents, RemoteArgs},
+    live::LiveArgs,
     print, print_json,
     span::span,
 };
 use crate::{
-    api::{self, ClientError},
+    api::ClientError,
+    clock,
     report::{Answers, Report, SwitchReport, page, write_sheets},
 };
 
@@ -35,7 +36,7 @@ hosts that open one subflow only. Agents remember since they were started, as fa
 Examples:
   smoc report --since 24h
   smoc report --since 7d -o monday.html --csv monday/
-  smoc report e2.sock e3.sock                      # three switches on one page
+  smoc report --fabric                             # all switches on one page
   smoc report --format json | jq '.switches[0].outages'"
 )]
 pub struct ReportArgs {
@@ -51,6 +52,11 @@ pub struct ReportArgs {
     /// Write the tables as CSV files into this directory as well
     #[arg(long, value_name = "DIRECTORY")]
     csv: Option<PathBuf>,
+    /// All switches of the fabric, as `smoc fabric conns` finds their agents
+    #[arg(long)]
+    fabric: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(flatten)]
     live: LiveArgs,
 }
@@ -60,18 +66,16 @@ pub struct ReportArgs {
 /// # Errors
 /// No agent answers, or a file cannot be written.
 pub fn run(args: &ReportArgs) -> Result<(), Failure> {
-    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-    let mut report =
-        Report { until, seconds: args.since.as_secs(), switches: Vec::new(), silent: BTreeMap::new() };
-    for socket in std::iter::once(&args.live.agent.api).chain(&args.others) {
-        match wait(answers(socket, args.since)) {
-            Ok(answers) => report.switches.push(SwitchReport::new(&answers)),
-            Err(failure) if args.others.is_empty() => return Err(failure),
-            Err(Failure::BadInput(error) | Failure::Failed(error)) => {
-                report.silent.insert(socket.display().to_string(), format!("{error:#}"));
-            }
-        }
-    }
+    let remote = args.fabric.then_some(&args.remote);
+    let mut agents = Agents::find(&args.live.agent.api, &args.others, remote, true)?;
+    let since = args.since;
+    let answers = agents.ask(|agent| answers(agent, since))?;
+    let report = Report {
+        until: clock::microseconds_since_1970(),
+        seconds: since.as_secs(),
+        switches: answers.values().map(SwitchReport::new).collect(),
+        silent: agents.silent,
+    };
     if let Some(directory) = &args.csv {
         write_sheets(&report, directory).map_err(Failure::bad_input)?;
     }
@@ -92,11 +96,11 @@ pub fn run(args: &ReportArgs) -> Result<(), Failure> {
 }
 
 /// All that an agent says of a period.
-async fn answers(socket: &Path, since: Duration) -> Result<Answers, ClientError> {
+async fn answers(agent: Agent, since: Duration) -> Result<Answers, ClientError> {
     let seconds = since.as_secs();
     let (mut events, mut missing_events, mut from) = (Vec::new(), 0, 0);
     loop {
-        let page: Page = api::get(socket, &format!("/events?from={from}&since_seconds={seconds}")).await?;
+        let page: Page = agent.get(&format!("/events?from={from}&since_seconds={seconds}")).await?;
         // Before the first page it is not known whether what is missing was of this period.
         missing_events += if from > 0 { page.missing } else { 0 };
         let is_last = page.entries.is_empty() || page.next == from;
@@ -107,13 +111,13 @@ async fn answers(socket: &Path, since: Duration) -> Result<Answers, ClientError>
         }
     }
     Ok(Answers {
-        status: api::get(socket, "/status").await?,
-        topology: api::get(socket, "/topology").await?,
-        hosts: api::get(socket, "/hosts").await?,
+        status: agent.get("/status").await?,
+        topology: agent.get("/topology").await?,
+        hosts: agent.get("/hosts").await?,
         events,
         missing_events,
-        recorded: api::get(socket, &format!("/series?since_seconds={seconds}&most={LOOKS}")).await?,
-        openers: api::get(socket, "/openers").await?,
+        recorded: agent.get(&format!("/series?since_seconds={seconds}&most={LOOKS}")).await?,
+        openers: agent.get("/openers").await?,
     })
 }
 

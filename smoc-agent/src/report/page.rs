@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use smoc_plot::{Axis, Level, Lines, Series};
 
 use super::{Direction, PortUse, Report, SwitchReport, counters::Rates};
+use crate::units::{rate, size};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -319,37 +320,12 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-fn rate(bits: f64) -> String {
-    format!("{}bit/s", scaled(bits))
-}
-
-fn size(bytes: u64) -> String {
-    format!("{}B", scaled(bytes as f64))
-}
-
-/// A number with three digits and the prefix of its unit.
-fn scaled(value: f64) -> String {
-    let (divisor, prefix) = match value {
-        1e12.. => (1e12, "T"),
-        1e9.. => (1e9, "G"),
-        1e6.. => (1e6, "M"),
-        1e3.. => (1e3, "k"),
-        _ => (1.0, ""),
-    };
-    let value = value / divisor;
-    let digits = if value >= 100.0 || prefix.is_empty() { 0 } else { 1 };
-    format!("{value:.digits$} {prefix}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short_and_have_units() {
-        assert_eq!(rate(94_300_000.0), "94.3 Mbit/s");
-        assert_eq!(rate(0.0), "0 bit/s");
-        assert_eq!(size(1_234_567_890), "1.2 GB");
+    fn times_are_short() {
         assert_eq!(span(Duration::from_secs(7 * 86_400 + 3 * 3600 + 5)), "7days 3h");
         assert_eq!(span(Duration::from_millis(2345)), "2s 300ms");
         assert_eq!(time(1_790_000_000_123_456), "2026-09-21 14:13:20");

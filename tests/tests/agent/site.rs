@@ -194,6 +194,7 @@ impl Site {
     }
 
     /// Asks until the answer is as it should be.
+    #[track_caller]
     pub fn wait_for(&self, name: &str, verb: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -7,7 +7,6 @@
 //! ```
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,24 +18,11 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use smoc_tests::{
     command::batch,
-    lab::{Lab, Routing},
-    testing::{lab_for, options, wait_until},
+    lab::Lab,
+    testing::{lab_for, leaf_spine, options_of, wait_until},
     traffic::{Capture, FrameReceiver, FrameSender},
 };
 
-const TOPOLOGY: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "e2:1", b: "m1:2"}
-  - {a: "e2:2", b: "m2:2"}
-  - {a: "e3:1", b: "m1:3"}
-  - {a: "e3:2", b: "m2:3"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.1.1]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.2.1]}
-  - {name: h3, port: "e3:9", mac: "02:00:00:00:00:03", addresses: [10.0.3.1]}
-"#;
 /// An address of h1 in [`VLAN`] that its kernel knows nothing of.
 const TAGGED: [u8; 4] = [10, 0, 1, 77];
 const VLAN: u8 = 5;
@@ -100,9 +86,7 @@ impl Answering {
 fn silent_hosts_are_asked_in_their_vlan_and_forgotten_only_if_they_do_not_answer() -> Result<()> {
     let test = "silent_hosts_are_asked_in_their_vlan_and_forgotten_only_if_they_do_not_answer";
     let directory = tempfile::tempdir()?;
-    let file = directory.path().join("ageing.yaml");
-    fs::write(&file, TOPOLOGY)?;
-    let mut options = options(&file.to_string_lossy(), Routing::Smoc);
+    let mut options = options_of(directory.path(), &leaf_spine(3, 2))?;
     options.agent.knows_hosts = false;
     options.agent.lines = "ageing: 1s\n".to_owned();
     let Some(lab) = lab_for(test, &options)? else { return Ok(()) };

@@ -6,57 +6,26 @@
 //!                      e3 -- h3
 //! ```
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use smoc_tests::command::{batch, run};
-use smoc_tests::lab::{AgentOptions, Lab, LabOptions, Routing};
+use smoc_tests::lab::Lab;
 use smoc_tests::subflows::connection_with;
-use smoc_tests::testing::{lab_for, options, wait_until};
+use smoc_tests::testing::{lab_for, leaf_spine, options_of, wait_until};
 use smoc_tests::traffic::{Amount, Family, FrameSender, Protocol, Transfer};
 
-const TOPOLOGY: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "e2:1", b: "m1:2"}
-  - {a: "e2:2", b: "m2:2"}
-  - {a: "e3:1", b: "m1:3"}
-  - {a: "e3:2", b: "m2:3"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.1.1]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.2.1]}
-  - {name: h3, port: "e3:9", mac: "02:00:00:00:00:03", addresses: [10.0.3.1]}
-"#;
-/// Four disjoint paths, and a router with two subnets behind it.
-const ROUTER: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "m1:2", b: "e2:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "m2:2", b: "e2:2"}
-  - {a: "e1:3", b: "m3:1"}
-  - {a: "m3:2", b: "e2:3"}
-  - {a: "e1:4", b: "m4:1"}
-  - {a: "m4:2", b: "e2:4"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.1.1], prefixes: [10.1.0.0/16, 10.2.0.0/16]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.2.1]}
-"#;
 const ADDRESS: &str = "10.0.1.1";
 const EDGES: [&str; 3] = ["e1", "e2", "e3"];
 
 fn lab(test: &str, topology: &str, knows_hosts: bool) -> Result<Option<Lab>> {
-    let file = std::env::temp_dir().join(format!("hosts-{}.yaml", std::process::id()));
-    fs::write(&file, topology)?;
-    let options = options(&file.to_string_lossy(), Routing::Smoc);
-    let agent = AgentOptions { knows_hosts, ..options.agent.clone() };
+    let directory = tempfile::tempdir()?;
+    let mut options = options_of(directory.path(), topology)?;
+    options.agent.knows_hosts = knows_hosts;
     // The hosts' one address is not enough for as many subflows as the router's subnets allow.
-    let lab = lab_for(test, &LabOptions { agent, subflows: Some(4), ..options })?;
-    fs::remove_file(&file)?;
-    Ok(lab)
+    options.subflows = Some(4);
+    lab_for(test, &options)
 }
 
 /// An ARP request that claims [`ADDRESS`] for a MAC address, to a host that is nowhere: no kernel heeds it.
@@ -85,7 +54,7 @@ fn is_at(lab: &Lab, switch: &str) -> Result<bool> {
 #[test]
 fn a_host_that_claims_the_address_of_another_does_not_get_it_and_both_edges_say_so() -> Result<()> {
     let name = "a_host_that_claims_the_address_of_another_does_not_get_it_and_both_edges_say_so";
-    let Some(lab) = lab(name, TOPOLOGY, false)? else { return Ok(()) };
+    let Some(lab) = lab(name, &leaf_spine(3, 2), false)? else { return Ok(()) };
     let owner = FrameSender::open(&lab.namespace("h1")?, "eth0")?;
     let thief = FrameSender::open(&lab.namespace("h3")?, "eth0")?;
     owner.send(&claim(1))?;
@@ -127,7 +96,7 @@ fn attach_twice(lab: &Lab) -> Result<()> {
 #[test]
 fn a_host_that_moves_to_another_edge_is_found_there_and_its_connection_goes_on() -> Result<()> {
     let name = "a_host_that_moves_to_another_edge_is_found_there_and_its_connection_goes_on";
-    let Some(lab) = lab(name, TOPOLOGY, false)? else { return Ok(()) };
+    let Some(lab) = lab(name, &leaf_spine(3, 2), false)? else { return Ok(()) };
     attach_twice(&lab)?;
     let amount = Amount::Time(Duration::from_secs(12));
     let running = Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Tcp, amount)?.start()?;
@@ -159,7 +128,9 @@ fn a_host_that_moves_to_another_edge_is_found_there_and_its_connection_goes_on()
 #[test]
 fn subnets_behind_a_router_have_disjoint_paths_for_the_subflows_of_a_connection() -> Result<()> {
     let name = "subnets_behind_a_router_have_disjoint_paths_for_the_subflows_of_a_connection";
-    let Some(lab) = lab(name, ROUTER, true)? else { return Ok(()) };
+    // Four disjoint paths, and h1 is a router with two subnets behind it.
+    let router = leaf_spine(2, 4).replace("[10.0.1.1]}", "[10.0.1.1], prefixes: [10.1.0.0/16, 10.2.0.0/16]}");
+    let Some(lab) = lab(name, &router, true)? else { return Ok(()) };
     let behind = ["10.1.0.1", "10.1.7.1", "10.2.0.1"];
     let of = |line: &dyn Fn(&str) -> String| behind.iter().map(|address| line(address)).collect::<Vec<_>>();
     let router = lab.namespace("h1")?;
@@ -192,7 +163,7 @@ fn subnets_behind_a_router_have_disjoint_paths_for_the_subflows_of_a_connection(
 #[test]
 fn a_host_that_sends_and_never_asks_for_anybody_is_learned_from_its_traffic() -> Result<()> {
     let name = "a_host_that_sends_and_never_asks_for_anybody_is_learned_from_its_traffic";
-    let Some(lab) = lab(name, TOPOLOGY, false)? else { return Ok(()) };
+    let Some(lab) = lab(name, &leaf_spine(3, 2), false)? else { return Ok(()) };
     let host = lab.namespace("h1")?;
     batch(
         "ip",

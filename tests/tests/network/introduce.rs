@@ -4,7 +4,7 @@
 //!   h1 -- e1 == m1, m2 == e2 -- h2
 //! ```
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use nix::{
@@ -12,21 +12,11 @@ use nix::{
     unistd::Pid,
 };
 use smoc_tests::{
-    lab::{Lab, LabOptions, config_file},
-    testing::{lab_for, wait_until},
+    lab::{Lab, config_file},
+    testing::{lab_for, leaf_spine, options_of, wait_until},
     traffic::{Datagrams, Family},
 };
 
-const TOPOLOGY: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "e2:1", b: "m1:2"}
-  - {a: "e2:2", b: "m2:2"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.1.1]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.2.1]}
-"#;
 const SWITCHES: [&str; 4] = ["e1", "m1", "m2", "e2"];
 const KEY: &str = "the first key of the test's fabric";
 
@@ -75,21 +65,15 @@ fn untagged(lab: &Lab, switch: &str) -> Result<u64> {
     lab.ask(switch, &["status"])?["untagged"].as_u64().context("untagged")
 }
 
-fn write_topology(directory: &Path) -> Result<LabOptions> {
-    let file = directory.join("introduce.yaml");
-    fs::write(&file, TOPOLOGY)?;
-    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
-    options.agent.discovers = true;
-    Ok(options)
-}
-
 #[test]
 fn a_fabric_gets_its_first_key_switch_by_switch_and_gives_it_back_and_no_frame_is_lost() -> Result<()> {
     let test = "a_fabric_gets_its_first_key_switch_by_switch_and_gives_it_back_and_no_frame_is_lost";
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("fabric.key");
     fs::write(&file, KEY)?;
-    let Some(lab) = lab_for(test, &write_topology(directory.path())?)? else { return Ok(()) };
+    let mut options = options_of(directory.path(), &leaf_spine(2, 2))?;
+    options.agent.discovers = true;
+    let Some(lab) = lab_for(test, &options)? else { return Ok(()) };
     Datagrams::start(&lab, "h1", "h2", Family::V4, 100, 200, Duration::from_millis(10))?.finish()?;
     check(&lab)?;
     let stream = Datagrams::start(&lab, "h1", "h2", Family::V4, 60_000, 200, Duration::from_millis(1))?;

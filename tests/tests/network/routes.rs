@@ -4,32 +4,18 @@
 //!   10.1.0.0/16, 10.2.0.0/16 -- h1 -- e1 == m1, m2, m3, m4 == e2 -- h2
 //! ```
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use smoc_tests::{
     command::batch,
-    lab::{Lab, LabOptions, Routing},
+    lab::Lab,
     subflows::connection_with,
-    testing::{lab_for, options, wait_until},
+    testing::{lab_for, leaf_spine, options_of, wait_until},
     traffic::{Amount, Family, Protocol, Transfer},
 };
 
-const TOPOLOGY: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "m1:2", b: "e2:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "m2:2", b: "e2:2"}
-  - {a: "e1:3", b: "m3:1"}
-  - {a: "m3:2", b: "e2:3"}
-  - {a: "e1:4", b: "m4:1"}
-  - {a: "m4:2", b: "e2:4"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:00:01", addresses: [10.0.1.1]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:00:02", addresses: [10.0.2.1]}
-"#;
 const BEHIND: [&str; 3] = ["10.1.0.1", "10.1.7.1", "10.2.0.1"];
 
 /// The prefixes that a switch knows to be behind h1, and those of them that come from a routing table.
@@ -60,10 +46,8 @@ fn wait_for(lab: &Lab, prefixes: &[&str]) -> Result<()> {
 fn routes_of_a_switch_say_what_is_behind_a_host_while_a_connection_uses_them() -> Result<()> {
     let test = "routes_of_a_switch_say_what_is_behind_a_host_while_a_connection_uses_them";
     let directory = tempfile::tempdir()?;
-    let file = directory.path().join("routes.yaml");
-    fs::write(&file, TOPOLOGY)?;
-    let options = options(&file.to_string_lossy(), Routing::Smoc);
-    let mut options = LabOptions { subflows: Some(4), ..options };
+    let mut options = options_of(directory.path(), &leaf_spine(2, 4))?;
+    options.subflows = Some(4);
     options.agent.knows_hosts = false;
     options.agent.lines = "routes: kernel\n".to_owned();
     let Some(lab) = lab_for(test, &options)? else { return Ok(()) };

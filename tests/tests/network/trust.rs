@@ -24,8 +24,8 @@ use smoc_control::{
     plan::DownPort,
 };
 use smoc_tests::{
-    lab::{Lab, LabOptions, Routing},
-    testing::{lab_for, options, wait_until},
+    lab::{Lab, Routing},
+    testing::{lab_for, options, options_of, wait_until},
     traffic::{Amount, Datagrams, Family, FrameSender, Protocol, Transfer},
 };
 
@@ -234,10 +234,9 @@ fn all_is_as_before(lab: &Lab, before: &[Vec<String>]) -> Result<()> {
 fn a_hostile_host_takes_nobody_over_and_costs_nobody_a_frame() -> Result<()> {
     let test = "a_hostile_host_takes_nobody_over_and_costs_nobody_a_frame";
     let directory = tempfile::tempdir()?;
-    let (file, key) = (directory.path().join("ring.yaml"), directory.path().join("fabric.key"));
-    fs::write(&file, RING)?;
+    let key = directory.path().join("fabric.key");
     fs::write(&key, FIRST)?;
-    let mut options = LabOptions { wait: true, quiet: true, ..LabOptions::new(file) };
+    let mut options = options_of(directory.path(), RING)?;
     options.agent.discovers = true;
     // Hosts believe any ARP: what keeps it from them is the guard.
     options.agent.lines = format!("key_file: {}\nguard: {{9: source}}\n", key.display());

@@ -11,46 +11,27 @@
 //! the initial subflow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use smoc_tests::command::{batch, run};
-use smoc_tests::lab::{AgentOptions, Lab, LabOptions, Routing};
+use smoc_tests::lab::Lab;
 use smoc_tests::subflows::{Subflow, connections};
-use smoc_tests::testing::{lab_for, options, wait_until};
+use smoc_tests::testing::{lab_for, leaf_spine, options_of, wait_until};
 use smoc_tests::traffic::{Amount, Family, Protocol, Transfer};
-
-const TOPOLOGY: &str = r#"
-links:
-  - {a: "e1:1", b: "m1:1"}
-  - {a: "e1:2", b: "m2:1"}
-  - {a: "e2:1", b: "m1:2"}
-  - {a: "e2:2", b: "m2:2"}
-  - {a: "e3:1", b: "m1:3"}
-  - {a: "e3:2", b: "m2:3"}
-  - {a: "e4:1", b: "m1:4"}
-  - {a: "e4:2", b: "m2:4"}
-hosts:
-  - {name: h1, port: "e1:9", mac: "02:00:00:00:01:01", addresses: [10.0.1.1]}
-  - {name: h2, port: "e2:9", mac: "02:00:00:00:02:01", addresses: [10.0.2.1]}
-  - {name: h3, port: "e3:9", mac: "02:00:00:00:01:02", addresses: [10.0.1.2]}
-  - {name: h4, port: "e4:9", mac: "02:00:00:00:02:02", addresses: [10.0.2.2]}
-"#;
 
 /// How many connections are opened, one after the other.
 const TRIALS: usize = 5;
 const EDGES: [&str; 4] = ["e1", "e2", "e3", "e4"];
 
 fn lab(test: &str) -> Result<Option<Lab>> {
-    let file = std::env::temp_dir().join(format!("dual-homed-{}.yaml", std::process::id()));
-    fs::write(&file, TOPOLOGY)?;
-    let options = options(&file.to_string_lossy(), Routing::Smoc);
-    let agent = AgentOptions { paths: 2, ..options.agent.clone() };
-    let lab = lab_for(test, &LabOptions { agent, ..options })?;
-    fs::remove_file(&file)?;
-    Ok(lab)
+    let directory = tempfile::tempdir()?;
+    // The second interfaces of h1 and h2.
+    let topology = leaf_spine(4, 2).replace("10.0.3.1", "10.0.1.2").replace("10.0.4.1", "10.0.2.2");
+    let mut options = options_of(directory.path(), &topology)?;
+    options.agent.paths = 2;
+    lab_for(test, &options)
 }
 
 /// Gives a host the interface of another one, which the lab has made where the host's second one is attached.

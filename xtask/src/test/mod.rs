@@ -6,6 +6,7 @@
 
 mod report;
 mod step;
+mod times;
 
 use std::env;
 use std::io::Write;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::report::Report;
+use super::times::Times;
 use crate::artifacts::{self, Executable};
 use crate::build_ebpf::{self, cargo_for_bpf};
 use crate::products::{self, Profile};
@@ -173,7 +174,7 @@ fn run_tests(command: &mut Command, label: &str) -> Result<Report> {
         .spawn()
         .with_context(|| format!("cannot start `{}`", command_line(command)))?;
     let mut pipe = child.stdout.take().context("a test without output")?;
-    let mut said = Vec::new();
+    let (mut said, mut times) = (Vec::new(), Times::default());
     let mut chunk = [0; 4096];
     loop {
         let read = pipe.read(&mut chunk)?;
@@ -184,8 +185,12 @@ fn run_tests(command: &mut Command, label: &str) -> Result<Report> {
         stdout.write_all(&chunk[..read])?;
         stdout.flush()?;
         said.extend_from_slice(&chunk[..read]);
+        times.heard(&String::from_utf8_lossy(&said));
     }
     let status = child.wait()?;
+    if let Some(slowest) = times.slowest() {
+        println!("slowest of {label}: {slowest}");
+    }
     let mut report = Report::of_libtest(&String::from_utf8_lossy(&said), label);
     if !status.success() && report.failed.is_empty() {
         let why = if status.code() == Some(TIMED_OUT) { "took too long" } else { "died" };

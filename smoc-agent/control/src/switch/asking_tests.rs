@@ -111,7 +111,9 @@ fn the_join_with_the_lowest_hash_of_all_makes_room_when_it_asks_again() {
             ranks.extend(settlements(&effects).iter().map(|settled| settled.rank));
             effects = bench.pass(Duration::from_millis(10));
         }
-        let [(_, Inquiry::Question(question)), ..] = inquiries(&effects)[..] else { unreachable!() };
+        let [(_, Inquiry::Question(question)), ..] = inquiries(&effects)[..] else {
+            panic!("what was waited for is a question: {effects:?}")
+        };
         let answered = overlapping(&bench, question);
         heard(&mut bench, 1, Inquiry::Answer(answered));
     }

@@ -34,12 +34,16 @@ fn arp() -> Vec<u8> {
 }
 
 fn routes(all: &[(&str, &str)]) -> Event {
+    Event::Routes(kernel_routes(all))
+}
+
+fn kernel_routes(all: &[(&str, &str)]) -> Arc<[KernelRoute]> {
     let route = |(prefix, gateway): &(&str, &str)| KernelRoute {
         prefix: prefix.parse().unwrap(),
         metric: 0,
         gateways: gateway.parse().map(|gateway| (BRIDGE, gateway)).into_iter().collect(),
     };
-    Event::Routes(all.iter().map(route).collect())
+    all.iter().map(route).collect()
 }
 
 /// What e1 tells, by the last announcement among these.
@@ -128,7 +132,7 @@ fn an_agent_that_starts_with_its_routes_leaves_what_is_behind_hosts_as_it_was() 
     let text = "switch: e1\nbridge: br0\nroutes: kernel\ntables: {hosts: 64}\n";
     let mut bench = Bench::with(text);
     bench.pass(Duration::from_secs(20));
-    let Event::Routes(kernel) = routes(&[("10.9.0.0/16", "10.0.0.7")]) else { unreachable!() };
+    let kernel = kernel_routes(&[("10.9.0.0/16", "10.0.0.7")]);
     bench.handle(Event::Routes(Arc::clone(&kernel)));
     bench.heard(9, Role::Host, arp());
     bench.pass(Duration::from_secs(1));

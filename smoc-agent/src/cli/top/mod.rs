@@ -15,10 +15,10 @@ use ratatui::{
 };
 use smoc_control::connections::ConnectionReport;
 
-use super::{Failure, Format, metrics::samples, print, print_json, socket::AgentSocket};
+use super::{Failure, Format, metrics::samples, print, print_json, socket::AgentSocket, span::span};
 use crate::{
     api::Status,
-    cli::gather::{Agent, Agents, RemoteArgs},
+    cli::gather::{Agents, RemoteArgs},
 };
 use rows::{Reading, Readings, View, all_rows};
 use screen::{Screen, draw};
@@ -42,7 +42,7 @@ pub struct TopArgs {
     #[arg(long, value_enum, default_value_t)]
     view: View,
     /// Time between two pictures
-    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = span)]
     interval: Duration,
     /// Print one table and end
     #[arg(long)]
@@ -96,11 +96,7 @@ fn once(args: &TopArgs) -> Result<(), Failure> {
 
 /// The agents that are asked: the one behind the socket, or all.
 fn find(args: &TopArgs) -> Result<Agents, Failure> {
-    let mut agents = Agents::find(&args.agent.api, &[], &args.remote, args.fabric)?;
-    if !args.fabric {
-        agents.all.retain(|_, agent| matches!(agent, Agent::Socket(_)));
-    }
-    Ok(agents)
+    Agents::find(&args.agent.api, &[], args.fabric.then_some(&args.remote), true)
 }
 
 /// What the agents say now, by switch.

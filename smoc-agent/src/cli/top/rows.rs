@@ -9,6 +9,7 @@ use smoc_control::connections::{ConnectionReport, SubflowReport};
 use crate::{
     api::Status,
     cli::{metrics::Sample, table::Table},
+    units,
 };
 
 /// What is shown.
@@ -68,7 +69,7 @@ impl Cell {
         match self {
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
-            Self::Rate(rate) => bits(*rate),
+            Self::Rate(rate) => units::rate(*rate),
             Self::Time(time) => time.map_or_else(|| "-".into(), |time| format!("{time:.3} ms")),
             Self::Share(share) => share.map_or_else(|| "-".into(), |share| format!("{:.1} %", share * 100.0)),
         }
@@ -98,15 +99,6 @@ impl Cell {
             Self::Rate(rate) => json!(rate.round()),
             Self::Time(value) | Self::Share(value) => json!(value),
         }
-    }
-}
-
-/// A number of bits a second as people write it.
-fn bits(rate: f64) -> String {
-    let units = [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")];
-    match units.iter().find(|(unit, _)| rate >= *unit) {
-        Some((unit, name)) => format!("{:.1} {name}", rate / unit),
-        None => format!("{rate:.0} bit/s"),
     }
 }
 
