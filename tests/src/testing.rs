@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, LabOptions, Routing};
+use crate::traffic::{Answer, Family, address, ping};
 
 /// Three switches in a ring, and a host at each of two: two disjoint paths between these.
 const RING: &str = "\
@@ -82,6 +83,15 @@ pub fn can_run(test: &str) -> bool {
 /// When the lab cannot be built.
 pub fn lab_for(test: &str, options: &LabOptions) -> Result<Option<Lab>> {
     can_run(test).then(|| Lab::up(options)).transpose()
+}
+
+/// Whether a host answers another one's ping over IPv4 within a second.
+///
+/// # Errors
+/// A host is not in the lab, or nothing can be sent.
+pub fn reaches(lab: &Lab, from: &str, to: &str) -> Result<bool> {
+    let to = address(lab.plan().host(to)?, Family::V4)?;
+    Ok(ping(&lab.namespace(from)?, to, 56, None, Duration::from_secs(1))? == Some(Answer::Echo))
 }
 
 /// Waits until something is so, or fails after a while that no busy machine needs.

@@ -280,6 +280,9 @@ impl Writer {
             Form::Lines if lost > 0 => {
                 self.out.extend(format!("{lost} frames were lost in all: the ring was full\n").into_bytes());
             }
+            Form::Json if rest > 0 => {
+                self.out.extend(format!("{{\"at\":{at},\"lost\":{rest}}}\n").into_bytes())
+            }
             Form::Lines | Form::Json => {}
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! Networks that nobody has drawn: cabling and five lines of configuration; cables in no file; other speakers of LLDP. Needs root.
 
 use std::{
-    net::IpAddr,
     process::{Child, Stdio},
     thread,
     time::Duration,
@@ -16,8 +15,8 @@ use smoc_control::discovery::{
 };
 use smoc_tests::lab::{Lab, LabOptions, Routing};
 use smoc_tests::subflows::connection_with;
-use smoc_tests::testing::{lab_for, options, options_of, wait_until};
-use smoc_tests::traffic::{Amount, Answer, Family, FrameSender, Protocol, Transfer, address, ping};
+use smoc_tests::testing::{lab_for, options, options_of, reaches, wait_until};
+use smoc_tests::traffic::{Amount, Family, FrameSender, Protocol, Transfer};
 
 /// The topology in which four switches are in a ring, and a host at each of two.
 const RING: &str = "\
@@ -41,12 +40,6 @@ fn ring() -> Result<(tempfile::TempDir, LabOptions)> {
     let directory = tempfile::tempdir()?;
     let options = options_of(directory.path(), RING)?;
     Ok((directory, options))
-}
-
-fn reaches(lab: &Lab, from: &str, to: &str) -> Result<bool> {
-    let to: IpAddr = address(lab.plan().host(to)?, Family::V4)?;
-    let answer = ping(&lab.namespace(from)?, to, 56, None, Duration::from_secs(1))?;
-    Ok(answer == Some(Answer::Echo))
 }
 
 /// Frames that the switches have sent over all links.

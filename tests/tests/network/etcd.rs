@@ -1,24 +1,17 @@
 //! A fabric whose store is a real etcd: what is in it, and that nothing that happens to it is seen by a host. Needs root.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use smoc_tests::command::run;
 use smoc_tests::lab::{Lab, store};
-use smoc_tests::testing::{RING_SWITCHES as SWITCHES, lab_for, ring_with_store, wait_until};
-use smoc_tests::traffic::{Answer, Family, address, ping};
+use smoc_tests::testing::{RING_SWITCHES as SWITCHES, lab_for, reaches, ring_with_store, wait_until};
 
 fn ring(test: &str) -> Result<Option<(tempfile::TempDir, Lab)>> {
     let directory = tempfile::tempdir()?;
     let options = ring_with_store(directory.path(), "")?;
     Ok(lab_for(test, &options)?.map(|lab| (directory, lab)))
-}
-
-fn reaches(lab: &Lab, from: &str, to: &str) -> Result<bool> {
-    let to: IpAddr = address(lab.plan().host(to)?, Family::V4)?;
-    let answer = ping(&lab.namespace(from)?, to, 56, None, Duration::from_secs(1))?;
-    Ok(answer == Some(Answer::Echo))
 }
 
 /// The records of the fabric, each a line with its name and one with its contents.

@@ -1,6 +1,5 @@
 //! What operators say once for a whole fabric, in its etcd, and what a store that hangs does to it. Needs root.
 
-use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -8,8 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use smoc_tests::command::run;
 use smoc_tests::lab::{Lab, store};
-use smoc_tests::testing::{RING_SWITCHES as SWITCHES, lab_for, ring_with_store, wait_until};
-use smoc_tests::traffic::{Answer, Family, address, ping};
+use smoc_tests::testing::{RING_SWITCHES as SWITCHES, lab_for, reaches, ring_with_store, wait_until};
 
 fn ring(test: &str, lines: &str) -> Result<Option<(tempfile::TempDir, Lab)>> {
     let directory = tempfile::tempdir()?;
@@ -24,11 +22,6 @@ fn status(lab: &Lab, switch: &str) -> Result<Value> {
 /// Whether something is so at every switch.
 fn everywhere(lab: &Lab, is_so: impl Fn(&Value) -> bool) -> Result<bool> {
     SWITCHES.iter().try_fold(true, |all, switch| Ok(all && is_so(&status(lab, switch)?)))
-}
-
-fn reaches(lab: &Lab) -> Result<bool> {
-    let to: IpAddr = address(lab.plan().host("h2")?, Family::V4)?;
-    Ok(ping(&lab.namespace("h1")?, to, 56, None, Duration::from_secs(1))? == Some(Answer::Echo))
 }
 
 fn warns(status: &Value, of: &str) -> bool {
@@ -82,7 +75,7 @@ fn what_is_said_once_counts_on_every_switch_and_outlives_the_store() -> Result<(
         "b began with its snapshot: {}",
         status(&lab, "b")?["fabric_config"]
     );
-    wait_until(|| reaches(&lab))
+    wait_until(|| reaches(&lab, "h1", "h2"))
 }
 
 /// A file with this text.
@@ -97,16 +90,16 @@ fn a_store_that_hangs_again_and_again_delays_what_is_written_and_nothing_else() 
     let test = "a_store_that_hangs_again_and_again_delays_what_is_written_and_nothing_else";
     let Some((_directory, mut lab)) = ring(test, "")? else { return Ok(()) };
     wait_until(|| everywhere(&lab, |status| status["store"]["connected"] == true))?;
-    wait_until(|| reaches(&lab))?;
+    wait_until(|| reaches(&lab, "h1", "h2"))?;
     for round in 0..3 {
         store::set_running(false)?;
         // Something that the store is to be told, while it takes no write.
         lab.kill_agent("b")?;
         lab.start_agent("b")?;
-        ensure!(reaches(&lab)?, "round {round}: h1 does not reach h2 while the store hangs");
+        ensure!(reaches(&lab, "h1", "h2")?, "round {round}: h1 does not reach h2 while the store hangs");
         thread::sleep(Duration::from_millis(1500));
         store::set_running(true)?;
-        ensure!(reaches(&lab)?, "round {round}: h1 does not reach h2 when the store goes on");
+        ensure!(reaches(&lab, "h1", "h2")?, "round {round}: h1 does not reach h2 when the store goes on");
         thread::sleep(Duration::from_millis(500));
     }
     wait_until(|| everywhere(&lab, |status| status["store"]["connected"] == true))?;
