@@ -127,9 +127,14 @@ fn what_joins_the_network_stays_in_use_and_nonsense_is_refused() -> Result<()> {
     }
     wait_until(|| Ok(through(&lab)?.len() == 1)).context("one path is left")?;
     Transfer::between(&lab, "h1", "h2", Family::V4, Protocol::Mptcp, Amount::Bytes(1 << 20))?.run()?;
-    let links = lab.ask("e2", &["fabric", "links"])?;
-    let links = links["links"].as_array().context("links")?;
-    assert!(links.iter().all(|link| link["drained"] == true && link["up"] == true), "{links:#?}");
+    // All hear of it, and take it in within half a second.
+    let mut links = Vec::new();
+    let drained = wait_until(|| {
+        links = lab.ask("e2", &["fabric", "links"])?["links"].as_array().cloned().context("links")?;
+        Ok(links.iter().all(|link| link["drained"] == true))
+    });
+    drained.with_context(|| format!("{links:#?}"))?;
+    assert!(links.iter().all(|link| link["up"] == true), "{links:#?}");
     for target in ["m9", "e1:77", "e1:1-m2:1", ""] {
         let refused = lab.smoc("e1", &["fabric", "drain", target])?;
         let said = String::from_utf8_lossy(&refused.stderr);
