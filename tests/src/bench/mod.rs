@@ -13,6 +13,7 @@
 //! measurements made right after each other, for a processor changes its speed; the median of all rounds is printed. The
 //! tables are nearly empty and everything is in the cache: connections, which fill the tables, are made at the end.
 
+pub mod fabric;
 mod picture;
 
 use std::fmt;
