@@ -32,7 +32,7 @@ pub struct FabricOptions {
     /// Seconds of each measurement, of which a round has sixteen.
     #[arg(long, default_value_t = 1.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Frames that are sent at once: a measurement is at least that many.
+    /// Frames of each measurement, at least.
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
     pub burst: u32,
     /// Connections of each measurement of connect(); 0 leaves them out.
