@@ -13,7 +13,10 @@ use smoc_paths::topology::Bandwidth;
 use smoc_plot::{Figure, SvgFile};
 
 #[cfg(feature = "programs")]
-use crate::bench::{self, PacketOptions};
+use crate::bench::{
+    self, PacketOptions,
+    fabric::{self, FabricOptions},
+};
 use crate::convergence::{self, ConvergenceOptions};
 use crate::demo::{self, DemoOptions};
 use crate::failover::{self, FailoverOptions};
@@ -56,6 +59,9 @@ enum BenchCommand {
     /// What a frame costs in the XDP programs, beside a bare redirect.
     #[cfg(feature = "programs")]
     Packet(PacketOptions),
+    /// What a switch costs, beside a cable, a Linux bridge, IP forwarding, a redirect by tc and an XDP router.
+    #[cfg(feature = "programs")]
+    Fabric(FabricOptions),
     /// What failures cost, beside kernel ECMP on the same topology: frames lost, silence, throughput afterwards.
     Failover(FailoverOptions),
     /// How long after a failure the last agent of a k = 4 fat-tree has new tables, beside the first.
@@ -194,6 +200,8 @@ pub fn run() -> ExitCode {
         Command::Races(options) => races::show(&options),
         #[cfg(feature = "programs")]
         Command::Bench(BenchCommand::Packet(options)) => bench::packet(&options),
+        #[cfg(feature = "programs")]
+        Command::Bench(BenchCommand::Fabric(options)) => fabric::run(&options),
         Command::Bench(BenchCommand::Failover(options)) => failover::run(&options),
         Command::Bench(BenchCommand::Convergence(options)) => convergence::run(&options),
         #[cfg(feature = "programs")]
@@ -334,7 +342,7 @@ mod tests {
     fn a_picture_that_cannot_be_written_is_refused_before_anything_is_measured() {
         let mut verbs = vec![vec!["demo"], vec!["bench", "failover"]];
         if cfg!(feature = "programs") {
-            verbs.push(vec!["bench", "packet"]);
+            verbs.extend([vec!["bench", "packet"], vec!["bench", "fabric"]]);
         }
         for verb in &verbs {
             let line = ["smoc-lab"].iter().chain(verb).chain(&["--svg", "/nowhere/picture.svg"]);

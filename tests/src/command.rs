@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::netns::Namespace;
+use crate::netns::{Namespace, Unnamed};
 
 /// Runs a command to its end and returns what it printed.
 ///
@@ -23,11 +23,26 @@ pub fn run(command: &mut Command) -> Result<String> {
 /// # Errors
 /// As [`run`], naming the line that failed.
 pub fn batch(tool: &str, namespace: &Namespace, lines: &[String]) -> Result<()> {
+    let mut command = Command::new(tool);
+    command.args(["-n", namespace.name(), "-batch", "-"]);
+    feed(command, &format!("{tool} -n {}", namespace.name()), lines)
+}
+
+/// The same inside a namespace without a name.
+///
+/// # Errors
+/// As [`batch`].
+pub fn batch_at(tool: &str, namespace: &Unnamed, lines: &[String]) -> Result<()> {
+    let mut command = namespace.command(tool);
+    command.args(["-batch", "-"]);
+    feed(command, tool, lines)
+}
+
+/// Runs a tool that reads these lines; `what` is how it is called in front of the line that failed.
+fn feed(mut command: Command, what: &str, lines: &[String]) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let mut command = Command::new(tool);
-    command.args(["-n", namespace.name(), "-batch", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| not_started(&command, &error))?;
     let mut script = lines.join("\n");
@@ -36,12 +51,12 @@ pub fn batch(tool: &str, namespace: &Namespace, lines: &[String]) -> Result<()> 
     // A tool that stopped at a bad line closes the pipe; its exit status tells the story.
     let _ = stdin.write_all(script.as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().with_context(|| format!("wait for {tool}"))?;
+    let output = child.wait_with_output().with_context(|| format!("wait for {what}"))?;
     checked(&output, || {
         let said = String::from_utf8_lossy(&output.stderr);
         let failed = said.rsplit_once("-:").and_then(|(_, line)| line.trim().parse::<usize>().ok());
         let line = failed.and_then(|number| lines.get(number.checked_sub(1)?));
-        format!("{tool} -n {} {}", namespace.name(), line.map_or("-batch -", String::as_str))
+        format!("{what} {}", line.map_or("-batch -", String::as_str))
     })
     .map(drop)
 }

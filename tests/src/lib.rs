@@ -1,8 +1,8 @@
 //! The lab: a topology file as network namespaces with real MPTCP hosts, and what runs in it.
 //!
 //! Top floor first, every arrow points down:
-//! `cli -> convergence, demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program` and
-//! `cli -> fuzz, races -> twins, chance -> program`.
+//! `cli -> convergence, demo, failover, floods -> traffic -> lab -> netns, command`, `cli -> bench, floods -> program`,
+//! `bench::fabric -> traffic, netns, command` and `cli -> fuzz, races -> twins, chance -> program`.
 
 #[cfg(feature = "programs")]
 pub mod bench;

@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use nix::errno::Errno;
 use nix::libc;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// Where `ip netns` keeps its names.
@@ -57,12 +58,9 @@ impl Namespace {
 
     /// Moves the calling thread into this namespace until the guard is dropped.
     pub fn enter(&self) -> Result<NetnsGuard> {
-        let home = File::open("/proc/thread-self/ns/net").context("open this thread's network namespace")?;
         let there = File::open(self.path())
             .with_context(|| format!("network namespace {} does not exist; is the lab up?", self.name))?;
-        setns(there, CloneFlags::CLONE_NEWNET)
-            .with_context(|| format!("enter network namespace {} (this needs root)", self.name))?;
-        Ok(NetnsGuard { home, _stays_on_its_thread: PhantomData })
+        enter(&there).with_context(|| format!("enter network namespace {} (this needs root)", self.name))
     }
 
     /// Runs `work` inside this namespace; sockets it opens stay there.
@@ -81,12 +79,71 @@ impl Namespace {
     /// Sets kernel parameters below `/proc/sys/net` of this namespace, given as (path, value).
     pub fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
         let _inside = self.enter()?;
-        for (key, value) in settings {
-            fs::write(format!("/proc/sys/net/{key}"), value)
-                .with_context(|| format!("set net/{key} to {value} in {}", self.name))?;
-        }
-        Ok(())
+        write_sysctls(settings).with_context(|| format!("in {}", self.name))
     }
+}
+
+/// A network namespace without a name. Nothing keeps it but this value: the kernel removes it, and every interface in it, when the
+/// value is dropped or its process ends, however that ends.
+#[derive(Debug)]
+pub struct Unnamed {
+    file: File,
+}
+
+impl Unnamed {
+    /// A new one, with the loopback interface alone.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn new() -> Result<Self> {
+        let made = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace (this needs root)")?;
+            File::open("/proc/thread-self/ns/net").context("open a network namespace")
+        });
+        let file = made.join().map_err(|_| anyhow!("the thread that makes a network namespace died"))??;
+        Ok(Self { file })
+    }
+
+    /// The file that stands for it, for other processes too.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
+    }
+
+    /// Moves the calling thread into this namespace until the guard is dropped.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn enter(&self) -> Result<NetnsGuard> {
+        enter(&self.file).context("enter a network namespace (this needs root)")
+    }
+
+    /// Sets kernel parameters below `/proc/sys/net` of this namespace, given as (path, value).
+    ///
+    /// # Errors
+    /// There is no such parameter, or it does not take the value.
+    pub fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let _inside = self.enter()?;
+        write_sysctls(settings)
+    }
+
+    /// A command that will run inside this namespace.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.path().display())).arg(program);
+        command
+    }
+}
+
+fn write_sysctls(settings: &[(&str, &str)]) -> Result<()> {
+    settings.iter().try_for_each(|(key, value)| {
+        fs::write(format!("/proc/sys/net/{key}"), value).with_context(|| format!("set net/{key} to {value}"))
+    })
+}
+
+fn enter(there: &File) -> Result<NetnsGuard> {
+    let home = File::open("/proc/thread-self/ns/net").context("open this thread's network namespace")?;
+    setns(there, CloneFlags::CLONE_NEWNET)?;
+    Ok(NetnsGuard { home, _stays_on_its_thread: PhantomData })
 }
 
 /// While it lives, the thread that made it is in another network namespace; dropping it returns the thread.

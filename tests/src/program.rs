@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, DevMap, HashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
-use aya::programs::{ProgramFd, TestRun, TestRunOptions, Xdp};
+use aya::programs::xdp::XdpMode;
+use aya::programs::{ProgramFd, TestRun, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
 use smoc_common::event::COUNTER_ENTRIES;
@@ -28,6 +29,9 @@ pub const XDP_TX: u32 = 3;
 pub const XDP_REDIRECT: u32 = 4;
 /// The interface that stands for every port, and that frames come in by: the loopback interface, which each namespace has.
 pub const LOOPBACK: u32 = 1;
+
+/// Frames that the kernel makes of a live frame before it handles what follows from them: as many as a device hands over at once.
+const LIVE_BATCH: u32 = 64;
 
 /// A type of the map layout, in the form in which aya copies it in and out of the kernel.
 #[derive(Clone, Copy)]
@@ -138,9 +142,53 @@ impl Programs {
     /// # Errors
     /// There is no such map, or the kernel refuses it.
     pub fn set_device(&mut self, map: &str, index: u32, is_there: bool) -> Result<()> {
-        let mut map: DevMap<_> = self.map_mut(map)?.try_into()?;
         // Interface 0 is none: the entry is emptied.
-        Ok(map.set(index, if is_there { LOOPBACK } else { 0 }, None, 0)?)
+        self.set_interface(map, index, if is_there { LOOPBACK } else { 0 })
+    }
+
+    /// Lets an entry of a device map lead to an interface of the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// There is no such map, or the kernel refuses it.
+    pub fn set_interface(&mut self, map: &str, index: u32, interface: u32) -> Result<()> {
+        let mut map: DevMap<_> = self.map_mut(map)?.try_into()?;
+        Ok(map.set(index, interface, None, 0)?)
+    }
+
+    /// Attaches a program to an interface of the calling thread's network namespace, natively, until this value is dropped.
+    ///
+    /// # Errors
+    /// There is no such program or interface, or the kernel refuses it.
+    pub fn attach(&mut self, program: &str, interface: &str) -> Result<()> {
+        let of = self.ebpf.program_mut(program).with_context(|| format!("no program {program}"))?;
+        let of: &mut Xdp = of.try_into()?;
+        of.attach(interface, XdpMode::Driver).with_context(|| format!("attach {program} to {interface}"))?;
+        Ok(())
+    }
+
+    /// Sends live frames: each is a copy of this one that the program may change and redirect to a device, as if it had come in
+    /// by the loopback interface. What follows from them happens on this CPU, mostly before this returns. Returns the nanoseconds of
+    /// each as the kernel says, without what it has to do before and afterwards (milliseconds: it waits for RCU).
+    ///
+    /// # Errors
+    /// The kernel refuses the frame, or it is older than 5.18 and has no live frames.
+    pub fn send(&self, program: &str, frame: &[u8], count: u32) -> Result<u64> {
+        let program: &Xdp = self.ebpf.program(program).context("no such program")?.try_into()?;
+        let mut options = TestRunOptions::new();
+        (options.data_in, options.repeat) = (Some(frame), count);
+        options.attrs = TestRunAttrs::new().xdp_live_frames(LIVE_BATCH);
+        let sent = program.test_run(options);
+        let sent = sent.context("send live frames (BPF_F_TEST_XDP_LIVE_FRAMES, since Linux 5.18)")?;
+        Ok(sent.duration.as_nanos() as u64)
+    }
+
+    /// An entry of an array of numbers per CPU, over all CPUs.
+    ///
+    /// # Errors
+    /// There is no such array.
+    pub fn total(&self, map: &str) -> Result<u64> {
+        let map: PerCpuArray<_, u64> = self.map(map)?.try_into()?;
+        Ok(map.get(&0, 0)?.iter().sum())
     }
 
     /// Lets a port of this role be up or down.

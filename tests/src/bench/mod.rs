@@ -6,13 +6,15 @@
 //!
 //! * RATIO is what a program costs beside the bare redirect, putting back counted for both: the two differ in nothing
 //!   but the program. As both have the same on top, it is a little nearer to 1 than the programs themselves are.
-//! * NET is the same without putting back: of the program by subtraction, of the bare redirect as measured alone. It is
+//! * PASS is what a program costs beside one that does nothing but XDP_PASS, putting back counted for both.
+//! * NET is the same as RATIO without putting back: of the program by subtraction, of the bare redirect as measured alone. It is
 //!   the stricter figure, and the noisier one, for it is made of four measurements.
 //!
 //! Both count what the kernel's loop around a program costs, for smoc and for the bare redirect alike. A ratio is of
 //! measurements made right after each other, for a processor changes its speed; the median of all rounds is printed. The
 //! tables are nearly empty and everything is in the cache: connections, which fill the tables, are made at the end.
 
+pub mod fabric;
 mod picture;
 
 use std::fmt;
@@ -62,6 +64,10 @@ pub struct Cost {
     pub nanoseconds: f64,
     /// RATIO: those beside the bare redirect behind the same putting back.
     pub ratio: f64,
+    /// The least and the greatest of all rounds of the nanoseconds.
+    pub nanoseconds_range: [f64; 2],
+    /// PASS: those beside XDP_PASS alone behind the same putting back.
+    pub pass_ratio: f64,
     /// NET: without what putting back costs, beside the bare redirect alone.
     pub net_ratio: f64,
     /// The least and the greatest NET of all rounds.
@@ -128,14 +134,21 @@ impl Sample {
 }
 
 impl Cost {
+    /// Whether its rounds differ by more than a quarter: something else was busy.
+    fn disagrees(&self) -> bool {
+        let [low, high] = self.nanoseconds_range;
+        high > low * 1.25
+    }
+
     fn of(way: &Way, samples: &[Sample]) -> Self {
         Self {
             name: way.name,
             nanoseconds: median(samples, |sample| sample.through),
             ratio: median(samples, |sample| sample.through / sample.behind),
+            nanoseconds_range: range(samples, |sample| sample.through),
+            pass_ratio: median(samples, |sample| sample.through / sample.put_back),
             net_ratio: median(samples, Sample::net_ratio),
-            net_ratio_range: [f64::min, f64::max]
-                .map(|end| samples.iter().map(Sample::net_ratio).reduce(end).unwrap_or(f64::NAN)),
+            net_ratio_range: range(samples, Sample::net_ratio),
             net_nanoseconds: median(samples, Sample::net),
             limit: way.limit,
         }
@@ -302,6 +315,10 @@ fn pushed(mut frame: Vec<u8>, bits: u64) -> Vec<u8> {
     frame
 }
 
+fn range<T>(samples: &[T], number: impl Fn(&T) -> f64) -> [f64; 2] {
+    [f64::min, f64::max].map(|end| samples.iter().map(&number).reduce(end).unwrap_or(f64::NAN))
+}
+
 fn median<T>(samples: &[T], number: impl Fn(&T) -> f64) -> f64 {
     let mut numbers: Vec<f64> = samples.iter().map(number).collect();
     numbers.sort_by(f64::total_cmp);
@@ -313,13 +330,30 @@ impl fmt::Display for PacketReport {
         writeln!(out, "bare redirect            {:>7.1} ns a frame", self.redirect_alone)?;
         writeln!(out, "putting the frame back   {:>7.1} ns", self.putting_back)?;
         writeln!(out, "both                     {:>7.1} ns\n", self.redirect_behind)?;
-        writeln!(out, "{:<24} {:>7} {:>7} {:>7} {:>7}", "WITH PUTTING BACK", "NS", "RATIO", "NET", "LIMIT")?;
+        writeln!(
+            out,
+            "{:<24} {:>7} {:>15} {:>7} {:>7} {:>7} {:>7}",
+            "WITH PUTTING BACK", "NS", "LEAST-GREATEST", "PASS", "RATIO", "NET", "LIMIT"
+        )?;
         for cost in &self.costs {
             let limit = cost.limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.1}"));
-            let Cost { name, nanoseconds, ratio, net_ratio, .. } = cost;
-            writeln!(out, "{name:<24} {nanoseconds:>7.1} {ratio:>7.2} {net_ratio:>7.2} {limit:>7}")?;
+            let Cost {
+                name, nanoseconds, nanoseconds_range: [low, high], pass_ratio, ratio, net_ratio, ..
+            } = cost;
+            let range = format!("{low:.1}-{high:.1}");
+            write!(out, "{name:<24} {nanoseconds:>7.1} {range:>15} {pass_ratio:>7.2} {ratio:>7.2} ")?;
+            writeln!(out, "{net_ratio:>7.2} {limit:>7}")?;
         }
-        writeln!(out, "\nRATIO: beside the bare redirect, both with putting back; NET: both without.")?;
-        writeln!(out, "new connections          {:>7.0} a second on one CPU", self.connections_per_second)
+        writeln!(
+            out,
+            "\nPASS: beside XDP_PASS alone; RATIO: beside the bare redirect, all with putting back; NET: both without."
+        )?;
+        writeln!(out, "new connections          {:>7.0} a second on one CPU", self.connections_per_second)?;
+        for Cost { name, nanoseconds_range: [low, high], .. } in
+            self.costs.iter().filter(|cost| cost.disagrees())
+        {
+            writeln!(out, "warning: {name}: rounds disagree, {low:.1} to {high:.1} ns")?;
+        }
+        Ok(())
     }
 }

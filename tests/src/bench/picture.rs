@@ -41,6 +41,8 @@ mod tests {
         let cost = |name, net_ratio: f64, limit| Cost {
             name,
             nanoseconds: 40.0,
+            nanoseconds_range: [39.0, 60.0],
+            pass_ratio: 1.5,
             ratio: net_ratio,
             net_ratio,
             net_ratio_range: [net_ratio - 0.1, net_ratio + 0.2],
@@ -55,6 +57,8 @@ mod tests {
             costs: vec![cost("transit", 1.25, Some(1.3)), cost("edge, IPv6", 2.5, None)],
             connections_per_second: 812_345.0,
         };
+        let table = report.to_string();
+        assert!(table.contains("warning: transit: rounds disagree, 39.0 to 60.0 ns"), "{table}");
         let svg = figure(&report).svg();
         for wanted in [
             "transit",

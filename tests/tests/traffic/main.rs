@@ -1,5 +1,6 @@
 //! Real MPTCP hosts over a lab: paths of their own, failures, floods, middleboxes. Needs root.
 
+mod bench_fabric;
 mod dual_homed;
 mod failures;
 mod floods;
