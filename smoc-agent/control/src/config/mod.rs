@@ -64,6 +64,7 @@ use crate::{discovery::key::Keys, interfaces::Interfaces};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
+pub use keys::read as read_keys;
 pub use listener::{FabricApi, Listener};
 pub use shared::{Difference, SHARED_KEYS, Shared};
 pub use store::{Etcd, Store};
