@@ -149,7 +149,8 @@ fn shown(status: &HostStatus) -> String {
     };
     let mut text = match (status.pid, status.subflows) {
         (Some(pid), Some(subflows)) => {
-            format!("smoc host runs (pid {pid}): {subflows} subflows a connection\n")
+            let by = if status.told_by_edge { "the edge says" } else { "as configured" };
+            format!("smoc host runs (pid {pid}): {subflows} subflows a connection, {by}\n")
         }
         _ => "smoc host does not run here\n".to_owned(),
     };

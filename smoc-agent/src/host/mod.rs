@@ -8,6 +8,7 @@
 //!
 //! What is wanted is decided in [`smoc_control::end_host`]. It takes CAP_NET_ADMIN and nothing else.
 
+mod advice;
 mod kernel;
 mod report;
 mod state;
@@ -19,16 +20,20 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use smoc_control::end_host::{
     Change, Circumstances, Memory, Present, changes, config::Settings, ends, wanted,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    net::UdpSocket,
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tracing::{info, warn};
 
 use crate::netlink::{Netlink, NetlinkError, PathManager, PathManagerError, Watcher};
+use advice::Told;
 use state::StateFile;
 
 /// Where what was set is remembered.
@@ -98,6 +103,8 @@ struct Host {
     netlink: Netlink,
     path_manager: PathManager,
     state: StateFile,
+    /// What edges have said.
+    told: Told,
     /// Ports at which somebody else listens, as the kernel said.
     occupied: BTreeSet<SocketAddr>,
     /// What was last said of what is not as it should be.
@@ -124,9 +131,11 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
         netlink: Netlink::connect()?,
         path_manager: PathManager::connect()?,
         state,
+        told: Told::default(),
         occupied: BTreeSet::new(),
         warned: Vec::new(),
     };
+    let ears = host.listen();
     let (mut terminated, mut interrupted) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let mut watcher = Watcher::addresses()?;
     let mut look = tokio::time::interval(LOOK);
@@ -136,6 +145,14 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
             _ = terminated.recv() => break Ok(()),
             _ = interrupted.recv() => break Ok(()),
             _ = look.tick() => {}
+            (interface, said) = advice::hear(ears.as_ref(), &host.settings.keys) => {
+                let before = host.subflows();
+                host.told.hear(interface, said, Instant::now());
+                if host.subflows() == before {
+                    continue;
+                }
+                info!(paths = said.paths, "the edge says how many paths there are");
+            }
             change = watcher.changed() => {
                 if change.is_none() {
                     watcher = Watcher::addresses()?;
@@ -155,12 +172,26 @@ fn on(kind: SignalKind) -> Result<Signal, HostError> {
 }
 
 impl Host {
+    /// Listens for what edges say, if that counts; without it the configured number does.
+    fn listen(&self) -> Option<UdpSocket> {
+        let socket = self.settings.advice.then(advice::listen)?;
+        socket.inspect_err(|error| warn!(%error, "edges cannot be heard: the configured number counts")).ok()
+    }
+
+    /// How many subflows connections should have, and whether an edge says so.
+    fn subflows(&self) -> (u8, bool) {
+        match self.told.paths(Instant::now()) {
+            Some(paths) => (paths, true),
+            None => (self.settings.subflows, false),
+        }
+    }
+
     /// Makes what is wanted so. What the kernel refuses is said and tried again the next time.
     async fn settle(&mut self) -> Result<(), HostError> {
         let addresses = self.netlink.host_addresses(&self.settings.interfaces).await?;
-        let subflows = self.settings.subflows;
-        self.state.kept = self.state.kept.max(subflows);
-        self.state.subflows = subflows;
+        let (subflows, told) = self.subflows();
+        self.state.kept = self.state.kept.max(subflows).max(self.settings.subflows);
+        (self.state.subflows, self.state.told) = (subflows, told);
         self.state.role = self.settings.role;
         // Each round finds at most one port of each address taken, so there are never more rounds than ports.
         for _ in self.settings.ports.clone() {

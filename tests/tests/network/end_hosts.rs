@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use smoc_common::wire::ethernet::MacAddress;
+use smoc_control::discovery::{advice::HostAdvice, key::Keys};
 use smoc_tests::command::{batch, run};
-use smoc_tests::lab::Lab;
+use smoc_tests::lab::{Condition, Direction, Lab};
 use smoc_tests::subflows::{Connection, connections};
 use smoc_tests::testing::{lab_for, leaf_spine, options_of, wait_until};
+use smoc_tests::traffic::{FrameReceiver, FrameSender};
 use socket2::{Domain, Protocol, Socket, Type};
 
 const SERVER: [u8; 4] = [10, 0, 2, 1];
@@ -98,17 +101,74 @@ fn ports(of: &[(u64, &str)]) -> Vec<(u64, String)> {
     of.iter().map(|(port, owner)| (*port, (*owner).to_owned())).collect()
 }
 
-fn lab(test: &str) -> Result<Option<Lab>> {
+/// Four paths between two hosts, on which `smoc host` is told this; and what the agents are told beside.
+fn lab(test: &str, told: &str, agents: &str) -> Result<Option<Lab>> {
     let directory = tempfile::tempdir()?;
     let mut options = options_of(directory.path(), &leaf_spine(2, 4))?;
-    options.host_daemon = Some(String::new());
+    options.host_daemon = Some(told.to_owned());
+    options.agent.lines = agents.to_owned();
     lab_for(test, &options)
+}
+
+/// Waits until `smoc host` of both hosts goes by this number, which the edges say.
+fn wait_for_number(lab: &Lab, number: u64) -> Result<()> {
+    let is_so = |host| -> Result<bool> {
+        let status = lab.host_status(host)?;
+        Ok(status["subflows"] == number && status["told_by_edge"] == true)
+    };
+    let begin = Instant::now();
+    wait_until(|| Ok(is_so("h1")? && is_so("h2")?)).with_context(|| {
+        let said = |host| format!("{:?}\n{}", lab.host_status(host).ok(), lab.log(host).unwrap_or_default());
+        format!("{number}:\nh1: {}\nh2: {}", said("h1"), said("h2"))
+    })?;
+    println!("{number} subflows on both hosts after {:?}", begin.elapsed());
+    Ok(())
+}
+
+#[test]
+fn hosts_follow_the_number_of_paths_that_their_edge_says() -> Result<()> {
+    let name = "hosts_follow_the_number_of_paths_that_their_edge_says";
+    let key = tempfile::NamedTempFile::new()?;
+    std::fs::write(key.path(), "a key that hosts and switches have\n")?;
+    let path = key.path().display();
+    let agents = format!("host_advice: true\nhost_key_file: {path}\n");
+    let Some(mut lab) = lab(name, &format!("subflows: 2\nkey_file: {path}\n"), &agents)? else {
+        return Ok(());
+    };
+    wait_for_number(&lab, 4)?;
+    let sockets = connect(&lab, 10)?;
+    wait_until(|| Ok(have(&known(&lab, &sockets)?, 10, 4))).with_context(|| shown(&lab, &sockets))?;
+    let endpoints = told(&lab, "h2")?.1;
+    assert_eq!(endpoints.len(), 3);
+
+    // What has no tag is not believed. If it were, h1 would have heard nothing later for a minute.
+    let forged = HostAdvice { paths: 8, holds: 60, boot: u64::MAX, sequence: 1 };
+    let forged = forged.frame(MacAddress::new([2, 0, 0, 0, 0, 2]), &Keys::default());
+    let arrives = FrameReceiver::open(&lab.namespace("h1")?, "eth0", forged.len())?;
+    FrameSender::open(&lab.namespace("h2")?, "eth0")?.send(&forged)?;
+    ensure!(arrives.receive(Duration::from_secs(5))?.is_some(), "the forged frame does not arrive");
+
+    // Carrier and all, but nothing comes through: probes find out.
+    lab.set_link("e1:1-m1:1", Condition::Blackhole, Direction::Both)?;
+    wait_for_number(&lab, 3)?;
+    assert_eq!(
+        told(&lab, "h2")?,
+        (json!([3, 2]), endpoints),
+        "endpoints stay, and with them running subflows"
+    );
+    lab.set_link("e1:2-m2:1", Condition::Down, Direction::Both)?;
+    wait_for_number(&lab, 2)?;
+    for link in ["e1:1-m1:1", "e1:2-m2:1"] {
+        lab.set_link(link, Condition::Up, Direction::Both)?;
+    }
+    wait_for_number(&lab, 4)?;
+    Ok(())
 }
 
 #[test]
 fn connections_of_hosts_with_one_address_have_a_subflow_on_each_path() -> Result<()> {
     let name = "connections_of_hosts_with_one_address_have_a_subflow_on_each_path";
-    let Some(mut lab) = lab(name)? else { return Ok(()) };
+    let Some(mut lab) = lab(name, "", "")? else { return Ok(()) };
     let own = [(61001, "smoc"), (61002, "smoc"), (61003, "smoc")];
     assert_eq!(told(&lab, "h1")?, (json!([4, 3]), ports(&own)));
     let sockets = connect(&lab, 10)?;

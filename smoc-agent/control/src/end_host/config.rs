@@ -1,13 +1,20 @@
 //! The settings of `smoc host`, and the file that has them.
 
-use std::{ops::RangeInclusive, path::Path, str::FromStr};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 use smoc_paths::input::{self, Fault};
 
 use super::MOST_SUBFLOWS;
-use crate::config::ConfigError;
+use crate::{
+    config::{ConfigError, read_keys},
+    discovery::key::Keys,
+};
 
 /// The first ports above those that Linux gives to outgoing connections (`net.ipv4.ip_local_port_range`: up to 60999).
 const PORTS: RangeInclusive<u16> = 61001..=61016;
@@ -32,7 +39,7 @@ pub enum Role {
 pub struct Settings {
     /// What the host does.
     pub role: Role,
-    /// Subflows of a connection, the initial one included, 1 to 8.
+    /// Subflows of a connection, the initial one included, 1 to 8; as long as no edge tells another number.
     pub subflows: u8,
     /// The ports at which joins are listened for, the first free ones of these.
     pub ports: RangeInclusive<u16>,
@@ -41,11 +48,23 @@ pub struct Settings {
     /// Whether subflows to addresses of others come from further addresses of this host, where the kernel can do that and
     /// there is one for each.
     pub laminar: bool,
+    /// Whether the number that the edge tells counts.
+    pub advice: bool,
+    /// The keys of which one must have signed that number; none: it is believed as it is.
+    pub keys: Keys,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { role: Role::default(), subflows: 4, ports: PORTS, interfaces: Vec::new(), laminar: true }
+        Self {
+            role: Role::default(),
+            subflows: 4,
+            ports: PORTS,
+            interfaces: Vec::new(),
+            laminar: true,
+            advice: true,
+            keys: Keys::default(),
+        }
     }
 }
 
@@ -58,6 +77,8 @@ struct Raw {
     ports: Option<Spanned<String>>,
     interfaces: Option<Vec<String>>,
     laminar: Option<bool>,
+    advice: Option<bool>,
+    key_file: Option<PathBuf>,
 }
 
 impl Role {
@@ -86,17 +107,22 @@ impl FromStr for Role {
 }
 
 impl Settings {
-    /// Reads a file.
+    /// Reads a file; a relative `key_file` is relative to its directory.
     ///
     /// # Errors
-    /// The file cannot be read, or the faults in it.
+    /// The file or its key file cannot be read, or the faults in it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        Self::parse(&text).map_err(|faults| ConfigError::Faulty { path: path.into(), faults })
+        let (mut settings, key_file) =
+            Self::parse(&text).map_err(|faults| ConfigError::Faulty { path: path.into(), faults })?;
+        if let Some(key_file) = key_file {
+            settings.keys = read_keys(&path.parent().unwrap_or(Path::new("")).join(key_file))?;
+        }
+        Ok(settings)
     }
 
-    fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+    fn parse(text: &str) -> Result<(Self, Option<PathBuf>), Vec<Fault>> {
         let is_empty = |line: &str| matches!(line.trim(), "" | "---") || line.trim().starts_with('#');
         let raw = if text.lines().all(is_empty) {
             Raw::default()
@@ -120,7 +146,8 @@ impl Settings {
         settings.role = raw.role.unwrap_or_default();
         settings.interfaces = raw.interfaces.unwrap_or_default();
         settings.laminar = raw.laminar.unwrap_or(settings.laminar);
-        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+        settings.advice = raw.advice.unwrap_or(settings.advice);
+        if faults.is_empty() { Ok((settings, raw.key_file)) } else { Err(faults) }
     }
 }
 
@@ -149,12 +176,13 @@ mod tests {
     #[test]
     fn every_key_is_read_and_each_may_be_left_out() {
         for empty in ["", "# nothing\n", "---\n"] {
-            assert_eq!(Settings::parse(empty), Ok(Settings::default()), "{empty:?}");
+            assert_eq!(Settings::parse(empty), Ok((Settings::default(), None)), "{empty:?}");
         }
-        let text = "role: server\nsubflows: 8\nports: 5000-5010\ninterfaces: [eth0]\nlaminar: false\n";
-        let settings = Settings::parse(text).unwrap();
+        let text = "role: server\nsubflows: 8\nports: 5000-5010\ninterfaces: [eth0]\nlaminar: false\nadvice: false\nkey_file: k\n";
+        let (settings, key_file) = Settings::parse(text).unwrap();
         assert_eq!((settings.role, settings.subflows, settings.ports), (Role::Server, 8, 5000..=5010));
         assert_eq!((settings.interfaces, settings.laminar), (vec!["eth0".into()], false));
+        assert_eq!((settings.advice, key_file), (false, Some("k".into())));
     }
 
     #[test]

@@ -8,13 +8,16 @@
 //! |---|---|
 //! | `wanted` | from the settings, the addresses and a number of subflows to endpoints and limits |
 //! | `changes` | from what is there to what is wanted |
+//! | `paths` | how many paths an edge tells its hosts of ([`crate::discovery::advice`]) |
 //! | [`config`] | the settings, and the file that has them |
 
 mod changes;
 pub mod config;
+mod paths;
 mod wanted;
 
 pub use changes::{Change, Memory, Restore, changes, ends};
+pub use paths::paths_that_work;
 pub use wanted::{Circumstances, wanted};
 
 use std::{collections::BTreeSet, fmt, net::IpAddr};
