@@ -80,7 +80,9 @@ pub enum HostError {
     #[error("MPTCP is switched off here: `sysctl -w net.mptcp.enabled=1` switches it on")]
     Disabled,
     /// Somebody else decides about subflows.
-    #[error("{0}: nothing is touched; end it first if `smoc host` is to decide about subflows")]
+    #[error(
+        "{0}: `smoc host` leaves subflows to it; change that first if `smoc host` is to decide about them"
+    )]
     OtherManager(String),
     /// CAP_NET_ADMIN is missing.
     #[error("{0}: this takes root or the capability CAP_NET_ADMIN")]

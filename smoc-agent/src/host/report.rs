@@ -103,6 +103,9 @@ pub fn status(path: &Path) -> Result<HostStatus, HostError> {
             "`smoc host` was killed and has left what is its own: run it again, and end it to have that removed".into(),
         );
     }
+    if is_running && owner == Owner::Others {
+        warnings.push("the limits were set by others and stay as they are".into());
+    }
     Ok(HostStatus {
         pid: state.filter(|_| is_running).map(|state| state.pid),
         role: state.map(|state| state.role),

@@ -331,15 +331,18 @@ impl Lab {
         host_daemon::wait_ready(started, &programs)
     }
 
-    /// Sends `smoc host` of a host a signal and waits until it has ended.
+    /// Sends `smoc host` of a host a signal, unless it has ended by itself, and waits until it has ended.
     ///
     /// # Errors
-    /// It does not run.
+    /// It was not started.
     pub fn end_host_daemon(&mut self, host: &str, signal: Signal) -> Result<ExitStatus> {
         let found = self.children.iter().position(|(name, _)| name == host);
         let index = found.with_context(|| format!("smoc host does not run on {host}"))?;
         let (_, mut child) = self.children.remove(index);
-        Process::with_pid(child.id() as i32)?.signal(signal)?;
+        // It may have ended by itself.
+        if let Ok(process) = Process::with_pid(child.id() as i32) {
+            process.signal(signal)?;
+        }
         child.wait().context("wait for smoc host")
     }
 

@@ -204,9 +204,10 @@ fn connections_of_hosts_with_one_address_have_a_subflow_on_each_path() -> Result
 
     // Limits of somebody else stay, while it runs and after it.
     batch("ip", &lab.namespace("h1")?, &["mptcp limits set subflows 8 add_addr_accepted 5".into()])?;
+    assert!(lab.host_status("h1")?["warnings"].to_string().contains("limits were set by others"));
     assert!(lab.end_host_daemon("h1", Signal::SIGTERM)?.success());
     assert_eq!(told(&lab, "h1")?, (json!([8, 5]), vec![]));
-    leaves_it_to_mptcpd(&lab)
+    leaves_it_to_mptcpd(&mut lab)
 }
 
 /// An address that comes has an endpoint, and none when it goes.
@@ -224,21 +225,27 @@ fn follows_addresses(lab: &Lab) -> Result<()> {
         .context("an address that goes")
 }
 
-/// Where mptcpd runs nothing is touched, and the exit status says why.
-fn leaves_it_to_mptcpd(lab: &Lab) -> Result<()> {
+/// Where mptcpd runs nothing is touched, what was set before is taken away, and the exit status says why.
+fn leaves_it_to_mptcpd(lab: &mut Lab) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join("mptcpd");
     symlink(run(Command::new("sh").args(["-c", "command -v sleep"]))?.trim(), &program)?;
     let namespace = lab.namespace("h2")?;
+    lab.start_host_daemons(&["h2"])?;
     let mut daemon = namespace.command(&program.to_string_lossy()).arg("1000").spawn()?;
     let comm = format!("/proc/{}/comm", daemon.id());
     wait_until(|| Ok(std::fs::read_to_string(&comm)?.trim() == "mptcpd"))?;
+    // It looks when something changes.
+    batch("ip", &namespace, &["addr add 10.0.2.77/16 dev eth0".into()])?;
+    let foreign = (json!([2, 0]), ports(&[(61004, "others")]));
+    wait_until(|| Ok(told(lab, "h2")? == foreign)).context("it does not leave what it had set")?;
+    assert_eq!(lab.end_host_daemon("h2", Signal::SIGTERM)?.code(), Some(3));
     let refused = lab.host_daemon("h2")?.output()?;
     daemon.kill()?;
     daemon.wait()?;
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("mptcpd runs here"), "{said}");
     assert_eq!(refused.status.code(), Some(3));
-    assert_eq!(told(lab, "h2")?, (json!([2, 0]), ports(&[(61004, "others")])));
+    assert_eq!(told(lab, "h2")?, foreign);
     Ok(())
 }
