@@ -43,8 +43,10 @@ pub const DEFAULT_CONFIG: &str = "/etc/smoc/host.yaml";
 
 /// How often it is looked whether all is still as it should be, because the kernel does not tell of endpoints.
 const LOOK: Duration = Duration::from_secs(10);
-/// Addresses come in groups: so long after the last one it is decided what follows.
+/// Addresses come in groups: so long after the first one it is decided what follows.
 const CALM: Duration = Duration::from_millis(100);
+/// Changes of a group that are read at once.
+const MOST_CHANGES: usize = 1000;
 
 /// Why the host's path manager is not looked after.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +161,7 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
                 if change.is_none() {
                     watcher = Watcher::addresses()?;
                 }
-                while tokio::time::timeout(CALM, watcher.changed()).await.is_ok_and(|change| change.is_some()) {}
+                calm(&mut watcher).await;
             }
         }
         if let Err(error) = kernel::check().and(host.settle().await) {
@@ -167,6 +169,17 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
         }
     };
     host.end().and(ended)
+}
+
+/// Lets a group of changes come, and no more than that: somewhere in a large host something changes all the time.
+async fn calm(watcher: &mut Watcher) {
+    tokio::time::sleep(CALM).await;
+    for _ in 0..MOST_CHANGES {
+        if !tokio::time::timeout(Duration::ZERO, watcher.changed()).await.is_ok_and(|change| change.is_some())
+        {
+            return;
+        }
+    }
 }
 
 fn on(kind: SignalKind) -> Result<Signal, HostError> {

@@ -61,7 +61,7 @@ pub enum PathManagerError {
     Socket(#[from] io::Error),
     /// The kernel has no MPTCP, or an old one.
     #[error(
-        "this kernel has no MPTCP path manager (netlink family mptcp_pm): it takes Linux 5.6 or later, built with CONFIG_MPTCP"
+        "this kernel has no MPTCP path manager (netlink family mptcp_pm): it takes Linux 5.12 or later, built with CONFIG_MPTCP"
     )]
     NoMptcp,
     /// The kernel refused.
