@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, units, urgent`. All but `cli` are the
+//! `cli -> host, report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, units, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -18,6 +18,8 @@ pub mod clock;
 pub mod dataplane;
 #[cfg(feature = "agent")]
 pub mod history;
+#[cfg(feature = "agent")]
+pub mod host;
 #[cfg(feature = "agent")]
 pub mod metrics;
 #[cfg(feature = "agent")]

@@ -75,6 +75,32 @@ impl PacketSocket {
     }
 }
 
+/// Sends whole frames at any interface and hears nothing.
+pub struct SendingSocket(Socket);
+
+impl SendingSocket {
+    /// Opens it in the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// No CAP_NET_RAW.
+    pub fn open() -> io::Result<Self> {
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends a frame; one that finds no room in the queue is lost, as frames are.
+    ///
+    /// # Errors
+    /// The interface is gone or down.
+    pub fn send(&self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
+        match self.0.send_to(frame, &address(interface)?) {
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Has the kernel tell of each frame which tag it has taken off.
 fn tell_tags(socket: &Socket) -> io::Result<()> {
     let yes: libc::c_int = 1;

@@ -126,6 +126,9 @@ struct UpArguments {
     /// Most subflows of a connection, with the initial one; a host opens one for each address it has [default: 8].
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
     subflows: Option<u8>,
+    /// `smoc host` with its defaults sets limits and endpoints on every host, instead of the lab.
+    #[arg(long, conflicts_with = "subflows")]
+    host_daemon: bool,
     /// What the agents' path policy is: diverse, smoc or shortest.
     #[arg(long, default_value = "diverse")]
     policy: String,
@@ -239,6 +242,7 @@ fn up(arguments: &UpArguments) -> Result<()> {
     options.mtu = arguments.mtu;
     options.routing = arguments.routing;
     options.subflows = arguments.subflows;
+    options.host_daemon = arguments.host_daemon.then(String::new);
     options.agent.policy.clone_from(&arguments.policy);
     options.agent.paths = arguments.paths;
     options.agent.spread.clone_from(&arguments.spread);

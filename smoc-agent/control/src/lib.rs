@@ -18,6 +18,7 @@
 //! | [`siblings`] | joins whose siblings are at other edges |
 //! | [`history`] | what has happened, within a fixed budget |
 //! | [`capture`] | which frames are captured, and what is said of each |
+//! | [`end_host`] | what the path manager of an end host should be told |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
 pub mod base_network;
@@ -27,6 +28,7 @@ pub mod config;
 pub mod connections;
 pub mod dataplane;
 pub mod discovery;
+pub mod end_host;
 pub mod fabric;
 pub mod history;
 pub mod hosts;

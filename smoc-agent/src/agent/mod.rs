@@ -11,6 +11,7 @@
 //! Every task is supervised: if one ends, the agent ends and says why, and the service manager starts it again. Programs and
 //! maps stay as they are, pinned, however the agent ends.
 
+mod advising;
 mod ears;
 mod events;
 #[cfg(feature = "etcd")]
@@ -58,6 +59,7 @@ use crate::{
     metrics::{ControlMeter, PathNotes},
     netlink::{Netlink, NetlinkError, Watcher},
     prober::{self, Prober},
+    sockets::SendingSocket,
     store::{FileStore, State, Store},
     web::{Backend, Site},
 };
@@ -182,7 +184,7 @@ fn store_state(
 /// looked for, and where snapshots go.
 fn start_readers(
     tasks: &mut Tasks,
-    config: &Config,
+    config: &Arc<Config>,
     (pin, look, questions): (&Path, watch::Sender<Looked>, Questions),
     shared: &api::Sources,
 ) -> Result<(mpsc::Sender<siblings::Work>, Recorder), AgentError> {
@@ -195,6 +197,13 @@ fn start_readers(
         let watcher = tasks.inside(Watcher::routes)?;
         let netlink = tasks.inside(Netlink::connect)?;
         tasks.spawn("the routing table", routes::run(netlink, watcher, config.routes, events.clone()));
+    }
+    if config.advising.is_on {
+        let socket = SendingSocket::open()
+            .map_err(|source| AgentError::Io { doing: "open a socket to tell hosts of paths", source })?;
+        let advising =
+            advising::run(config.clone(), tasks.inside(Netlink::connect)?, socket, snapshots.clone());
+        tasks.spawn("telling hosts of paths", advising);
     }
     // Tables of its own, so that no long read keeps the log waiting.
     let strays = events::Strays { tables: Arc::new(XdpTables::open(pin)?), events: events.clone() };

@@ -60,7 +60,7 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
 }
 
 /// A bare level is meant for smoc's own crates alone: libraries say a lot at debug.
-fn directives(log: &str) -> String {
+pub(super) fn directives(log: &str) -> String {
     if log.contains(['=', ',']) {
         return log.to_owned();
     }

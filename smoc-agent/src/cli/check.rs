@@ -63,6 +63,7 @@ fn check_config(path: &Path, text: &str) -> anyhow::Result<String> {
     if let Some(why) = unbuilt(&config.store) {
         eprintln!("{}: warning: {why}", path.display());
     }
+    config.check_host_keys()?;
     let Some(file) = &config.topology else {
         config.check_keys()?;
         let ports = if config.all_ports {

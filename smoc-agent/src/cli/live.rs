@@ -62,12 +62,16 @@ pub(super) fn ask<T: DeserializeOwned>(agent: &AgentSocket, query: &str) -> Resu
 
 /// Waits for an agent's answer.
 pub(super) fn wait<T>(answer: impl Future<Output = Result<T, api::ClientError>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("start the runtime")?;
-    runtime.block_on(answer).map_err(|error| match error {
+    wait_for(answer)?.map_err(|error| match error {
         api::ClientError::Senseless(_) => Failure::bad_input(error),
         _ => Failure::Failed(error.into()),
     })
+}
+
+/// Runs something on this thread until it is done.
+pub(super) fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("start the runtime")?.block_on(work))
 }
 
 fn show<T: DeserializeOwned + Serialize>(

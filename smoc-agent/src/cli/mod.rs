@@ -1,7 +1,7 @@
 //! The command line: one file per verb, and what all verbs share. Without the feature `agent` there are the verbs that
 //! read files only.
 //!
-//! Exit status: 0 done, 1 it failed, 2 bad usage or bad input. With `--format json` standard output
+//! Exit status: 0 done, 1 it failed, 2 bad usage or bad input, 3 left to others (`smoc host`). With `--format json` standard output
 //! carries the JSON document and nothing else; notes, progress and logs go to standard error.
 
 #[cfg(feature = "agent")]
@@ -18,6 +18,8 @@ mod fabric;
 mod fabric_config;
 #[cfg(feature = "agent")]
 mod gather;
+#[cfg(feature = "agent")]
+mod host;
 mod input;
 #[cfg(feature = "agent")]
 mod joined;
@@ -119,6 +121,9 @@ enum Command {
     /// Find where on a path of a running agent's switch probes stop coming back
     #[cfg(feature = "agent")]
     Traceroute(ping::TracerouteArgs),
+    /// Let connections of this end host have as many subflows as the fabric has paths for
+    #[cfg(feature = "agent")]
+    Host(host::HostArgs),
     /// Validate topology and configuration files
     Check(check::CheckArgs),
     /// Compute the ranked paths between two switches
@@ -150,6 +155,9 @@ pub enum Failure {
     BadInput(anyhow::Error),
     /// Something else went wrong: exit status 1.
     Failed(anyhow::Error),
+    /// Nothing was done because somebody else does it: exit status 3.
+    #[cfg(feature = "agent")]
+    LeftToOthers(anyhow::Error),
 }
 
 impl From<anyhow::Error> for Failure {
@@ -223,6 +231,8 @@ pub fn run() -> ExitCode {
         Command::Ping(args) => ping::run(args),
         #[cfg(feature = "agent")]
         Command::Traceroute(args) => ping::traceroute(args),
+        #[cfg(feature = "agent")]
+        Command::Host(args) => host::run(args),
         Command::Check(args) => check::run(args),
         Command::Paths(args) => paths::run(args),
         Command::Topology(args) => topology::run(args),
@@ -239,6 +249,11 @@ pub fn run() -> ExitCode {
         Err(Failure::BadInput(error)) => {
             eprintln!("smoc: {error:#}");
             ExitCode::from(2)
+        }
+        #[cfg(feature = "agent")]
+        Err(Failure::LeftToOthers(error)) => {
+            eprintln!("smoc: {error:#}");
+            ExitCode::from(3)
         }
     }
 }

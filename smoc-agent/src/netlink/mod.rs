@@ -1,6 +1,10 @@
-//! The kernel's side, over rtnetlink.
+//! The kernel's side, over rtnetlink, and over generic netlink what the MPTCP path manager has.
 
+mod host_addresses;
+mod path_manager;
 mod routes;
+
+pub use path_manager::{PathManager, PathManagerError};
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -180,6 +184,14 @@ impl Watcher {
     /// The socket cannot be opened.
     pub fn routes() -> Result<Self, NetlinkError> {
         Self::of(&[MulticastGroup::Link, MulticastGroup::Ipv4Route, MulticastGroup::Ipv6Route])
+    }
+
+    /// Subscribes to changes of addresses, and of the interfaces that have them.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn addresses() -> Result<Self, NetlinkError> {
+        Self::of(&[MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr])
     }
 
     fn of(groups: &[MulticastGroup]) -> Result<Self, NetlinkError> {

@@ -1,4 +1,4 @@
-//! Hosts: one namespace each, with real kernel MPTCP and an address for every subflow it may open.
+//! Hosts: one namespace each, with real kernel MPTCP and an address for every subflow it may open, unless `smoc host` sees to that.
 
 use std::net::IpAddr;
 
@@ -57,11 +57,13 @@ fn configure_host(host: &Host, plan: &Plan, prefixes: (u8, u8)) -> Result<()> {
             lines.push(format!("addr add {address}/{prefix} dev {INTERFACE} nodad"));
         }
     }
-    for address in host.addresses.iter().skip(1) {
-        lines.push(format!("mptcp endpoint add {address} dev {INTERFACE} subflow"));
+    if !plan.has_host_daemon {
+        for address in host.addresses.iter().skip(1) {
+            lines.push(format!("mptcp endpoint add {address} dev {INTERFACE} subflow"));
+        }
+        let extra = plan.extra_subflows;
+        lines.push(format!("mptcp limits set subflows {extra} add_addr_accepted {extra}"));
     }
-    let extra = plan.extra_subflows;
-    lines.push(format!("mptcp limits set subflows {extra} add_addr_accepted {extra}"));
     batch("ip", &namespace, &lines)?;
     // A redirected frame keeps no promise of a checksum or VLAN tag to come, so the host must put them in. And the
     // kernel lets frames be redirected into a veth only after its peer got GRO while it was up.

@@ -12,6 +12,7 @@ mod agents;
 mod bridge;
 mod build;
 mod ecmp;
+mod host_daemon;
 mod hosts;
 mod interrupt;
 mod plan;
@@ -22,7 +23,7 @@ mod wire;
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Child, Output};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -69,6 +70,8 @@ pub struct LabOptions {
     pub routing: Routing,
     /// Most subflows of a connection with the initial one; `None` is 8. A host opens one per address it has.
     pub subflows: Option<u8>,
+    /// What `smoc host` is told on every host, as its configuration file; `None`: endpoints and limits are set by `ip mptcp`.
+    pub host_daemon: Option<String>,
     /// What every agent is told.
     pub agent: AgentOptions,
     /// Whether to wait for another lab to end, as tests do, instead of refusing.
@@ -107,6 +110,7 @@ impl LabOptions {
             mtu: 1500,
             routing: Routing::Smoc,
             subflows: None,
+            host_daemon: None,
             agent: AgentOptions {
                 policy: "diverse".to_owned(),
                 paths: 8,
@@ -148,7 +152,8 @@ impl Lab {
         interrupt::watch()?;
         let topology = Topology::load(&options.topology)?;
         let plan = Plan::new(&topology, options)?;
-        let programs = (options.routing == Routing::Smoc).then(Programs::find).transpose()?;
+        let needs_programs = options.routing == Routing::Smoc || options.host_daemon.is_some();
+        let programs = needs_programs.then(Programs::find).transpose()?;
         let lock = state::lock(options.wait)?;
         make_way()?;
         build::check_nothing_exists(&plan)?;
@@ -312,6 +317,53 @@ impl Lab {
         namespace.delete()
     }
 
+    /// Starts `smoc host` on hosts where it does not run, and waits until it has set something.
+    ///
+    /// # Errors
+    /// It ends, or sets nothing.
+    pub fn start_host_daemons(&mut self, hosts: &[&str]) -> Result<()> {
+        let programs = self.programs.clone().context("this lab has no programs")?;
+        for host in hosts {
+            let child = host_daemon::spawn(self.state.plan.host(host)?, &programs)?;
+            self.children.push(((*host).to_owned(), child));
+        }
+        let started = self.state.plan.hosts.iter().filter(|host| hosts.contains(&host.name.as_str()));
+        host_daemon::wait_ready(started, &programs)
+    }
+
+    /// Sends `smoc host` of a host a signal, unless it has ended by itself, and waits until it has ended.
+    ///
+    /// # Errors
+    /// It was not started.
+    pub fn end_host_daemon(&mut self, host: &str, signal: Signal) -> Result<ExitStatus> {
+        let found = self.children.iter().position(|(name, _)| name == host);
+        let index = found.with_context(|| format!("smoc host does not run on {host}"))?;
+        let (_, mut child) = self.children.remove(index);
+        // It may have ended by itself.
+        if let Ok(process) = Process::with_pid(child.id() as i32) {
+            process.signal(signal)?;
+        }
+        child.wait().context("wait for smoc host")
+    }
+
+    /// The command that runs `smoc host` on a host, not yet started.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn host_daemon(&self, host: &str) -> Result<Command> {
+        let programs = self.programs.as_ref().context("this lab has no programs")?;
+        Ok(host_daemon::command(self.state.plan.host(host)?, programs))
+    }
+
+    /// What `smoc host status` says on a host.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn host_status(&self, host: &str) -> Result<Value> {
+        let programs = self.programs.as_ref().context("this lab has no programs")?;
+        host_daemon::status(self.state.plan.host(host)?, programs)
+    }
+
     /// Starts an agent for a switch that has none, and waits until it reports ready.
     pub fn start_agent(&mut self, switch: &str) -> Result<()> {
         self.start_agents(&[switch])
@@ -367,6 +419,11 @@ impl Lab {
         }
         if routing == Routing::Smoc {
             self.start_all_agents(&options.agent, &say)?;
+        }
+        if let Some(lines) = &options.host_daemon {
+            host_daemon::write_config(lines)?;
+            let hosts: Vec<String> = plan.hosts.iter().map(|host| host.name.clone()).collect();
+            self.start_host_daemons(&hosts.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
         say("up");
         Ok(())
@@ -431,7 +488,7 @@ fn tear_down(state: &State) -> Result<()> {
 }
 
 fn pids_in(namespace: &Namespace) -> Result<Vec<i32>> {
-    let pids = run(std::process::Command::new("ip").args(["netns", "pids", namespace.name()]))?;
+    let pids = run(Command::new("ip").args(["netns", "pids", namespace.name()]))?;
     Ok(pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 

@@ -32,6 +32,8 @@ pub struct Plan {
     pub mtu: u32,
     /// How many subflows beyond the initial one a host may open and accept.
     pub extra_subflows: u8,
+    /// Whether `smoc host` sets that on the hosts, and their endpoints.
+    pub has_host_daemon: bool,
     /// Whether etcd is the store of the agents.
     pub has_store: bool,
 }
@@ -172,8 +174,15 @@ impl Plan {
         let switches =
             topology.switches().iter().map(|switch| plan_switch(&switch.name, &links, &hosts)).collect();
         let extra_subflows = options.subflows.unwrap_or(SUBFLOWS).saturating_sub(1).min(MOST_EXTRA);
-        let plan =
-            Self { switches, links, hosts, mtu: options.mtu, extra_subflows, has_store: options.agent.etcd };
+        let plan = Self {
+            switches,
+            links,
+            hosts,
+            mtu: options.mtu,
+            extra_subflows,
+            has_host_daemon: options.host_daemon.is_some(),
+            has_store: options.agent.etcd,
+        };
         plan.check_names()?;
         Ok(plan)
     }

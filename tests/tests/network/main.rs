@@ -3,6 +3,7 @@
 mod ageing;
 mod discover;
 mod drain;
+mod end_hosts;
 mod etcd;
 mod hosts;
 mod introduce;

@@ -19,8 +19,8 @@ use smoc_paths::{
 use crate::{discovery::key::Keys, hosts::LEARNED_FOR};
 
 use super::{
-    Border, Config, FabricApi, Guard, Hellos, KeyMode, Lines, Listener, PathOptions, PortRole, Probes,
-    Routes, Shared, Spread, Tables, Web, XdpMode, duration,
+    Advising, Border, Config, FabricApi, Guard, Hellos, KeyMode, Lines, Listener, PathOptions, PortRole,
+    Probes, Routes, Shared, Spread, Tables, Web, XdpMode, duration,
     listener::{self, RawFabricApi, RawListener},
     store::{self, RawStore},
     web::{self, RawWeb},
@@ -57,6 +57,9 @@ struct Raw {
     topology: Option<PathBuf>,
     key_mode: Option<Spanned<KeyMode>>,
     key_file: Option<PathBuf>,
+    #[serde(default)]
+    host_advice: bool,
+    host_key_file: Option<Spanned<PathBuf>>,
     ports: Option<Spanned<RawPorts>>,
     port_width: Option<Spanned<u8>>,
     roles: Option<Spanned<BTreeMap<u16, Spanned<PortRole>>>>,
@@ -136,6 +139,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         key_file: raw.key_file.map(|file| directory.join(file)),
         key_mode: raw.key_mode.map_or(KeyMode::Required, |mode| mode.value),
         keys: Keys::default(),
+        advising: advising(raw.host_advice, raw.host_key_file, directory),
         port_width: raw.port_width.map_or(0, |bits| bits.value),
         lines,
         switch: raw.switch.value,
@@ -167,6 +171,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
         store,
         said: Shared::of_file(text),
     })
+}
+
+fn advising(is_on: bool, key_file: Option<Spanned<PathBuf>>, directory: &Path) -> Advising {
+    let key_file = key_file.map(|file| directory.join(file.value));
+    Advising { is_on, key_file, keys: Keys::default() }
 }
 
 fn border(guards: BTreeMap<PortNumber, Guard>, openings: Option<u32>, port_openings: Option<u32>) -> Border {
@@ -231,6 +240,17 @@ fn check_values(raw: &Raw, faults: &mut Faults) {
     if let (Some(mode), None) = (&raw.key_mode, &raw.key_file) {
         let message = "key_mode: there is no key: write key_file, or leave this out".into();
         faults.push((mode.referenced.line(), message));
+    }
+    if let (Some(file), false) = (&raw.host_key_file, raw.host_advice) {
+        let message =
+            "host_key_file: hosts are told nothing: write host_advice: true, or leave this out".into();
+        faults.push((file.referenced.line(), message));
+    }
+    if let (Some(file), Some(fabric)) = (&raw.host_key_file, &raw.key_file)
+        && file.value == *fabric
+    {
+        let message = "host_key_file: this is the fabric's key, which no host may have: make another one with `openssl rand -base64 32`";
+        faults.push((file.referenced.line(), message.into()));
     }
     check_paths(raw.paths.as_ref(), faults);
     check_hellos(raw.hellos.as_ref(), faults);

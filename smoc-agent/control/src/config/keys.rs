@@ -17,7 +17,7 @@ const MOST: usize = 2;
 ///
 /// # Errors
 /// The file cannot be read, or holds no sound keys; what it holds is not shown.
-pub(super) fn read(path: &Path) -> Result<Keys, ConfigError> {
+pub fn read(path: &Path) -> Result<Keys, ConfigError> {
     let text =
         input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
     parse(&text).map_err(|why| ConfigError::Key { path: path.into(), why })

@@ -64,6 +64,7 @@ use crate::{discovery::key::Keys, interfaces::Interfaces};
 
 pub use border::{Border, Guard};
 pub use file::DEFAULT_API;
+pub use keys::read as read_keys;
 pub use listener::{FabricApi, Listener};
 pub use shared::{Difference, SHARED_KEYS, Shared};
 pub use store::{Etcd, Store};
@@ -92,6 +93,8 @@ pub struct Config {
     pub keys: Keys,
     /// Bits of port numbers in routes, where the network is discovered; 0 to have as many as the ports need, rounded up.
     pub port_width: u8,
+    /// Whether hosts are told how many paths there are.
+    pub advising: Advising,
     /// The fabric that it belongs to.
     pub fabric: String,
     /// What is behind ports, where that is not to be found out.
@@ -147,6 +150,24 @@ pub struct Config {
     /// What the file itself says of what a fabric may say for all switches.
     said: Shared,
     lines: Lines,
+}
+
+/// Whether and how hosts are told how many paths there are ([`crate::discovery::advice`]).
+#[derive(Clone, Debug, Default)]
+pub struct Advising {
+    /// They are.
+    pub is_on: bool,
+    /// The file with the keys that sign it, which hosts have too: never those of the fabric.
+    pub key_file: Option<PathBuf>,
+    /// Those keys.
+    pub keys: Keys,
+}
+
+impl Advising {
+    /// Whether others have another file or other keys.
+    fn is_signed_otherwise(&self, other: &Self) -> bool {
+        self.key_file != other.key_file || self.keys != other.keys
+    }
 }
 
 /// How traffic that is no MPTCP is spread over the ranks.
@@ -343,6 +364,7 @@ impl Config {
             input::read_text(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
         let mut config = Self::parse(path, &text)?;
         config.keys = config.check_keys()?;
+        config.advising.keys = config.check_host_keys()?;
         Ok(config)
     }
 
@@ -353,6 +375,14 @@ impl Config {
     pub fn check_keys(&self) -> Result<Keys, ConfigError> {
         let keys = self.key_file.as_deref().map(keys::read).transpose()?.unwrap_or_default();
         Ok(if self.key_mode == KeyMode::Introduce { keys.introduced() } else { keys })
+    }
+
+    /// The keys of the file that hosts have too; none without one.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no sound keys.
+    pub fn check_host_keys(&self) -> Result<Keys, ConfigError> {
+        Ok(self.advising.key_file.as_deref().map(keys::read).transpose()?.unwrap_or_default())
     }
 
     /// Checks a text; relative names in it are relative to the directory of `path`.
@@ -378,6 +408,8 @@ impl Config {
             ("state", self.state != new.state),
             ("bpf", self.object != new.object || self.pin != new.pin),
             ("learn", self.learn != new.learn),
+            ("host_advice", self.advising.is_on != new.advising.is_on),
+            ("host_key_file", self.advising.is_signed_otherwise(&new.advising)),
             ("routes", self.routes != new.routes),
             ("xdp", self.xdp != new.xdp),
             ("tables", self.tables != new.tables),

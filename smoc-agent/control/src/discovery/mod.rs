@@ -4,6 +4,7 @@
 //! ports the announcements of other agents ([`announcement`]), which [`Flood`] passes on, and what they ask ([`inquiry`]). On
 //! both it hears who is at the other end ([`lldp`]), and that somebody is ([`presence`]). Where the fabric has a [`key`], only its switches are believed.
 
+pub mod advice;
 pub mod announcement;
 mod behind;
 mod flood;
