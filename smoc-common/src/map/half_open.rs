@@ -15,6 +15,8 @@ pub struct HalfOpen {
     pub flow: Flow,
     /// When the last SYN was seen, nanoseconds of CLOCK_MONOTONIC.
     pub syn_seen: u64,
+    /// When the first SYN/ACK was seen, likewise; 0 before.
+    pub answered: u64,
     /// The initial sequence number of the SYN.
     pub isn: u32,
     /// The sequence number of the first SYN/ACK.
@@ -34,8 +36,12 @@ pub struct HalfOpen {
     pub left_out: u8,
     /// 1 when the SYN took another path than its own, because that is down or did not answer: it stays there.
     pub moved: u8,
+    /// The rank on which the SYN went that the first SYN/ACK answers.
+    pub asked: u8,
+    /// 1 when something about the handshake makes its time none of its path's: a SYN/ACK came again, or left its path.
+    pub untimed: u8,
     #[doc(hidden)]
-    pub reserved: [u8; 3],
+    pub reserved: u8,
 }
 
 impl HalfOpen {
@@ -74,6 +80,7 @@ impl HalfOpen {
             local_mac: MacAddress::new([0; 6]),
         },
         syn_seen: 0,
+        answered: 0,
         isn: 0,
         responder_isn: 0,
         initiator_token: 0,
@@ -83,7 +90,9 @@ impl HalfOpen {
         version: 0,
         left_out: 0,
         moved: 0,
-        reserved: [0; 3],
+        asked: 0,
+        untimed: 0,
+        reserved: 0,
     };
 }
 

@@ -23,6 +23,7 @@
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
 //! | `OPENINGS` | port number, 0 for all, or [`STRANGERS`] | [`Openings`] per CPU | kernel | |
 //! | `SIGHTED` | interface index, modulo [`PORT_ENTRIES`] | [`Openings`] per CPU | kernel | |
+//! | `HANDSHAKES` | [`HandshakeTimes::place`] of edge and rank | [`HandshakeTimes`] | kernel; agent, where an edge's number gets another meaning | |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
 //! | `SCRATCH` | 0 | [`SCRATCH_BYTES`] bytes per CPU | kernel | |
@@ -40,6 +41,7 @@
 //! | [`Flow::sent`], [`Flow::received`] | plain add | a frame may go uncounted |
 //! | `sent_sequence`, `sent_acknowledgment` and those received, `touched` | plain store | the last one stays: any of them will do |
 //! | what [`Flow::epoch`] vouches for | plain stores, epoch last | the same values, from the same tables |
+//! | [`HandshakeTimes`] | atomic add | no change is lost |
 //! | [`HalfOpen`] beside `progress` | plain stores | a SYN again or a second answer: the last one stays |
 //! | [`TokenBinding`] | replaced as a whole | of two new claims at once one may be lost: its joins are hashed |
 //! | an entry that is removed or evicted | | the kernel keeps its memory until no program can use it; what is written to it is lost |
@@ -50,6 +52,7 @@
 mod connections;
 mod flow_key;
 mod half_open;
+mod handshakes;
 mod hosts;
 mod paths;
 mod ports;
@@ -59,6 +62,7 @@ mod subflows;
 pub use connections::{Connection, ConnectionId, TokenBinding, TokenKey};
 pub use flow_key::{FlowKey, FlowKeyV4};
 pub use half_open::{HalfOpen, Openings, STRANGERS};
+pub use handshakes::{HANDSHAKE_ENTRIES, HandshakeTimes};
 pub use hosts::{Attachment, EdgeIndex, Host, PairKey, Prefix, THIS_EDGE};
 pub use paths::{EdgeName, Path, PathSet};
 pub use ports::{Detour, DetourKey, Port};
@@ -68,7 +72,7 @@ pub use subflows::{Flow, Traffic};
 use crate::{route::PortNumber, wire::ip::Address};
 
 /// Changes whenever any type of this module does; an agent refuses to adopt maps of another layout.
-pub const LAYOUT_VERSION: u32 = 6;
+pub const LAYOUT_VERSION: u32 = 7;
 /// The first field of [`Settings`] in every layout: "smoc".
 pub const LAYOUT_MAGIC: u32 = u32::from_be_bytes(*b"smoc");
 /// Entries in `PORTS`, `FABRIC_PORTS`, `HELLO_PORTS`, `HOST_PORTS` and `INTERFACES`.
@@ -142,6 +146,6 @@ macro_rules! plain {
 
 plain! {
     Settings = 32, Port = 16, Address = 16, Host = 16, PairKey = 8, Prefix = 20, PathSet = 264, Path = 16, EdgeName = 64, FlowKey = 36, FlowKeyV4 = 12,
-    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 104, HalfOpen = 144, Connection = 80, TokenKey = 4, TokenBinding = 24,
+    DetourKey = 4, Detour = 16, Attachment = 4, Traffic = 16, Flow = 104, HalfOpen = 152, HandshakeTimes = 136, Connection = 80, TokenKey = 4, TokenBinding = 24,
     Openings = 16, HelloKeys = 40,
 }
