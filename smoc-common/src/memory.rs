@@ -11,11 +11,12 @@ use alloc::{
 use crate::{
     event::{COUNTER_ENTRIES, Event, Note, Sighting},
     map::{
-        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HelloKeys, Host,
-        Openings, PORT_ENTRIES, PairKey, PathSet, Port, Prefix, Settings, TokenBinding, TokenKey,
+        Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen, HandshakeTimes,
+        HelloKeys, Host, Openings, PORT_ENTRIES, PairKey, PathSet, Port, Prefix, Settings, TokenBinding,
+        TokenKey,
     },
     pipeline::{self, Table, Tables, Verdict},
-    route::{Label, PushedRoute},
+    route::{Label, PushedRoute, Rank},
     wire::{Bytes, Frame, ip::Address},
 };
 
@@ -114,6 +115,8 @@ pub struct Switch {
     pub openings: BTreeMap<u16, Openings>,
     /// `SIGHTED`.
     pub sighted: BTreeMap<u32, Openings>,
+    /// `HANDSHAKES`.
+    pub handshakes: BTreeMap<u32, HandshakeTimes>,
     /// `COUNTERS`.
     pub counters: [u64; COUNTER_ENTRIES as usize],
     /// `EVENTS`, which here has room for all of them.
@@ -143,6 +146,7 @@ impl Default for Switch {
             tokens: Entries::default(),
             openings: BTreeMap::new(),
             sighted: BTreeMap::new(),
+            handshakes: BTreeMap::new(),
             counters: [0; _],
             events: Vec::new(),
             sightings: Vec::new(),
@@ -312,6 +316,12 @@ impl Tables for Switch {
 
     fn count(&mut self, counter: u32) {
         self.counters[counter as usize] += 1;
+    }
+
+    fn timed(&mut self, edge: EdgeIndex, rank: Rank, time: u64) {
+        let times = self.handshakes.entry(HandshakeTimes::place(edge, rank)).or_default();
+        times.buckets[HandshakeTimes::bucket(time)] += 1;
+        times.sum += time;
     }
 
     fn report(&mut self, event: &Event) {

@@ -16,7 +16,7 @@ use smoc_common::{
     event::{COUNTER_ENTRIES, Event, Outcome, Sighting},
     map::*,
     pipeline::{self, Ends, Table, Tables},
-    route::Label,
+    route::{Label, Rank},
     token::{self, Schedule, Version},
     wire::{
         headers::Headers,
@@ -72,6 +72,8 @@ static SIGHTED: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRI
 #[map]
 static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
 #[map]
+static HANDSHAKES: Array<HandshakeTimes> = Array::with_max_entries(HANDSHAKE_ENTRIES, 0);
+#[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
 #[map]
 static SIGHTINGS: RingBuf = RingBuf::with_byte_size(SIGHTING_BYTES, 0);
@@ -121,6 +123,17 @@ fn through_memory(scratch: *mut Scratch, number: usize) -> usize {
         (&raw mut (*scratch).number).write_volatile(number);
         (&raw const (*scratch).number).read_volatile()
     }
+}
+
+/// Adds to a number in a map that other CPUs add to at the same time.
+///
+/// # Safety
+/// The pointer is to an aligned number that nobody changes but atomically.
+#[inline(always)]
+unsafe fn add(number: *mut u64, amount: u64) {
+    use core::intrinsics::{AtomicOrdering, atomic_xadd};
+    // SAFETY: as promised by the caller.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(number, amount) };
 }
 
 /// The token of a key.
@@ -310,6 +323,22 @@ unsafe fn put(place: *mut Ends, ends: &Ends) {
 #[inline(never)]
 pub extern "C" fn smoc_token_v1(key: u64) -> u32 {
     derive(Version::V1, key)
+}
+
+/// Counts a time in `HANDSHAKES`. A function that the verifier looks at once, whoever calls it.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn smoc_timed(place: u32, time: u64) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    let bucket = through_memory(scratch, HandshakeTimes::bucket(time)) % HandshakeTimes::BUCKETS;
+    let Some(times) = HANDSHAKES.get_ptr_mut(place) else { return 0 };
+    // SAFETY: numbers of a map, which other CPUs change likewise.
+    unsafe {
+        add(&raw mut (*times).buckets[bucket], 1);
+        add(&raw mut (*times).sum, time);
+    }
+    1
 }
 
 /// The only entry of an array map of `T`. The key is a constant and not on the stack, of which there is little.
@@ -640,6 +669,11 @@ impl Tables for KernelTables<'_> {
             // SAFETY: per CPU, so nobody else writes it.
             unsafe { *count += 1 };
         }
+    }
+
+    #[inline(always)]
+    fn timed(&mut self, edge: EdgeIndex, rank: Rank, time: u64) {
+        smoc_timed(HandshakeTimes::place(edge, rank), time);
     }
 
     #[inline(always)]

@@ -13,8 +13,8 @@ use aya::{Ebpf, EbpfLoader, Pod};
 use nix::time::{ClockId, clock_gettime};
 use smoc_common::event::COUNTER_ENTRIES;
 use smoc_common::map::{
-    Connection, ConnectionId, Continuation, Flow, FlowKey, FlowKeyV4, HalfOpen, Plain, Port, SCRATCH_BYTES,
-    TokenBinding, TokenKey,
+    Connection, ConnectionId, Continuation, Flow, FlowKey, FlowKeyV4, HANDSHAKE_ENTRIES, HalfOpen,
+    HandshakeTimes, Plain, Port, SCRATCH_BYTES, TokenBinding, TokenKey,
 };
 use smoc_common::testing::Switch;
 use smoc_common::testing::switch::Entries;
@@ -325,6 +325,18 @@ impl Programs {
     fn remove<K: Plain, V: Plain>(&mut self, map: &str, key: K) -> Result<()> {
         let mut map: HashMap<_, Entry<K>, Entry<V>> = self.map_mut(map)?.try_into()?;
         Ok(map.remove(&Entry(key))?)
+    }
+
+    /// What handshakes took, by the places in `HANDSHAKES` at which anything was counted.
+    ///
+    /// # Errors
+    /// The kernel refuses to say.
+    pub fn handshakes(&self) -> Result<BTreeMap<u32, HandshakeTimes>> {
+        let map: Array<_, Entry<HandshakeTimes>> = self.map("HANDSHAKES")?.try_into()?;
+        let places = (0..HANDSHAKE_ENTRIES).map(|place| Ok((place, map.get(&place, 0)?.0)));
+        places
+            .filter(|times: &Result<(u32, _)>| times.as_ref().map_or(true, |(_, times)| times.count() > 0))
+            .collect()
     }
 
     /// Every byte of `SCRATCH`, which is all that programs leave behind beside their tables.

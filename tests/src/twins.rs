@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use nix::time::{ClockId, clock_gettime};
 use smoc_common::{
     event::{Action, Outcome},
-    map::ConnectionId,
+    map::{ConnectionId, HandshakeTimes},
     memory::{Entries, Side, Switch},
     pipeline::{Tables as _, Verdict},
     wire::{Bytes, ethernet},
@@ -148,6 +148,26 @@ impl Twins {
         Ok(())
     }
 
+    /// Compares of how many handshakes both have taken the time, along each path; how many.
+    ///
+    /// # Errors
+    /// One of them has taken another's, or a time that cannot be.
+    pub fn compare_handshakes(&self) -> Result<u64> {
+        let kernel = self.kernel.handshakes()?;
+        let counts = |times: &BTreeMap<u32, HandshakeTimes>| {
+            times.iter().map(|(&place, times)| (place, times.count())).collect::<BTreeMap<_, _>>()
+        };
+        let (found, expected) = (counts(&kernel), counts(&self.host.handshakes));
+        ensure!(found == expected, "the kernel has times of {found:?}, and not of {expected:?}");
+        let bound = |(bucket, &count): (usize, &u64)| Some(HandshakeTimes::bound(bucket)? * count);
+        for times in kernel.values() {
+            let most: Option<Vec<u64>> =
+                times.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(bound).collect();
+            ensure!(times.sum > 0 && most.is_none_or(|most| times.sum <= most.iter().sum()), "{times:?}");
+        }
+        Ok(found.values().sum())
+    }
+
     /// Lets both forget what they have learned: tables in memory never push anything out, those in the kernel do.
     ///
     /// # Errors
@@ -221,7 +241,8 @@ fn learned(switch: &Switch) -> BTreeSet<String> {
     }
     for (key, &(mut half)) in &switch.half_open.entries {
         let id = half.flow.connection;
-        (half.flow.opened, half.syn_seen, half.flow.connection, half.flow.touched) = (0, 0, 0, 0);
+        (half.flow.opened, half.syn_seen, half.answered) = (0, 0, 0);
+        (half.flow.connection, half.flow.touched) = (0, 0);
         line("half open", key, &half, id);
     }
     for (key, binding) in &switch.tokens.entries {

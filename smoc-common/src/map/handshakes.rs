@@ -32,13 +32,22 @@ impl HandshakeTimes {
     /// The bucket of a time in nanoseconds.
     #[inline(always)]
     pub const fn bucket(time: u64) -> usize {
-        // Without a count of leading zeros, which this instruction set does not have.
-        let (mut bucket, mut rest) = (0, time.saturating_sub(1) >> Self::FIRST);
-        while rest != 0 && bucket < Self::BUCKETS - 1 {
-            rest >>= 1;
-            bucket += 1;
+        // How many bits the rest has, by halves: there is no such instruction, and the kernel's verifier follows a loop
+        // past its end where a processor might.
+        let (mut bits, mut rest) = (0, time.saturating_sub(1) >> Self::FIRST);
+        if rest >> (Self::BUCKETS - 1) != 0 {
+            return Self::BUCKETS - 1;
         }
-        bucket
+        if rest >> 8 != 0 {
+            (bits, rest) = (8, rest >> 8);
+        }
+        if rest >> 4 != 0 {
+            (bits, rest) = (bits + 4, rest >> 4);
+        }
+        if rest >> 2 != 0 {
+            (bits, rest) = (bits + 2, rest >> 2);
+        }
+        bits + if rest > 1 { 2 } else { rest as usize }
     }
 
     /// The longest time in nanoseconds that a bucket counts; `None` for the last one, which has no bound.

@@ -41,7 +41,7 @@ use crate::{
         Attachment, Connection, ConnectionId, Detour, DetourKey, EdgeIndex, Flow, FlowKey, HalfOpen,
         HelloKeys, Host, Openings, PairKey, PathSet, Port, STRANGERS, Settings, TokenBinding, TokenKey,
     },
-    route::{Label, Route},
+    route::{Label, Rank, Route},
     token::{self, Version},
     wire::{Bytes, Frame, headers::Headers, ip::Address, tcp::Segment},
 };
@@ -186,6 +186,8 @@ pub trait Tables {
     fn new_connection_id(&self) -> ConnectionId;
     /// Counts one in `COUNTERS`.
     fn count(&mut self, counter: u32);
+    /// Counts a handshake along a path in `HANDSHAKES`, with the time that it took in nanoseconds.
+    fn timed(&mut self, edge: EdgeIndex, rank: Rank, time: u64);
     /// Hands an event to the agent if there is room.
     fn report(&mut self, event: &Event);
     /// Hands a probe that was seen to the agent if there is room.

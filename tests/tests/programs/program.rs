@@ -273,6 +273,7 @@ fn conversations_teach_both_the_same() {
         assert!(noted(note) > 0, "no conversation gets as far as {note:?}");
     }
     assert!(noted(Note::JoinAmbiguousToken) > 0, "no token is ambiguous");
+    assert!(twins.compare_handshakes().unwrap() > 0, "no handshake takes a time that is known");
 }
 
 #[test]
@@ -404,6 +405,40 @@ fn joins_in_order_are_treated_alike() {
     let mut ranks: Vec<u8> = twins.host.flows.entries.values().map(|flow| flow.rank).collect();
     ranks.sort_unstable();
     assert!(ranks.starts_with(&[0, 0]) && ranks.ends_with(&[3, 3]), "{ranks:?}");
+}
+
+#[test]
+fn every_handshake_is_timed_once_along_its_path_whoever_opened_it() {
+    if !can_run("every_handshake_is_timed_once_along_its_path_whoever_opened_it") {
+        return;
+    }
+    for [here, there] in [[A, B], [A_V6, B_V6]] {
+        let mut twins = Twins::new(edge(0)).unwrap();
+        let joins = (1..=3).flat_map(|port| {
+            let token = derive(Version::V1, 2);
+            [
+                join_handshake(here.at(port), there, token),
+                join_handshake(there.at(90 + port), here, derive(Version::V1, 1)),
+            ]
+        });
+        for (number, steps) in
+            std::iter::once(handshake(Version::V1, [here, there], [1, 2])).chain(joins).enumerate()
+        {
+            for (from, frame) in steps {
+                let rank = number % usize::from(PATHS);
+                let route = pushed(&frame, rank, 1);
+                let is_local = from.address == here.address;
+                let (side, frame) = if is_local { (Side::Host, &frame) } else { (Side::Fabric, &route) };
+                twins.give(side, frame).unwrap();
+            }
+        }
+        twins.compare_tables().unwrap();
+        assert_eq!(twins.compare_handshakes().unwrap(), 7);
+        let mut by_rank: Vec<_> =
+            twins.host.handshakes.iter().map(|(place, times)| (place % 8, times.count())).collect();
+        by_rank.sort_unstable();
+        assert_eq!(by_rank, [(0, 2), (1, 2), (2, 2), (3, 1)]);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{
     awaited::{Awaited, fall_back, follows},
     choice::Choice,
+    timing,
 };
 use crate::{
     map::{ConnectionId, EdgeIndex, Flow, HalfOpen},
@@ -49,9 +50,11 @@ pub(super) fn answered<T: Tables>(frame: &impl Frame, tables: &mut T, subflow: &
 /// A SYN/ACK answers in kind, with this token.
 #[inline(always)]
 fn answer<T: Tables>(tables: &mut T, subflow: &Subflow<'_>, token: u32) -> Choice {
+    let now = tables.now();
     let Some(half) = tables.half_open().get(subflow.key) else { return Choice::NO_HANDSHAKE };
     let before = T::fetch_or(&mut half.progress, HalfOpen::ANSWERED);
     half.responder_tokens[1] = token;
+    timing::answered(half, subflow, now, before & HalfOpen::ANSWERED == 0);
     if before & HalfOpen::ANSWERED != 0 {
         return Choice::of(half);
     }

@@ -16,6 +16,7 @@ mod awaited;
 mod choice;
 mod opening;
 mod third_ack;
+mod timing;
 
 use answer::{answered, settle};
 use choice::Choice;

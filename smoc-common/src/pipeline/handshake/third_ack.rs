@@ -4,6 +4,7 @@ use super::{
     answer::agree,
     awaited::{Awaited, fall_back, follows, leave},
     choice::Choice,
+    timing,
 };
 use crate::{
     event::Note,
@@ -14,6 +15,7 @@ use crate::{
         note,
         subflow::Subflow,
     },
+    route::Rank,
     token::Version,
     wire::{
         Frame,
@@ -128,8 +130,9 @@ fn agrees(half: &HalfOpen, version: Version, initiator: u32, responder: u32) -> 
 #[inline(never)]
 fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
     let key = subflow.key;
-    let tick = tables.tick();
+    let (now, tick) = (tables.now(), tables.tick());
     let Some(half) = tables.half_open().get(key) else { return Choice::NO_HANDSHAKE };
+    let time = timing::taken(half, subflow, now);
     let (ours, theirs) = (half.isn.wrapping_add(1), half.responder_isn.wrapping_add(1));
     let flow = &mut half.flow;
     // Who was not known when the SYN came may be by now.
@@ -138,6 +141,7 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
         flow.flags |= Flow::FOLLOWS;
     }
     let connection = flow.connection;
+    let edge = flow.remote.edge;
     let (rank, is_join) = (flow.rank, flow.flags & Flow::JOIN != 0);
     flow.closing = if is_join { Flow::UNCONFIRMED } else { 0 };
     (flow.sent_sequence, flow.received_sequence) =
@@ -154,6 +158,9 @@ fn establish<T: Tables>(tables: &mut T, subflow: &Subflow<'_>) -> Choice {
         return Choice::rank(rank);
     }
     leave(tables, key);
+    if time != 0 {
+        tables.timed(edge, Rank::new(rank), time);
+    }
     if is_join {
         if let Some(connection) = tables.connections().get(&connection) {
             T::fetch_add(&mut connection.joined, 1);

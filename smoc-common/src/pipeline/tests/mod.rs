@@ -28,6 +28,7 @@ mod border;
 mod connections;
 mod endings;
 mod failures;
+mod handshake_times;
 mod hashing;
 mod joins;
 mod other_traffic;

@@ -11,6 +11,7 @@ use crate::{
         TokenBinding, TokenKey,
     },
     pipeline::{self, Table, Tables},
+    route::Rank,
     wire::{Bytes, ip::Address},
 };
 
@@ -129,6 +130,9 @@ impl Tables for Interrupted<'_> {
     }
     fn count(&mut self, counter: u32) {
         self.switch.count(counter);
+    }
+    fn timed(&mut self, edge: EdgeIndex, rank: Rank, time: u64) {
+        self.switch.timed(edge, rank, time);
     }
     fn report(&mut self, event: &Event) {
         self.switch.report(event);
