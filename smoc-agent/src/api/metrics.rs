@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use smoc_common::{
+    map::{EdgeIndex, HandshakeTimes},
+    route::Rank,
+};
 use smoc_control::connections::Usage;
 use smoc_control::switch::Snapshot;
 
@@ -10,6 +14,9 @@ use crate::{
     metrics::{self as metric, NotedPaths, Sheet},
     netlink::PortTraffic,
 };
+
+/// Of so many paths, by the numbers of their edges, a scrape has the times of handshakes: each is 18 lines.
+const TIMED_PATHS: usize = 512;
 
 /// All that one scrape shows.
 pub(super) struct Readings<'a> {
@@ -22,6 +29,8 @@ pub(super) struct Readings<'a> {
     pub traffic: BTreeMap<String, PortTraffic>,
     pub usage: Usage,
     pub noted: NotedPaths,
+    /// By edge and rank, along which any handshake was timed.
+    pub handshakes: Vec<((EdgeIndex, Rank), HandshakeTimes)>,
     /// Events that wait for control.
     pub queue: usize,
 }
@@ -108,6 +117,7 @@ impl Readings<'_> {
             sheet.put(&metric::PATH_SENT, [&edge, &rule, &rank], usage.sent as f64);
             sheet.put(&metric::PATH_RECEIVED, [&edge, &rule, &rank], usage.received as f64);
         }
+        self.handshakes(sheet);
         sheet.put(&metric::PATHS_UNCOUNTED, [], self.usage.uncounted as f64);
         let mut notes: Vec<_> = self.noted.counts.iter().collect();
         notes.sort_unstable();
@@ -120,6 +130,18 @@ impl Readings<'_> {
         sheet.put(&metric::PROBED, [&"idle"], probing.idle as f64);
         sheet.put(&metric::BROKEN, [], probing.broken as f64);
         sheet.put(&metric::PROBE_RATE, [], probing.rate);
+    }
+
+    fn handshakes(&self, sheet: &mut Sheet) {
+        let names = &self.snapshot.names;
+        let (shown, others) = self.handshakes.split_at(self.handshakes.len().min(TIMED_PATHS));
+        for &((index, rank), times) in shown {
+            let Some(edge) = names.name(index) else { continue };
+            let rule = rule_name(self.snapshot, names.rule(index));
+            sheet.put_times(&metric::PATH_HANDSHAKES, [&edge, &rule, &rank.get()], times);
+        }
+        let uncounted: u64 = others.iter().map(|(_, times)| times.count()).sum();
+        sheet.put(&metric::HANDSHAKES_UNCOUNTED, [], uncounted as f64);
     }
 
     /// Paths that were used or are broken: the others of a large fabric would be most of the series.

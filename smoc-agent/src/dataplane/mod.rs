@@ -4,7 +4,10 @@
 mod error;
 pub mod xdp;
 
-use smoc_common::map::FlowKey;
+use smoc_common::{
+    map::{EdgeIndex, FlowKey, HandshakeTimes},
+    route::Rank,
+};
 use smoc_control::{
     clock::Nanos,
     connections::Claim,
@@ -54,6 +57,12 @@ pub trait Observe: Send + Sync {
     /// # Errors
     /// A map that cannot be read.
     fn counters(&self) -> Result<Vec<u64>, DataplaneError>;
+
+    /// Reads how long handshakes took along these paths, one for each.
+    ///
+    /// # Errors
+    /// A map that cannot be read.
+    fn handshakes(&self, paths: &[(EdgeIndex, Rank)]) -> Result<Vec<HandshakeTimes>, DataplaneError>;
 
     /// Does housekeeping.
     ///

@@ -2,7 +2,7 @@
 //! that of what only has labels.
 //!
 //! Labels have few values: a switch has at most 1,023 ports, 25 outcomes and 15 notes; of paths the first 4,096 that are
-//! used have series ([`smoc_control::connections::PATHS`]); `rule` is empty where no rule of policy chooses the paths. Hosts, connections and subflows are only counted.
+//! used have series ([`smoc_control::connections::PATHS`]), the first 512 with handshakes a histogram of 18; `rule` is empty where no rule of policy chooses the paths. Hosts, connections and subflows are only counted.
 
 use std::fmt;
 
@@ -120,6 +120,8 @@ metrics! {
         PATH_LEAST_TRIP = Gauge "smoc_path_round_trip_min" "seconds" ["edge" "rule" "rank"] "The least of them.";
         PATH_JITTER = Gauge "smoc_path_jitter" "seconds" ["edge" "rule" "rank"] "Mean change from one probe's round trip to the next.";
         PATH_LOSS = Gauge "smoc_path_loss" "ratio" ["edge" "rule" "rank"] "Share of the last 128 probes that was lost.";
+        PATH_HANDSHAKES = Histogram "smoc_path_handshake" "seconds" ["edge" "rule" "rank"] "Time from SYN to SYN/ACK of subflows that hosts here opened, from SYN/ACK to the third ACK of others.";
+        HANDSHAKES_UNCOUNTED = Counter "smoc_path_handshakes_uncounted" "" [] "Handshakes along paths whose times have no series of their own.";
         PATH_SUBFLOWS = Gauge "smoc_path_subflows" "" ["edge" "rule" "rank"] "Subflows on the path.";
         PATH_SENT = Counter "smoc_path_transmit" "bytes" ["edge" "rule" "rank"] "Bytes of subflows sent along the path, as looks some seconds apart see them.";
         PATH_RECEIVED = Counter "smoc_path_receive" "bytes" ["edge" "rule" "rank"] "Bytes of subflows that came along the path, likewise.";

@@ -23,7 +23,7 @@
 //! | `TOKENS` | [`TokenKey`] | [`TokenBinding`] | kernel | unknown token: its join is hashed |
 //! | `OPENINGS` | port number, 0 for all, or [`STRANGERS`] | [`Openings`] per CPU | kernel | |
 //! | `SIGHTED` | interface index, modulo [`PORT_ENTRIES`] | [`Openings`] per CPU | kernel | |
-//! | `HANDSHAKES` | [`HandshakeTimes::place`] of edge and rank | [`HandshakeTimes`] | kernel; agent, where an edge's number gets another meaning | |
+//! | `HANDSHAKES` | [`HandshakeTimes::place`] of edge and rank | [`HandshakeTimes`] | kernel | |
 //! | `COUNTERS` | counter of an outcome or note | u64 per CPU | kernel | |
 //! | `CONTINUATIONS` | [`Continuation`] | program | agent | the frame passes |
 //! | `SCRATCH` | 0 | [`SCRATCH_BYTES`] bytes per CPU | kernel | |

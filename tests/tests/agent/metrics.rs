@@ -178,6 +178,15 @@ fn prometheus_collects_from_a_fabric_what_dashboard_and_alerts_ask_for() -> Resu
     is("sum(smoc_links{instance=\"a\", state=\"up\"})", 3.0)?;
     is("sum(smoc_notes_total{instance=\"a\", note=\"bound\"})", 2.0)?;
     ensure!(prometheus.number("sum(smoc_frames_total{instance=\"a\", outcome=\"established\"})")? > 100.0);
+    for edge in ["a", "c"] {
+        let handshakes = |part: &str| {
+            prometheus.number(&format!(
+                "sum(smoc_path_handshake_seconds_{part}{{instance=\"{edge}\", rank=\"0\"}})"
+            ))
+        };
+        let (count, sum) = (handshakes("count")?, handshakes("sum")?);
+        ensure!(count >= 1.0 && sum > 0.0 && sum / count < 1.0, "{edge}: {count} handshakes in {sum} s");
+    }
     ensure!(prometheus.number("sum(smoc_port_receive_bytes_total{instance=\"a\", port=\"9\"})")? > 1e6);
 
     lab.set_link("a:1-b:1", Condition::Down, Direction::Both)?;

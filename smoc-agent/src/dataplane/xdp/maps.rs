@@ -13,9 +13,10 @@ use smoc_common::{
     event::COUNTER_ENTRIES,
     map::{
         Attachment, Connection, ConnectionId, Detour, DetourKey, EDGE_ENTRIES, EdgeIndex, EdgeName, Flow,
-        FlowKey, FlowKeyV4, HalfOpen, HelloKeys, Host, Openings, PairKey, PathSet, Plain, Port, Prefix,
-        Settings, THIS_EDGE, TokenBinding, TokenKey,
+        FlowKey, FlowKeyV4, HalfOpen, HandshakeTimes, HelloKeys, Host, Openings, PairKey, PathSet, Plain,
+        Port, Prefix, Settings, THIS_EDGE, TokenBinding, TokenKey,
     },
+    route::Rank,
     wire::ip::Address,
 };
 
@@ -50,7 +51,7 @@ const fn shape(name: &'static str, kind: MapType, key: usize, value: usize) -> M
 }
 
 /// All maps that are pinned.
-pub(super) const SHAPES: [MapShape; 23] = [
+pub(super) const SHAPES: [MapShape; 24] = [
     shape("SETTINGS", MapType::Array, 4, size_of::<Settings>()),
     shape("HELLO_KEYS", MapType::Array, 4, size_of::<HelloKeys>()),
     shape("PORTS", MapType::Array, 4, size_of::<Port>()),
@@ -71,6 +72,7 @@ pub(super) const SHAPES: [MapShape; 23] = [
     shape("CONNECTIONS", MapType::LruHash, size_of::<ConnectionId>(), size_of::<Connection>()),
     shape("TOKENS", MapType::LruHash, size_of::<TokenKey>(), size_of::<TokenBinding>()),
     shape("OPENINGS", MapType::PerCpuArray, 4, size_of::<Openings>()),
+    shape("HANDSHAKES", MapType::Array, 4, size_of::<HandshakeTimes>()),
     shape("COUNTERS", MapType::PerCpuArray, 4, 8),
     shape("EVENTS", MapType::RingBuf, 0, 0),
     shape("SIGHTINGS", MapType::RingBuf, 0, 0),
@@ -144,6 +146,7 @@ pub(super) struct KernelMaps {
     pub connections: HashMap<MapData, ConnectionId, Entry<Connection>>,
     pub tokens: HashMap<MapData, Entry<TokenKey>, Entry<TokenBinding>>,
     pub counters: PerCpuArray<MapData, u64>,
+    handshakes: Array<MapData, Entry<HandshakeTimes>>,
     edge_names: Array<MapData, Entry<EdgeName>>,
 }
 
@@ -175,6 +178,7 @@ impl KernelMaps {
             connections: open(pin, "CONNECTIONS")?,
             tokens: open(pin, "TOKENS")?,
             counters: open(pin, "COUNTERS")?,
+            handshakes: open(pin, "HANDSHAKES")?,
             edge_names: open(pin, "EDGE_NAMES")?,
         })
     }
@@ -302,6 +306,11 @@ impl KernelMaps {
             }
         }
         Ok(())
+    }
+
+    /// The times of the handshakes along a path.
+    pub fn handshakes(&self, edge: EdgeIndex, rank: Rank) -> Result<HandshakeTimes, MapError> {
+        self.handshakes.get(&HandshakeTimes::place(edge, rank), 0).map(|Entry(times)| times)
     }
 
     /// Sums every counter over the CPUs.

@@ -6,7 +6,10 @@ use aya::{
     Pod,
     maps::{HashMap, MapData},
 };
-use smoc_common::map::{Flow, FlowKey, Plain, TokenBinding};
+use smoc_common::{
+    map::{EdgeIndex, Flow, FlowKey, HandshakeTimes, Plain, TokenBinding},
+    route::Rank,
+};
 use smoc_control::{
     clock::Nanos,
     connections::{self, Claim},
@@ -96,6 +99,12 @@ impl Observe for XdpTables {
 
     fn counters(&self) -> Result<Vec<u64>, DataplaneError> {
         self.maps().counters().map_err(|error| read_error("COUNTERS", error))
+    }
+
+    fn handshakes(&self, paths: &[(EdgeIndex, Rank)]) -> Result<Vec<HandshakeTimes>, DataplaneError> {
+        let maps = self.maps();
+        let times = paths.iter().map(|&(edge, rank)| maps.handshakes(edge, rank));
+        times.collect::<Result<_, _>>().map_err(|error| read_error("HANDSHAKES", error))
     }
 
     fn correct(&self, correction: Correction) -> Result<(), DataplaneError> {
