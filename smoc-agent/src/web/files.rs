@@ -19,7 +19,7 @@ macro_rules! files {
 /// All files.
 const FILES: &[File] = files! {
     "": "index.html", "style.css", "icon.svg";
-    "js/": "main.js", "agent.js", "model.js", "layout.js", "drawing.js", "overlay.js", "details.js", "panels.js", "finder.js", "heat.js",
+    "js/": "main.js", "agent.js", "model.js", "layout.js", "drawing.js", "glide.js", "overlay.js", "details.js", "panels.js", "finder.js", "heat.js",
         "timeline.js", "units.js";
     "vendor/": "sigma.min.js", "graphology.umd.min.js", "d3-dispatch.min.js", "d3-force.min.js", "d3-quadtree.min.js",
         "d3-timer.min.js";

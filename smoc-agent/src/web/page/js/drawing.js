@@ -1,5 +1,6 @@
 // The network, drawn: switches, hosts and links by sigma, what is chosen on a canvas above it.
 
+import { Glide } from "./glide.js";
 import { faded, heat, LOADS, palette } from "./heat.js";
 import { hostKey, layout } from "./layout.js";
 import { STATES } from "./model.js";
@@ -10,8 +11,6 @@ const MANY = 1500;
 /** So many hosts have their names beside them always. */
 const FEW = 12;
 const STATE_CODES = Object.fromEntries(Object.keys(STATES).map((state, code) => [state, code]));
-/** A frame that takes longer than this, in milliseconds, is slow; after so many in a row links are left out while the view moves. */
-const [SLOW, SLOW_FRAMES] = [120, 4];
 /** A link is meant by what is so near, in pixels. */
 const REACH = 9;
 /** Distance of parallel links, as a part of their length. */
@@ -67,10 +66,11 @@ export class Drawing {
 
   #start() {
     const { EdgeRectangleProgram, EdgeCurveProgram } = Sigma.rendering;
+    this.glide = new Glide(() => this.isThin());
     this.sigma = new Sigma(this.graph, this.container, {
       allowInvalidContainer: true,
       zIndex: true,
-      edgeProgramClasses: { line: EdgeRectangleProgram, curved: EdgeCurveProgram },
+      edgeProgramClasses: { line: this.glide.resting(EdgeRectangleProgram), curved: this.glide.resting(EdgeCurveProgram) },
       defaultDrawNodeLabel: (context, data, settings) => data.label && this.#drawLabel(context, data, settings),
       defaultDrawNodeHover: (context, data, settings) => this.#drawHover(context, data, settings),
       labelRenderedSizeThreshold: 4,
@@ -86,7 +86,7 @@ export class Drawing {
     });
     this.overlay = new Overlay(this.sigma.createCanvas("ranks", { beforeLayer: "nodes" }), this);
     this.sigma.on("afterRender", () => this.overlay.draw());
-    this.sigma.getCamera().on("updated", () => this.#pace());
+    this.glide.follow(this.sigma);
     this.sigma.on("clickNode", ({ node }) => this.#chosen(node));
     this.sigma.on("clickStage", ({ event: { x, y } }) => {
       const link = this.near(x, y);
@@ -101,15 +101,6 @@ export class Drawing {
     this.sigma.on("enterNode", () => (this.isOnNode = true));
     this.sigma.on("leaveNode", () => (this.isOnNode = false));
     this.sigma.on("leaveStage", () => this.handlers.point());
-  }
-
-  /** Where nothing but the processor draws very many links, they are left out while the view moves. */
-  #pace() {
-    const gap = performance.now() - (this.moved ?? 0);
-    this.moved = performance.now();
-    if (!this.isThin() || gap > 3000) return;
-    this.slow = gap > SLOW ? (this.slow ?? 0) + 1 : 0;
-    if (this.slow === SLOW_FRAMES) this.sigma.setSetting("hideEdgesOnMove", true);
   }
 
   #chosen(key) {

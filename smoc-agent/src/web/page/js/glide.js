@@ -1,0 +1,74 @@
+// While the view moves very many links are not drawn anew: a picture of them moves along.
+
+/** They are when the view has rested for so long, in milliseconds. */
+const REST = 150;
+/** Two corners of the network's square, by which the picture is put in its place. */
+const CORNERS = [{ x: 0, y: 0 }, { x: 1, y: 1 }];
+
+export class Glide {
+  /** `isWanted` says whether there are that many links. */
+  constructor(isWanted) {
+    this.isWanted = isWanted;
+    this.isMoving = false;
+  }
+
+  /** A sigma program for edges that leaves them out while the view moves. */
+  resting(Program) {
+    const glide = this;
+    return class extends Program {
+      render(parameters) {
+        if (!glide.isMoving) super.render(parameters);
+      }
+    };
+  }
+
+  /** Follows the view of a sigma instance. */
+  follow(sigma) {
+    this.sigma = sigma;
+    this.links = sigma.getCanvases().edges;
+    this.picture = sigma.createCanvas("glide", { beforeLayer: "edges" });
+    this.context = this.picture.getContext("2d");
+    Object.assign(this.picture.style, { pointerEvents: "none", transformOrigin: "0 0", visibility: "hidden" });
+    sigma.getCamera().on("updated", () => this.#moved());
+    sigma.on("resize", () => this.#rest());
+    sigma.on("afterRender", () => (this.isMoving ? this.#place() : this.#keep()));
+  }
+
+  #moved() {
+    // Without a picture the links are drawn.
+    if (!this.isWanted() || !this.corners) return;
+    this.isMoving = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#rest(), REST);
+  }
+
+  #rest() {
+    clearTimeout(this.timer);
+    this.isMoving = false;
+    this.sigma.scheduleRender();
+  }
+
+  /** Takes the picture, in the turn in which the links were drawn: later their canvas may be empty. */
+  #keep() {
+    this.picture.style.visibility = "hidden";
+    this.corners = undefined;
+    if (!this.isWanted()) return;
+    const { links, picture, context } = this;
+    [picture.width, picture.height] = [links.width, links.height];
+    Object.assign(picture.style, { width: `${links.clientWidth}px`, height: `${links.clientHeight}px` });
+    context.drawImage(links, 0, 0);
+    this.corners = this.#spots();
+  }
+
+  #place() {
+    const [before, [from, to]] = [this.corners, this.#spots()];
+    const scale = (to.x - from.x) / (before[1].x - before[0].x);
+    const [x, y] = [from.x - scale * before[0].x, from.y - scale * before[0].y];
+    this.picture.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+    this.picture.style.visibility = "visible";
+  }
+
+  #spots() {
+    return CORNERS.map((corner) => this.sigma.framedGraphToViewport(corner));
+  }
+}
