@@ -1,6 +1,6 @@
 // While the view moves very many links are not drawn anew: a picture of them moves along.
 
-/** They are when the view has rested for so long, in milliseconds. */
+/** They are when the view has rested for so long, in milliseconds, and for two frames: each may take longer. */
 const REST = 150;
 /** Two corners of the network's square, by which the picture is put in its place. */
 const CORNERS = [{ x: 0, y: 0 }, { x: 1, y: 1 }];
@@ -38,12 +38,19 @@ export class Glide {
     // Without a picture the links are drawn.
     if (!this.isWanted() || !this.corners) return;
     this.isMoving = true;
+    this.#wait();
+    const later = (then) => (this.frame = requestAnimationFrame(then));
+    this.timer = setTimeout(() => later(() => later(() => this.#rest())), REST);
+  }
+
+  /** Not yet. */
+  #wait() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#rest(), REST);
+    cancelAnimationFrame(this.frame);
   }
 
   #rest() {
-    clearTimeout(this.timer);
+    this.#wait();
     this.isMoving = false;
     this.sigma.scheduleRender();
   }
