@@ -485,19 +485,25 @@ fn ten_thousand_links_are_drawn_and_moved_while_clients_hang() -> Result<()> {
 
 /// While the view moves a picture of the links moves along, however long a frame takes, and they are drawn anew when it rests.
 fn moves_fluently(browser: &Browser) -> Result<()> {
-    let script = "const { sigma, glide } = page.drawing; const camera = sigma.getCamera(); const times = []; \
+    let script = "const { sigma, glide } = page.drawing; const third = { x: 0, y: 1 }; \
+            const kept = sigma.framedGraphToViewport(third); \
+            const away = () => { const there = sigma.framedGraphToViewport(third); \
+            const { x, y } = new DOMMatrix(glide.picture.style.transform).transformPoint(kept); \
+            return Math.hypot(x - there.x, y - there.y); }; const camera = sigma.getCamera(); const times = []; \
             let last = performance.now(); let drawn = 0; \
             sigma.on('beforeRender', () => (drawn += times.length === 0 || glide.isMoving ? 0 : 1)); \
             const step = (now) => { times.push(now - last); last = now; \
             if (times.length % 10 === 5) while (performance.now() - now < 250); \
-            camera.setState({ x: 0.5 + 0.2 * Math.sin(times.length / 10), ratio: 0.7 }); \
+            camera.setState({ x: 0.5 + 0.2 * Math.sin(times.length / 10), ratio: 0.7, angle: times.length / 100 }); \
             if (times.length < 40) { requestAnimationFrame(step); return; } \
             clearTimeout(glide.timer); \
-            done({ times: times.filter((_, index) => index > 1 && index % 10 !== 5), drawn, shown: glide.picture.style.visibility }); }; requestAnimationFrame(step);";
+            sigma.once('afterRender', () => done({ times: times.filter((_, index) => index > 1 && index % 10 !== 5), drawn, shown: glide.picture.style.visibility, away: away() })); }; requestAnimationFrame(step);";
     let moved = browser.script(script, Value::Null)?;
     ensure!(moved["drawn"] == 0 && moved["shown"] == "visible", "{moved}");
+    ensure!(moved["away"].as_f64() < Some(1.0), "the picture is where the switches are: {moved}");
     browser.picture("web-moving.png")?;
-    browser.script("page.drawing.sigma.getCamera().setState({ ratio: 0.71 }); done()", Value::Null)?;
+    browser
+        .script("page.drawing.sigma.getCamera().setState({ ratio: 0.71, angle: 0 }); done()", Value::Null)?;
     browser.becomes(
         "!page.drawing.glide.isMoving && page.drawing.glide.picture.style.visibility === 'hidden'",
     )?;

@@ -67,11 +67,14 @@ export class Glide {
     this.corners = this.#spots();
   }
 
+  /** Two fingers also turn the view: the picture is moved, scaled and turned, as the line between the corners is. */
   #place() {
-    const [before, [from, to]] = [this.corners, this.#spots()];
-    const scale = (to.x - from.x) / (before[1].x - before[0].x);
-    const [x, y] = [from.x - scale * before[0].x, from.y - scale * before[0].y];
-    this.picture.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+    const [[before, end], [from, to]] = [this.corners, this.#spots()];
+    const [bx, by, dx, dy] = [end.x - before.x, end.y - before.y, to.x - from.x, to.y - from.y];
+    const length = bx * bx + by * by || 1;
+    const [along, across] = [(bx * dx + by * dy) / length, (bx * dy - by * dx) / length];
+    const [x, y] = [from.x - along * before.x + across * before.y, from.y - across * before.x - along * before.y];
+    this.picture.style.transform = `matrix(${along}, ${across}, ${-across}, ${along}, ${x}, ${y})`;
     this.picture.style.visibility = "visible";
   }
 
