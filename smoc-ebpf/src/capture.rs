@@ -24,7 +24,8 @@ use smoc_common::{
 
 use crate::{
     frame::{XdpFrame, smoc_headers},
-    tables::{first, scratch},
+    maps::first,
+    scratch::scratch,
 };
 
 /// What goes into the ring: [`Captured`], then the frame.

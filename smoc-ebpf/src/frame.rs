@@ -19,7 +19,11 @@ use smoc_common::{
     },
 };
 
-use crate::tables::{self, KernelTables, Loaded, scratch};
+use crate::{
+    keys::forget_keys,
+    scratch::{Loaded, scratch},
+    tables::KernelTables,
+};
 
 /// An XDP buffer. The Ethernet header and what follows it in the commonest frames are read in place, everything
 /// else by copying, which reaches into fragments too.
@@ -162,7 +166,7 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn forget(&self) {
-        tables::forget_keys();
+        forget_keys();
     }
 }
 

@@ -13,7 +13,7 @@ use smoc_common::{
 use crate::{
     frame::smoc_headers,
     kept::{self, MAX_NOTES},
-    tables::scratch,
+    scratch::scratch,
 };
 
 /// Bytes of a text, padded with blanks.

@@ -16,8 +16,16 @@ mod capture;
 mod frame;
 #[cfg(all(target_arch = "bpf", feature = "log"))]
 mod kept;
+#[cfg(target_arch = "bpf")]
+mod keys;
 #[cfg(all(target_arch = "bpf", feature = "log"))]
 mod log;
+#[cfg(target_arch = "bpf")]
+mod lru;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod scratch;
 #[cfg(target_arch = "bpf")]
 mod tables;
 
@@ -32,10 +40,7 @@ mod programs {
 
     #[cfg(feature = "capture")]
     use crate::capture::{begin, end};
-    use crate::{
-        frame::XdpFrame,
-        tables::{CONTINUATIONS, KernelTables},
-    };
+    use crate::{frame::XdpFrame, maps::CONTINUATIONS, tables::KernelTables};
 
     /// Nothing is captured by these programs.
     #[cfg(not(feature = "capture"))]

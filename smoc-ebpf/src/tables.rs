@@ -1,129 +1,26 @@
-//! The maps; `smoc_common::map` documents what each holds, who writes it and what a miss means.
-
-use core::ffi::c_void;
+//! The maps as the pipeline sees them, and what of it the verifier checks by itself.
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_RB_NO_WAKEUP, xdp_md},
-    helpers::{
-        bpf_get_smp_processor_id, bpf_ktime_get_ns,
-        generated::{bpf_jiffies64, bpf_map_lookup_elem},
-    },
-    macros::map,
-    maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf, lpm_trie::Key},
+    bindings::{BPF_RB_NO_WAKEUP, xdp_md},
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns, generated::bpf_jiffies64},
+    maps::lpm_trie::Key,
     programs::XdpContext,
 };
 use smoc_common::{
-    event::{COUNTER_ENTRIES, Event, Outcome, Sighting},
+    event::{Event, Outcome, Sighting},
     map::*,
     pipeline::{self, Ends, Table, Tables},
     route::{Label, Rank},
-    token::{self, Schedule, Version},
-    wire::{
-        headers::Headers,
-        ip::Address,
-        mptcp::Handshake,
-        tcp::{OptionBuffer, Segment},
-    },
+    token::Version,
+    wire::{headers::Headers, ip::Address, tcp::Segment},
 };
 
-#[map]
-static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
-#[map]
-static HELLO_KEYS: Array<HelloKeys> = Array::with_max_entries(1, 0);
-#[map]
-static PORTS: Array<Port> = Array::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static FABRIC_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static HELLO_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static HOST_PORTS: DevMap = DevMap::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static INTERFACES: HashMap<u32, u32> = HashMap::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static HOSTS: HashMap<Address, Host> = HashMap::with_max_entries(HOST_ENTRIES, 0);
-#[map]
-static PREFIXES: LpmTrie<[u8; 16], Host> = LpmTrie::with_max_entries(PREFIX_ENTRIES, BPF_F_NO_PREALLOC);
-#[map]
-static PAIRS: HashMap<PairKey, u32> = HashMap::with_max_entries(PAIR_ENTRIES, BPF_F_NO_PREALLOC);
-#[map]
-static EDGES: Array<u32> = Array::with_max_entries(EDGE_ENTRIES, 0);
-#[map]
-static PATH_SETS: Array<PathSet> = Array::with_max_entries(PATH_SET_ENTRIES, 0);
-#[map]
-static DETOURS: HashMap<DetourKey, Detour> = HashMap::with_max_entries(DETOUR_ENTRIES, BPF_F_NO_PREALLOC);
-#[map]
-static EDGE_NAMES: Array<EdgeName> = Array::with_max_entries(EDGE_ENTRIES, 0);
-#[map]
-static HALF_OPEN: LruHashMap<FlowKey, HalfOpen> = LruHashMap::with_max_entries(HALF_OPEN_ENTRIES, 0);
-#[map]
-static FLOWS_V4: LruHashMap<FlowKeyV4, Flow> = LruHashMap::with_max_entries(FLOW_ENTRIES, 0);
-#[map]
-static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(FLOW_ENTRIES, 0);
-#[map]
-static CONNECTIONS: LruHashMap<ConnectionId, Connection> =
-    LruHashMap::with_max_entries(CONNECTION_ENTRIES, 0);
-#[map]
-static TOKENS: LruHashMap<TokenKey, TokenBinding> = LruHashMap::with_max_entries(2 * CONNECTION_ENTRIES, 0);
-#[map]
-static OPENINGS: PerCpuArray<Openings> = PerCpuArray::with_max_entries(OPENING_ENTRIES, 0);
-#[map]
-static SIGHTED: PerCpuArray<Openings> = PerCpuArray::with_max_entries(PORT_ENTRIES, 0);
-#[map]
-static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_ENTRIES, 0);
-#[map]
-static HANDSHAKES: Array<HandshakeTimes> = Array::with_max_entries(HANDSHAKE_ENTRIES, 0);
-#[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(EVENT_BYTES, 0);
-#[map]
-static SIGHTINGS: RingBuf = RingBuf::with_byte_size(SIGHTING_BYTES, 0);
-#[map]
-pub static CONTINUATIONS: ProgramArray = ProgramArray::with_max_entries(CONTINUATION_ENTRIES, 0);
-#[map]
-static SCRATCH: PerCpuArray<[u64; SCRATCH_BYTES / 8]> = PerCpuArray::with_max_entries(1, 0);
-const _: () = assert!(size_of::<Scratch>() <= SCRATCH_BYTES);
-
-/// What a program works on beside its stack, which has 512 bytes and which, without CAP_PERFMON, may not be read
-/// at an offset that only the frame knows.
-#[repr(C, align(8))]
-pub struct Scratch {
-    /// The options of a segment.
-    pub options: OptionBuffer,
-    /// The message schedule of a token's hash.
-    schedule: Schedule,
-    /// The headers of the frame.
-    pub headers: Headers,
-    /// What the options say of a handshake.
-    pub handshake: Handshake,
-    /// What was copied from the frame last.
-    pub loaded: Loaded,
-    /// Where its hosts are.
-    ends: Ends,
-    /// The key of the router that is looked for.
-    wanted: Prefix,
-    /// The classes of hosts for which a rule is looked for.
-    pair: PairKey,
-    number: usize,
-}
-
-/// Room for what is copied from a frame at a time, up to an IPv6 header.
-pub type Loaded = [u64; 5];
-
-/// The scratch of the running program.
-#[inline(always)]
-pub fn scratch() -> Option<*mut Scratch> {
-    first((&raw const SCRATCH).cast())
-}
-
-/// The same number by way of memory that the verifier does not follow.
-#[inline(always)]
-fn through_memory(scratch: *mut Scratch, number: usize) -> usize {
-    // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
-    unsafe {
-        (&raw mut (*scratch).number).write_volatile(number);
-        (&raw const (*scratch).number).read_volatile()
-    }
-}
+use crate::{
+    keys::{smoc_token_v0, smoc_token_v1},
+    lru::{Flows, Lru},
+    maps::*,
+    scratch::{Scratch, scratch, through_memory},
+};
 
 /// Adds to a number in a map that other CPUs add to at the same time.
 ///
@@ -136,54 +33,7 @@ unsafe fn add(number: *mut u64, amount: u64) {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(number, amount) };
 }
 
-/// The token of a key.
-#[inline(always)]
-fn derive(version: Version, key: u64) -> u32 {
-    let Some(scratch) = scratch() else { return 0 };
-    // SAFETY: as in `through_memory`.
-    let schedule = unsafe { &mut (*scratch).schedule };
-    let token = token::derive_with(version, key, schedule, |index| through_memory(scratch, index));
-    // What is left of the schedule can be computed backwards.
-    // SAFETY: as in `through_memory`.
-    unsafe { clear((&raw mut (*scratch).schedule).cast::<[u64; 8]>()) };
-    token
-}
-
-/// Clears what a program may have left of an option with keys.
-#[inline(never)]
-pub fn forget_keys() {
-    let Some(scratch) = scratch() else { return };
-    // SAFETY: as in `through_memory`.
-    unsafe {
-        clear((&raw mut (*scratch).options).cast::<[u64; size_of::<OptionBuffer>() / 8]>());
-        (&raw mut (*scratch).handshake.sender_key).write_volatile(0);
-        (&raw mut (*scratch).handshake.receiver_key).write_volatile(0);
-    }
-}
-
-/// Overwrites numbers with zeros, one by one: the compiler makes no call of a function of it that BPF does not have.
-///
-/// # Safety
-/// The numbers are there, and nobody else writes them.
-#[inline(always)]
-unsafe fn clear<const N: usize>(numbers: *mut [u64; N]) {
-    let mut at = 0;
-    while at < N {
-        // SAFETY: as above; `at` is below the length of the array.
-        unsafe { (&raw mut (*numbers)[at]).write_volatile(0) };
-        at += 1;
-    }
-}
-
-// Global functions: the verifier checks each of them once, for any key.
-
-/// The token of an RFC 6824 key.
-// SAFETY: no other symbol of the object has this name.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn smoc_token_v0(key: u64) -> u32 {
-    derive(Version::V0, key)
-}
+// Global functions: the verifier checks each of them once, for any arguments.
 
 /// Looks closer at the segment of a local host whose headers are in the scratch. Two functions: where one did both, the
 /// compiler would choose between two places in a flow by a pointer.
@@ -317,14 +167,6 @@ unsafe fn put(place: *mut Ends, ends: &Ends) {
     }
 }
 
-/// The token of an RFC 8684 key.
-// SAFETY: no other symbol of the object has this name.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn smoc_token_v1(key: u64) -> u32 {
-    derive(Version::V1, key)
-}
-
 /// Counts a time in `HANDSHAKES`. A function that the verifier looks at once, whoever calls it.
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
@@ -339,15 +181,6 @@ pub extern "C" fn smoc_timed(place: u32, time: u64) -> u32 {
         add(&raw mut (*times).sum, time);
     }
     1
-}
-
-/// The only entry of an array map of `T`. The key is a constant and not on the stack, of which there is little.
-#[inline(always)]
-pub fn first<T>(map: *const c_void) -> Option<*mut T> {
-    static KEY: u32 = 0;
-    // SAFETY: callers pass a map of the type that they name.
-    let entry = unsafe { bpf_map_lookup_elem(map.cast_mut(), (&raw const KEY).cast()) };
-    (!entry.is_null()).then_some(entry.cast())
 }
 
 /// The maps of the running program, and what it knows of its frame's way in.
@@ -372,59 +205,6 @@ impl<'a> KernelTables<'a> {
             &*(&raw const (*scratch).wanted).cast::<Key<[u8; 16]>>()
         };
         PREFIXES.get(key)
-    }
-}
-
-/// One of the hash tables that programs write.
-struct Lru<K: 'static, V: 'static>(&'static LruHashMap<K, V>);
-
-impl<'a, K, V> Table<'a, K, V> for Lru<K, V> {
-    #[inline(always)]
-    fn get(self, key: &K) -> Option<&'a mut V> {
-        // SAFETY: the kernel keeps the entry's memory for as long as the program runs. Another CPU may write
-        // it at the same time: fields are plain numbers, and where that matters they are changed by
-        // `fetch_add`.
-        self.0.get_ptr_mut(key).map(|value| unsafe { &mut *value })
-    }
-
-    #[inline(always)]
-    fn insert(self, key: &K, value: &V) -> bool {
-        self.0.insert(key, value, 0).is_ok()
-    }
-
-    #[inline(always)]
-    fn remove(self, key: &K) {
-        // It may be gone already.
-        let _ = self.0.remove(key);
-    }
-}
-
-/// The table of established subflows that a key belongs to.
-struct Flows;
-
-impl<'a> Table<'a, FlowKey, Flow> for Flows {
-    #[inline(always)]
-    fn get(self, key: &FlowKey) -> Option<&'a mut Flow> {
-        match key.v4() {
-            Some(key) => Lru(&FLOWS_V4).get(&key),
-            None => Lru(&FLOWS).get(key),
-        }
-    }
-
-    #[inline(always)]
-    fn insert(self, key: &FlowKey, value: &Flow) -> bool {
-        match key.v4() {
-            Some(key) => Lru(&FLOWS_V4).insert(&key, value),
-            None => Lru(&FLOWS).insert(key, value),
-        }
-    }
-
-    #[inline(always)]
-    fn remove(self, key: &FlowKey) {
-        match key.v4() {
-            Some(key) => Lru(&FLOWS_V4).remove(&key),
-            None => Lru(&FLOWS).remove(key),
-        }
     }
 }
 

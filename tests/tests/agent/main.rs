@@ -1,5 +1,6 @@
 //! The agent in trouble, and what it leaves behind: it says what to do, what runs goes on running, and who looks on sees it.
 
+mod browser;
 mod capture;
 mod discovery;
 mod history;

@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,219 +17,14 @@ use serde_json::{Value, json};
 use smoc_tests::{
     lab::{Condition, Direction, Lab, Programs, Routing},
     subflows::connections,
-    testing::{lab_for, options, wait_until},
+    testing::{lab_for, options},
     traffic::{Amount, Family, Protocol, Transfer},
 };
+use thirtyfour::Key;
+
+use super::browser::{Browser, Process, has_browser};
 
 const SOCKET: &str = "/run/smoc-lab/e1.sock";
-/// The page's own objects, for scripts.
-const PAGE: &str = "const { page } = await import('/js/main.js');";
-
-/// A process that ends with its owner.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A browser without a window, driven by WebDriver (W3C): HTTP and JSON to chromedriver.
-struct Browser {
-    port: u16,
-    session: String,
-    _driver: Process,
-}
-
-/// Keys that are no characters, as WebDriver has them.
-const TAB: char = '\u{e004}';
-const ENTER: char = '\u{e007}';
-const ESCAPE: char = '\u{e00c}';
-const RIGHT: char = '\u{e014}';
-const DOWN: char = '\u{e015}';
-/// The name under which WebDriver hands out elements.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-/// Whether there is a browser; if not, says so and counts as skipped.
-fn has_browser(test: &str) -> bool {
-    let is_there = |program: &str| {
-        std::env::var_os("PATH").is_some_and(|path| {
-            std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-        })
-    };
-    let has = is_there("chromium") && is_there("chromedriver");
-    if !has {
-        println!("SKIP {test}: needs chromium and chromedriver (Debian: chromium, chromium-driver)");
-    }
-    has
-}
-
-/// What chromedriver answers.
-fn driver(port: u16, method: &str, path: &str, body: &Value) -> Result<Value> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let body = body.to_string();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    // It leaves the connection open.
-    while answer.read_line(&mut head)? > 2 {
-        let (name, value) = head.lines().last().and_then(|line| line.split_once(':')).unwrap_or_default();
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse()?;
-        }
-    }
-    let mut body = vec![0; length];
-    answer.read_exact(&mut body)?;
-    let value = serde_json::from_slice::<Value>(&body)?["value"].take();
-    ensure!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {value:#}");
-    Ok(value)
-}
-
-impl Browser {
-    fn start() -> Result<Self> {
-        let mut process =
-            Process(Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn()?);
-        let mut lines = BufReader::new(process.0.stdout.take().context("its output")?).lines();
-        let started =
-            lines.find_map(|line| Some(line.ok()?.split_once("successfully on port ")?.1.to_owned()));
-        let port = started.context("chromedriver does not start")?.trim_end_matches('.').parse()?;
-        let arguments = [
-            "--headless=new",
-            // Tests run as root.
-            "--no-sandbox",
-            "--use-angle=swiftshader",
-            "--enable-unsafe-swiftshader",
-            "--hide-scrollbars",
-            "--window-size=1360,820",
-        ];
-        let wanted = json!({"capabilities": {"alwaysMatch": {
-            "goog:chromeOptions": {"args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }}});
-        let session = driver(port, "POST", "/session", &wanted)?;
-        let session = session["sessionId"].as_str().context("a session")?.to_owned();
-        let browser = Self { port, session, _driver: process };
-        browser.post("timeouts", &json!({"script": 55_000}))?;
-        Ok(browser)
-    }
-
-    fn post(&self, what: &str, body: &Value) -> Result<Value> {
-        driver(self.port, "POST", &format!("/session/{}/{what}", self.session), body)
-    }
-
-    fn visit(&self, address: &str) -> Result<()> {
-        self.post("url", &json!({"url": address}))?;
-        Ok(())
-    }
-
-    /// Runs a script that calls `done` with its answer, and may use `page` and `argument`.
-    fn script(&self, script: &str, argument: impl Into<Value>) -> Result<Value> {
-        let whole = format!("(async (argument, done) => {{ {PAGE} {script} }})(...arguments)");
-        self.post("execute/async", &json!({"script": whole, "args": [argument.into()]}))
-    }
-
-    fn is_so(&self, condition: &str) -> Result<bool> {
-        Ok(self.script(&format!("done(Boolean({condition}))"), Value::Null)? == json!(true))
-    }
-
-    /// Waits until a condition about the page holds.
-    fn becomes(&self, condition: &str) -> Result<()> {
-        wait_until(|| self.is_so(condition)).with_context(|| {
-            let shown = self.script("done(document.body.innerText)", Value::Null);
-            format!("{condition} does not come true; the page shows\n{shown:?}\n{:?}", self.log())
-        })
-    }
-
-    /// What the console says, which is emptied.
-    fn log(&self) -> Result<Value> {
-        self.post("se/log", &json!({"type": "browser"}))
-    }
-
-    fn element(&self, selector: &str) -> Result<String> {
-        let found = self.post("element", &json!({"using": "css selector", "value": selector}))?;
-        Ok(found[ELEMENT].as_str().context("an element")?.to_owned())
-    }
-
-    /// Clicks an element.
-    fn choose(&self, selector: &str) -> Result<()> {
-        self.post(&format!("element/{}/click", self.element(selector)?), &json!({}))?;
-        Ok(())
-    }
-
-    /// Types into the search field, in place of what is there.
-    fn search(&self, text: &str) -> Result<()> {
-        let field = self.element("#text")?;
-        self.post(&format!("element/{field}/clear"), &json!({}))?;
-        self.post(&format!("element/{field}/value"), &json!({"text": text}))?;
-        Ok(())
-    }
-
-    /// Clicks where a link, switch or host is drawn.
-    fn click(&self, kind: &str, name: &str) -> Result<()> {
-        let place = self.script("done(page.drawing.where(...argument))", json!([kind, name]))?;
-        let number =
-            |axis: &str| Ok::<_, anyhow::Error>(place[axis].as_f64().context("a place")?.round() as i64);
-        let (x, y) = (number("x")?, number("y")?);
-        let to = |x, y| json!({"type": "pointerMove", "duration": 30, "x": x, "y": y});
-        let button = |what| json!({"type": what, "button": 0});
-        let steps = [to(x - 1, y), to(x, y), button("pointerDown"), button("pointerUp")];
-        self.post("actions", &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": steps}]}))?;
-        Ok(())
-    }
-
-    /// Presses a key wherever the focus is.
-    fn press(&self, key: char) -> Result<()> {
-        let steps = ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key}));
-        self.post("actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": steps}]}))?;
-        Ok(())
-    }
-
-    /// The colour, red, green and blue, in which a link is drawn at a quarter of its length.
-    fn colour(&self, link: &str) -> Result<Value> {
-        let script = "const data = Uint8Array.from(atob(argument[1]), (character) => character.charCodeAt(0)); \
-            const image = await createImageBitmap(new Blob([data], {type: 'image/png'})); \
-            const canvas = new OffscreenCanvas(image.width, image.height); const context = canvas.getContext('2d'); \
-            context.drawImage(image, 0, 0); \
-            const {from, to} = page.drawing.line(page.model.linkNamed.get(argument[0])); \
-            const {left, top} = page.drawing.container.getBoundingClientRect(); \
-            const at = (a, b) => 0.75 * a + 0.25 * b; \
-            done([...context.getImageData(left + at(from.x, to.x), top + at(from.y, to.y), 1, 1).data].slice(0, 3));";
-        self.script(script, json!([link, self.screenshot()?]))
-    }
-
-    /// As PNG, in base 64.
-    fn screenshot(&self) -> Result<Value> {
-        driver(self.port, "GET", &format!("/session/{}/screenshot", self.session), &json!({}))
-    }
-
-    fn picture(&self, name: &str) -> Result<()> {
-        let Some(directory) = std::env::var_os("SMOC_SCREENSHOTS") else { return Ok(()) };
-        let mut decode =
-            Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let text = self.screenshot()?.as_str().context("a picture")?.to_owned();
-        let mut input = decode.stdin.take().context("its input")?;
-        thread::spawn(move || input.write_all(text.as_bytes()));
-        Ok(std::fs::write(Path::new(&directory).join(name), decode.wait_with_output()?.stdout)?)
-    }
-
-    fn resize(&self, width: u32, height: u32) -> Result<()> {
-        self.post("window/rect", &json!({"width": width, "height": height}))?;
-        Ok(())
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = driver(self.port, "DELETE", &format!("/session/{}", self.session), &json!({}));
-    }
-}
 
 /// `smoc web` for an agent, and its address.
 fn serve(socket: &Path, listen: &str) -> Result<(Process, String)> {
@@ -264,7 +59,7 @@ fn the_page_shows_the_fabric_its_connections_and_what_would_come_of_a_failure() 
     is_used_without_a_mouse(&browser)?;
     suits_eyes_and_phones(&browser)?;
     let log = browser.log()?;
-    ensure!(log == json!([]), "{log:#}");
+    ensure!(log.is_empty(), "{log:#?}");
     survives_restarts(&browser, &mut lab)?;
     drop((server, transfer));
     Ok(())
@@ -319,7 +114,7 @@ fn shows_connections(browser: &Browser, lab: &Lab) -> Result<()> {
     browser.becomes("document.querySelector('#found [data-kind=connection]')")?;
     browser.search(&token[..6])?;
     browser.becomes(&is_first("connection"))?;
-    browser.press(ENTER)?;
+    browser.press(Key::Enter)?;
     browser.becomes("page.selection.kind === 'connection' && page.drawing.focus.paths.length >= 4")?;
     browser.becomes("[...document.querySelectorAll('#details tbody tr')].filter((row) => row.textContent.includes('Mbit/s')).length >= 4")?;
     browser.picture("web-connection.png")
@@ -332,11 +127,11 @@ fn shows_failures(browser: &Browser, lab: &mut Lab) -> Result<()> {
     browser.becomes("document.querySelector('.verdict')?.textContent.startsWith('1 pair would lose ranks, and all would keep a path')")?;
     browser.becomes("page.drawing.focus.failed.length === 1 && page.drawing.focus.paths.length >= 4")?;
     browser.picture("web-what-if.png")?;
-    browser.press(ESCAPE)?;
+    browser.press(Key::Escape)?;
     browser.becomes(
         "!document.querySelector('.verdict') && page.model.states.every((state) => state === 'up')",
     )?;
-    browser.press(ESCAPE)?;
+    browser.press(Key::Escape)?;
     browser.becomes("!page.selection")?;
 
     lab.set_link("e1:1-m1:1", Condition::Down, Direction::Both)?;
@@ -361,19 +156,19 @@ fn is_used_without_a_mouse(browser: &Browser) -> Result<()> {
         if browser.is_so("document.activeElement.id === 'list'")? {
             break;
         }
-        browser.press(TAB)?;
+        browser.press(Key::Tab)?;
     }
-    browser.press(DOWN)?;
-    browser.press(DOWN)?;
+    browser.press(Key::Down)?;
+    browser.press(Key::Down)?;
     let third = browser
         .script("done(document.getElementById('list').getAttribute('aria-activedescendant'))", Value::Null)?;
     ensure!(third == "row-2", "{third}");
-    browser.press(ENTER)?;
+    browser.press(Key::Enter)?;
     browser.becomes("page.selection?.kind === 'link' && page.selection.name === page.lists.rows[2].name")?;
     browser.press('/')?;
     ensure!(browser.is_so("document.activeElement.id === 'text'")?, "/ leads to the search");
     browser.script("document.getElementById('tab-links').focus(); done()", Value::Null)?;
-    browser.press(RIGHT)?;
+    browser.press(Key::Right)?;
     browser.becomes("document.activeElement.id === 'tab-switches' && page.lists.shown === 'switches'")
 }
 
@@ -478,7 +273,7 @@ fn ten_thousand_links_are_drawn_and_moved_while_clients_hang() -> Result<()> {
     browser.picture("web-large.png")?;
     moves_fluently(&browser)?;
     let log = browser.log()?;
-    ensure!(log == json!([]), "{log:#}");
+    ensure!(log.is_empty(), "{log:#?}");
     drop(hanging);
     Ok(())
 }
