@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use smoc_control::plan::PathsTo;
 use smoc_control::{
-    connections::{Evictions, Meter, Names, Openers, Sweep},
+    connections::{Evictions, Meter, Names, Openers, Sweep, Usage},
     dataplane::{Fill, KernelTables},
     switch::Snapshot,
 };
@@ -103,13 +103,27 @@ fn tidy(
     let used = content.flows.iter().map(|(_, flow)| place(flow));
     let used = used.chain(content.half_open.iter().map(|(_, half)| place(&half.flow)));
     let used = used.collect();
-    let usage = snapshot.map(|snapshot| {
-        let Snapshot { topology, names, book, policies, .. } = snapshot;
-        memory.meter.look(&content, Names { topology, names, book, policies }).clone()
-    });
+    let usage =
+        snapshot.map(|snapshot| measure(tables, &content, snapshot, &mut memory.meter)).transpose()?;
     let fills = fills(&content, &capacities, &memory.evictions);
     let openers = memory.openers.look(&content);
     Ok(Found { looked: Looked { fills, usage: usage.unwrap_or_default(), openers }, used })
+}
+
+/// What subflows and handshakes make of the paths.
+fn measure(
+    tables: &dyn Observe,
+    content: &KernelTables,
+    snapshot: &Snapshot,
+    meter: &mut Meter,
+) -> Result<Usage, DataplaneError> {
+    let Snapshot { topology, names, book, policies, .. } = snapshot;
+    meter.look(content, Names { topology, names, book, policies });
+    let ranks = |index| (0..Rank::COUNT as u8).map(move |rank| (index, Rank::new(rank)));
+    let paths: Vec<_> = names.all().into_keys().flat_map(ranks).collect();
+    let times = tables.handshakes(&paths)?;
+    let keys = paths.into_iter().map(|(index, rank)| (index, rank.get()));
+    Ok(meter.time(keys.zip(times)).clone())
 }
 
 /// Edge indexes as switches, ranks as they wrap around.

@@ -2,10 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use smoc_common::{
-    map::{EdgeIndex, HandshakeTimes},
-    route::Rank,
-};
 use smoc_control::connections::Usage;
 use smoc_control::switch::Snapshot;
 
@@ -14,9 +10,6 @@ use crate::{
     metrics::{self as metric, NotedPaths, Sheet},
     netlink::PortTraffic,
 };
-
-/// Of so many paths, by the numbers of their edges, a scrape has the times of handshakes: each is 18 lines.
-const TIMED_PATHS: usize = 512;
 
 /// All that one scrape shows.
 pub(super) struct Readings<'a> {
@@ -29,8 +22,6 @@ pub(super) struct Readings<'a> {
     pub traffic: BTreeMap<String, PortTraffic>,
     pub usage: Usage,
     pub noted: NotedPaths,
-    /// By edge and rank, along which any handshake was timed.
-    pub handshakes: Vec<((EdgeIndex, Rank), HandshakeTimes)>,
     /// Events that wait for control.
     pub queue: usize,
 }
@@ -133,15 +124,13 @@ impl Readings<'_> {
     }
 
     fn handshakes(&self, sheet: &mut Sheet) {
-        let names = &self.snapshot.names;
-        let (shown, others) = self.handshakes.split_at(self.handshakes.len().min(TIMED_PATHS));
-        for &((index, rank), times) in shown {
+        let (names, timed) = (&self.snapshot.names, &self.usage.timed);
+        for (&(index, rank), times) in &timed.paths {
             let Some(edge) = names.name(index) else { continue };
             let rule = rule_name(self.snapshot, names.rule(index));
-            sheet.put_times(&metric::PATH_HANDSHAKES, [&edge, &rule, &rank.get()], times);
+            sheet.put_times(&metric::PATH_HANDSHAKES, [&edge, &rule, &rank], *times);
         }
-        let uncounted: u64 = others.iter().map(|(_, times)| times.count()).sum();
-        sheet.put(&metric::HANDSHAKES_UNCOUNTED, [], uncounted as f64);
+        sheet.put(&metric::HANDSHAKES_UNCOUNTED, [], timed.uncounted as f64);
     }
 
     /// Paths that were used or are broken: the others of a large fabric would be most of the series.

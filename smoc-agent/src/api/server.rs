@@ -1,7 +1,7 @@
 //! The server: the only place that knows axum.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fs::DirBuilder,
     future::ready,
     net::IpAddr,
@@ -39,10 +39,6 @@ use super::{
     policy::{self as policies, Applied, PolicyDeletion, PolicyOrder},
     series::{self, Span},
     view,
-};
-use smoc_common::{
-    map::{EdgeIndex, HandshakeTimes},
-    route::Rank,
 };
 use smoc_control::{
     config::Config,
@@ -332,29 +328,14 @@ impl Sources {
         Ok(status)
     }
 
-    /// How long handshakes took along the paths to these edges, where there were any.
-    async fn handshakes(
-        &self,
-        edges: &[view::EdgeView],
-    ) -> Result<Vec<((EdgeIndex, Rank), HandshakeTimes)>, Failure> {
-        let indexes: BTreeSet<EdgeIndex> = edges.iter().filter_map(|edge| edge.index).collect();
-        let ranks = |index| (0..Rank::COUNT as u8).map(move |rank| (index, Rank::new(rank)));
-        let paths: Vec<_> = indexes.into_iter().flat_map(ranks).collect();
-        let asked = paths.clone();
-        let times = self.read(move |tables| tables.handshakes(&asked)).await?;
-        Ok(paths.into_iter().zip(times).filter(|(_, times)| times.count() > 0).collect())
-    }
-
     /// What there is to measure, from what was read last, so that it costs control nothing and the tables little.
     pub(super) async fn sheet(&self) -> Result<Sheet, Failure> {
         let snapshot = self.snapshot()?;
         let report = self.report().await;
-        let edges = view::edges(&snapshot, report.as_ref());
         let readings = Readings {
             status: self.status(&snapshot, report.as_ref()).await?,
             hosts: view::hosts(&snapshot, clock::now()),
-            handshakes: self.handshakes(&edges).await?,
-            edges,
+            edges: view::edges(&snapshot, report.as_ref()),
             topology: view::topology(&snapshot),
             snapshot: &snapshot,
             traffic: self.traffic().await,

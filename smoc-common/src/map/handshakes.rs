@@ -55,6 +55,20 @@ impl HandshakeTimes {
         if bucket < Self::BUCKETS - 1 { Some(1 << (Self::FIRST + bucket as u32)) } else { None }
     }
 
+    /// What has been counted since `before`. The programs write each number by itself: a sum can be ahead of its bucket.
+    pub fn since(&self, before: &Self) -> Self {
+        let mut more = *self;
+        more.buckets.iter_mut().zip(before.buckets).for_each(|(now, then)| *now = now.saturating_sub(then));
+        more.sum = self.sum.saturating_sub(before.sum);
+        more
+    }
+
+    /// Adds what has been counted elsewhere or later.
+    pub fn add(&mut self, more: &Self) {
+        self.buckets.iter_mut().zip(more.buckets).for_each(|(count, more)| *count += more);
+        self.sum += more.sum;
+    }
+
     /// How many handshakes were timed.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()

@@ -101,6 +101,19 @@ fn ports(of: &[(u64, &str)]) -> Vec<(u64, String)> {
     of.iter().map(|(port, owner)| (*port, (*owner).to_owned())).collect()
 }
 
+/// The ranks along which e2 has taken the times of handshakes with e1.
+fn timed_ranks(lab: &Lab) -> Result<Vec<u64>> {
+    let samples = lab.ask("e2", &["metrics"])?;
+    let is_one = |sample: &&Value| {
+        let is_count = sample["name"] == "smoc_path_handshake_seconds_count";
+        is_count && sample["labels"]["edge"] == "e1" && sample["value"].as_f64() > Some(0.0)
+    };
+    let timed = samples.as_array().context("samples")?.iter().filter(is_one);
+    let mut ranks: Vec<u64> = timed.filter_map(|it| it["labels"]["rank"].as_str()?.parse().ok()).collect();
+    ranks.sort_unstable();
+    Ok(ranks)
+}
+
 /// Four paths between two hosts, on which `smoc host` is told this; and what the agents are told beside.
 fn lab(test: &str, told: &str, agents: &str) -> Result<Option<Lab>> {
     let directory = tempfile::tempdir()?;
@@ -138,6 +151,8 @@ fn hosts_follow_the_number_of_paths_that_their_edge_says() -> Result<()> {
     wait_for_number(&lab, 4)?;
     let sockets = connect(&lab, 10)?;
     wait_until(|| Ok(have(&known(&lab, &sockets)?, 10, 4))).with_context(|| shown(&lab, &sockets))?;
+    wait_until(|| Ok(timed_ranks(&lab)? == [0, 1, 2, 3]))
+        .context("the handshakes of each path take their time")?;
     let endpoints = told(&lab, "h2")?.1;
     assert_eq!(endpoints.len(), 3);
 

@@ -8,6 +8,7 @@ mod report;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod timed;
 mod usage;
 
 pub use claims::{Claim, Claimed, claims, stray};
@@ -16,4 +17,5 @@ pub use explain::{Evidence, Explanation, Question, QuestionError, Trial, TrialHo
 pub use openers::{OPENERS, Opener, Openers};
 pub use report::{ConnectionReport, Endpoint, Names, SubflowReport, Tokens, Where, report, subflow_state};
 pub use sweep::Sweep;
+pub use timed::{TIMED_PATHS, TimedPaths};
 pub use usage::{Meter, PATHS, PathKey, PathUsage, SUBFLOWS, Usage};

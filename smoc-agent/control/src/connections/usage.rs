@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use smoc_common::map::{ConnectionId, EdgeIndex, Flow, FlowKey};
+use smoc_common::map::{ConnectionId, EdgeIndex, Flow, FlowKey, HandshakeTimes};
 use smoc_paths::topology::LinkId;
 
-use super::{Names, subflow_state};
+use super::{
+    Names, subflow_state,
+    timed::{Stopwatch, TimedPaths},
+};
 use crate::dataplane::KernelTables;
 
 /// A path: the index of the edge it leads to (one for each rule of policy), and its rank there.
@@ -35,6 +38,8 @@ pub struct Usage {
     pub paths: BTreeMap<PathKey, PathUsage>,
     /// Bytes both ways on paths beyond [`PATHS`].
     pub uncounted: u64,
+    /// How long handshakes took.
+    pub timed: TimedPaths,
     /// Subflows by state ([`subflow_state`], and `handshake`).
     pub states: BTreeMap<&'static str, u64>,
     /// Connections by their subflows that are not closed, from 0 to [`SUBFLOWS`].
@@ -47,6 +52,9 @@ pub struct Usage {
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     carried: HashMap<FlowKey, Carried>,
+    /// The rule that each index leads by.
+    rules: BTreeMap<EdgeIndex, String>,
+    stopwatch: Stopwatch,
     usage: Usage,
 }
 
@@ -61,7 +69,8 @@ struct Carried {
 impl Meter {
     /// Looks at the tables. What a subflow carries after the last look that finds it is not counted.
     pub fn look(&mut self, tables: &KernelTables, names: Names<'_>) -> &Usage {
-        let Self { carried, usage } = self;
+        self.follow(names);
+        let Self { carried, usage, .. } = self;
         usage.paths.values_mut().for_each(|path| path.subflows = 0);
         usage.states.clear();
         let mut now = HashMap::with_capacity(tables.flows.len());
@@ -84,6 +93,25 @@ impl Meter {
         *carried = now;
         usage.count(tables, &connections, names);
         usage
+    }
+
+    /// Takes note of how long handshakes took along these paths, as `HANDSHAKES` has it.
+    pub fn time(&mut self, found: impl IntoIterator<Item = (PathKey, HandshakeTimes)>) -> &Usage {
+        self.stopwatch.look(found);
+        self.usage.timed = self.stopwatch.timed.clone();
+        &self.usage
+    }
+
+    /// An index leads by the rule at a place of the policy document. When another rule is there what was counted is none of its.
+    fn follow(&mut self, names: Names<'_>) {
+        for (index, toward) in names.names.all() {
+            let rule = names.policies.rules().choice(toward.rule).map_or("", |choice| &choice.rule.name);
+            let before = self.rules.insert(index, rule.to_owned());
+            if before.is_some_and(|before| before != rule) {
+                self.usage.paths.retain(|(edge, _), _| *edge != index);
+                self.stopwatch.forget(index);
+            }
+        }
     }
 }
 
@@ -155,7 +183,7 @@ fn path_of(flow: &Flow, names: Names<'_>) -> PathKey {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{path::Path, sync::Arc};
 
     use smoc_common::map::{Attachment, Connection, Traffic};
     use smoc_paths::{
@@ -167,6 +195,7 @@ mod tests {
     use crate::{
         hosts::map_address,
         plan::{EdgeNames, PathBook, Policies},
+        policy::{Document, Rules},
     };
 
     struct Network {
@@ -242,6 +271,34 @@ mod tests {
         assert_eq!(look(&[(1, flow(4, 0, 0)), (2, flow(4, 3, 0))]), (2, 0), "ranks wrap around");
         let all = [(1, flow(4, 0, 0)), (2, flow(4, 1, 0)), (3, flow(4, 2, 0))];
         assert_eq!(look(&all), (3, 1), "two of three leave by the same link");
+    }
+
+    #[test]
+    fn what_was_counted_for_a_rule_is_not_shown_of_another_that_takes_its_place() {
+        let mut network = Network::new();
+        let rules = |text: &str, network: &Network| {
+            let document = Document::parse(text).unwrap();
+            Arc::new(Rules::resolve(&document, &network.topology, &PathOptions::default()))
+        };
+        let [gold, best] =
+            ["gold", "best"].map(|name| format!("{{name: {name}, between: [any, any], count: 2}}"));
+        network.policies.set_rules(rules(&format!("rules: [{gold}, {best}]"), &network));
+        let index = network.names.index("e2", 1).unwrap();
+        let by_rule = Flow { remote: Attachment { edge: index, port: 9 }, ..flow(4, 0, 70) };
+        let both = tables(&[(1, by_rule), (2, flow(4, 0, 5))]);
+        let times = HandshakeTimes { buckets: [3; HandshakeTimes::BUCKETS], sum: 9 };
+        let mut meter = Meter::default();
+        let mut sent = |network: &Network| {
+            meter.look(&both, network.names());
+            let usage = meter.time([((index, 0), times), ((1, 0), times)]);
+            let of = |path| usage.paths.get(&path).map(|path| path.sent);
+            (of((index, 0)), usage.timed.paths.get(&(index, 0)).map(HandshakeTimes::count), of((1, 0)))
+        };
+        assert_eq!(sent(&network), (Some(70), Some(48), Some(5)));
+        network.policies.set_rules(rules(&format!("rules: [{best}, {gold}]"), &network));
+        assert_eq!(sent(&network), (Some(0), Some(0), Some(5)), "it begins anew");
+        network.policies.set_rules(rules("rules: []", &network));
+        assert_eq!(sent(&network), (Some(0), Some(0), Some(5)));
     }
 
     #[test]
