@@ -303,6 +303,12 @@ fn moves_fluently(browser: &Browser) -> Result<()> {
         "!page.drawing.glide.isMoving && page.drawing.glide.picture.style.visibility === 'hidden'",
     )?;
     browser.picture("web-moved.png")?;
+    let seen = "const { drawing, model } = page; const { clientWidth, clientHeight } = drawing.container; \
+            const isSeen = ({ x, y }) => x > 100 && y > 50 && x < clientWidth - 100 && y < clientHeight - 50; \
+            done(model.shape.links.find((_, index) => isSeen(drawing.line(index).middle)).name);";
+    let link = browser.script(seen, Value::Null)?;
+    browser.click("link", link.as_str().context("a link that is seen")?)?;
+    browser.becomes("page.selection?.kind === 'link'")?;
     let times = moved["times"].as_array().context("times")?.iter();
     let mut times: Vec<f64> = times.filter_map(Value::as_f64).collect();
     times.sort_by(f64::total_cmp);
