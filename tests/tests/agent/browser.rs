@@ -4,23 +4,22 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::{client::legacy, rt::TokioExecutor};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+    error::CmdError,
+    wd::{TimeoutConfiguration, WebDriverCompatibleCommand},
+};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use smoc_tests::testing::wait_until;
-use thirtyfour::{
-    BrowserLogEntry, By, Capabilities, WebDriver,
-    error::{WebDriverError, WebDriverResult},
-    session::http::{Body, HttpClient},
-};
 use tokio::runtime::{self, Runtime};
+use url::{ParseError, Url};
 
 /// The page's own objects, for scripts.
 const PAGE: &str = "const { page } = await import('/js/main.js');";
@@ -49,32 +48,24 @@ pub fn has_browser(test: &str) -> bool {
     has
 }
 
-/// How chromedriver is asked: HTTP without TLS, for it is here.
-struct Loopback;
+/// What a browser's console says, which chromedriver tells beside what WebDriver has.
+#[derive(Debug)]
+struct ConsoleLog;
 
-#[async_trait::async_trait]
-impl HttpClient for Loopback {
-    async fn send(&self, request: Request<Body<'_>>) -> WebDriverResult<Response<Bytes>> {
-        let request = request.map(|body| match body {
-            Body::Empty => Full::<Bytes>::default(),
-            Body::Json(json) => Full::from(json.to_string()),
-        });
-        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
-        let failed = |error: &dyn std::error::Error| WebDriverError::HttpError(error.to_string());
-        let (parts, body) = client.request(request).await.map_err(|error| failed(&error))?.into_parts();
-        let body = body.collect().await.map_err(|error| failed(&error))?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+impl WebDriverCompatibleCommand for ConsoleLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
     }
 
-    async fn new(&self) -> Arc<dyn HttpClient> {
-        Arc::new(Self)
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({"type": "browser"}).to_string()))
     }
 }
 
 /// A session with one window. Tests are written without `async`: each call waits for its answer.
 pub struct Browser {
     runtime: Runtime,
-    session: WebDriver,
+    session: Client,
     _driver: Process,
 }
 
@@ -86,7 +77,6 @@ impl Browser {
         let started =
             lines.find_map(|line| Some(line.ok()?.split_once("successfully on port ")?.1.to_owned()));
         let port: u16 = started.context("chromedriver does not start")?.trim_end_matches('.').parse()?;
-        let mut wanted = Capabilities::new();
         let arguments = [
             "--headless=new",
             // Tests run as root.
@@ -96,19 +86,22 @@ impl Browser {
             "--hide-scrollbars",
             "--window-size=1360,820",
         ];
-        wanted.set("goog:chromeOptions", json!({"args": arguments}))?;
-        wanted.set("goog:loggingPrefs", json!({"browser": "ALL"}))?;
+        let wanted =
+            json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
+        let wanted = wanted.as_object().context("an object")?.clone();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let session = runtime.block_on(async {
-            let address = format!("http://127.0.0.1:{port}");
-            let session = WebDriver::builder(address, wanted).client(Loopback).await?;
-            session.set_script_timeout(Duration::from_secs(55)).await?;
-            Ok::<_, WebDriverError>(session)
+            // chromedriver is here: no TLS.
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            let session = builder.capabilities(wanted).connect(&format!("http://127.0.0.1:{port}")).await?;
+            let timeouts = TimeoutConfiguration::new(Some(Duration::from_secs(55)), None, None);
+            session.update_timeouts(timeouts).await?;
+            Ok::<_, anyhow::Error>(session)
         })?;
         Ok(Self { runtime, session, _driver: process })
     }
 
-    fn wait<T>(&self, answer: impl Future<Output = WebDriverResult<T>>) -> Result<T> {
+    fn wait<T>(&self, answer: impl Future<Output = Result<T, CmdError>>) -> Result<T> {
         Ok(self.runtime.block_on(answer)?)
     }
 
@@ -119,8 +112,7 @@ impl Browser {
     /// Runs a script that calls `done` with its answer, and may use `page` and `argument`.
     pub fn script(&self, script: &str, argument: impl Into<Value>) -> Result<Value> {
         let whole = format!("(async (argument, done) => {{ {PAGE} {script} }})(...arguments)");
-        let answer = self.wait(self.session.execute_async(whole, vec![argument.into()]))?;
-        Ok(answer.json().clone())
+        self.wait(self.session.execute_async(&whole, vec![argument.into()]))
     }
 
     pub fn is_so(&self, condition: &str) -> Result<bool> {
@@ -136,19 +128,19 @@ impl Browser {
     }
 
     /// What the console says, which is emptied.
-    pub fn log(&self) -> Result<Vec<BrowserLogEntry>> {
-        self.wait(self.session.browser_log())
+    pub fn log(&self) -> Result<Value> {
+        self.wait(self.session.issue_cmd(ConsoleLog))
     }
 
     /// Clicks an element.
     pub fn choose(&self, selector: &str) -> Result<()> {
-        self.wait(async { self.session.find(By::Css(selector)).await?.click().await })
+        self.wait(async { self.session.find(Locator::Css(selector)).await?.click().await })
     }
 
     /// Types into the search field, in place of what is there.
     pub fn search(&self, text: &str) -> Result<()> {
         self.wait(async {
-            let field = self.session.find(By::Id("text")).await?;
+            let field = self.session.find(Locator::Id("text")).await?;
             field.clear().await?;
             field.send_keys(text).await
         })
@@ -157,22 +149,28 @@ impl Browser {
     /// Clicks where a link, switch or host is drawn.
     pub fn click(&self, kind: &str, name: &str) -> Result<()> {
         let place = self.script("done(page.drawing.where(...argument))", json!([kind, name]))?;
-        let number =
-            |axis: &str| Ok::<_, anyhow::Error>(place[axis].as_f64().context("a place")?.round() as i64);
+        let number = |axis: &str| Ok::<_, anyhow::Error>(place[axis].as_f64().context("a place")?.round());
         let (x, y) = (number("x")?, number("y")?);
-        let clicking = self.session.action_chain_with_delay(None, Some(Duration::from_millis(30)));
-        self.wait(clicking.move_to(x - 1, y).move_to(x, y).click().perform())
+        let to = |x| PointerAction::MoveTo { duration: Some(Duration::from_millis(30)), x, y };
+        let [down, up] = [
+            PointerAction::Down { button: MOUSE_BUTTON_LEFT },
+            PointerAction::Up { button: MOUSE_BUTTON_LEFT },
+        ];
+        let mouse = MouseActions::new("mouse".to_owned()).then(to(x - 1.0)).then(to(x)).then(down).then(up);
+        self.wait(self.session.perform_actions(mouse))
     }
 
     /// Presses a key wherever the focus is.
     pub fn press(&self, key: impl Into<char>) -> Result<()> {
-        let key = key.into();
-        self.wait(self.session.action_chain().key_down(key).key_up(key).perform())
+        let value = key.into();
+        let keyboard = KeyActions::new("keyboard".to_owned());
+        let keys = keyboard.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.wait(self.session.perform_actions(keys))
     }
 
     /// The colour, red, green and blue, in which a link is drawn at a quarter of its length.
     pub fn colour(&self, link: &str) -> Result<Value> {
-        let script = "const data = Uint8Array.from(atob(argument[1]), (character) => character.charCodeAt(0)); \
+        let script = "const data = Uint8Array.from(argument[1]); \
             const image = await createImageBitmap(new Blob([data], {type: 'image/png'})); \
             const canvas = new OffscreenCanvas(image.width, image.height); const context = canvas.getContext('2d'); \
             context.drawImage(image, 0, 0); \
@@ -180,23 +178,24 @@ impl Browser {
             const {left, top} = page.drawing.container.getBoundingClientRect(); \
             const at = (a, b) => 0.75 * a + 0.25 * b; \
             done([...context.getImageData(left + at(from.x, to.x), top + at(from.y, to.y), 1, 1).data].slice(0, 3));";
-        let picture = self.wait(self.session.screenshot_as_png_base64())?;
+        let picture = self.wait(self.session.screenshot())?;
         self.script(script, json!([link, picture]))
     }
 
     /// Writes what is seen to a file where pictures are wanted.
     pub fn picture(&self, name: &str) -> Result<()> {
         let Some(directory) = std::env::var_os("SMOC_SCREENSHOTS") else { return Ok(()) };
-        self.wait(self.session.screenshot(&Path::new(&directory).join(name)))
+        let picture = self.wait(self.session.screenshot())?;
+        Ok(std::fs::write(Path::new(&directory).join(name), picture)?)
     }
 
     pub fn resize(&self, width: u32, height: u32) -> Result<()> {
-        self.wait(self.session.set_window_rect(0, 0, width, height))
+        self.wait(self.session.set_window_size(width, height))
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.runtime.block_on(self.session.clone().quit());
+        let _ = self.runtime.block_on(self.session.clone().close());
     }
 }
