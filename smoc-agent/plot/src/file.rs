@@ -1,10 +1,12 @@
 //! Where a picture goes.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use nix::unistd::{AccessFlags, access};
 
 /// A file that can be written: an option `--svg FILE` of this type is refused before what it would show is measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,22 +36,23 @@ impl SvgFile {
 impl FromStr for SvgFile {
     type Err = String;
 
-    /// Tries to open the file for writing, and leaves it as it is; one that was not there is not there afterwards.
+    /// Asks the kernel whether the file, or a new one in its directory, may be written; nothing is touched, so that programs
+    /// with the same file can start at once.
     fn from_str(text: &str) -> Result<Self, String> {
         let file = PathBuf::from(text);
-        let refused = |why: String| {
+        let refused = |why: &str| {
             format!("cannot write there: {why}; name a file in a directory that you may write to")
         };
         if file.is_dir() {
-            return Err(refused("it is a directory".to_owned()));
+            return Err(refused("it is a directory"));
         }
-        // Opening a pipe would wait for its reader.
-        if file.is_file() {
-            OpenOptions::new().write(true).open(&file).map_err(|error| refused(error.to_string()))?;
-        } else if !file.exists() {
-            let made = OpenOptions::new().write(true).create_new(true).open(&file);
-            made.and_then(|_| fs::remove_file(&file)).map_err(|error| refused(error.to_string()))?;
-        }
+        let written = if file.exists() {
+            file.clone()
+        } else {
+            // With the dot, what is not a directory is no place for a file.
+            file.parent().ok_or_else(|| refused("it has no name"))?.join(".")
+        };
+        access(&written, AccessFlags::W_OK).map_err(|errno| refused(errno.desc()))?;
         Ok(Self(file))
     }
 }
@@ -62,6 +65,8 @@ impl fmt::Display for SvgFile {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -79,10 +84,28 @@ mod tests {
     }
 
     #[test]
+    fn programs_that_start_at_once_can_name_the_same_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("picture.svg");
+        let text = file.to_str().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1_000 {
+                        text.parse::<SvgFile>().unwrap();
+                    }
+                });
+            }
+        });
+        assert!(!file.exists());
+    }
+
+    #[test]
     fn what_cannot_be_written_is_refused_with_what_to_do() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing/picture.svg");
-        for path in [directory.path(), &missing, Path::new(""), Path::new("/dev/null/picture.svg")] {
+        let no_file = [Path::new(""), Path::new("/"), Path::new("/dev/null/picture.svg")];
+        for path in [directory.path(), &missing].into_iter().chain(no_file) {
             let error = path.to_str().unwrap().parse::<SvgFile>().unwrap_err();
             assert!(error.starts_with("cannot write there: ") && error.contains("name a file"), "{error}");
         }
