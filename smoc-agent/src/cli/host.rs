@@ -5,7 +5,7 @@ use std::{io::IsTerminal, ops::RangeInclusive, path::PathBuf};
 use anyhow::Context;
 use smoc_control::end_host::{
     MOST_SUBFLOWS,
-    config::{Role, Settings, port_range},
+    config::{Mode, Role, Settings, port_range},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +22,7 @@ use crate::host::{self, DEFAULT_CONFIG, DEFAULT_STATE, HostError, HostStatus, Ow
 Examples:\n  \
 smoc host                        # 4 subflows for every connection\n  \
 smoc host --subflows 8 --role server\n  \
+smoc host --mode userspace       # short connections have one subflow\n  \
 smoc host status\n  \
 smoc host advise                 # the same by hand"
 )]
@@ -73,6 +74,10 @@ struct SettingsArgs {
     /// The configuration file; /etc/smoc/host.yaml if that exists
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Who decides about subflows: the kernel, for all connections alike, or this daemon (userspace), for each that is long or
+    /// big (kernel)
+    #[arg(long)]
+    mode: Option<Mode>,
     /// What this host does: server, client or both (both)
     #[arg(long)]
     role: Option<Role>,
@@ -90,6 +95,7 @@ impl SettingsArgs {
         let file = self.config.clone().or_else(|| default.exists().then_some(default));
         let settings = file.as_deref().map(Settings::load).transpose().map_err(Failure::bad_input)?;
         let mut settings = settings.unwrap_or_default();
+        settings.mode = self.mode.unwrap_or(settings.mode);
         settings.role = self.role.unwrap_or(settings.role);
         settings.subflows =
             self.subflows.and_then(|number| number.try_into().ok()).unwrap_or(settings.subflows);
@@ -150,13 +156,27 @@ fn shown(status: &HostStatus) -> String {
     let mut text = match (status.pid, status.subflows) {
         (Some(pid), Some(subflows)) => {
             let by = if status.told_by_edge { "the edge says" } else { "as configured" };
-            format!("smoc host runs (pid {pid}): {subflows} subflows a connection, {by}\n")
+            let which = match status.mode {
+                Some(Mode::Userspace) => "long or big connection",
+                _ => "connection",
+            };
+            format!("smoc host runs (pid {pid}): {subflows} subflows a {which}, {by}\n")
         }
         _ => "smoc host does not run here\n".to_owned(),
     };
     let limits = &status.limits;
     text += &format!("limits: {} (set by: {}", limits.limits, owner(limits.owner));
     text += &limits.before.map_or(")\n".to_owned(), |before| format!("; before: {before})\n"));
+    if let Some(counts) = status.counts {
+        text += &format!(
+            "connections: {}, long or big: {}, subflows of all: {}\n",
+            counts.connections, counts.worth, counts.subflows
+        );
+    }
+    if !status.listeners.is_empty() {
+        let listeners: Vec<String> = status.listeners.iter().map(ToString::to_string).collect();
+        text += &format!("listens for joins: {}\n", listeners.join(" "));
+    }
     if !status.endpoints.is_empty() {
         let mut table = Table::new(["id", "address", "port", "flags", "set by"]);
         for endpoint in &status.endpoints {

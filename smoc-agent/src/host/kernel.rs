@@ -2,7 +2,14 @@
 
 use std::fs;
 
+use smoc_control::end_host::config::Mode;
+
 use super::HostError;
+
+/// Who decides about the subflows of connections that begin, by number (`net.mptcp.pm_type`, from Linux 5.19 on).
+const TYPE: &str = "pm_type";
+/// `MPTCP_PM_TYPE_USERSPACE` of net/mptcp/protocol.h.
+const USERSPACE: &str = "1";
 
 /// The daemon of the MPTCP project that manages paths in user space.
 const MPTCPD: &str = "mptcpd";
@@ -10,11 +17,11 @@ const NAMESPACE: &str = "ns/net";
 /// The first Linux with `laminar` endpoints.
 const LAMINAR: (u32, u32) = (6, 18);
 
-/// Whether endpoints and limits have an effect, and nobody else has the say.
+/// Whether what is told the kernel has an effect, and nobody else has the say.
 ///
 /// # Errors
 /// MPTCP is off, or somebody else has.
-pub(super) fn check() -> Result<(), HostError> {
+pub(super) fn check(mode: Mode) -> Result<(), HostError> {
     match setting("enabled").as_deref() {
         None => return Err(crate::netlink::PathManagerError::NoMptcp.into()),
         Some("0") => return Err(HostError::Disabled),
@@ -23,19 +30,55 @@ pub(super) fn check() -> Result<(), HostError> {
     if let Some(pid) = mptcpd() {
         return Err(HostError::OtherManager(format!("mptcpd runs here (pid {pid})")));
     }
-    let by_name = setting("path_manager").filter(|name| name != "kernel");
-    if setting("pm_type").is_some_and(|number| number != "0") || by_name.is_some() {
-        let name = by_name.unwrap_or_else(|| "userspace".into());
+    let (name, number) = match mode {
+        Mode::Kernel => ("kernel", "0"),
+        Mode::Userspace => ("userspace", USERSPACE),
+    };
+    let by_name = setting("path_manager").filter(|found| found != name);
+    if setting(TYPE).is_some_and(|found| found != number) || by_name.is_some() {
+        let found =
+            by_name.unwrap_or_else(|| if mode == Mode::Kernel { "userspace" } else { "kernel" }.into());
         return Err(HostError::OtherManager(format!(
-            "the path manager of new connections is \"{name}\" (net.mptcp.path_manager, net.mptcp.pm_type), not \"kernel\""
+            "the path manager of new connections is \"{found}\" (net.mptcp.path_manager, net.mptcp.pm_type), not \"{name}\""
         )));
     }
     Ok(())
 }
 
+/// Leaves new connections to a path manager in user space.
+///
+/// # Returns
+/// Who had them before.
+///
+/// # Errors
+/// The kernel cannot do that (before Linux 5.19), or does not let this process do it.
+pub(super) fn take_over() -> Result<String, HostError> {
+    let before = setting(TYPE).ok_or(HostError::NoUserspace)?;
+    give_back(USERSPACE)?;
+    Ok(before)
+}
+
+/// Leaves new connections to whom they were left before.
+///
+/// # Errors
+/// The kernel does not let this process do it.
+pub(super) fn give_back(before: &str) -> Result<(), HostError> {
+    let path = path(TYPE);
+    fs::write(&path, before).map_err(|reason| HostError::State { doing: "write", path: path.into(), reason })
+}
+
+/// Whether new connections are left to a path manager in user space.
+pub(super) fn is_taken_over() -> bool {
+    setting(TYPE).as_deref() == Some(USERSPACE)
+}
+
+fn path(name: &str) -> String {
+    format!("/proc/sys/net/mptcp/{name}")
+}
+
 /// A setting below `net.mptcp` of this namespace.
 fn setting(name: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/sys/net/mptcp/{name}")).ok().map(|text| text.trim().to_owned())
+    fs::read_to_string(path(name)).ok().map(|text| text.trim().to_owned())
 }
 
 /// The process number of an mptcpd in this network namespace, or in one that cannot be looked at.

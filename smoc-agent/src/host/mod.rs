@@ -6,12 +6,15 @@
 //! a clock ----------------/
 //! ```
 //!
-//! What is wanted is decided in [`smoc_control::end_host`]. It takes CAP_NET_ADMIN and nothing else.
+//! In the mode `userspace` listeners take the place of endpoints, and what the kernel tells of connections is heard
+//! (`userspace`). What is wanted is decided in [`smoc_control::end_host`]. It takes CAP_NET_ADMIN and nothing else.
 
 mod advice;
 mod kernel;
+mod listeners;
 mod report;
 mod state;
+mod userspace;
 
 pub use report::{Advice, EndpointView, HostStatus, LimitsView, Owner, advise, status};
 
@@ -24,7 +27,9 @@ use std::{
 };
 
 use smoc_control::end_host::{
-    Change, Circumstances, Memory, Present, changes, config::Settings, ends, wanted,
+    Change, Circumstances, Memory, Present, Wanted, changes,
+    config::{Mode, Settings},
+    ends, wanted,
 };
 use tokio::{
     net::UdpSocket,
@@ -35,6 +40,7 @@ use tracing::{info, warn};
 use crate::netlink::{Netlink, NetlinkError, PathManager, PathManagerError, Watcher};
 use advice::Told;
 use state::StateFile;
+use userspace::Userspace;
 
 /// Where what was set is remembered.
 pub const DEFAULT_STATE: &str = "/run/smoc-host/state.json";
@@ -89,6 +95,14 @@ pub enum HostError {
     /// CAP_NET_ADMIN is missing.
     #[error("{0}: this takes root or the capability CAP_NET_ADMIN")]
     NotAllowed(PathManagerError),
+    /// The kernel is too old for the mode `userspace`.
+    #[error(
+        "this kernel leaves no subflows to user space (no net.mptcp.pm_type): it takes Linux 5.19 or later; `mode: kernel` works before"
+    )]
+    NoUserspace,
+    /// What is needed to look after connections.
+    #[error("look after connections: {0}")]
+    Sockets(io::Error),
     /// Signals cannot be waited for.
     #[error("wait for signals: {0}")]
     Signals(io::Error),
@@ -111,6 +125,8 @@ struct Host {
     told: Told,
     /// Ports at which somebody else listens, as the kernel said.
     occupied: BTreeSet<SocketAddr>,
+    /// Single connections, if it is not the kernel that decides.
+    userspace: Option<Userspace>,
     /// What was last said of what is not as it should be.
     warned: Vec<String>,
 }
@@ -123,22 +139,13 @@ enum Made {
     PortTaken,
 }
 
-/// Sets endpoints and limits and follows addresses until a signal ends it, and then takes all away that it has set.
+/// Sets endpoints and limits, or looks after each connection, and follows addresses until a signal ends it; then takes all
+/// away that it has set.
 ///
 /// # Errors
 /// It cannot begin, or somebody else has taken over.
 pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
-    kernel::check()?;
-    let state = StateFile::open(state)?;
-    let mut host = Host {
-        settings,
-        netlink: Netlink::connect()?,
-        path_manager: PathManager::connect()?,
-        state,
-        told: Told::default(),
-        occupied: BTreeSet::new(),
-        warned: Vec::new(),
-    };
+    let mut host = Host::begin(settings, state)?;
     let ears = host.listen();
     let (mut terminated, mut interrupted) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let mut watcher = Watcher::addresses()?;
@@ -157,6 +164,10 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
                 }
                 info!(paths = said.paths, "the edge says how many paths there are");
             }
+            done = go_on(host.userspace.as_mut()) => match done {
+                Ok(()) => continue,
+                Err(error) => break Err(error),
+            },
             change = watcher.changed() => {
                 if change.is_none() {
                     watcher = Watcher::addresses()?;
@@ -164,7 +175,7 @@ pub async fn run(settings: Settings, state: &Path) -> Result<(), HostError> {
                 calm(&mut watcher).await;
             }
         }
-        if let Err(error) = kernel::check().and(host.settle().await) {
+        if let Err(error) = kernel::check(host.settings.mode).and(host.settle().await) {
             break Err(error);
         }
     };
@@ -182,11 +193,48 @@ async fn calm(watcher: &mut Watcher) {
     }
 }
 
+/// Waits for what concerns single connections, and does what follows; for ever where the kernel looks after them.
+async fn go_on(userspace: Option<&mut Userspace>) -> Result<(), HostError> {
+    match userspace {
+        Some(userspace) => userspace.go_on().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn on(kind: SignalKind) -> Result<Signal, HostError> {
     signal(kind).map_err(HostError::Signals)
 }
 
 impl Host {
+    /// Takes up what one that was killed has left, and new connections where they are not the kernel's.
+    fn begin(settings: Settings, state: &Path) -> Result<Self, HostError> {
+        let mut state = StateFile::open(state)?;
+        if let Some(before) = state.taken_from.take_if(|_| kernel::is_taken_over()) {
+            kernel::give_back(&before)?;
+        }
+        kernel::check(Mode::Kernel)?;
+        let mut host = Self {
+            userspace: None,
+            netlink: Netlink::connect()?,
+            path_manager: PathManager::connect()?,
+            state,
+            told: Told::default(),
+            occupied: BTreeSet::new(),
+            warned: Vec::new(),
+            settings,
+        };
+        host.state.mode = host.settings.mode;
+        host.state.listeners.clear();
+        host.state.counts = None;
+        if host.settings.mode == Mode::Userspace {
+            host.take_away()?;
+            host.userspace = Some(Userspace::new(&host.settings)?);
+            host.state.taken_from = Some(kernel::take_over()?);
+        }
+        host.state.save()?;
+        Ok(host)
+    }
+
     /// Listens for what edges say, if that counts; without it the configured number does.
     fn listen(&self) -> Option<UdpSocket> {
         let socket = self.settings.advice.then(advice::listen)?;
@@ -215,22 +263,44 @@ impl Host {
             let mut circumstances = circumstances(&present, &self.state.memory);
             circumstances.addresses.clone_from(&addresses);
             circumstances.taken.extend(&self.occupied);
-            let wanted = wanted(&self.settings, &circumstances, subflows, self.state.kept);
-            let mut is_done = true;
-            for change in changes(&present, &wanted, &self.state.memory) {
-                is_done &= self.make(&change, &present)? == Made::Done;
-            }
+            let is_done = match &mut self.userspace {
+                Some(userspace) => {
+                    circumstances.own = userspace.told();
+                    let wanted = wanted(&self.settings, &circumstances, subflows, self.state.kept);
+                    let occupied = userspace.offer(&wanted.endpoints, subflows);
+                    self.state.listeners = userspace.listeners();
+                    self.state.counts = Some(userspace.counts());
+                    self.occupied.extend(&occupied);
+                    occupied.is_empty()
+                }
+                None => {
+                    let wanted = wanted(&self.settings, &circumstances, subflows, self.state.kept);
+                    self.make_all(&present, &wanted)?
+                }
+            };
             if is_done {
                 // Ports that were in use may be free by the next look.
+                let wanted = wanted(&self.settings, &circumstances, subflows, self.state.kept);
                 if wanted.endpoints.len() < self.wished(&circumstances, subflows) {
                     self.occupied.clear();
                 }
-                let present = self.path_manager.present()?;
-                self.warn(report::warnings(&present, &wanted, &self.state.memory));
                 break;
             }
         }
         self.state.save()
+    }
+
+    /// Makes endpoints and limits what is wanted; whether all ports that this takes were free.
+    fn make_all(&mut self, present: &Present, wanted: &Wanted) -> Result<bool, HostError> {
+        let mut is_done = true;
+        for change in changes(present, wanted, &self.state.memory) {
+            is_done &= self.make(&change, present)? == Made::Done;
+        }
+        if is_done {
+            let present = self.path_manager.present()?;
+            self.warn(report::warnings(&present, wanted, &self.state.memory));
+        }
+        Ok(is_done)
     }
 
     /// How many endpoints there would be if all ports were free.
@@ -278,9 +348,18 @@ impl Host {
 
     /// Takes away all that was set; what the kernel refuses to take back stays remembered.
     fn end(mut self) -> Result<(), HostError> {
+        self.userspace = None;
+        if let Some(before) = self.state.taken_from.take_if(|_| kernel::is_taken_over()) {
+            kernel::give_back(&before)?;
+        }
+        if self.take_away()? { self.state.remove() } else { self.state.save() }
+    }
+
+    /// Takes endpoints away and sets the limits back; whether the kernel has let it.
+    fn take_away(&mut self) -> Result<bool, HostError> {
         let present = self.path_manager.present()?;
         self.state.memory.refresh(&present);
-        let mut is_refused = false;
+        let mut is_done = true;
         for change in ends(&present, &self.state.memory) {
             match self.path_manager.make(&change) {
                 Ok(()) => {
@@ -288,12 +367,12 @@ impl Host {
                     report::say(&change);
                 }
                 Err(error) => {
-                    is_refused = true;
+                    is_done = false;
                     warn!("{error}");
                 }
             }
         }
-        if is_refused { self.state.save() } else { self.state.remove() }
+        Ok(is_done)
     }
 }
 

@@ -1,11 +1,15 @@
 //! What is set and by whom, and what to type for those who want no daemon.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use serde::Serialize;
 use smoc_control::end_host::{
     Change, Circumstances, Flags, HostAddress, Installed, Limits, MOST_ENDPOINTS, Memory, Present, Wanted,
-    config::{Role, Settings},
+    config::{Mode, Role, Settings},
+    userspace::Counts,
     wanted,
 };
 use tracing::info;
@@ -30,6 +34,12 @@ pub enum Owner {
 pub struct HostStatus {
     /// The process number of the daemon, if it runs.
     pub pid: Option<u32>,
+    /// Who decides about subflows, as the daemon was told.
+    pub mode: Option<Mode>,
+    /// In the mode `userspace`: where the daemon listens for joins.
+    pub listeners: Vec<SocketAddr>,
+    /// In the mode `userspace`: the connections that it looked after at most ten seconds ago.
+    pub counts: Option<Counts>,
     /// What the host does, as the daemon was told.
     pub role: Option<Role>,
     /// How many subflows connections should have; `None` if no daemon has run.
@@ -97,17 +107,24 @@ pub fn status(path: &Path) -> Result<HostStatus, HostError> {
         None if present.limits == Limits::DEFAULT => Owner::Kernel,
         None => Owner::Others,
     };
-    let mut warnings: Vec<String> = super::kernel::check().err().iter().map(ToString::to_string).collect();
-    if !is_running && (!memory.endpoints.is_empty() || memory.limits.is_some()) {
+    let is_ours = |state: &&state::State| state.taken_from.is_some();
+    let mode = state.filter(is_ours).map(|state| state.mode).unwrap_or_default();
+    let mut warnings: Vec<String> =
+        super::kernel::check(mode).err().iter().map(ToString::to_string).collect();
+    let has_left = !memory.endpoints.is_empty() || memory.limits.is_some() || mode == Mode::Userspace;
+    if !is_running && has_left {
         warnings.push(
             "`smoc host` was killed and has left what is its own: run it again, and end it to have that removed".into(),
         );
     }
-    if is_running && owner == Owner::Others {
+    if is_running && owner == Owner::Others && mode == Mode::Kernel {
         warnings.push("the limits were set by others and stay as they are".into());
     }
     Ok(HostStatus {
         pid: state.filter(|_| is_running).map(|state| state.pid),
+        mode: state.map(|state| state.mode),
+        listeners: state.filter(|_| is_running).map(|state| state.listeners.clone()).unwrap_or_default(),
+        counts: state.filter(|_| is_running).and_then(|state| state.counts),
         role: state.map(|state| state.role),
         subflows: state.map(|state| state.subflows),
         told_by_edge: state.is_some_and(|state| state.told),

@@ -6,13 +6,18 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
+    net::SocketAddr,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
-use smoc_control::end_host::{Memory, config::Role};
+use smoc_control::end_host::{
+    Memory,
+    config::{Mode, Role},
+    userspace::Counts,
+};
 
 use super::HostError;
 
@@ -24,6 +29,18 @@ pub(super) struct State {
     pub namespace: u64,
     /// The process that runs, or ran.
     pub pid: u32,
+    /// Who decides about subflows.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Who decided about those of new connections before `smoc host` took them over (`net.mptcp.pm_type`).
+    #[serde(default)]
+    pub taken_from: Option<String>,
+    /// Where `smoc host` itself listens for joins.
+    #[serde(default)]
+    pub listeners: Vec<SocketAddr>,
+    /// The connections that `smoc host` itself looked after, when this was written.
+    #[serde(default)]
+    pub counts: Option<Counts>,
     /// What the host does.
     pub role: Role,
     /// Subflows of a connection.
@@ -117,6 +134,10 @@ impl StateFile {
         let fresh = State {
             namespace: namespace(),
             pid: 0,
+            mode: Mode::default(),
+            taken_from: None,
+            listeners: Vec::new(),
+            counts: None,
             role: Role::default(),
             subflows: 0,
             told: false,

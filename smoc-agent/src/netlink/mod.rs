@@ -3,8 +3,10 @@
 mod host_addresses;
 mod path_manager;
 mod routes;
+mod subflow_health;
 
-pub use path_manager::{PathManager, PathManagerError};
+pub use path_manager::{ConnectionEvents, Heard, PathManager, PathManagerError};
+pub use subflow_health::SubflowHealth;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 

@@ -1,6 +1,7 @@
 //! `smoc host`: single-homed hosts whose connections have a subflow on each path, with nothing set by hand.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -262,5 +263,97 @@ fn leaves_it_to_mptcpd(lab: &mut Lab) -> Result<()> {
     assert!(said.contains("mptcpd runs here"), "{said}");
     assert_eq!(refused.status.code(), Some(3));
     assert_eq!(told(lab, "h2")?, foreign);
+    Ok(())
+}
+
+/// Who decides about the subflows of new connections of a host: 0 is the kernel, 1 user space.
+fn decides(lab: &Lab, host: &str) -> Result<String> {
+    let said = run(lab.namespace(host)?.command("sysctl").args(["-n", "net.mptcp.pm_type"]))?;
+    Ok(said.trim().to_owned())
+}
+
+/// How often a host has sent MP_PRIO.
+fn priorities_sent(lab: &Lab) -> Result<u64> {
+    let said = run(lab.namespace("h1")?.command("nstat").args(["-asz", "MPTcpExtMPPrioTx"]))?;
+    let counter =
+        said.lines().find_map(|line| line.strip_prefix("MPTcpExtMPPrioTx")).context("no counter")?;
+    Ok(counter.split_whitespace().next().context("no number")?.parse()?)
+}
+
+#[test]
+fn in_user_space_long_and_big_connections_have_more_subflows_and_lost_ones_come_back() -> Result<()> {
+    let name = "in_user_space_long_and_big_connections_have_more_subflows_and_lost_ones_come_back";
+    let told = "mode: userspace\nlong_after: 6s\nbig_from: 100000\n";
+    let Some(mut lab) = lab(name, told, "")? else { return Ok(()) };
+    assert_eq!([decides(&lab, "h1")?, decides(&lab, "h2")?], ["1", "1"]);
+    let begin = Instant::now();
+    let both = connect(&lab, 2)?;
+    let (idle, big) = both.split_at(1);
+    let [near, far] = &big[0];
+    let mut room = vec![std::mem::MaybeUninit::uninit(); 200_000];
+    std::thread::scope(|scope| -> Result<()> {
+        scope.spawn(|| (&*near).write_all(&[7; 200_000]));
+        let mut received = 0;
+        while received < 200_000 {
+            received += far.recv(&mut room)?;
+        }
+        Ok(())
+    })?;
+    wait_until(|| Ok(have(&known(&lab, big)?, 1, 4))).with_context(|| shown(&lab, big))?;
+    let when = begin.elapsed();
+    println!("the big connection has four subflows {when:?} after both began");
+    assert_eq!(established(&lab)?.len(), 5, "the other one has said little, {when:?} after it began");
+    ensure!(when < Duration::from_secs(6), "too late to tell them apart: {when:?}");
+    wait_until(|| Ok(have(&known(&lab, idle)?, 1, 4))).with_context(|| shown(&lab, idle))?;
+
+    // An error ends one of each connection: h1 opens it again.
+    let before = established(&lab)?;
+    run(lab.namespace("h2")?.command("ss").args(["-K", "-tn", "sport", "=", ":61001"]))?;
+    let is_back = || {
+        let now = established(&lab)?;
+        Ok(now.len() == 8 && now != before)
+    };
+    wait_until(is_back).with_context(|| format!("before {before:?}, now {:?}", established(&lab)))?;
+
+    follows_silence(&lab, near)?;
+    drop(both);
+    ends_and_is_killed(&mut lab)
+}
+
+/// A subflow whose acknowledgments do not come is a backup until they do.
+fn follows_silence(lab: &Lab, near: &Socket) -> Result<()> {
+    let before = priorities_sent(lab)?;
+    let rule = |verb: &str| {
+        batch(
+            "ip",
+            &lab.namespace("h2")?,
+            &[format!("rule {verb} sport 61002 ipproto tcp priority 1 blackhole")],
+        )
+    };
+    rule("add")?;
+    let sends = || {
+        // What is sent goes along all subflows, because each has little room.
+        near.set_nonblocking(true)?;
+        drop((&*near).write(&[7; 50_000]));
+        priorities_sent(lab)
+    };
+    wait_until(|| Ok(sends()? > before)).context("a silent subflow does not become a backup")?;
+    let silent = priorities_sent(lab)?;
+    rule("del")?;
+    wait_until(|| Ok(sends()? > silent)).context("a subflow that works again stays a backup")
+}
+
+/// New connections are the kernel's again after it, also if it was killed and began again in between.
+fn ends_and_is_killed(lab: &mut Lab) -> Result<()> {
+    assert!(lab.end_host_daemon("h1", Signal::SIGTERM)?.success());
+    assert_eq!(decides(lab, "h1")?, "0");
+    assert!(!lab.end_host_daemon("h2", Signal::SIGKILL)?.success());
+    assert_eq!(decides(lab, "h2")?, "1");
+    let said = lab.host_status("h2")?["warnings"].to_string();
+    assert!(said.contains("was killed"), "{said}");
+    lab.start_host_daemons(&["h2"])?;
+    wait_until(|| Ok(lab.host_status("h2")?["listeners"].as_array().is_some_and(|it| it.len() == 3)))?;
+    assert!(lab.end_host_daemon("h2", Signal::SIGINT)?.success());
+    assert_eq!(decides(lab, "h2")?, "0");
     Ok(())
 }

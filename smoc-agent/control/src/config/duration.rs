@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 ///
 /// # Errors
 /// The text is none.
-pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Written {

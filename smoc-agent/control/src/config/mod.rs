@@ -40,7 +40,7 @@
 //! addresses count, or all if it has none.
 
 mod border;
-mod duration;
+pub(crate) mod duration;
 mod file;
 mod keys;
 mod listener;

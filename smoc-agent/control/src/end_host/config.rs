@@ -4,20 +4,23 @@ use std::{
     ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 use smoc_paths::input::{self, Fault};
 
-use super::MOST_SUBFLOWS;
+use super::{MOST_SUBFLOWS, userspace::Worth};
 use crate::{
-    config::{ConfigError, read_keys},
+    config::{ConfigError, duration, read_keys},
     discovery::key::Keys,
 };
 
 /// The first ports above those that Linux gives to outgoing connections (`net.ipv4.ip_local_port_range`: up to 60999).
 const PORTS: RangeInclusive<u16> = 61001..=61016;
+/// Most connections of the web are shorter and smaller than this: what they gain is less than what the handshakes cost.
+const WORTH: Worth = Worth { time: Duration::from_secs(1), bytes: 256 * 1024 };
 /// Ports below are services'.
 const LEAST_PORT: u16 = 1024;
 
@@ -34,9 +37,24 @@ pub enum Role {
     Both,
 }
 
+/// Who decides about subflows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The kernel, by endpoints and limits that are the same for all connections.
+    #[default]
+    Kernel,
+    /// `smoc host`, for each connection ([`super::userspace`]).
+    Userspace,
+}
+
 /// How `smoc host` works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Who decides about subflows.
+    pub mode: Mode,
+    /// In the mode `userspace`: which connections have more than one.
+    pub worth: Worth,
     /// What the host does.
     pub role: Role,
     /// Subflows of a connection, the initial one included, 1 to 8; as long as no edge tells another number.
@@ -57,6 +75,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            mode: Mode::default(),
+            worth: WORTH,
             role: Role::default(),
             subflows: 4,
             ports: PORTS,
@@ -72,6 +92,9 @@ impl Default for Settings {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
+    mode: Option<Mode>,
+    long_after: Option<Time>,
+    big_from: Option<u64>,
     role: Option<Role>,
     subflows: Option<Spanned<u8>>,
     ports: Option<Spanned<String>>,
@@ -79,6 +102,22 @@ struct Raw {
     laminar: Option<bool>,
     advice: Option<bool>,
     key_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Time(#[serde(deserialize_with = "duration::read")] Duration);
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "kernel" => Ok(Self::Kernel),
+            "userspace" => Ok(Self::Userspace),
+            _ => Err("write kernel or userspace".into()),
+        }
+    }
 }
 
 impl Role {
@@ -143,6 +182,9 @@ impl Settings {
                 Err(why) => faults.push((ports.referenced.line(), format!("ports: {why}"))),
             }
         }
+        settings.mode = raw.mode.unwrap_or_default();
+        settings.worth.time = raw.long_after.map_or(WORTH.time, |time| time.0);
+        settings.worth.bytes = raw.big_from.unwrap_or(WORTH.bytes);
         settings.role = raw.role.unwrap_or_default();
         settings.interfaces = raw.interfaces.unwrap_or_default();
         settings.laminar = raw.laminar.unwrap_or(settings.laminar);
@@ -178,6 +220,10 @@ mod tests {
         for empty in ["", "# nothing\n", "---\n"] {
             assert_eq!(Settings::parse(empty), Ok((Settings::default(), None)), "{empty:?}");
         }
+        let text = "mode: userspace\nlong_after: 3s\nbig_from: 5000\n";
+        let (settings, _) = Settings::parse(text).unwrap();
+        let worth = Worth { time: Duration::from_secs(3), bytes: 5000 };
+        assert_eq!((settings.mode, settings.worth), (Mode::Userspace, worth));
         let text = "role: server\nsubflows: 8\nports: 5000-5010\ninterfaces: [eth0]\nlaminar: false\nadvice: false\nkey_file: k\n";
         let (settings, key_file) = Settings::parse(text).unwrap();
         assert_eq!((settings.role, settings.subflows, settings.ports), (Role::Server, 8, 5000..=5010));
@@ -194,6 +240,8 @@ mod tests {
         for ports in ["61001", "9-8", "2000-1999", "80-90", "a-b"] {
             assert!(faults(&format!("ports: \"{ports}\"\n")).contains("61001-61016"), "{ports}");
         }
+        assert!(faults("mode: user\n").contains("userspace"));
+        assert!(faults("long_after: soon\n").contains("long_after"));
         assert!(faults("role: router\n").contains("server"));
     }
 }

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `wanted` | from the settings, the addresses and a number of subflows to endpoints and limits |
 //! | `changes` | from what is there to what is wanted |
+//! | [`userspace`] | what each connection has, where the kernel leaves that to a path manager in user space |
 //! | `paths` | how many paths an edge tells its hosts of ([`crate::discovery::advice`]) |
 //! | [`config`] | the settings, and the file that has them |
 
 mod changes;
 pub mod config;
 mod paths;
+pub mod userspace;
 mod wanted;
 
 pub use changes::{Change, Memory, Restore, changes, ends};

@@ -10,7 +10,13 @@
 //! | get endpoints | 3 | none; answers as above, with the number |
 //! | set, get limits | 5, 6 | 2: ADD_ADDRs accepted, 3: subflows |
 //!
+//! What is told of and to single connections, where a path manager in user space decides, is in `connections`.
+//!
 //! Numbers are in the host's byte order, addresses in that of the network.
+
+mod connections;
+
+pub use connections::{ConnectionEvents, Heard};
 
 use std::{
     io,
@@ -19,7 +25,10 @@ use std::{
 
 use netlink_packet_generic::{
     GenlFamily, GenlHeader, GenlMessage,
-    ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs},
+    ctrl::{
+        GenlCtrl, GenlCtrlCmd,
+        nlas::{GenlCtrlAttrs, McastGrpAttrs},
+    },
 };
 use rtnetlink::{
     packet_core::{
@@ -81,6 +90,8 @@ pub enum PathManagerError {
 pub struct PathManager {
     socket: Socket,
     family: u16,
+    /// The multicast group of what is told of connections.
+    events: u32,
     sequence: u32,
 }
 
@@ -130,7 +141,7 @@ impl PathManager {
         let mut socket = Socket::new(NETLINK_GENERIC)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        let mut manager = Self { socket, family: 0, sequence: 0 };
+        let mut manager = Self { socket, family: 0, events: 0, sequence: 0 };
         let name = vec![GenlCtrlAttrs::FamilyName(FAMILY_NAME.to_owned())];
         let question = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas: name });
         let answers =
@@ -140,12 +151,14 @@ impl PathManager {
                 }
                 error => error,
             })?;
-        let family = answers.iter().flat_map(|answer| &answer.nlas).find_map(|attribute| match attribute {
-            GenlCtrlAttrs::FamilyId(id) => Some(*id),
-            _ => None,
-        });
-        manager.family = family.ok_or(PathManagerError::NoMptcp)?;
-        Ok(manager)
+        for attribute in answers.iter().flat_map(|answer| &answer.nlas) {
+            match attribute {
+                GenlCtrlAttrs::FamilyId(id) => manager.family = *id,
+                GenlCtrlAttrs::McastGroups(groups) => manager.events = events_group(groups).unwrap_or(0),
+                _ => {}
+            }
+        }
+        if manager.family == 0 { Err(PathManagerError::NoMptcp) } else { Ok(manager) }
     }
 
     /// The endpoints and limits that there are.
@@ -177,9 +190,11 @@ impl PathManager {
     pub fn make(&mut self, change: &Change) -> Result<(), PathManagerError> {
         let attribute = |kind, value: &[u8]| DefaultNla::new(kind, value.to_vec());
         let (command, attributes, doing) = match change {
-            Change::Add(new) => (ADD, vec![nest(&described(new))], format!("add the endpoint {new}")),
+            Change::Add(new) => {
+                (ADD, vec![nest(ENDPOINT, &described(new))], format!("add the endpoint {new}"))
+            }
             Change::Remove(old) => {
-                let id = nest(&[attribute(ID, &[old.id])]);
+                let id = nest(ENDPOINT, &[attribute(ID, &[old.id])]);
                 (REMOVE, vec![id], format!("remove the endpoint {}", old.endpoint))
             }
             Change::SetLimits(limits) => {
@@ -243,14 +258,24 @@ impl PathManager {
     }
 }
 
+/// The number of the group that is told of connections.
+fn events_group(groups: &[Vec<McastGrpAttrs>]) -> Option<u32> {
+    let name = McastGrpAttrs::Name(connections::GROUP.to_owned());
+    let group = groups.iter().find(|group| group.contains(&name))?;
+    group.iter().find_map(|attribute| match attribute {
+        McastGrpAttrs::Id(id) => Some(*id),
+        McastGrpAttrs::Name(_) => None,
+    })
+}
+
 fn attributes(bytes: &[u8]) -> Result<Vec<DefaultNla>, DecodeError> {
     NlasIterator::new(bytes).map(|attribute| DefaultNla::parse(&attribute?)).collect()
 }
 
-fn nest(inner: &[DefaultNla]) -> DefaultNla {
+fn nest(kind: u16, inner: &[DefaultNla]) -> DefaultNla {
     let mut bytes = vec![0; inner.buffer_len()];
     inner.emit(&mut bytes);
-    DefaultNla::new(ENDPOINT | NESTED, bytes)
+    DefaultNla::new(kind | NESTED, bytes)
 }
 
 fn value(attribute: &DefaultNla) -> Vec<u8> {
@@ -307,7 +332,7 @@ mod tests {
             let sent = Endpoint { address: address.parse().unwrap(), port, flags: Flags::SIGNAL, interface };
             let mut told = described(&sent);
             told.push(DefaultNla::new(ID, vec![7]));
-            let nested = value(&nest(&told));
+            let nested = value(&nest(ENDPOINT, &told));
             assert_eq!(endpoint(&attributes(&nested).unwrap()), Some(Installed { id: 7, endpoint: sent }));
         }
         assert_eq!(endpoint(&[]), None);
