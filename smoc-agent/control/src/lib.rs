@@ -19,6 +19,7 @@
 //! | [`history`] | what has happened, within a fixed budget |
 //! | [`capture`] | which frames are captured, and what is said of each |
 //! | [`end_host`] | what the path manager of an end host should be told |
+//! | [`doctor`] | what is wrong with a host or a switch |
 //! | [`connections`] | MPTCP connections as the kernel's tables show them |
 
 pub mod base_network;
@@ -28,6 +29,7 @@ pub mod config;
 pub mod connections;
 pub mod dataplane;
 pub mod discovery;
+pub mod doctor;
 pub mod end_host;
 pub mod fabric;
 pub mod history;

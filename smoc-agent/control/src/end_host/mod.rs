@@ -102,6 +102,8 @@ impl Flags {
     pub const SIGNAL: Self = Self(1 << 0);
     /// A subflow is opened from it.
     pub const SUBFLOW: Self = Self(1 << 1);
+    /// What is opened from it carries data only while nothing else works.
+    pub const BACKUP: Self = Self(1 << 2);
     /// The kernel itself has made it for a join.
     pub const IMPLICIT: Self = Self(1 << 4);
     /// A subflow to an address that the other host tells of is opened from it (from Linux 6.18 on).
