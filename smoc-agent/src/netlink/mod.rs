@@ -2,10 +2,13 @@
 
 mod host_addresses;
 mod path_manager;
+mod peers;
 mod routes;
+mod rules;
 mod subflow_health;
 
 pub use path_manager::{ConnectionEvents, Heard, PathManager, PathManagerError};
+pub use peers::Attachment;
 pub use subflow_health::SubflowHealth;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};

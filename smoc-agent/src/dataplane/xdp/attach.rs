@@ -47,9 +47,7 @@ fn wanted(mode: XdpMode) -> (AyaMode, AttachedMode) {
 /// [`DataplaneError::OtherProgram`] names it.
 pub(super) fn check_free(pins: &PinDirectory, interface: &Interface) -> Result<(), DataplaneError> {
     let Some(there) = interface.xdp else { return Ok(()) };
-    let ours = PinnedLink::from_pin(pins.link(&interface.name)).ok();
-    let ours = ours.and_then(|link| FdLink::from(link).info().ok()).map(|info| info.program_id());
-    if ours == Some(there.program) {
+    if program_of(&pins.link(&interface.name)) == Some(there.program) {
         return Ok(());
     }
     Err(DataplaneError::OtherProgram {
@@ -59,10 +57,15 @@ pub(super) fn check_free(pins: &PinDirectory, interface: &Interface) -> Result<(
     })
 }
 
+/// The number of the program on a pinned link, if there is such a link.
+pub(super) fn program_of(link: &Path) -> Option<u32> {
+    let link = PinnedLink::from_pin(link).map(FdLink::from).ok()?;
+    Some(link.info().ok()?.program_id())
+}
+
 /// Whether a pinned link has one of these programs.
 pub(super) fn is_of(link: &Path, programs: &[u32]) -> bool {
-    let link = PinnedLink::from_pin(link).map(FdLink::from);
-    link.ok().and_then(|link| link.info().ok()).is_some_and(|info| programs.contains(&info.program_id()))
+    program_of(link).is_some_and(|program| programs.contains(&program))
 }
 
 /// Puts `program` on an interface: in place of the one on its pinned link if there is such a link, over a new

@@ -18,7 +18,7 @@ pub use capture::{CaptureLoader, CaptureRing};
 pub use events::Events;
 pub use inspector::Inspector;
 pub use load::ProgramSet;
-pub use pins::PinDirectory;
+pub use pins::{PinDirectory, missing_mount, pinned_programs};
 pub use sightings::Sightings;
 pub use tables::XdpTables;
 pub use transmit::Transmit;

@@ -1,7 +1,7 @@
 //! The pin directory: whether it can be used, and whether what lies in it is ours.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{DirBuilder, File},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt},
@@ -91,7 +91,7 @@ impl PinDirectory {
 
     /// Where the link of an interface is pinned. A BPF file system takes no dots in names.
     pub fn link(&self, interface: &str) -> PathBuf {
-        self.path.join(format!("{LINK_PREFIX}{}", interface.replace('%', "%25").replace('.', "%2e")))
+        link(&self.path, interface)
     }
 
     /// All pinned links.
@@ -237,6 +237,32 @@ impl PinDirectory {
         entries.sort();
         Ok(entries)
     }
+}
+
+/// Where the link of an interface is pinned in that directory.
+fn link(directory: &Path, interface: &str) -> PathBuf {
+    directory.join(format!("{LINK_PREFIX}{}", interface.replace('%', "%25").replace('.', "%2e")))
+}
+
+/// Where a BPF file system would have to be mounted before this can be a pin directory; `None` if there is one.
+pub fn missing_mount(path: &Path) -> Option<PathBuf> {
+    match check_file_system(path) {
+        Err(DataplaneError::NoBpfFileSystem { mount, .. }) => Some(mount),
+        _ => None,
+    }
+}
+
+/// The programs on the links of these interfaces that are pinned in a directory, whoever uses that; `None` if it cannot be looked
+/// into.
+pub fn pinned_programs<'a>(
+    directory: &Path,
+    interfaces: impl Iterator<Item = &'a str>,
+) -> Option<BTreeMap<String, u32>> {
+    if let Err(error) = std::fs::read_dir(directory) {
+        return (error.kind() == ErrorKind::NotFound).then(BTreeMap::new);
+    }
+    let program = |interface| super::attach::program_of(&link(directory, interface));
+    Some(interfaces.filter_map(|name| Some((name.to_owned(), program(name)?))).collect())
 }
 
 /// A user who can write to the directory can change the packet path: only the agent's own user may.
