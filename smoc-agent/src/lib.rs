@@ -2,7 +2,7 @@
 //! `smoc-control`.
 //!
 //! The plan of the house, top floor first; every arrow points down:
-//! `cli -> host, report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> speed, sockets, store, units, urgent`. All but `cli` are the
+//! `cli -> doctor, host, report, agent -> web -> api -> capture, history, metrics, prober -> dataplane, netlink -> ethtool, sockets, store, units, urgent`. All but `cli` are the
 //! feature `agent`, and so is whatever knows the kernel or the network: a build without it has the verbs that read files.
 
 #[cfg(feature = "agent")]
@@ -17,6 +17,10 @@ pub mod clock;
 #[cfg(feature = "agent")]
 pub mod dataplane;
 #[cfg(feature = "agent")]
+pub mod doctor;
+#[cfg(feature = "agent")]
+mod ethtool;
+#[cfg(feature = "agent")]
 pub mod history;
 #[cfg(feature = "agent")]
 pub mod host;
@@ -30,8 +34,6 @@ pub mod prober;
 pub mod report;
 #[cfg(feature = "agent")]
 pub mod sockets;
-#[cfg(feature = "agent")]
-mod speed;
 #[cfg(feature = "agent")]
 pub mod store;
 #[cfg(feature = "agent")]

@@ -11,6 +11,8 @@ mod capture;
 mod check;
 mod decode;
 #[cfg(feature = "agent")]
+mod doctor;
+#[cfg(feature = "agent")]
 mod events;
 #[cfg(feature = "agent")]
 mod fabric;
@@ -124,6 +126,9 @@ enum Command {
     /// Let connections of this end host have as many subflows as the fabric has paths for
     #[cfg(feature = "agent")]
     Host(host::HostArgs),
+    /// Find what is wrong with this end host or switch, and mend what is safe
+    #[cfg(feature = "agent")]
+    Doctor(doctor::DoctorArgs),
     /// Validate topology and configuration files
     Check(check::CheckArgs),
     /// Compute the ranked paths between two switches
@@ -233,6 +238,8 @@ pub fn run() -> ExitCode {
         Command::Traceroute(args) => ping::traceroute(args),
         #[cfg(feature = "agent")]
         Command::Host(args) => host::run(args),
+        #[cfg(feature = "agent")]
+        Command::Doctor(args) => doctor::run(args),
         Command::Check(args) => check::run(args),
         Command::Paths(args) => paths::run(args),
         Command::Topology(args) => topology::run(args),
@@ -240,6 +247,11 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Decode(args) => decode::run(args),
     };
+    exit_status(done)
+}
+
+/// Says on standard error why a verb failed; the exit status.
+fn exit_status(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(error)) => {

@@ -82,7 +82,7 @@ fn setting(name: &str) -> Option<String> {
 }
 
 /// The process number of an mptcpd in this network namespace, or in one that cannot be looked at.
-fn mptcpd() -> Option<u32> {
+pub(crate) fn mptcpd() -> Option<u32> {
     let ours = fs::read_link(format!("/proc/self/{NAMESPACE}")).ok();
     let numbers =
         fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -101,7 +101,7 @@ pub(super) fn has_laminar() -> bool {
     version(&release).is_some_and(|version| version >= LAMINAR)
 }
 
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.trim().split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -10,7 +10,7 @@
 //! (`userspace`). What is wanted is decided in [`smoc_control::end_host`]. It takes CAP_NET_ADMIN and nothing else.
 
 mod advice;
-mod kernel;
+pub(crate) mod kernel;
 mod listeners;
 mod report;
 mod state;

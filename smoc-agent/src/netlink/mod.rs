@@ -31,7 +31,7 @@ use smoc_common::wire::ethernet::MacAddress;
 
 use smoc_control::interfaces::{AttachedMode, AttachedXdp, BridgePort, IfIndex, Interface, Interfaces};
 
-use crate::speed::Speeds;
+use crate::ethtool::Ethtool;
 
 /// `IFLA_BRPORT_STATE` of linux/if_link.h.
 const BRIDGE_PORT_STATE: u16 = 1;
@@ -81,7 +81,7 @@ pub struct Carried {
 #[derive(Clone)]
 pub struct Netlink {
     handle: Handle,
-    speeds: Arc<Speeds>,
+    ethtool: Arc<Ethtool>,
 }
 
 /// Tells when something of the namespace changes.
@@ -97,7 +97,7 @@ impl Netlink {
     pub fn connect() -> Result<Self, NetlinkError> {
         let (connection, handle, _) = new_connection()?;
         tokio::spawn(connection);
-        Ok(Self { handle, speeds: Arc::new(Speeds::open()?) })
+        Ok(Self { handle, ethtool: Arc::new(Ethtool::open()?) })
     }
 
     /// All interfaces as they are now, with their addresses.
@@ -109,7 +109,7 @@ impl Netlink {
         let interfaces = links.map_ok(|message| interface(&message)).try_collect::<Vec<_>>().await;
         let failed = |source| NetlinkError::Request { doing: "list the interfaces".into(), source };
         let with_speed = |interface: Interface| {
-            let megabits = if interface.usable { self.speeds.of(&interface.name) } else { 0 };
+            let megabits = if interface.usable { self.ethtool.speed(&interface.name) } else { 0 };
             Interface { megabits, ..interface }
         };
         let interfaces: Interfaces = interfaces.map_err(failed)?.into_iter().map(with_speed).collect();
