@@ -3,6 +3,7 @@
 mod browser;
 mod capture;
 mod discovery;
+mod doctor;
 mod history;
 mod life;
 mod load;
