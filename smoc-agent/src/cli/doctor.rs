@@ -248,7 +248,7 @@ fn shown(findings: &[Finding], changed: &[String], all: bool) -> String {
     let [faults, warnings, notes] =
         [Severity::Fault, Severity::Warning, Severity::Note].map(|severity| count(findings, severity));
     let _ =
-        writeln!(text, "\n{faults} faults, {warnings} warnings, {notes} notes; {} are well", well.count());
+        writeln!(text, "\nfaults: {faults}, warnings: {warnings}, notes: {notes}; well: {}", well.count());
     text
 }
 
@@ -262,7 +262,53 @@ fn outcome(findings: &[Finding], refused: Vec<DoctorError>) -> Result<(), Failur
     }
     match count(findings, Severity::Fault) {
         0 => Ok(()),
-        1 => Err(Failure::Failed(anyhow!("1 fault"))),
-        faults => Err(Failure::Failed(anyhow!("{faults} faults"))),
+        faults => Err(Failure::Failed(anyhow!("{faults} of these are faults"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smoc_control::doctor::{Facts, Host, Loopback};
+
+    use super::*;
+
+    /// A host with MPTCP switched off and forced SYN cookies.
+    fn ill() -> Vec<Finding> {
+        let settings = [("net/mptcp/enabled", "0"), ("net/ipv4/tcp_syncookies", "2")];
+        let host = Host {
+            limits: None,
+            endpoints: Vec::new(),
+            daemon: None,
+            mptcpd: None,
+            loopback: Loopback::Failed("MPTCP is off".into()),
+            rate: None,
+            round_trip: DEFAULT_ROUND_TRIP,
+        };
+        examine(&Facts {
+            settings: settings.map(|(path, value)| (path.to_owned(), value.to_owned())).into(),
+            host: Some(host),
+            ..Facts::default()
+        })
+    }
+
+    #[test]
+    fn the_worst_comes_first_with_its_command_and_what_is_well_on_demand_only() {
+        let text = shown(&ill(), &["mount -t bpf bpf /x".to_owned()], false);
+        let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is not in: {text}"));
+        assert!(at("done: mount") < at("FAULT mptcp-enabled"));
+        assert!(at("# sysctl -w net.mptcp.enabled=1  (--fix does it)") < at("WARNING tcp-syncookies"));
+        assert!(text.trim_end().ends_with(&format!("well: {}", count(&ill(), Severity::Ok))));
+        assert!(!text.contains("mptcp-scheduler"));
+        assert!(shown(&ill(), &[], true).contains("mptcp-scheduler"));
+    }
+
+    #[test]
+    fn each_change_is_made_once_and_faults_decide_the_exit_status() {
+        let twice = [ill(), ill()].concat();
+        let commands: Vec<_> = fixes(&twice).iter().map(ToString::to_string).collect();
+        assert_eq!(commands, ["sysctl -w net.mptcp.enabled=1", "sysctl -w net.ipv4.tcp_syncookies=1"]);
+        assert!(matches!(outcome(&ill(), Vec::new()), Err(Failure::Failed(_))));
+        let warnings: Vec<_> = ill().into_iter().filter(|it| it.severity < Severity::Fault).collect();
+        assert!(outcome(&warnings, Vec::new()).is_ok());
     }
 }

@@ -5,10 +5,13 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use serde::de::DeserializeOwned;
+
 use smoc_control::{
-    config::{Config, DEFAULT_API},
+    config::{Config, DEFAULT_API, Store},
     doctor::{Agent, BrokenPath, Pins, Switch},
     interfaces::Interfaces,
 };
@@ -22,6 +25,8 @@ use crate::{
 
 /// The usual pin directory, where no configuration says so.
 const DEFAULT_PIN: &str = "/sys/fs/bpf/smoc";
+/// How long an agent may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn read(subject: &Subject, interfaces: &Interfaces) -> Switch {
     let default = Path::new(DEFAULT_CONFIG);
@@ -34,7 +39,7 @@ pub(super) async fn read(subject: &Subject, interfaces: &Interfaces) -> Switch {
     let sound = config.as_ref().and_then(|config: &Result<Config, String>| config.as_ref().ok());
     let socket = subject.api.clone().or_else(|| sound.map(|config| config.api.clone()));
     let socket = socket.unwrap_or_else(|| DEFAULT_API.into());
-    let status: Result<Status, _> = api::get(&socket, "/status").await;
+    let status: Result<Status, String> = ask(&socket, "/status").await;
     let mut ports: BTreeMap<u16, String> = sound
         .map(|config| config.ports.iter().map(|(number, name)| (number.get(), name.clone())).collect())
         .unwrap_or_default();
@@ -54,7 +59,7 @@ pub(super) async fn read(subject: &Subject, interfaces: &Interfaces) -> Switch {
         key_files: sound.map(key_files).unwrap_or_default(),
         agent: match status {
             Ok(status) => Ok(agent(status, &socket).await),
-            Err(error) => Err(error.to_string()),
+            Err(why) => Err(why),
         },
         capabilities: machine::capabilities(&process),
         real_time: machine::real_time(&process),
@@ -63,6 +68,14 @@ pub(super) async fn read(subject: &Subject, interfaces: &Interfaces) -> Switch {
         ports,
         bridge,
         fabric_ports,
+    }
+}
+
+/// What an agent answers, if it does in time.
+async fn ask<T: DeserializeOwned>(socket: &Path, query: &str) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, api::get(socket, query)).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("the agent behind {} does not answer within {PATIENCE:?}", socket.display())),
     }
 }
 
@@ -78,7 +91,7 @@ fn load(path: &Path, interfaces: &Interfaces) -> Result<(Config, BTreeSet<u16>),
 }
 
 async fn agent(status: Status, socket: &Path) -> Agent {
-    let edges: Vec<EdgeView> = api::get(socket, "/paths").await.unwrap_or_default();
+    let edges: Vec<EdgeView> = ask(socket, "/paths").await.unwrap_or_default();
     let broken = edges.iter().flat_map(|edge| {
         let is_broken =
             |rank: &&api::RankView| rank.liveness.as_ref().is_some_and(|live| live.state == "broken");
@@ -103,9 +116,23 @@ fn pins<'a>(path: PathBuf, interfaces: impl Iterator<Item = &'a str>) -> Pins {
     Pins { missing_mount: missing_mount(&path), programs: pinned_programs(&path, interfaces), owner, path }
 }
 
-/// All files with keys that the configuration names.
+/// All files with keys and tokens that the configuration names.
 fn key_files(config: &Config) -> Vec<(PathBuf, u32)> {
-    let names = [&config.key_file, &config.advising.key_file];
+    let etcd = match &config.store {
+        Store::Etcd(etcd) => etcd.identity.as_ref(),
+        Store::Static | Store::Flood => None,
+    };
+    let listeners = [
+        config.metrics.as_ref(),
+        config.fabric_api.as_ref().map(|api| &api.listener),
+        config.web.as_ref().map(|web| &web.port),
+    ];
+    let listeners = listeners.into_iter().flatten();
+    let of_listeners = listeners.flat_map(|it| {
+        [it.token_file.as_ref(), it.identity.as_ref().map(|(_, key)| key)].into_iter().flatten()
+    });
+    let names = [config.key_file.as_ref(), config.advising.key_file.as_ref(), etcd.map(|(_, key)| key)];
+    let names: BTreeSet<&PathBuf> = names.into_iter().flatten().chain(of_listeners).collect();
     let mode = |path: &PathBuf| Some((path.clone(), fs::metadata(path).ok()?.mode()));
-    names.into_iter().flatten().filter_map(mode).collect()
+    names.into_iter().filter_map(mode).collect()
 }

@@ -166,8 +166,8 @@ checks! {
         "The strict filter drops what routers behind ports send from addresses that the switch's table has elsewhere.";
     Key, Switch, "fabric-key", "A key for switches that discover each other.",
         "Without one whoever sends into a port between switches is believed.";
-    KeyFile, Switch, "key-file", "Files with keys can be read by their owner only.",
-        "Who has the key is a switch.";
+    KeyFile, Switch, "key-file", "Files with keys and tokens can be read by their owner only.",
+        "Who has the key of the fabric is a switch.";
     Guard, Switch, "guard", "Ports to hosts have a guard.",
         "Without one a host can send from the address of another one.";
 }

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use smoc_common::wire::ethernet::MacAddress;
 
 use crate::{
-    config::Config,
+    config::{Config, PortRole},
     end_host::{Flags, Limits},
     interfaces::{IfIndex, Interface},
 };
@@ -239,7 +239,7 @@ pub struct Switch {
     pub agent: Result<Agent, String>,
     /// Effective capabilities, of the agent if it runs.
     pub capabilities: u64,
-    /// The real-time priority that it may use.
+    /// The real-time priority that the agent may use.
     pub real_time: Option<u64>,
     /// The pin directory.
     pub pins: Pins,
@@ -332,6 +332,16 @@ impl Switch {
     /// Numbers and interfaces of the ports.
     pub fn ports(&self) -> impl Iterator<Item = (u16, &str)> {
         self.ports.iter().map(|(number, interface)| (*number, interface.as_str()))
+    }
+
+    /// The interfaces of the ports that the configuration does not switch off, as far as they exist.
+    pub fn links_in_use<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Link> {
+        let is_off = |number: u16| {
+            let roles = self.sound_config().into_iter().flat_map(|config| &config.roles);
+            roles.into_iter().any(|(port, role)| port.get() == number && *role == PortRole::Off)
+        };
+        let in_use = self.ports().filter(move |(number, _)| !is_off(*number));
+        in_use.filter_map(|(_, interface)| facts.link(interface))
     }
 
     /// The interfaces of the ports, as far as they exist.

@@ -48,7 +48,9 @@ pub(super) fn capabilities(_: &Facts, switch: &Switch) -> Vec<Finding> {
 
 pub(super) fn real_time(_: &Facts, switch: &Switch) -> Vec<Finding> {
     let check = Check::RealTime;
-    vec![if has(switch, SYS_NICE) || switch.real_time.is_some_and(|priority| priority > 0) {
+    vec![if switch.agent.is_err() {
+        check.note("no agent to ask")
+    } else if has(switch, SYS_NICE) || switch.real_time.is_some_and(|priority| priority > 0) {
         check.ok("it may")
     } else if switch.real_time.is_none() {
         check.note("the limit cannot be read")

@@ -44,7 +44,7 @@ pub(super) fn mode(facts: &Facts, switch: &Switch) -> Vec<Finding> {
         XdpMode::Native => AttachedMode::Native,
         XdpMode::Generic => AttachedMode::Generic,
     };
-    let wrong = switch.port_links(facts).filter_map(|link| match link.interface.xdp {
+    let wrong = switch.links_in_use(facts).filter_map(|link| match link.interface.xdp {
         None if switch.agent.is_ok() => {
             Some(check.fault(format!("{} has no program: see agent-warnings", link.name())))
         }
@@ -125,9 +125,10 @@ mod tests {
     use super::*;
     use crate::doctor::{
         Severity,
-        testing::{link, switch, worst},
+        testing::{config, link, switch, worst},
     };
-    use crate::interfaces::AttachedXdp;
+    use crate::{config::PortRole, interfaces::AttachedXdp};
+    use smoc_common::route::PortNumber;
 
     #[test]
     fn ports_without_interface_or_carrier_are_named() {
@@ -159,6 +160,11 @@ mod tests {
             worst(Check::Mode, |facts| link(facts, "p1").interface.xdp = None).severity,
             Severity::Fault
         );
+        let off = worst(Check::Mode, |facts| {
+            link(facts, "p9").interface.xdp = None;
+            config(facts).roles = [(PortNumber::new(9).unwrap(), PortRole::Off)].into();
+        });
+        assert_eq!(off.severity, Severity::Ok, "the port is not used");
         let before = worst(Check::Mode, |facts| {
             link(facts, "p1").interface.xdp = None;
             switch(facts).agent = Err("none".into());
