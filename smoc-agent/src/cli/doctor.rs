@@ -279,6 +279,7 @@ mod tests {
             limits: None,
             endpoints: Vec::new(),
             daemon: None,
+            mode: None,
             mptcpd: None,
             loopback: Loopback::Failed("MPTCP is off".into()),
             rate: None,

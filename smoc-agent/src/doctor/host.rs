@@ -39,6 +39,7 @@ pub(super) fn read(subject: &Subject) -> Host {
         endpoints: endpoints.collect(),
         limits: present.as_ref().map(|present| present.limits),
         daemon: status.as_ref().and_then(|status| status.pid),
+        mode: status.as_ref().filter(|status| status.pid.is_some()).and_then(|status| status.mode),
         mptcpd: mptcpd(),
         loopback: loopback(),
         rate: subject.rate,

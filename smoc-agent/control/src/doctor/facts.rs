@@ -13,7 +13,7 @@ use smoc_common::wire::ethernet::MacAddress;
 
 use crate::{
     config::{Config, PortRole},
-    end_host::{Flags, Limits},
+    end_host::{Flags, Limits, config::Mode},
     interfaces::{IfIndex, Interface},
 };
 
@@ -188,6 +188,8 @@ pub struct Host {
     pub endpoints: Vec<EndpointFact>,
     /// The process of `smoc host`, if it runs.
     pub daemon: Option<u32>,
+    /// Who shall decide about subflows, as `smoc host` was told; `None` if it does not run.
+    pub mode: Option<Mode>,
     /// The process of mptcpd, if it runs here.
     pub mptcpd: Option<u32>,
     /// A connection to itself.

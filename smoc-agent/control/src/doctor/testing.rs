@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    end_host::{Flags, Limits},
+    end_host::{Flags, Limits, config::Mode},
     interfaces::{AttachedMode, AttachedXdp, BridgePort, IfIndex, Interface},
 };
 
@@ -86,6 +86,7 @@ pub(super) fn well() -> Facts {
             limits: Some(Limits { subflows: 4, add_addr_accepted: 3 }),
             endpoints: vec![endpoint],
             daemon: Some(5),
+            mode: Some(Mode::Kernel),
             mptcpd: None,
             loopback: Loopback::Mptcp,
             rate: None,

@@ -42,8 +42,6 @@ const CREATE_SUBFLOW: u8 = 10;
 
 const TOKEN: u16 = 4;
 const REMOTE: u16 = 6;
-/// `MPTCP_PM_ADDR_FLAG_BACKUP` of linux/mptcp.h.
-const BACKUP: Flags = Flags(1 << 2);
 
 const ESTABLISHED: u8 = 2;
 const CLOSED: u8 = 3;
@@ -128,7 +126,7 @@ impl PathManager {
                 (CREATE_SUBFLOW, vec![token(of), local, remote], format!("open a subflow to {to}"))
             }
             Order::SetBackup { token: of, ends: Ends { local, remote }, is_backup } => {
-                let flags = if is_backup { BACKUP } else { none };
+                let flags = if is_backup { Flags::BACKUP } else { none };
                 let near = nest(ENDPOINT, &address(local.ip(), local.port(), flags));
                 let far = nest(REMOTE, &address(remote.ip(), remote.port(), none));
                 (SET_FLAGS, vec![token(of), near, far], format!("set the backup flag of {local}-{remote}"))

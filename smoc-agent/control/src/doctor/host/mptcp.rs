@@ -2,7 +2,7 @@
 
 use crate::{
     doctor::{Check, EndpointFact, Facts, Finding, Fix, Host, Kernel, Loopback},
-    end_host::{Flags, Limits},
+    end_host::{Flags, Limits, config::Mode},
 };
 
 /// The first Linux with MPTCP.
@@ -48,8 +48,17 @@ pub(super) fn works(_: &Facts, host: &Host) -> Vec<Finding> {
     }]
 }
 
+/// What limits and endpoints count for while `smoc host` decides for each connection: nothing.
+fn left_to_smoc(check: Check, host: &Host) -> Option<Vec<Finding>> {
+    let is_so = host.mode == Some(Mode::Userspace);
+    is_so.then(|| vec![check.ok("smoc host decides for each connection (mode userspace)")])
+}
+
 pub(super) fn path_manager(facts: &Facts, host: &Host) -> Vec<Finding> {
     let check = Check::PathManager;
+    if let Some(fine) = left_to_smoc(check, host).filter(|_| host.mptcpd.is_none()) {
+        return fine;
+    }
     let mut wrong = Vec::new();
     if let Some(pid) = host.mptcpd {
         let found = format!("mptcpd runs (pid {pid}), and smoc host leaves such a host alone");
@@ -77,6 +86,9 @@ pub(super) fn path_manager(facts: &Facts, host: &Host) -> Vec<Finding> {
 
 pub(super) fn limits(_: &Facts, host: &Host) -> Vec<Finding> {
     let check = Check::Limits;
+    if let Some(fine) = left_to_smoc(check, host) {
+        return fine;
+    }
     let Some(limits) = host.limits else { return vec![check.note("the path manager does not answer")] };
     let raised = Fix::Limits(Limits {
         subflows: limits.subflows.max(USUAL.subflows),
@@ -97,6 +109,9 @@ pub(super) fn limits(_: &Facts, host: &Host) -> Vec<Finding> {
 
 pub(super) fn endpoints(facts: &Facts, host: &Host) -> Vec<Finding> {
     let check = Check::Endpoints;
+    if let Some(fine) = left_to_smoc(check, host) {
+        return fine;
+    }
     if host.endpoints.is_empty() {
         let accepts = host.limits.is_some_and(|limits| limits.add_addr_accepted > 0);
         let found =
@@ -219,6 +234,20 @@ mod tests {
             host(facts).mptcpd = Some(7);
         });
         assert_eq!((meant.severity, meant.fix()), (Severity::Fault, None));
+    }
+
+    #[test]
+    fn where_smoc_host_decides_limits_and_endpoints_do_not_count() {
+        for check in [Check::PathManager, Check::Limits, Check::Endpoints] {
+            let fine = worst(check, |facts| {
+                set(facts, "net/mptcp/path_manager", "userspace");
+                let host = host(facts);
+                host.mode = Some(Mode::Userspace);
+                host.endpoints.clear();
+                host.limits = Some(Limits::DEFAULT);
+            });
+            assert_eq!(fine.severity, Severity::Ok, "{fine:?}");
+        }
     }
 
     #[test]
