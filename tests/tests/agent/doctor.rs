@@ -161,7 +161,7 @@ fn a_host_that_was_broken_in_a_dozen_ways_is_mended() {
             ("ipv4/ip_local_port_range", "1024 65535"),
         ])
         .unwrap();
-    pair.shell("ethtool -K eth0 tx on && ethtool -K eth1 gro off");
+    pair.shell("ethtool -K eth0 tx on txvlan on && ethtool -K eth1 gro off");
     pair.shell(
         "ip mptcp limits set subflows 0 add_addr_accepted 0 && ip mptcp endpoint add 10.7.0.99 subflow",
     );
@@ -175,6 +175,7 @@ fn a_host_that_was_broken_in_a_dozen_ways_is_mended() {
         ("arp", "fault"),
         ("veth-checksum", "fault"),
         ("veth-gro", "fault"),
+        ("veth-vlan", "note"),
     ];
     let by_hand = [("source-routing", "fault"), ("mptcp-endpoints", "warning")];
     let notes = [("join-ports", "note"), ("mptcp-foreign-endpoints", "note"), ("host-firewall", "note")];
@@ -238,6 +239,7 @@ fn a_switch_that_was_broken_in_a_dozen_ways_is_understood() {
         ("agent", "fault"),
         ("foreign-xdp", "fault"),
         ("mtu", "fault"),
+        ("veth-peers", "warning"),
         ("ports", "warning"),
         ("bridge-strangers", "warning"),
         ("bridge-loops", "fault"),
@@ -255,7 +257,12 @@ fn a_switch_that_was_broken_in_a_dozen_ways_is_understood() {
 
     let mended = doctor(&site, "second", &["--fix", "--yes"]);
     umount2(&site.path("elsewhere"), MntFlags::MNT_DETACH).unwrap();
-    mended.assert(&[("bpf-file-system", "ok"), ("rxvlan", "ok"), ("agent", "fault"), ("mtu", "fault")]);
+    mended.assert(&[
+        ("bpf-file-system", "ok"),
+        ("veth-peers", "warning"),
+        ("agent", "fault"),
+        ("mtu", "fault"),
+    ]);
     let changed = mended.report["changed"].to_string();
     assert!(changed.contains("mount -t bpf bpf") && !changed.contains("ip link"), "{changed}");
 

@@ -97,6 +97,8 @@ checks! {
         "A redirected frame loses the promise of a checksum to come: ping works, and TCP does not.";
     Gro, Host, "veth-gro", "GRO is on at veth interfaces of hosts, or they have an XDP program.",
         "The kernel silently drops what a switch redirects into a veth whose peer has neither.";
+    Tags, Host, "veth-vlan", "`txvlan` is off at veth interfaces of hosts.",
+        "The tag of a VLAN then is in the frame. XDP at the other end does not see one that is left to the device.";
     JoinPorts, Host, "join-ports", "`net.ipv4.ip_local_port_range` ends below 61001.",
         "smoc host listens for joins at ports 61001 to 61016, the first free ones: outgoing connections can take them.";
     Advice, Host, "host-advice", "IPv6 is on.",
@@ -138,14 +140,14 @@ checks! {
         "The kernel has room for one, and the agent leaves others alone: such a port is not served.";
     Driver, Switch, "driver", "Drivers that are known to have no native XDP, or to lose redirected frames.",
         "What a driver drops on redirect is in no counter of smoc.";
-    ReceiveVlan, Switch, "rxvlan", "`rxvlan` is off on all ports.",
+    ReceiveVlan, Switch, "rxvlan", "`rxvlan` is off on all ports that are no veth.",
         "The device takes the tag off, so XDP does not see it, and the frame arrives without.";
     Lro, Switch, "lro", "`lro` is off on all ports.",
         "Most drivers refuse XDP with it.";
     GroHardware, Switch, "gro-hw", "`rx-gro-hw` is off on all ports.",
         "Segments that the device has merged do not fit the next link; many drivers refuse XDP with it.";
-    VethPeers, Switch, "veth-peers", "Ports that are veth: the peer has GRO on, or an XDP program.",
-        "Else the kernel silently drops what is redirected into the port.";
+    VethPeers, Switch, "veth-peers", "Ports that are veth: the peer has GRO on, or an XDP program, and `txvlan` off.",
+        "Else the kernel silently drops what is redirected into the port; and XDP does not see tags that the peer leaves to the device.";
     Mtu, Switch, "mtu", "All ports have the same MTU, and one that their driver can have with XDP.",
         "Frames that do not fit the next link are lost without a word. Only this switch's ports are looked at: the MTU along a path is not probed.";
     Queues, Switch, "queues", "Ports have as many channels as there are processors, or as the device has.",

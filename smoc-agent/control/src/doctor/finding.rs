@@ -38,6 +38,8 @@ impl Severity {
 pub enum Offload {
     /// Checksums of what is sent.
     Checksums,
+    /// The tag of what is sent is put on by the device.
+    SendVlan,
     /// The tag of what is received is taken off.
     ReceiveVlan,
     /// Received segments are merged by the device.
@@ -51,6 +53,7 @@ impl Offload {
     pub const fn keyword(self) -> &'static str {
         match self {
             Self::Checksums => "tx",
+            Self::SendVlan => "txvlan",
             Self::ReceiveVlan => "rxvlan",
             Self::Lro => "lro",
             Self::Gro => "gro",
@@ -63,6 +66,7 @@ impl Offload {
             Self::Checksums => {
                 &["tx-checksum-ipv4", "tx-checksum-ip-generic", "tx-checksum-ipv6", "tx-checksum-sctp"]
             }
+            Self::SendVlan => &["tx-vlan-hw-insert"],
             Self::ReceiveVlan => &["rx-vlan-hw-parse"],
             Self::Lro => &["rx-lro"],
             Self::Gro => &["rx-gro"],

@@ -124,6 +124,18 @@ pub(super) fn gro(facts: &Facts, _: &Host) -> Vec<Finding> {
     check.all(wrong, "on, or no veth")
 }
 
+pub(super) fn tags(facts: &Facts, _: &Host) -> Vec<Finding> {
+    let check = Check::Tags;
+    let is_on = |link: &&Link| link.feature("tx-vlan-hw-insert") == Some(true);
+    let found = facts.host_links().filter(|link| link.has_driver("veth")).filter(is_on).map(|link| {
+        let fix = Fix::Offload { interface: link.name().into(), offload: Offload::SendVlan, on: false };
+        let found =
+            format!("{} is a veth with txvlan on: it matters where VLANs are on top of it", link.name());
+        check.note(found).safe(fix)
+    });
+    check.all(found, "off, or no veth")
+}
+
 pub(super) fn reach(facts: &Facts, _: &Host) -> Vec<Finding> {
     let advice = match facts.setting("net/ipv6/conf/all/disable_ipv6") {
         Some("0") => Check::Advice.ok("on"),
@@ -226,6 +238,11 @@ mod tests {
             (Severity::Fault, Some("ethtool -K eth0 gro on"))
         );
         assert_eq!(worst(Check::Gro, veth("veth", "rx-gro", true)).severity, Severity::Ok);
+        let tagged = worst(Check::Tags, veth("veth", "tx-vlan-hw-insert", true));
+        assert_eq!(
+            (tagged.severity, tagged.command().as_deref()),
+            (Severity::Note, Some("ethtool -K eth0 txvlan off"))
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Facts, Finding, Host};
 
 /// What is found on an end host.
 pub(super) fn findings(facts: &Facts, host: &Host) -> Vec<Finding> {
-    let judges: [fn(&Facts, &Host) -> Vec<Finding>; 24] = [
+    let judges: [fn(&Facts, &Host) -> Vec<Finding>; 25] = [
         mptcp::kernel,
         mptcp::enabled,
         mptcp::works,
@@ -33,6 +33,7 @@ pub(super) fn findings(facts: &Facts, host: &Host) -> Vec<Finding> {
         addresses::reverse_path,
         addresses::checksums,
         addresses::gro,
+        addresses::tags,
         addresses::reach,
     ];
     judges.iter().flat_map(|judge| judge(facts, host)).collect()

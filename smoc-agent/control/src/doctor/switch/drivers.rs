@@ -46,10 +46,9 @@ pub(super) fn veth_peers(facts: &Facts, switch: &Switch) -> Vec<Finding> {
         Peer::Elsewhere => None,
         Peer::Here(index) => {
             let peer = facts.links.iter().find(|peer| peer.interface.index == index)?;
-            lacks_both(peer).then(|| {
-                let found = format!("{}, the peer of {}, has neither", peer.name(), link.name());
-                check.warning(found).by_hand(format!("ethtool -K {} gro on", peer.name()))
-            })
+            let (found, command) = unsuitable(peer)?;
+            let found = format!("{}, the peer of {}, {found}", peer.name(), link.name());
+            Some(check.warning(found).by_hand(command))
         }
     });
     let found: Vec<Finding> = found.collect();
@@ -65,8 +64,14 @@ pub(super) fn veth_peers(facts: &Facts, switch: &Switch) -> Vec<Finding> {
     check.all(found, "they have, or no port is a veth")
 }
 
-fn lacks_both(peer: &Link) -> bool {
-    peer.feature("rx-gro") == Some(false) && peer.interface.xdp.is_none()
+/// What keeps an interface from being the peer of a port, and the command that mends it.
+fn unsuitable(peer: &Link) -> Option<(&'static str, String)> {
+    let command = |setting: &str| format!("ethtool -K {} {setting}", peer.name());
+    if peer.feature("rx-gro") == Some(false) && peer.interface.xdp.is_none() {
+        return Some(("has neither GRO nor an XDP program", command("gro on")));
+    }
+    let leaves_tags = peer.feature("tx-vlan-hw-insert") == Some(true);
+    leaves_tags.then(|| ("leaves tags of VLANs to the device", command("txvlan off")))
 }
 
 #[cfg(test)]
@@ -102,6 +107,13 @@ mod tests {
         };
         assert_eq!(of(Some(false)).command().as_deref(), Some("ethtool -K q1 gro on"));
         assert_eq!(of(Some(true)).severity, Severity::Ok);
+        let tagged = worst(Check::VethPeers, |facts| {
+            (link(facts, "p1").driver, link(facts, "p1").peer) =
+                (Some("veth".into()), Some(Peer::Here(IfIndex(77))));
+            let features = [("tx-vlan-hw-insert".to_owned(), true)].into();
+            facts.links.push(Link { features, ..eth(77, "q1") });
+        });
+        assert_eq!(tagged.command().as_deref(), Some("ethtool -K q1 txvlan off"));
         assert_eq!(of(None).severity, Severity::Note);
     }
 }
