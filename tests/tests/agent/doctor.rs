@@ -134,6 +134,26 @@ impl Pair {
         });
         drop(listener);
     }
+
+    /// Sets nearly everything otherwise than it should be.
+    fn break_it(&self) {
+        self.host
+            .set_sysctls(&[
+                ("mptcp/enabled", "0"),
+                ("mptcp/pm_type", "1"),
+                ("mptcp/allow_join_initial_addr_port", "0"),
+                ("ipv4/tcp_syncookies", "2"),
+                ("ipv4/tcp_rmem", "4096 131072 200000"),
+                ("ipv4/conf/all/arp_ignore", "0"),
+                ("ipv4/conf/all/arp_announce", "0"),
+                ("ipv4/ip_local_port_range", "1024 65535"),
+            ])
+            .unwrap();
+        self.shell("ethtool -K eth0 tx on txvlan on && ethtool -K eth1 gro off");
+        self.shell(
+            "ip mptcp limits set subflows 0 add_addr_accepted 0 && ip mptcp endpoint add 10.7.0.99 subflow",
+        );
+    }
 }
 
 #[test]
@@ -149,22 +169,7 @@ fn a_host_that_was_broken_in_a_dozen_ways_is_mended() {
     // Past, but counted.
     mended.assert(&[("mptcp-black-hole", "warning"), ("mptcp-loopback", "ok"), ("mptcp-limits", "ok")]);
 
-    pair.host
-        .set_sysctls(&[
-            ("mptcp/enabled", "0"),
-            ("mptcp/pm_type", "1"),
-            ("mptcp/allow_join_initial_addr_port", "0"),
-            ("ipv4/tcp_syncookies", "2"),
-            ("ipv4/tcp_rmem", "4096 131072 200000"),
-            ("ipv4/conf/all/arp_ignore", "0"),
-            ("ipv4/conf/all/arp_announce", "0"),
-            ("ipv4/ip_local_port_range", "1024 65535"),
-        ])
-        .unwrap();
-    pair.shell("ethtool -K eth0 tx on txvlan on && ethtool -K eth1 gro off");
-    pair.shell(
-        "ip mptcp limits set subflows 0 add_addr_accepted 0 && ip mptcp endpoint add 10.7.0.99 subflow",
-    );
+    pair.break_it();
     let safe = [
         ("mptcp-enabled", "fault"),
         ("path-manager", "fault"),
@@ -201,22 +206,8 @@ fn doctor(site: &Site, config: &str, more: &[&str]) -> Said {
     Said::by(command)
 }
 
-#[test]
-fn a_switch_that_was_broken_in_a_dozen_ways_is_understood() {
-    let Some(mut site) = Site::open("a_switch_that_was_broken_in_a_dozen_ways_is_understood") else { return };
-    site.configure("first", &[]);
-    let agent = site.start("first");
-    let well = doctor(&site, "first", &[]);
-    well.assert(&[
-        ("agent", "ok"),
-        ("xdp-mode", "ok"),
-        ("foreign-xdp", "ok"),
-        ("bridge", "ok"),
-        ("mtu", "ok"),
-    ]);
-    assert_eq!(well.status, 0, "{:#}", well.report);
-    site.end(agent, Signal::SIGTERM);
-
+/// Sets nearly everything of a switch without an agent otherwise than it should be, and writes the configuration `second`.
+fn break_it(site: &Site) {
     let object = site.object().display().to_string();
     fs::write(site.path("fabric.key"), "bm90IGEgc2VjcmV0IGF0IGFsbCwgYnV0IDMyIGJ5dGU=\n").unwrap();
     fs::set_permissions(site.path("fabric.key"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -233,6 +224,25 @@ fn a_switch_that_was_broken_in_a_dozen_ways_is_understood() {
     batch("ip", &site.namespace, &lines.map(str::to_owned)).unwrap();
     batch("bridge", &site.namespace, &["link set dev p1 state 3".to_owned()]).unwrap();
     site.namespace.set_sysctls(&[("ipv4/ip_forward", "0"), ("ipv4/conf/br0/rp_filter", "1")]).unwrap();
+}
+
+#[test]
+fn a_switch_that_was_broken_in_a_dozen_ways_is_understood() {
+    let Some(mut site) = Site::open("a_switch_that_was_broken_in_a_dozen_ways_is_understood") else { return };
+    site.configure("first", &[]);
+    let agent = site.start("first");
+    let well = doctor(&site, "first", &[]);
+    well.assert(&[
+        ("agent", "ok"),
+        ("xdp-mode", "ok"),
+        ("foreign-xdp", "ok"),
+        ("bridge", "ok"),
+        ("mtu", "ok"),
+    ]);
+    assert_eq!(well.status, 0, "{:#}", well.report);
+    site.end(agent, Signal::SIGTERM);
+
+    break_it(&site);
     let broken = doctor(&site, "second", &[]);
     broken.assert(&[
         ("bpf-file-system", "fault"),
