@@ -13,7 +13,7 @@ use crate::agent::{self, AgentError};
 /// Arguments of `smoc agent`.
 #[derive(clap::Args, Debug)]
 pub struct AgentArgs {
-    /// The configuration file
+    /// The configuration file. Its `bpf.object` comes before the BPF objects inside this program, if it was built with them
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// What to log: error, warn, info, debug or trace; or such levels by module, as in smoc_agent=debug,aya=warn.

@@ -21,11 +21,11 @@ pub enum DataplaneError {
     },
     /// The object cannot be used.
     #[error(
-        "{path} is no BPF object of this version of smoc ({what}): build it with `cargo xtask build-ebpf`"
+        "{object} is no BPF object of this version of smoc ({what}): build it with `cargo xtask build-ebpf`"
     )]
     BadObject {
         /// The object.
-        path: PathBuf,
+        object: String,
         /// What is wrong with it.
         what: String,
     },

@@ -531,7 +531,7 @@ impl Config {
         self.ports.keys().copied().filter(is_fabric).collect()
     }
 
-    /// The places where the BPF object is looked for, in this order.
+    /// The places where the BPF object is looked for as a file, in this order.
     pub fn object_candidates(&self) -> Vec<PathBuf> {
         if let Some(object) = &self.object {
             return vec![object.clone()];

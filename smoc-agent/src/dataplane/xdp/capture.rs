@@ -11,14 +11,12 @@ use smoc_common::capture::{Captured, Filter};
 use smoc_control::config::Config;
 
 use super::{
-    load::{ProgramSet, find_object, load_program, load_set},
+    load::{ProgramSet, load_program, load_set},
     maps::{Entry, parse, read_error, write_error},
+    object::Object,
     pins::PinDirectory,
 };
 use crate::dataplane::DataplaneError;
-
-/// The object beside the one that the agent loads.
-const OBJECT: &str = "smoc-capture.bpf.o";
 
 /// Loads programs that capture, from any thread: the verifier takes its time.
 #[derive(Clone)]
@@ -37,11 +35,8 @@ impl CaptureLoader {
     /// # Errors
     /// There is no such object, or the kernel refuses it.
     pub fn load(&self, filter: &Filter) -> Result<(ProgramSet, CaptureRing), DataplaneError> {
-        let object = find_object(&self.config)?.with_file_name(OBJECT);
-        if !object.is_file() {
-            return Err(DataplaneError::NoObject { tried: vec![object] });
-        }
-        let bad = |what: String| DataplaneError::BadObject { path: object.clone(), what };
+        let object = Object::of_captures(&self.config)?;
+        let bad = |what: String| DataplaneError::BadObject { object: object.name.clone(), what };
         let mut set = load_set(&self.config, &object, &self.pins)?;
         let prepared = prepare(&mut set.ebpf, filter, &bad);
         match prepared {

@@ -1,6 +1,6 @@
 //! Loads the programs of the BPF object, with their maps made or taken over.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -16,6 +16,7 @@ use smoc_control::{
 use super::{
     log,
     maps::{SHAPES, sizes, write_error},
+    object::Object,
     pins::{Continuations, PinDirectory},
     program_of,
 };
@@ -33,7 +34,7 @@ pub struct ProgramSet {
 /// Makes or opens the maps and loads all programs. What is new in the pin directory is taken back if that fails.
 pub(super) fn load_set(
     config: &Config,
-    object: &Path,
+    object: &Object,
     pins: &PinDirectory,
 ) -> Result<ProgramSet, DataplaneError> {
     let continuations = pins.new_continuations();
@@ -51,11 +52,11 @@ pub(super) fn load_set(
 /// Makes or opens the maps and loads all programs; the numbers of those for the ports.
 fn load_object(
     config: &Config,
-    object: &Path,
+    object: &Object,
     pins: &PinDirectory,
     continuations: &Path,
 ) -> Result<(Ebpf, Programs), DataplaneError> {
-    let bad = |what: String| DataplaneError::BadObject { path: object.into(), what };
+    let bad = |what: String| DataplaneError::BadObject { object: object.name.clone(), what };
     let mut loader = EbpfLoader::new();
     let level = log::level();
     loader.override_global(log::LEVEL, &level, false);
@@ -66,7 +67,7 @@ fn load_object(
         loader.map_pin_path(shape.name, pins.path().join(shape.name));
     }
     loader.map_pin_path("CONTINUATIONS", continuations);
-    let mut ebpf = loader.load_file(object).map_err(|error| match error {
+    let mut ebpf = loader.load(&object.bytes).map_err(|error| match error {
         EbpfError::MapError(error) => {
             DataplaneError::Map { doing: "create", map: "maps", source: error.into() }
         }
@@ -117,9 +118,4 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut Xdp> {
     ebpf.program_mut(name)?.try_into().ok()
-}
-
-pub(super) fn find_object(config: &Config) -> Result<PathBuf, DataplaneError> {
-    let tried = config.object_candidates();
-    tried.iter().find(|path| path.is_file()).cloned().ok_or(DataplaneError::NoObject { tried })
 }

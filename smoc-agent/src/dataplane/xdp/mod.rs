@@ -9,6 +9,7 @@ mod installed;
 mod load;
 mod log;
 mod maps;
+mod object;
 mod pins;
 mod sightings;
 mod tables;
@@ -43,8 +44,9 @@ use smoc_control::{
 
 use super::{Dataplane, DataplaneError, errno};
 use attach::NewLinks;
-use load::{find_object, load_set, xdp};
+use load::{load_set, xdp};
 use maps::{ConfigMaps, Entry, edge_name, read_error, set_device, trie_key, write_error};
+use object::Object;
 
 /// The program that a port of this role gets.
 fn program_of(role: Role) -> &'static str {
@@ -71,7 +73,7 @@ impl XdpDataplane {
     /// # Errors
     /// Everything in [`DataplaneError`] that is not about interfaces.
     pub fn load(config: &Config) -> Result<Self, DataplaneError> {
-        let object = find_object(config)?;
+        let object = Object::of_agent(config)?;
         let pins = PinDirectory::claim(&config.pin)?;
         pins.verify(&config.switch)?;
         pins.verify_sizes(&config.tables)?;
