@@ -31,6 +31,8 @@ mod live;
 #[path = "files_only.rs"]
 mod live;
 #[cfg(feature = "agent")]
+mod manual;
+#[cfg(feature = "agent")]
 mod merged;
 #[cfg(feature = "agent")]
 mod metrics;
@@ -141,6 +143,10 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Show what Multipath TCP does in a capture
     Decode(decode::DecodeArgs),
+    /// Write man pages, and completions for bash, zsh and fish, into a directory
+    #[cfg(feature = "agent")]
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 /// How a verb that prints writes its answer.
@@ -246,6 +252,8 @@ pub fn run() -> ExitCode {
         Command::WhatIf(args) => what_if::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Decode(args) => decode::run(args),
+        #[cfg(feature = "agent")]
+        Command::Manual(args) => manual::run(args),
     };
     exit_status(done)
 }
