@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::artifacts;
 use crate::requirements::{self, Verb};
 use crate::toolchain::Toolchain;
-use crate::workspace::{command, target_dir};
+use crate::workspace::{cargo_home, command, root, target_dir};
 
 const PACKAGE: &str = "smoc-ebpf";
 const TARGET: &str = "bpfel-unknown-none";
@@ -86,9 +86,14 @@ pub fn cargo_for_bpf(verb: &str) -> Result<Command> {
 fn cargo_with_linker(verb: &str, more: &[&str], target: &Path) -> Result<Command> {
     let toolchain = Toolchain::for_bpf()?;
     let linker = format!("linker={}", requirements::bpf_linker(&toolchain)?.display());
+    // What debug information says of a file is the same wherever it is built, and so are objects.
+    let home = cargo_home()?;
+    let paths = [(home.as_path(), "/cargo"), (&toolchain.sysroot, "/rust"), (root(), "/smoc")];
+    let paths = paths.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     let mut flags = vec!["-C", "target-cpu=v3", "-C", "link-arg=--btf"];
     flags.extend(more);
     flags.extend(["-C", "debuginfo=2", "-C", &linker]);
+    flags.extend(paths.iter().map(String::as_str));
     let mut command = command(&toolchain.cargo);
     command
         .env("RUSTC", &toolchain.rustc)

@@ -22,6 +22,16 @@ pub fn target_dir() -> PathBuf {
     }
 }
 
+/// Where cargo keeps crates and what it installs.
+///
+/// # Errors
+/// The environment does not say.
+pub fn cargo_home() -> Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    home.context("neither CARGO_HOME nor HOME is set: set one of them")
+}
+
 /// The same cargo that runs this program, in the workspace root.
 pub fn cargo() -> Command {
     command(env::var_os("CARGO").as_deref().unwrap_or(OsStr::new("cargo")))

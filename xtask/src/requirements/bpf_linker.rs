@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::toolchain::Toolchain;
-use crate::workspace::{command, target_dir};
+use crate::workspace::{cargo_home, command, target_dir};
 
 /// The version this repository is built and tested with.
 const VERSION: &str = "0.13.0";
@@ -46,9 +46,8 @@ pub fn find(toolchain: &Toolchain) -> Linker {
 
 /// Where `cargo install` puts programs.
 fn cargo_bin_dir() -> Option<PathBuf> {
-    let root = env::var_os("CARGO_INSTALL_ROOT").or_else(|| env::var_os("CARGO_HOME")).map(PathBuf::from);
-    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
-    root.or_else(home).map(|root| root.join("bin"))
+    let root = env::var_os("CARGO_INSTALL_ROOT").map(PathBuf::from);
+    root.or_else(|| cargo_home().ok()).map(|root| root.join("bin"))
 }
 
 fn judge(linker: PathBuf, llvm: u32) -> Linker {
