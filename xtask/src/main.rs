@@ -1,6 +1,6 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, lab, demo, bench, fuzz, races, sim -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, dist, lab, demo, bench, fuzz, races, sim -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
@@ -8,6 +8,7 @@ mod bench;
 mod bench_paths;
 mod build_ebpf;
 mod demo;
+mod dist;
 mod fuzz;
 #[cfg(test)]
 mod imports;
@@ -64,6 +65,8 @@ enum Verb {
         #[arg(value_name = "STEP", value_parser = test::step_names())]
         only: Vec<String>,
     },
+    /// Make what users install in target/dist: smoc as one file, a Debian package and an archive, reproducibly
+    Dist(dist::DistArgs),
     /// Turn a topology file into namespaces with agents and MPTCP hosts: up, exec, link, status, down
     Lab(Passed),
     /// The main job in one command: TCP, MPTCP over ECMP and MPTCP over smoc on the same four paths
@@ -104,6 +107,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
             }
         }
         Verb::Test { only } => return test::run(&only),
+        Verb::Dist(args) => return dist::run(&args),
         Verb::Lab(Passed { arguments }) => lab::run(&arguments)?,
         Verb::Demo(Passed { arguments }) => demo::run(&arguments)?,
         Verb::Bench(Passed { arguments }) => bench::run(&arguments)?,

@@ -26,6 +26,12 @@ pub enum Verb {
     Store,
     /// `test`: all of that, and the linters.
     Test,
+    /// `dist`: building the programs, and packing.
+    Dist,
+    /// `dist --check`: what it needs beside [`Verb::Dist`].
+    DistCheck,
+    /// `dist --image`: what it needs beside [`Verb::Dist`].
+    DistImage,
 }
 
 /// Where something that is missing comes from.
@@ -49,10 +55,13 @@ struct Requirement {
     source: Source,
 }
 
-const ALL: &[Verb] = &[Verb::BuildEbpf, Verb::Lab, Verb::Test];
+const ALL: &[Verb] = &[Verb::BuildEbpf, Verb::Lab, Verb::Test, Verb::Dist];
 const RUNS: &[Verb] = &[Verb::Lab, Verb::Test];
 const TESTS: &[Verb] = &[Verb::Test];
 const STORE: &[Verb] = &[Verb::Store, Verb::Test];
+const ETCD_BUILDS: &[Verb] = &[Verb::Store, Verb::Test, Verb::Dist];
+const PACKS: &[Verb] = &[Verb::Dist];
+const INSTALLS: &[Verb] = &[Verb::DistCheck, Verb::DistImage];
 /// Where Debian has what protoc's input imports.
 const PROTOCOLS: &str = "/usr/include/google/protobuf/descriptor.proto";
 
@@ -138,16 +147,44 @@ const TABLE: &[Requirement] = &[
     Requirement {
         name: "protoc",
         needed_for: "building the agent with its feature etcd",
-        verbs: STORE,
+        verbs: ETCD_BUILDS,
         found: |_| on_path("protoc"),
         source: Source::Debian("protobuf-compiler"),
     },
     Requirement {
         name: "google/protobuf/*.proto",
         needed_for: "the same",
-        verbs: STORE,
+        verbs: ETCD_BUILDS,
         found: |_| PathBuf::from(PROTOCOLS).is_file(),
         source: Source::Debian("libprotobuf-dev"),
+    },
+    Requirement {
+        name: "dpkg-deb",
+        needed_for: "the Debian package",
+        verbs: PACKS,
+        found: |_| on_path("dpkg-deb"),
+        source: Source::Debian("dpkg"),
+    },
+    Requirement {
+        name: "strip",
+        needed_for: "the command without symbols",
+        verbs: PACKS,
+        found: |_| on_path("strip"),
+        source: Source::Debian("binutils"),
+    },
+    Requirement {
+        name: "mmdebstrap",
+        needed_for: "a Debian to install in",
+        verbs: INSTALLS,
+        found: |_| on_path("mmdebstrap"),
+        source: Source::Debian("mmdebstrap"),
+    },
+    Requirement {
+        name: "umoci",
+        needed_for: "the OCI image",
+        verbs: &[Verb::DistImage],
+        found: |_| on_path("umoci"),
+        source: Source::Debian("umoci"),
     },
     Requirement {
         name: "rustfmt",
@@ -264,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_verb_builds_the_programs() {
-        for verb in [Verb::BuildEbpf, Verb::Lab, Verb::Test] {
+        for verb in [Verb::BuildEbpf, Verb::Lab, Verb::Test, Verb::Dist] {
             let needed: Vec<_> = TABLE.iter().filter(|row| row.verbs.contains(&verb)).collect();
             assert!(needed.iter().any(|row| row.source == Source::BpfLinker));
             assert!(needed.iter().any(|row| row.name == "rust-src"));
