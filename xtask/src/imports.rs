@@ -10,13 +10,15 @@ use crate::workspace::{cargo, command, output};
 const RIM: [&str; 10] =
     ["tokio", "aya", "axum", "clap", "rtnetlink", "netlink", "hyper", "socket2", "etcd", "tonic"];
 /// The crates that may know them.
-const MAY_KNOW_THE_RIM: [&str; 5] = ["smoc-agent", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
+const MAY_KNOW_THE_RIM: [&str; 6] =
+    ["smoc-agent", "smoc-book", "smoc-tests", "smoc-fabric", "xtask", "smoc-ebpf"];
 /// Of our own crates, which each may know.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("smoc-common", &[]),
     ("smoc-ebpf", &["smoc-common"]),
     ("smoc-paths", &["smoc-common"]),
     ("smoc-plot", &[]),
+    ("smoc-book", &[]),
     ("smoc-decode", &["smoc-common"]),
     ("smoc-control", &["smoc-common", "smoc-paths"]),
     ("smoc-agent", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths", "smoc-plot"]),
