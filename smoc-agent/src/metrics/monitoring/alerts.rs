@@ -115,7 +115,7 @@ fn of_paths() -> Vec<Alert> {
             lasts: "30s",
             expression: format!("{} == 0", PATH_UP.name()),
             summary: "No probe comes back on rank {{ $labels.rank }} from {{ $labels.instance }} to {{ $labels.edge }}",
-            description: "Subflows of this rank use others. smoc traceroute {{ $labels.edge }} --rank {{ $labels.rank }} finds where probes are lost.",
+            description: "Subflows of this rank use others. smoc traceroute --to {{ $labels.edge }} --rank {{ $labels.rank }} finds where probes are lost.",
         },
         Alert {
             name: "SmocPathLoss",
