@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use smoc_paths::topology::Bandwidth;
-use smoc_plot::{Figure, SvgFile};
+use smoc_plot::SvgFile;
 
 #[cfg(feature = "programs")]
 use crate::bench::{
@@ -183,8 +183,8 @@ impl Format {
     ///
     /// # Errors
     /// The file cannot be written any more.
-    pub fn write_picture(self, file: &SvgFile, figure: &Figure) -> Result<()> {
-        file.write(&figure.svg())?;
+    pub fn write_picture(self, file: &SvgFile, svg: &str) -> Result<()> {
+        file.write(svg)?;
         match self {
             Self::Table => println!("\ndrawn in {file}"),
             Self::Json => eprintln!("drawn in {file}"),

@@ -145,7 +145,7 @@ impl Canvas {
         self.0
     }
 
-    fn add(&mut self, element: impl Into<Box<dyn svg::Node>>) {
+    pub fn add(&mut self, element: impl Into<Box<dyn svg::Node>>) {
         svg::Node::append(&mut self.0, element);
     }
 

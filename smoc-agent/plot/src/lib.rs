@@ -2,7 +2,7 @@
 //!
 //! A [`Figure`] is what a file holds: a title and rows of panels. A panel is [`Lines`] (several series over time or over
 //! another number, as lines or stacked areas; of very many points those are drawn that can be seen) or [`Ranges`] (the least,
-//! middle and greatest of what was measured, a row for each thing).
+//! middle and greatest of what was measured, a row for each thing). A [`Film`] is a picture that moves.
 //!
 //! ```
 //! use smoc_plot::{Axis, Lines, Series};
@@ -26,6 +26,7 @@ mod axis;
 mod canvas;
 mod figure;
 mod file;
+mod film;
 mod lines;
 mod number;
 mod ranges;
@@ -39,6 +40,7 @@ pub use axis::{Axis, Scale};
 pub use canvas::Colour;
 pub use figure::{Figure, Panel, Row};
 pub use file::SvgFile;
+pub use film::{Course, Film, Scene};
 pub use lines::Lines;
 pub use number::number;
 pub use ranges::{Category, Range, Ranges};

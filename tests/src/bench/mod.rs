@@ -165,7 +165,7 @@ pub fn packet(options: &PacketOptions) -> Result<()> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
         Format::Table => print!("{report}"),
     }
-    options.format.write_picture(&options.svg, &picture::figure(&report))
+    options.format.write_picture(&options.svg, &picture::figure(&report).svg())
 }
 
 struct Bench {

@@ -2,6 +2,7 @@
 //!
 //! The same hosts and links carry plain TCP, MPTCP over kernel ECMP and MPTCP over smoc, one after the other.
 
+mod film;
 mod picture;
 mod report;
 mod timeline;
@@ -56,6 +57,9 @@ pub struct DemoOptions {
     /// Where to draw it: goodput and the load of each path's link over time, and all trials.
     #[arg(long, value_name = "FILE", default_value_t = SvgFile::in_target("demo.svg"))]
     pub svg: SvgFile,
+    /// Where to draw it as a picture that moves: what each path carries, over ECMP and over smoc [default: nowhere].
+    #[arg(long, value_name = "FILE")]
+    pub film: Option<SvgFile>,
 }
 
 /// One connection, measured.
@@ -117,7 +121,10 @@ pub fn run(options: &DemoOptions) -> Result<bool> {
         lab.keep()?;
         say(HOW_TO_LOOK_AROUND);
     }
-    options.format.write_picture(&options.svg, &picture::figure(&report, &shown))?;
+    options.format.write_picture(&options.svg, &picture::figure(&report, &shown).svg())?;
+    if let Some(file) = &options.film {
+        options.format.write_picture(file, &film::film(&report, &shown).svg())?;
+    }
     Ok(report.shortfalls().is_empty())
 }
 

@@ -224,7 +224,7 @@ pub fn run(options: &FailoverOptions) -> Result<()> {
         Format::Json => println!("{}", serde_json::to_string(&report)?),
         Format::Table => println!("\n{report}"),
     }
-    options.format.write_picture(&options.svg, &picture::figure(&report))
+    options.format.write_picture(&options.svg, &picture::figure(&report).svg())
 }
 
 fn measure(routing: Routing, failure: Failure, restarts: u32) -> Result<Outcome> {

@@ -117,7 +117,7 @@ pub fn run(options: &FabricOptions) -> Result<()> {
     if format == Format::Table {
         print!("{report}");
     }
-    format.write_picture(&options.svg, &picture::figure(&report))
+    format.write_picture(&options.svg, &picture::figure(&report).svg())
 }
 
 /// Measures. The calling thread stays on the CPU that it is on, with the highest priority.
