@@ -336,6 +336,33 @@ fn percent(text: &str) -> Result<u8, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use smoc_book::{assert_made, faults, pages, reference, shown};
+
+    #[cfg(feature = "programs")]
+    #[test]
+    fn the_reference_of_the_lab_is_the_command_line() {
+        let introduction = "What `cargo xtask lab`, `demo`, `bench`, `fuzz` and `races` take. [The tutorial](tutorial.md) and \
+                            [the guide for researchers](research.md) show them at work. Made by `cargo xtask book --write`.";
+        let command = Cli::command().name("cargo xtask");
+        assert_made(
+            "docs/reference-lab.md",
+            &reference("Reference: lab and benchmarks", introduction, command),
+        );
+    }
+
+    #[cfg(feature = "programs")]
+    #[test]
+    fn every_command_shown_could_be_typed() {
+        let verbs = ["lab", "demo", "bench", "fuzz", "races"];
+        let of =
+            |verb| pages().iter().flat_map(|page| shown(page, &["cargo", "xtask", verb])).collect::<Vec<_>>();
+        // `bench paths` is a program of its own.
+        let is_here = |shown: &smoc_book::Shown| shown.words[2..4] != ["bench", "paths"];
+        let commands: Vec<_> = verbs.into_iter().flat_map(of).filter(is_here).collect();
+        assert!(commands.len() > 25, "{} commands were found", commands.len());
+        let faults = faults(&commands, 2, &Cli::command());
+        assert!(faults.is_empty(), "commands that smoc-lab does not take:\n{}", faults.join("\n"));
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -25,7 +25,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("smoc-tests", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths", "smoc-plot"]),
     ("smoc-fabric", &["smoc-common", "smoc-control", "smoc-paths"]),
     ("smoc-fuzz", &["smoc-common", "smoc-control", "smoc-decode", "smoc-paths"]),
-    ("xtask", &[]),
+    ("xtask", &["smoc-book"]),
 ];
 /// What the XDP programs may know beside our own crates.
 const BPF: [&str; 2] = ["aya-ebpf", "aya-log-ebpf"];

@@ -1,11 +1,12 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, dist, lab, demo, bench, fuzz, races, sim -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, dist, lab, demo, bench, fuzz, races, sim, book -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
 mod bench;
 mod bench_paths;
+mod book;
 mod build_ebpf;
 mod demo;
 mod dist;
@@ -79,6 +80,12 @@ enum Verb {
     Races(Passed),
     /// Run whole fabrics of real agents in virtual time, with faults drawn from seeds: `--seed N` runs one again
     Sim(Passed),
+    /// Build the book from docs to target/book/html; installs mdBook the first time, which takes two minutes
+    Book {
+        /// Instead, write the pages that are made from the command lines: docs/reference*.md
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 /// What is passed on as it is; `--help` too.
@@ -114,6 +121,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Fuzz(Passed { arguments }) => fuzz::run(&arguments)?,
         Verb::Races(Passed { arguments }) => races::run(&arguments)?,
         Verb::Sim(Passed { arguments }) => sim::run_seeds(&arguments)?,
+        Verb::Book { write: true } => book::write()?,
+        Verb::Book { write: false } => eprintln!("built {}", book::build()?.display()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,6 +131,26 @@ fn run(verb: Verb) -> Result<ExitCode> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use smoc_book::{assert_made, faults, pages, reference, shown};
+
+    #[test]
+    fn the_reference_of_the_repositorys_commands_is_the_command_line() {
+        let introduction = "What `cargo xtask` does in the repository. What follows `lab`, `demo`, `bench`, `fuzz` and `races` is on \
+                            [a page of its own](reference-lab.md), what follows `sim` on that of the [simulator](simulator.md). \
+                            Made by `cargo xtask book --write`.";
+        assert_made(
+            "docs/reference-xtask.md",
+            &reference("Reference: cargo xtask", introduction, Cli::command()),
+        );
+    }
+
+    #[test]
+    fn every_command_shown_could_be_typed() {
+        let commands: Vec<_> = pages().iter().flat_map(|page| shown(page, &["cargo", "xtask"])).collect();
+        assert!(commands.len() > 40, "{} commands were found", commands.len());
+        let faults = faults(&commands, 2, &Cli::command());
+        assert!(faults.is_empty(), "commands that cargo xtask does not take:\n{}", faults.join("\n"));
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,7 +1,9 @@
 //! Commands that the pages show.
 
-use clap::Command;
+use std::path::Path;
+
 use clap::error::ErrorKind;
+use clap::{Arg, Command};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use crate::Page;
@@ -27,9 +29,12 @@ pub struct Shown {
 }
 
 /// All commands on a page that begin with these words, such as `cargo xtask`; of those the shell or another command runs too
-/// (`lab exec h1 -- smoc host`).
+/// (`lab exec h1 -- smoc host`). The changelog shows none: it tells of what there was.
 pub fn shown(page: &Page, program: &[&str]) -> Vec<Shown> {
     let mut shown = Vec::new();
+    if page.name == Path::new("CHANGELOG.md") {
+        return shown;
+    }
     let mut block: Option<bool> = None;
     for (event, range) in Parser::new_ext(&page.text, Options::ENABLE_TABLES).into_offset_iter() {
         let mut add = |form, line: usize, text: &str| {
@@ -79,6 +84,13 @@ fn commands(line: &str, program: &[&str]) -> Vec<Vec<String>> {
         if let Some(first) = part.first_mut() {
             *first = first.rsplit('/').next().unwrap_or_default().to_owned();
         }
+        // What a variable stands for is not known here: the value of an option, or any number of words.
+        let mut is_value = false;
+        part.retain(|word| {
+            let is_kept = !word.starts_with('$') || is_value;
+            is_value = word.starts_with("--");
+            is_kept
+        });
         if part.len() > program.len() && part.iter().zip(program).all(|(word, wanted)| word == wanted) {
             found.push(part);
         }
@@ -118,6 +130,10 @@ fn named(arguments: &[String], command: &Command) -> Result<(), String> {
     built.build();
     let mut verb = &built;
     for (at, argument) in arguments.iter().enumerate() {
+        if verb.get_arguments().any(Arg::is_trailing_var_arg_set) {
+            // What follows is another program's.
+            return Ok(());
+        }
         if let Some(option) = argument.strip_prefix("--") {
             let option = option.split('=').next().unwrap_or_default();
             let is_known = verb.get_arguments().any(|known| known.get_long() == Some(option));
@@ -138,8 +154,6 @@ fn named(arguments: &[String], command: &Command) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Arg;
-
     use super::*;
 
     fn page(text: &str) -> Page {

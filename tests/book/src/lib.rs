@@ -8,7 +8,7 @@ mod page;
 mod reference;
 
 pub use commands::{Form, Shown, faults, shown};
-pub use links::broken_links;
+pub use links::{broken_links, linked_files};
 pub use made::assert_made;
 pub use page::{Page, pages, root};
 pub use reference::reference;

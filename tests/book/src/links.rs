@@ -22,6 +22,19 @@ pub fn broken_links(pages: &[Page]) -> Vec<String> {
     broken
 }
 
+/// Files and directories of the repository that these pages link to, pages too.
+pub fn linked_files(pages: &[Page]) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for page in pages {
+        let here = page.name.parent().unwrap_or(Path::new(""));
+        for (_, target) in targets(&page.text) {
+            let path = target.split('#').next().unwrap_or_default();
+            files.extend(plain(&here.join(path)).filter(|path| root().join(path).exists()));
+        }
+    }
+    files
+}
+
 /// Whether a link leads to something; one with a scheme is not asked.
 fn lead(page: &Page, target: &str, anchors: &BTreeMap<&Path, BTreeSet<String>>) -> Result<(), String> {
     if target.contains("://") || target.starts_with("mailto:") {
@@ -116,6 +129,16 @@ mod tests {
                 "README.md:7: Cargo.toml#x: a heading of what is no page",
             ]
         );
+    }
+
+    #[test]
+    fn what_pages_link_to_is_named_from_the_root() {
+        let page = page(
+            "docs/x.md",
+            "[a](../Cargo.toml) [b](paths.md#asking) [c](https://example.org) [d](none.md)",
+        );
+        let files: Vec<_> = linked_files(&[page]).into_iter().collect();
+        assert_eq!(files, [PathBuf::from("Cargo.toml"), PathBuf::from("docs/paths.md")]);
     }
 
     #[test]

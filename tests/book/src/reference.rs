@@ -1,6 +1,7 @@
 //! A page of reference from a command line as clap knows it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 
@@ -68,11 +69,15 @@ fn default(argument: &Arg) -> String {
         return String::new();
     }
     let values = argument.get_default_values().iter().map(|value| value.to_string_lossy());
-    // What lies in the target directory is somewhere else on each machine.
-    let named = values.map(|value| {
-        value.rsplit_once("/target/").map_or(value.to_string(), |(_, file)| format!("target/{file}"))
-    });
+    let named = values.map(|value| in_target(&value));
     named.map(|value| format!("`{}`", cell(&value))).collect::<Vec<_>>().join(" ")
+}
+
+/// What lies in cargo's target directory, wherever that is: tests run from `debug/deps` there.
+fn in_target(value: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let file = program.ancestors().nth(3).and_then(|target| Path::new(value).strip_prefix(target).ok());
+    file.map_or_else(|| value.to_owned(), |file| format!("target/{}", file.display()))
 }
 
 /// Its help, the values to choose from, and the variable that stands for it.

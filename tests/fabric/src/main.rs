@@ -135,3 +135,20 @@ fn tell(options: Options, failed: &Outcome) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use smoc_book::{faults, pages, shown};
+
+    use super::*;
+
+    #[test]
+    fn every_command_shown_could_be_typed() {
+        let of = |page| shown(page, &["cargo", "xtask", "sim"]);
+        let commands: Vec<_> = pages().iter().flat_map(of).collect();
+        assert!(!commands.is_empty());
+        let faults = faults(&commands, 3, &Cli::command());
+        assert!(faults.is_empty(), "commands that the simulator does not take:\n{}", faults.join("\n"));
+    }
+}

@@ -1,6 +1,6 @@
 //! What the verbs need beyond cargo and a C linker, and getting it.
 //!
-//! [`TABLE`] is the one list: the README's section on requirements says the same in words.
+//! [`TABLE`] is the one list: docs/tutorial.md says the same in words.
 
 mod bpf_linker;
 mod install;
