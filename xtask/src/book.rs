@@ -38,7 +38,9 @@ pub fn build() -> Result<PathBuf> {
     }
     let summary = fs::read_to_string(root().join("docs/SUMMARY.md"))?;
     fs::write(source.join("SUMMARY.md"), whole_summary(&summary, &pages))?;
-    fs::copy(root().join("docs/book.toml"), book.join("book.toml"))?;
+    for settings in ["book.toml", "book.css"] {
+        fs::copy(root().join("docs").join(settings), book.join(settings))?;
+    }
     let html = book.join("html");
     let mut build = command(mdbook);
     build.env("MDBOOK_BOOK__SRC", "src").arg("build").arg(&book).arg("--dest-dir").arg(&html);
@@ -103,8 +105,20 @@ fn files(pages: &[Page]) -> Result<BTreeSet<PathBuf>> {
 fn copy(file: &Path, source: &Path) -> Result<()> {
     let copy = source.join(file);
     fs::create_dir_all(copy.parent().unwrap_or(source))?;
-    fs::copy(root().join(file), &copy).with_context(|| format!("cannot copy {}", file.display()))?;
+    let what = || format!("cannot copy {}", file.display());
+    if file.extension() == Some(OsStr::new("md")) {
+        let text = fs::read_to_string(root().join(file)).with_context(what)?;
+        return fs::write(&copy, as_chapter(&text)).with_context(what);
+    }
+    fs::copy(root().join(file), &copy).with_context(what)?;
     Ok(())
+}
+
+/// A page with links to what mdBook calls otherwise: README is the book's index, and the table of contents a page of its own.
+fn as_chapter(text: &str) -> String {
+    text.replace("README.md)", "index.md)")
+        .replace("README.md#", "index.md#")
+        .replace("](docs/SUMMARY.md)", "](toc.html)")
 }
 
 /// The table of contents of all pages: README first, then what `docs/SUMMARY.md` lists, then what lies beside README.
@@ -134,6 +148,12 @@ mod tests {
             "# Summary\n\n[smoc](README.md)\n\n# Research\n\n- [Paths](docs/paths.md)\n\n# Repository\n\n\
              - [ARCHITECTURE](ARCHITECTURE.md)\n"
         );
+    }
+
+    #[test]
+    fn links_to_readme_and_summary_lead_to_what_mdbook_makes_of_them() {
+        let page = "[a](../README.md#try-it) [b](README.md) [c](docs/SUMMARY.md) [d](paths.md)";
+        assert_eq!(as_chapter(page), "[a](../index.md#try-it) [b](index.md) [c](toc.html) [d](paths.md)");
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Scene {
             let runs = Animate::new().set("attributeName", "stroke-dashoffset").set("from", 0).set("to", -96);
             let flow = flow.add(runs.set("dur", "1.6s").set("repeatCount", "indefinite"));
             canvas.add(flow.add(clock.animate("stroke-opacity", course, frames)));
-            canvas.text(((from + to) / 2.0, top - FULL / 2.0 - 2.0), Anchor::Middle, Font::AXIS, name);
+            canvas.text(((from + to) / 2.0, top - FULL / 2.0 - 5.0), Anchor::Middle, Font::AXIS, name);
         }
         for (x, name) in [(from, "h1"), (to, "h2")] {
             let host = Rectangle::new().set("x", round(x - 19.0)).set("y", round(middle - 15.0));

@@ -28,8 +28,9 @@ pub fn linked_files(pages: &[Page]) -> BTreeSet<PathBuf> {
     for page in pages {
         let here = page.name.parent().unwrap_or(Path::new(""));
         for (_, target) in targets(&page.text) {
-            let path = target.split('#').next().unwrap_or_default();
-            files.extend(plain(&here.join(path)).filter(|path| root().join(path).exists()));
+            let path = target.split('#').next().filter(|path| !path.is_empty());
+            let file = path.and_then(|path| plain(&here.join(path)));
+            files.extend(file.filter(|file| root().join(file).exists()));
         }
     }
     files
@@ -135,7 +136,7 @@ mod tests {
     fn what_pages_link_to_is_named_from_the_root() {
         let page = page(
             "docs/x.md",
-            "[a](../Cargo.toml) [b](paths.md#asking) [c](https://example.org) [d](none.md)",
+            "[a](../Cargo.toml) [b](paths.md#asking) [c](https://example.org) [d](none.md) [e](#here)",
         );
         let files: Vec<_> = linked_files(&[page]).into_iter().collect();
         assert_eq!(files, [PathBuf::from("Cargo.toml"), PathBuf::from("docs/paths.md")]);
