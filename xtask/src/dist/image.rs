@@ -22,7 +22,10 @@ pub fn make(deb: &Path, version: &Version, directory: &Path) -> Result<PathBuf> 
     debian
         .env("SOURCE_DATE_EPOCH", version.epoch.to_string())
         .args(["--variant=minbase", "--aptopt=APT::Install-Recommends \"false\""])
-        .arg(format!("--include={},ethtool,iproute2,iputils-ping", deb.display()))
+        .arg("--include=ethtool,iproute2,iputils-ping")
+        // What the package depends on is in every Debian.
+        .arg(format!("--customize-hook=upload \"{}\" /tmp/smoc.deb", deb.display()))
+        .arg("--customize-hook=chroot \"$1\" dpkg --install /tmp/smoc.deb && rm \"$1/tmp/smoc.deb\"")
         .args(["--dpkgopt=path-exclude=/usr/share/man/*", "trixie"])
         .arg(&layer);
     run(&mut debian)?;
