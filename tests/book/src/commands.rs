@@ -73,7 +73,12 @@ fn needs_prompt(kind: &CodeBlockKind<'_>) -> bool {
 fn commands(line: &str, program: &[&str]) -> Vec<Vec<String>> {
     let words = shlex::split(line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
     let mut found: Vec<Vec<String>> = Vec::new();
-    for part in words.split(|word| ["|", "&&", "||", ";", "&", "--"].contains(&word.as_str())) {
+    let parts = words.split(|word| ["|", "&&", "||", ";", "&"].contains(&word.as_str()));
+    let with_inner = |part: &[String]| {
+        let inner = part.iter().position(|word| word == "--").map(|at| part[at + 1..].to_vec());
+        std::iter::once(part.to_vec()).chain(inner)
+    };
+    for part in parts.flat_map(with_inner) {
         let is_taken = |word: &&String| word.contains('=') && !word.starts_with('-') || *word == "sudo";
         let mut part: Vec<String> = part.iter().skip_while(is_taken).cloned().collect();
         if let Some(redirect) =
@@ -179,6 +184,13 @@ mod tests {
                 ("docs/x.md:8", Form::Typed, "smoc status".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn what_another_command_runs_belongs_to_both() {
+        let exec = "cargo xtask lab exec h1 -- smoc status";
+        assert_eq!(commands(exec, &["cargo", "xtask"]), [exec.split(' ').collect::<Vec<_>>()]);
+        assert_eq!(commands(exec, &["smoc"]), [["smoc", "status"]]);
     }
 
     #[test]
