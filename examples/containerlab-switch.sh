@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a switch of containerlab.clab.yaml runs: the bridge with its $PORTS ports, then the agent.
+# What a switch of containerlab.clab.yml runs: the bridge with its $PORTS ports, then the agent.
 set -e
 until [ "$(ls /sys/class/net | grep -c '^eth[1-9]')" = "$PORTS" ]; do sleep 0.1; done
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
