@@ -125,15 +125,13 @@ impl Frame for XdpFrame<'_> {
         if length == 0 || length > OPTIONS_LENGTH {
             return None;
         }
-        // Of a length that the compiler knows nothing about it cannot drop the mask that the verifier needs.
-        let length = core::hint::black_box(length as u32) & 63;
-        if length == 0 {
-            return None;
-        }
+        // Of a length that the compiler knows nothing about it cannot drop the mask that the verifier needs; and that it is not
+        // 0 the verifier knows from the sum, while before Linux 6.8 it learns nothing from a comparison with 0.
+        let length = (core::hint::black_box(length as u32 - 1) & 63) + 1;
         // SAFETY: per CPU, and an XDP program is not interrupted by another one on its CPU.
         let buffer = unsafe { &mut (*scratch()?).options };
         let to = (&raw mut *buffer).cast();
-        // SAFETY: the buffer has more than the 63 bytes that `length` is masked to, and the helper checks the offset.
+        // SAFETY: the buffer has the 64 bytes that `length` is at most, and the helper checks the offset.
         let failed = unsafe { bpf_xdp_load_bytes(self.context.as_ptr().cast(), offset as u32, to, length) };
         if failed == 0 { Some(buffer) } else { None }
     }
