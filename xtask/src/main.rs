@@ -1,6 +1,6 @@
 //! Every command that a human or CI runs, one file per verb.
 //!
-//! `main -> build_ebpf, test, dist, lab, demo, bench, fuzz, races, sim, book -> products, requirements -> toolchain, artifacts ->
+//! `main -> build_ebpf, test, dist, lab, demo, bench, fuzz, races, sim, kernels, book -> products, requirements -> toolchain, artifacts ->
 //! workspace`.
 
 mod artifacts;
@@ -13,6 +13,7 @@ mod dist;
 mod fuzz;
 #[cfg(test)]
 mod imports;
+mod kernels;
 mod lab;
 mod products;
 mod races;
@@ -80,6 +81,12 @@ enum Verb {
     Races(Passed),
     /// Run whole fabrics of real agents in virtual time, with faults drawn from seeds: `--seed N` runs one again
     Sim(Passed),
+    /// Boot older kernels of Debian in qemu, without acceleration, and load the programs there; takes some minutes
+    Kernels {
+        /// Only these, such as 6.12; without, all of them
+        #[arg(value_name = "SERIES")]
+        only: Vec<String>,
+    },
     /// Build the book from docs to target/book/html; installs mdBook the first time, which takes two minutes
     Book {
         /// Instead, write the pages that are made from the command lines: docs/reference*.md
@@ -121,6 +128,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::Fuzz(Passed { arguments }) => fuzz::run(&arguments)?,
         Verb::Races(Passed { arguments }) => races::run(&arguments)?,
         Verb::Sim(Passed { arguments }) => sim::run_seeds(&arguments)?,
+        Verb::Kernels { only } => return kernels::run(&only),
         Verb::Book { write: true } => book::write()?,
         Verb::Book { write: false } => eprintln!("built {}", book::build()?.display()),
     }

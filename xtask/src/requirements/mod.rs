@@ -32,6 +32,8 @@ pub enum Verb {
     DistCheck,
     /// `dist --image`: what it needs beside [`Verb::Dist`].
     DistImage,
+    /// `kernels`: building the programs, and machines with other kernels.
+    Kernels,
 }
 
 /// Where something that is missing comes from.
@@ -55,12 +57,13 @@ struct Requirement {
     source: Source,
 }
 
-const ALL: &[Verb] = &[Verb::BuildEbpf, Verb::Lab, Verb::Test, Verb::Dist];
+const ALL: &[Verb] = &[Verb::BuildEbpf, Verb::Lab, Verb::Test, Verb::Dist, Verb::Kernels];
 const RUNS: &[Verb] = &[Verb::Lab, Verb::Test];
 const TESTS: &[Verb] = &[Verb::Test];
 const STORE: &[Verb] = &[Verb::Store, Verb::Test];
 const ETCD_BUILDS: &[Verb] = &[Verb::Store, Verb::Test, Verb::Dist];
 const PACKS: &[Verb] = &[Verb::Dist];
+const BOOTS: &[Verb] = &[Verb::Kernels];
 const INSTALLS: &[Verb] = &[Verb::DistCheck, Verb::DistImage];
 /// Where Debian has what protoc's input imports.
 const PROTOCOLS: &str = "/usr/include/google/protobuf/descriptor.proto";
@@ -178,6 +181,34 @@ const TABLE: &[Requirement] = &[
         verbs: INSTALLS,
         found: |_| on_path("mmdebstrap"),
         source: Source::Debian("mmdebstrap"),
+    },
+    Requirement {
+        name: "qemu-system-x86_64",
+        needed_for: "machines with other kernels",
+        verbs: BOOTS,
+        found: |_| on_path("qemu-system-x86_64"),
+        source: Source::Debian("qemu-system-x86"),
+    },
+    Requirement {
+        name: "busybox",
+        needed_for: "the first process of such a machine",
+        verbs: BOOTS,
+        found: |_| PathBuf::from("/bin/busybox").is_file(),
+        source: Source::Debian("busybox-static"),
+    },
+    Requirement {
+        name: "cpio",
+        needed_for: "its file system",
+        verbs: BOOTS,
+        found: |_| on_path("cpio"),
+        source: Source::Debian("cpio"),
+    },
+    Requirement {
+        name: "xz",
+        needed_for: "kernel modules",
+        verbs: BOOTS,
+        found: |_| on_path("xz"),
+        source: Source::Debian("xz-utils"),
     },
     Requirement {
         name: "umoci",

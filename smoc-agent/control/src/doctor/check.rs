@@ -108,10 +108,10 @@ checks! {
 
     Configuration, Switch, "configuration", "The agent's configuration, with its topology.",
         "An agent does not start with a faulty one.";
-    SwitchKernel, Switch, "switch-kernel", "Linux 5.18 or newer.",
-        "XDP on frames of several buffers came with 5.18; from 5.11 on BPF memory needs no memlock limit.";
-    Capabilities, Switch, "capabilities", "CAP_NET_ADMIN, CAP_BPF and CAP_NET_RAW; CAP_PERFMON is good to have. Those of the agent that runs, else of whoever asks.",
-        "Without the first three the agent does not start. Without CAP_PERFMON the kernel adds barriers against speculative execution to the programs.";
+    SwitchKernel, Switch, "switch-kernel", "Linux 6.12 or newer.",
+        "The verifier of older kernels refuses the programs; 6.12 is the oldest on which they were run.";
+    Capabilities, Switch, "capabilities", "CAP_NET_ADMIN, CAP_BPF and CAP_NET_RAW; CAP_PERFMON before Linux 6.18. Those of the agent that runs, else of whoever asks.",
+        "Without the first three the agent does not start. Without CAP_PERFMON the verifier refuses the programs before Linux 6.18, and from then on adds barriers against speculative execution.";
     RealTime, Switch, "real-time", "The agent may use real-time priority: LimitRTPRIO=1 or CAP_SYS_NICE.",
         "On a busy machine the threads that watch ports may otherwise run too late, and ports count as dead that are not.";
     BpfFileSystem, Switch, "bpf-file-system", "The pin directory is on a BPF file system.",

@@ -2,8 +2,10 @@
 
 use crate::doctor::{Check, Facts, Finding, Fix, Kernel, Switch};
 
-/// The first Linux with XDP on frames of several buffers.
-const FRAGMENTS: Kernel = Kernel::new(5, 18);
+/// The oldest Linux on which the programs were run (`cargo xtask kernels`).
+const OLDEST: Kernel = Kernel::new(6, 12);
+/// The oldest on which they were run without CAP_PERFMON.
+const LENIENT: Kernel = Kernel::new(6, 18);
 
 const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
@@ -23,14 +25,14 @@ pub(super) fn kernel(facts: &Facts, _: &Switch) -> Vec<Finding> {
     let check = Check::SwitchKernel;
     vec![match facts.kernel {
         None => check.note("the version of the kernel cannot be read"),
-        Some(kernel) if kernel < FRAGMENTS => {
-            check.fault(format!("{kernel} is too old: install 5.18 or newer"))
+        Some(kernel) if kernel < OLDEST => {
+            check.fault(format!("{kernel} is too old: install {OLDEST} or newer"))
         }
         Some(kernel) => check.ok(kernel.to_string()),
     }]
 }
 
-pub(super) fn capabilities(_: &Facts, switch: &Switch) -> Vec<Finding> {
+pub(super) fn capabilities(facts: &Facts, switch: &Switch) -> Vec<Finding> {
     let check = Check::Capabilities;
     let whose = if switch.agent.is_ok() { "the agent" } else { "whoever runs this" };
     let lacks =
@@ -40,7 +42,13 @@ pub(super) fn capabilities(_: &Facts, switch: &Switch) -> Vec<Finding> {
         let found = format!("{whose} lacks {}", missing.join(" and "));
         check.fault(found).by_hand("setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon+ep /usr/bin/smoc")
     } else if !has(switch, PERFMON) && !has(switch, SYS_ADMIN) {
-        check.note(format!("{whose} lacks CAP_PERFMON, which makes the programs faster"))
+        let found = format!("{whose} lacks CAP_PERFMON");
+        match facts.kernel {
+            Some(kernel) if kernel < LENIENT => check
+                .fault(format!("{found}: the verifier of {kernel} refuses the programs without it"))
+                .by_hand("systemctl edit smoc  # [Service] CapabilityBoundingSet=CAP_PERFMON"),
+            _ => check.note(format!("{found}, which makes the programs faster")),
+        }
     } else {
         check.ok(format!("{whose} has all of them"))
     }]
@@ -128,8 +136,8 @@ mod tests {
     #[test]
     fn old_kernels_are_refused() {
         let of = |kernel| worst(Check::SwitchKernel, |facts| facts.kernel = Some(kernel)).severity;
-        assert_eq!(of(Kernel::new(5, 17)), Severity::Fault);
-        assert_eq!(of(Kernel::new(6, 1)), Severity::Ok);
+        assert_eq!(of(Kernel::new(6, 1)), Severity::Fault);
+        assert_eq!(of(Kernel::new(6, 12)), Severity::Ok);
     }
 
     #[test]
@@ -140,6 +148,11 @@ mod tests {
         };
         assert!(of(&[NET_RAW]).found.ends_with("lacks CAP_NET_ADMIN and CAP_BPF"));
         assert_eq!(of(&[NET_RAW, NET_ADMIN, BPF]).severity, Severity::Note, "CAP_PERFMON");
+        let before = worst(Check::Capabilities, |facts| {
+            facts.kernel = Some(Kernel::new(6, 12));
+            switch(facts).capabilities = 1 << NET_RAW | 1 << NET_ADMIN | 1 << BPF;
+        });
+        assert!(before.severity == Severity::Fault && before.found.contains("6.12 refuses"), "{before:?}");
         assert_eq!(of(&[NET_RAW, NET_ADMIN, SYS_ADMIN]).severity, Severity::Ok);
         let slow = worst(Check::RealTime, |facts| {
             switch(facts).capabilities &= !(1 << SYS_NICE);
