@@ -163,7 +163,8 @@ fn tell(machine: &mut Command) -> Result<String> {
     let pipe = BufReader::new(child.stdout.take().context("a machine without a console")?);
     let mut said = String::new();
     for line in pipe.split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
+        // The firmware clears the screen, which is not its own here.
+        let line = String::from_utf8_lossy(&line?).replace(|c: char| c.is_control(), "");
         eprintln!("  {line}");
         said += &line;
         said.push('\n');
