@@ -149,8 +149,8 @@ impl Ethtool {
             *place = *byte as libc::c_char;
         }
         request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
-        // SAFETY: the request names the interface and leads to the words; both outlive the call, which writes the latter, never
-        // more of them than the table above says and the callers have made room for.
+        // The kernel writes no more words than the table above says, for which callers have made room.
+        // SAFETY: the request names the interface and leads to the words; both outlive the call.
         match unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) } {
             failed if failed < 0 => Err(io::Error::last_os_error()),
             _ => Ok(()),

@@ -1,5 +1,6 @@
 //! What charts are drawn with: SVG elements at pixels, counted from the upper left corner.
 
+use svg::Document;
 use svg::node::element::{Circle, Group, Line, Path, Rectangle, Text, Title};
 
 /// The colours of Okabe and Ito (2008) but yellow, which nobody sees on white, and two for what is no series.
@@ -141,8 +142,19 @@ impl Mark {
 pub struct Canvas(Group);
 
 impl Canvas {
-    pub fn into_group(self) -> Group {
-        self.0
+    /// The text of an SVG file, white where nothing was drawn.
+    pub fn into_file(self, title: &str, width: f64, height: f64) -> String {
+        let paper = Rectangle::new().set("width", width).set("height", height).set("fill", "#FFFFFF");
+        let document = Document::new()
+            .set("viewBox", (0, 0, width, height))
+            .set("width", width)
+            .set("height", height)
+            .set("role", "img")
+            .set("font-family", "sans-serif")
+            .add(Title::new(printable(title)))
+            .add(paper)
+            .add(self.0);
+        format!("{document}\n")
     }
 
     pub fn add(&mut self, element: impl Into<Box<dyn svg::Node>>) {

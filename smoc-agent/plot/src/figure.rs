@@ -1,9 +1,6 @@
 //! What a file holds.
 
-use svg::Document;
-use svg::node::element::{Rectangle, Title};
-
-use crate::canvas::{Anchor, Canvas, Font, Place, printable};
+use crate::canvas::{Anchor, Canvas, Font, Place};
 use crate::{Colour, Lines, Ranges};
 
 /// Pixels.
@@ -121,17 +118,7 @@ impl Figure {
             top += row.height();
         }
         let height = (top + MARGIN).ceil();
-        let paper = Rectangle::new().set("width", WIDTH).set("height", height).set("fill", "#FFFFFF");
-        let document = Document::new()
-            .set("viewBox", (0, 0, WIDTH, height))
-            .set("width", WIDTH)
-            .set("height", height)
-            .set("role", "img")
-            .set("font-family", "sans-serif")
-            .add(Title::new(printable(&self.title)))
-            .add(paper)
-            .add(canvas.into_group());
-        format!("{document}\n")
+        canvas.into_file(&self.title, WIDTH, height)
     }
 }
 

@@ -1,10 +1,9 @@
 //! A picture that moves: what the paths between two hosts carry, as it was measured.
 
-use svg::Document;
-use svg::node::element::{Animate, Path, Rectangle, Title};
+use svg::node::element::{Animate, Path, Rectangle};
 
 use crate::Colour;
-use crate::canvas::{Anchor, Canvas, Font, Place, Stroke, printable};
+use crate::canvas::{Anchor, Canvas, Font, Place, Stroke};
 
 /// Pixels.
 const WIDTH: f64 = 860.0;
@@ -68,17 +67,7 @@ impl Film {
         for (at, scene) in self.scenes.iter().enumerate() {
             scene.draw(&mut canvas, at as f64 * WIDTH / 2.0, &clock);
         }
-        let paper = Rectangle::new().set("width", WIDTH).set("height", HEIGHT).set("fill", "#FFFFFF");
-        let document = Document::new()
-            .set("viewBox", (0, 0, WIDTH, HEIGHT))
-            .set("width", WIDTH)
-            .set("height", HEIGHT)
-            .set("role", "img")
-            .set("font-family", "sans-serif")
-            .add(Title::new(printable(&self.title)))
-            .add(paper)
-            .add(canvas.into_group());
-        format!("{document}\n")
+        canvas.into_file(&self.title, WIDTH, HEIGHT)
     }
 }
 
